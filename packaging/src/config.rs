@@ -1,0 +1,43 @@
+//! Reading TOML so that a mistake is reported with file, line and the valid names.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+/// A configuration file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The file is not what it should be. The parser's text carries line, column and valid names.
+    #[error("{}: {message}\nCorrect this file and run the command again.", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// The parser's explanation: line, column, excerpt and what would have been valid.
+        message: String,
+    },
+}
+
+/// Reads a TOML file. Types that are read this way refuse unknown fields.
+pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    parse_toml(path, &text)
+}
+
+/// Parses TOML text that came from `path`.
+pub fn parse_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError::Parse {
+        path: path.to_owned(),
+        message: error.to_string().trim_end().to_owned(),
+    })
+}

@@ -1,0 +1,510 @@
+#!/bin/sh
+# Every rule of scripts/mesos-init-wrapper, without Mesos: a folder stands in for /, and in it a program that prints what
+# it was given stands in for mesos-master and mesos-agent. Run it under each shell that /bin/sh may be:
+#   dash launcher.sh; LAUNCHER_SHELL=bash launcher.sh
+# Exit status 0 when every case holds. The last line counts the cases.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+launcher=$here/../mesos-init-wrapper
+shell=${LAUNCHER_SHELL:-sh}
+top=$(mktemp -d "${TMPDIR:-/tmp}/launcher.XXXXXX") || exit 1
+trap 'rm -rf "$top"' EXIT
+trap 'exit 130' INT TERM
+passed=0
+failed=0
+newline='
+'
+
+# begin NAME: a fresh root with a configuration that starts.
+begin() {
+	case_name=$1
+	root=$top/root
+	rm -rf "$root"
+	mkdir -p "$root/etc/mesos" "$root/etc/default" "$root/etc/mesos-master" "$root/etc/mesos-agent" \
+		"$root/usr/sbin" "$root/var/lib/mesos"
+	chmod 755 "$top" "$root"
+	echo /var/lib/mesos/master >"$root/etc/mesos-master/work_dir"
+	echo /var/lib/mesos/agent >"$root/etc/mesos-agent/work_dir"
+	echo 192.0.2.1:5050 >"$root/etc/mesos-agent/master"
+	for program in mesos-master mesos-agent; do
+		cat >"$root/usr/sbin/$program" <<'STUB'
+#!/bin/sh
+for argument; do printf 'arg<%s>\n' "$argument"; done
+env | grep -E '^(MESOS_|IP=|PORT=|ZK=|LOGS=|FROM_DEFAULTS=)' | sed 's/^/env /'
+printf 'files %s\n' "$(ulimit -n)"
+STUB
+		chmod 755 "$root/usr/sbin/$program"
+	done
+}
+
+# launch ROLE [ARGUMENT…]: run it; output in $out, what it says in $err, its status in $status.
+launch() {
+	env -i PATH="$PATH" ${extra_env:+"$extra_env"} "$shell" "$launcher" --root "$root" "$@" >"$top/out" 2>"$top/err"
+	status=$?
+	out=$(cat "$top/out")
+	err=$(cat "$top/err")
+	extra_env=
+}
+extra_env=
+
+ok() { passed=$((passed + 1)); }
+not_ok() {
+	failed=$((failed + 1))
+	printf 'FAILED: %s: %s\n  status %s\n  output: %s\n  errors: %s\n' "$case_name" "$1" "$status" "$out" "$err" >&2
+}
+has() { # has LINE: a whole line of the output
+	case "$newline$out$newline" in
+	*"$newline$1$newline"*) ok ;;
+	*) not_ok "expected '$1'" ;;
+	esac
+}
+lacks() { # lacks TEXT: nowhere in the output
+	case $out in *"$1"*) not_ok "did not expect '$1'" ;; *) ok ;; esac
+}
+starts() { if [ "$status" -eq 0 ]; then ok; else not_ok "did not start"; fi; }
+says() { case $err in *"$1"*) ok ;; *) not_ok "expected to be told '$1'" ;; esac; }
+silent() { case $err in '') ok ;; *) not_ok "expected no word" ;; esac; }
+refused() { # refused TEXT: configuration error, told with TEXT, nothing started
+	if [ "$status" -eq 78 ] && [ -z "$out" ]; then ok; else not_ok "expected status 78 and nothing started"; fi
+	says "$1"
+}
+
+begin 'a flag file'
+echo 5051 >"$root/etc/mesos-agent/port"
+launch agent
+starts
+has 'arg<--port=5051>'
+has 'arg<--work_dir=/var/lib/mesos/agent>'
+has 'arg<--master=192.0.2.1:5050>'
+
+begin 'flags without value'
+: >"$root/etc/mesos-agent/?switch_user"
+: >"$root/etc/mesos-agent/?no-hostname_lookup"
+launch agent
+has 'arg<--switch_user>'
+has 'arg<--no-hostname_lookup>'
+
+begin 'a file named no-flag'
+: >"$root/etc/mesos-agent/no-switch_user"
+launch agent
+refused '?no-switch_user'
+
+begin 'white space around a value, and a Windows line end'
+printf '  \n\t 5051 \r\n\n' >"$root/etc/mesos-agent/port"
+launch agent
+has 'arg<--port=5051>'
+
+begin 'no line end at the end of the file'
+printf 5051 >"$root/etc/mesos-agent/port"
+launch agent
+has 'arg<--port=5051>'
+
+begin 'spaces, quotes and everything a shell would act on'
+# shellcheck disable=SC1003,SC2016 # nothing may expand here or later
+printf '%s\n' 'a  b "c" '\''d'\'' $(touch x) `id` $HOME * ; & | \n \\' >"$root/etc/mesos-master/cluster"
+launch master
+# shellcheck disable=SC2016
+has 'arg<--cluster=a  b "c" '\''d'\'' $(touch x) `id` $HOME * ; & | \n \\>'
+
+begin 'JSON on several lines'
+printf '{\n  "permissive": false\n}\n' >"$root/etc/mesos-master/acls"
+launch master
+has "arg<--acls={${newline}  \"permissive\": false${newline}}>"
+
+begin 'a # in a flag file is no comment'
+echo '#1' >"$root/etc/mesos-master/cluster"
+launch master
+has 'arg<--cluster=#1>'
+
+begin 'an empty flag file'
+: >"$root/etc/mesos-agent/port"
+launch agent
+refused "/etc/mesos-agent/port is empty"
+
+begin 'left-overs of editors and dpkg'
+for name in port~ port.dpkg-old port.dpkg-dist port.dpkg-new port.ucf-dist .port .port.swp port.bak port.orig '#port#' port.rpmsave; do
+	echo 1 >"$root/etc/mesos-agent/$name"
+done
+mkdir "$root/etc/mesos-agent/attributes"
+echo 1 >"$root/etc/mesos-agent/attributes/rack~"
+echo 1 >"$root/etc/mesos-agent/attributes/.rack"
+launch agent
+starts
+lacks '--port'
+lacks rack
+silent
+
+begin 'a name that is no flag'
+echo 1 >"$root/etc/mesos-agent/read me.txt"
+launch agent
+starts
+lacks read
+says 'read me.txt is ignored'
+
+begin 'the same flag twice'
+echo true >"$root/etc/mesos-agent/switch_user"
+: >"$root/etc/mesos-agent/?no-switch_user"
+launch agent
+refused '--switch_user is given more than once'
+
+begin 'a folder among the flags'
+mkdir "$root/etc/mesos-master/attributes"
+launch master
+starts
+says 'attributes is a folder'
+
+begin 'a dangling link'
+ln -s /nowhere "$root/etc/mesos-agent/port"
+launch agent
+refused 'symbolic link to nothing'
+
+begin 'attributes and resources, one file each, sorted'
+mkdir "$root/etc/mesos-agent/attributes" "$root/etc/mesos-agent/resources"
+echo ' north west ' >"$root/etc/mesos-agent/attributes/rack"
+echo '[1-3, 7-9]' >"$root/etc/mesos-agent/attributes/level"
+: >"$root/etc/mesos-agent/attributes/unset"
+echo 4 >"$root/etc/mesos-agent/resources/cpus(prod)"
+echo '[31000-32000]' >"$root/etc/mesos-agent/resources/ports"
+launch agent
+has 'arg<--attributes=level:[1-3, 7-9];rack:north west>'
+has 'arg<--resources=cpus(prod):4;ports:[31000-32000]>'
+
+begin 'attributes in one file'
+echo 'rack:a;level:1' >"$root/etc/mesos-agent/attributes"
+launch agent
+has 'arg<--attributes=rack:a;level:1>'
+
+begin 'an empty attributes folder'
+mkdir "$root/etc/mesos-agent/attributes"
+launch agent
+lacks attributes
+
+begin 'a name in attributes/ that would split'
+mkdir "$root/etc/mesos-agent/attributes"
+echo x >"$root/etc/mesos-agent/attributes/a;b"
+launch agent
+refused "may stand in the name"
+
+begin 'variables of /etc/default'
+cat >"$root/etc/default/mesos" <<'DEFAULTS'
+IP=192.0.2.9
+LOGS=/var/lib/mesos/log
+FROM_DEFAULTS="for both"
+ULIMIT="-n 64"
+DEFAULTS
+cat >"$root/etc/default/mesos-master" <<'DEFAULTS'
+PORT=5055
+CLUSTER="my cluster"
+export MESOS_HOSTNAME=m1
+DEFAULTS
+launch master
+starts
+has 'arg<--ip=192.0.2.9>'
+has 'arg<--log_dir=/var/lib/mesos/log>'
+has 'arg<--port=5055>'
+has 'arg<--cluster=my cluster>'
+has 'env FROM_DEFAULTS=for both'
+has 'env MESOS_HOSTNAME=m1'
+has 'files 64'
+lacks 'env IP='
+lacks 'env PORT='
+launch agent
+has 'arg<--ip=192.0.2.9>'
+lacks '--port'
+lacks MESOS_HOSTNAME
+
+begin 'ISOLATION and MASTER for the agent'
+rm "$root/etc/mesos-agent/master"
+printf 'ISOLATION=cgroups/cpu,cgroups/mem\nMASTER=192.0.2.7:5050\nPORT=1\n' >"$root/etc/default/mesos-agent"
+launch agent
+has 'arg<--isolation=cgroups/cpu,cgroups/mem>'
+has 'arg<--master=192.0.2.7:5050>'
+lacks '--port'
+
+begin 'a flag file wins over a variable'
+echo 'PORT=1' >"$root/etc/default/mesos-master"
+echo 2 >"$root/etc/mesos-master/port"
+launch master
+has 'arg<--port=2>'
+lacks 'port=1'
+
+begin 'variables of the caller are no configuration'
+extra_env=PORT=9
+launch master
+lacks '--port'
+
+begin 'an unset variable or a failing command in /etc/default'
+# shellcheck disable=SC2016
+printf 'false\nCLUSTER=a$NOT_SET\n' >"$root/etc/default/mesos-master"
+launch master
+starts
+has 'arg<--cluster=a>'
+
+begin '/etc/mesos/zk'
+printf '# comment\n\n  zk://a:2181,b:2181/mesos  \n' >"$root/etc/mesos/zk"
+echo 1 >"$root/etc/mesos-master/quorum"
+launch master
+has 'arg<--zk=zk://a:2181,b:2181/mesos>'
+has 'arg<--quorum=1>'
+rm "$root/etc/mesos-agent/master"
+launch agent
+has 'arg<--master=zk://a:2181,b:2181/mesos>'
+
+begin 'ZK from a command, as in older packages'
+printf '# comment\nzk://a:2181/mesos\n' >"$root/etc/mesos/zk"
+echo "ZK=\`cat $root/etc/mesos/zk\`" >"$root/etc/default/mesos-master"
+echo 1 >"$root/etc/mesos-master/quorum"
+launch master
+has 'arg<--zk=zk://a:2181/mesos>'
+
+begin 'a zk file of comments: a master alone, an agent without master'
+echo '# zk://localhost:2181/mesos' >"$root/etc/mesos/zk"
+launch master
+starts
+lacks zk
+rm "$root/etc/mesos-agent/master"
+launch agent
+refused 'the agent has no master'
+
+begin 'an agent with its own master file ignores zk'
+echo 'zk://a:2181/mesos' >"$root/etc/mesos/zk"
+launch agent
+has 'arg<--master=192.0.2.1:5050>'
+lacks zk
+
+begin 'the master in the environment'
+rm "$root/etc/mesos-agent/master"
+echo 'MESOS_MASTER=192.0.2.8:5050' >"$root/etc/default/mesos-agent"
+launch agent
+starts
+has 'env MESOS_MASTER=192.0.2.8:5050'
+lacks '--master'
+
+begin 'a detector module instead of a master'
+rm "$root/etc/mesos-agent/master"
+echo 'zk://a:2181/mesos' >"$root/etc/mesos/zk"
+echo org_example_detector >"$root/etc/mesos-agent/master_detector"
+launch agent
+starts
+lacks '--master='
+
+begin 'two URLs in zk'
+printf 'zk://a:2181/mesos\nzk://b:2181/mesos\n' >"$root/etc/mesos/zk"
+launch master
+refused 'more than one line'
+
+begin 'a zk URL without path, host or scheme'
+echo 1 >"$root/etc/mesos-master/quorum"
+for url in zk://a:2181 zk://a:2181/; do
+	echo "$url" >"$root/etc/mesos/zk"
+	launch master
+	refused 'has no path'
+done
+echo 'zk:///mesos' >"$root/etc/mesos/zk"
+launch master
+refused 'names no ZooKeeper host'
+echo 'a:2181' >"$root/etc/mesos/zk"
+launch master
+refused 'does not start with zk://'
+
+begin 'quorum'
+echo 'zk://a:2181,b:2181,c:2181/mesos' >"$root/etc/mesos/zk"
+launch master
+refused 'needs --quorum'
+for wrong in 0 -1 two 1.5 ''; do
+	[ -n "$wrong" ] || continue
+	echo "$wrong" >"$root/etc/mesos-master/quorum"
+	launch master
+	refused 'is not a number from 1 on'
+done
+echo 2 >"$root/etc/mesos-master/quorum"
+launch master
+starts
+silent_but_root=$(printf '%s' "$err" | grep -v 'running as root' || true)
+err=$silent_but_root
+silent
+echo 4 >"$root/etc/mesos-master/quorum"
+launch master
+starts
+says 'names 3 host(s)'
+echo 'MASTERS=3' >"$root/etc/default/mesos-master"
+launch master
+refused 'is more than the 3 masters'
+echo 1 >"$root/etc/mesos-master/quorum"
+launch master
+refused 'is no majority of 3 masters'
+echo 2 >"$root/etc/mesos-master/quorum"
+launch master
+starts
+echo 'MASTERS=three' >"$root/etc/default/mesos-master"
+launch master
+refused 'MASTERS=three'
+rm "$root/etc/default/mesos-master" "$root/etc/mesos-master/quorum"
+echo in_memory >"$root/etc/mesos-master/registry"
+launch master
+starts
+
+begin 'quorum in the environment'
+echo 'zk://a:2181/mesos' >"$root/etc/mesos/zk"
+echo 'MESOS_QUORUM=1' >"$root/etc/default/mesos-master"
+launch master
+starts
+has 'env MESOS_QUORUM=1'
+
+begin 'quorum without zk'
+echo 2 >"$root/etc/mesos-master/quorum"
+launch master
+refused 'without ZooKeeper'
+echo 1 >"$root/etc/mesos-master/quorum"
+launch master
+starts
+
+begin 'work_dir'
+rm "$root/etc/mesos-master/work_dir" "$root/etc/mesos-agent/work_dir"
+launch master
+refused 'needs --work_dir'
+launch agent
+refused 'needs --work_dir'
+echo var/lib >"$root/etc/mesos-agent/work_dir"
+launch agent
+refused 'not an absolute path'
+: >"$root/var/lib/mesos/file"
+echo /var/lib/mesos/file/agent >"$root/etc/mesos-agent/work_dir"
+launch agent
+refused 'is not a folder'
+
+begin 'a work_dir that the user cannot write'
+if [ "$(id -u)" -eq 0 ]; then
+	env -i PATH="$PATH" setpriv --reuid 65534 --regid 65534 --clear-groups \
+		"$shell" "$launcher" --root "$root" master >"$top/out" 2>"$top/err"
+	status=$?
+	out=$(cat "$top/out")
+	err=$(cat "$top/err")
+else
+	chmod 555 "$root/var/lib/mesos"
+	launch master
+	chmod 755 "$root/var/lib/mesos"
+fi
+refused 'cannot write in'
+
+begin 'secrets stay out of the argument list'
+echo '{"principal": "a", "secret": "s3cret"}' >"$root/etc/mesos-agent/credential"
+echo '{"auths": {"example.org": {"auth": "s3cret"}}}' >"$root/etc/mesos-agent/docker_config"
+launch agent
+starts
+has 'env MESOS_CREDENTIAL={"principal": "a", "secret": "s3cret"}'
+has 'env MESOS_DOCKER_CONFIG={"auths": {"example.org": {"auth": "s3cret"}}}'
+lacks 'arg<--credential'
+lacks 'arg<--docker_config'
+launch --print agent
+starts
+lacks s3cret
+has "# MESOS_CREDENTIAL is set in the environment, from $root/etc/mesos-agent/credential"
+
+begin 'a path to a secret is no secret'
+echo /etc/mesos-agent/.credential.json >"$root/etc/mesos-agent/credential"
+launch agent
+has 'arg<--credential=/etc/mesos-agent/.credential.json>'
+echo file:///etc/mesos-agent/.credential.json >"$root/etc/mesos-agent/credential"
+launch agent
+has 'arg<--credential=file:///etc/mesos-agent/.credential.json>'
+
+begin 'ZooKeeper with a password'
+echo 'zk://user:s3cret@a:2181/mesos' >"$root/etc/mesos/zk"
+echo 1 >"$root/etc/mesos-master/quorum"
+launch master
+has 'env MESOS_ZK=zk://user:s3cret@a:2181/mesos'
+lacks 'arg<--zk'
+launch --print master
+lacks s3cret
+echo 'zk://user:s3cret@a:2181' >"$root/etc/mesos/zk"
+launch master
+refused 'has no path'
+case $err in *s3cret*) not_ok 'the password is told' ;; *) ok ;; esac
+
+begin 'a file that not everybody may read'
+echo anything >"$root/etc/mesos-master/cluster"
+echo 'zk://a:2181/mesos' >"$root/etc/mesos/zk"
+echo 1 >"$root/etc/mesos-master/quorum"
+chmod 640 "$root/etc/mesos-master/cluster" "$root/etc/mesos/zk"
+launch master
+has 'env MESOS_CLUSTER=anything'
+has 'env MESOS_ZK=zk://a:2181/mesos'
+lacks 'arg<--cluster'
+lacks 'arg<--zk'
+
+begin 'a file that the user may not read'
+echo x >"$root/etc/mesos-master/cluster"
+chmod 600 "$root/etc/mesos-master/cluster"
+if [ "$(id -u)" -eq 0 ]; then
+	chmod 777 "$root/var/lib/mesos"
+	env -i PATH="$PATH" setpriv --reuid 65534 --regid 65534 --clear-groups \
+		"$shell" "$launcher" --root "$root" master >"$top/out" 2>"$top/err"
+	status=$?
+	out=$(cat "$top/out")
+	err=$(cat "$top/err")
+	refused 'cluster cannot be read by user'
+fi
+
+begin '--print'
+echo 'a b' >"$root/etc/mesos-master/cluster"
+launch --print master
+starts
+has "$root/usr/sbin/mesos-master '--cluster=a b' --work_dir=/var/lib/mesos/master"
+echo "it's" >"$root/etc/mesos-master/cluster"
+launch --print master
+has "$root/usr/sbin/mesos-master '--cluster=it'\\''s' --work_dir=/var/lib/mesos/master"
+
+begin 'flags by hand'
+echo 5050 >"$root/etc/mesos-master/port"
+: >"$root/etc/mesos-master/?quiet"
+launch master -- --port=6060 --no-quiet --work_dir=/var/lib/mesos/other
+starts
+has 'arg<--port=6060>'
+has 'arg<--no-quiet>'
+has 'arg<--work_dir=/var/lib/mesos/other>'
+lacks 'port=5050'
+lacks 'arg<--quiet>'
+rm "$root/etc/mesos-agent/master"
+launch agent -- --master=192.0.2.2:5050
+starts
+
+begin 'no systemd, no systemd support'
+if [ ! -d /run/systemd/system ]; then
+	launch agent
+	has 'arg<--no-systemd_enable_support>'
+	: >"$root/etc/mesos-agent/?systemd_enable_support"
+	launch agent
+	lacks 'arg<--no-systemd_enable_support>'
+	launch master
+	lacks systemd
+fi
+
+begin 'names before Mesos 1.0'
+launch slave
+starts
+has 'arg<--master=192.0.2.1:5050>'
+mkdir "$root/etc/mesos-slave"
+launch agent
+says "move its content to $root/etc/mesos-agent"
+
+begin 'the program is not installed'
+rm "$root/usr/sbin/mesos-agent"
+launch agent
+refused 'install the package mesos-agent'
+
+begin 'use of the command'
+for arguments in '' 'both' '--unknown master' '--root' 'master --port=1'; do
+	# shellcheck disable=SC2086 # words
+	env -i PATH="$PATH" "$shell" "$launcher" $arguments >"$top/out" 2>"$top/err"
+	status=$?
+	out=$(cat "$top/out")
+	err=$(cat "$top/err")
+	if [ "$status" -eq 64 ] && [ -n "$err" ] && [ -z "$out" ]; then ok; else not_ok "'$arguments' should be refused"; fi
+done
+launch --help
+starts
+case $out in Usage:*) ok ;; *) not_ok 'no usage' ;; esac
+
+printf '%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]

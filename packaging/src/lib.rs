@@ -1,6 +1,15 @@
 //! Recipes, locks, plans, packages and signatures. Synchronous; knows no container engine.
 
+pub mod bytes;
 pub mod config;
 pub mod digest;
+pub mod plan;
+pub mod progress;
+pub mod recipe;
 pub mod root_lock;
 pub mod target;
+pub mod debian;
+pub mod download;
+pub mod source;
+pub mod store;
+pub mod verification;

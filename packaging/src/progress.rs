@@ -1,0 +1,93 @@
+//! What the tool tells while it works: facts, which a terminal, a log or a machine shows in its way.
+
+use serde::Serialize;
+
+/// One fact. With `--json` each is one line on standard output.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// Something worth knowing.
+    Note {
+        /// The sentence.
+        text: String,
+    },
+    /// Something that the user should act on, sooner or later.
+    Warning {
+        /// The sentence.
+        text: String,
+    },
+    /// A stage began.
+    StageStarted {
+        /// The stage.
+        stage: String,
+    },
+    /// A stage's result was found under the digest of its inputs.
+    StageCached {
+        /// The stage.
+        stage: String,
+        /// The digest.
+        key: String,
+    },
+    /// A stage ended well.
+    StageFinished {
+        /// The stage.
+        stage: String,
+        /// Wall time in seconds.
+        seconds: f64,
+    },
+    /// How far the downloads are.
+    Download {
+        /// Files done.
+        files: u64,
+        /// Files in all.
+        files_total: u64,
+        /// Bytes done.
+        bytes: u64,
+        /// Bytes in all, where known.
+        bytes_total: u64,
+    },
+    /// A line of a phase's log.
+    PhaseLine {
+        /// The phase.
+        phase: String,
+        /// The line.
+        line: String,
+    },
+    /// What a running phase uses, about once a second.
+    PhaseUsage {
+        /// The phase.
+        phase: String,
+        /// Wall time so far, in seconds.
+        elapsed: f64,
+        /// Wall time that the last run took, in seconds, where there was one.
+        expected: Option<f64>,
+        /// Share of the last run's log lines seen so far, in percent, where there was one.
+        percent: Option<f64>,
+        /// Memory in bytes.
+        memory: u64,
+        /// The limit in bytes.
+        limit: u64,
+        /// File that is being compiled, where it can be told from the log.
+        current: Option<String>,
+    },
+}
+
+/// Who is told.
+pub trait Progress: Send + Sync {
+    /// Takes one fact.
+    fn event(&self, event: Event);
+
+    /// Tells a sentence.
+    fn note(&self, text: impl Into<String>)
+    where
+        Self: Sized,
+    {
+        self.event(Event::Note { text: text.into() });
+    }
+}
+
+impl<P: Progress + ?Sized> Progress for &P {
+    fn event(&self, event: Event) {
+        (**self).event(event);
+    }
+}

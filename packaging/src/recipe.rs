@@ -1,0 +1,360 @@
+//! A recipe: what to build and how, as a folder of data.
+//!
+//! `recipe.toml` names the upstream, the build dependencies and the phases; beside it are the
+//! Debian changelog, the phases' scripts, patches, the packages' manifest and what they install.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use walkdir::WalkDir;
+
+use crate::config::{ConfigError, read_toml};
+use crate::digest::Digest;
+use crate::target::Target;
+
+/// `recipe.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RecipeFile {
+    /// Name of the recipe and of the source package.
+    pub name: String,
+    /// Upstream's version.
+    pub version: String,
+    /// Who answers for the packages, `Name <address>`.
+    pub maintainer: String,
+    /// Upstream's home page.
+    pub homepage: String,
+    /// Where upstream's source comes from.
+    pub source: Source,
+    /// What the build needs.
+    pub build: Build,
+    /// The phases, in order.
+    #[serde(rename = "phase")]
+    pub phases: Vec<Phase>,
+}
+
+/// Where upstream's source comes from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Source {
+    /// A commit of a git repository.
+    Git(GitSource),
+    /// A folder beside the recipe.
+    Directory(DirectorySource),
+}
+
+/// A commit of a git repository.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GitSource {
+    /// The commit, 40 hexadecimal digits: this is the pin.
+    pub commit: String,
+    /// The tag that names it, for remotes that do not serve a commit by its id.
+    pub tag: String,
+    /// The repositories, tried in turn.
+    pub git: Vec<String>,
+    /// Bundled files in the tree, as glob patterns, that `sources.lock` pins.
+    #[serde(default)]
+    pub bundled: Vec<String>,
+}
+
+/// A folder beside the recipe.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DirectorySource {
+    /// The folder, relative to the recipe.
+    pub directory: PathBuf,
+}
+
+/// What the build needs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Build {
+    /// Build dependencies, in the syntax of Debian's `Build-Depends` (policy 7.1).
+    pub depends: Vec<String>,
+    /// Memory that one make job needs most of the time, such as `2GiB`: jobs = budget / this.
+    #[serde(default = "default_memory_per_job")]
+    pub memory_per_job: crate::bytes::ByteSize,
+    /// Variables for every phase.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+}
+
+fn default_memory_per_job() -> crate::bytes::ByteSize {
+    crate::bytes::ByteSize(1 << 30)
+}
+
+/// One phase; its script is `phases/NAME`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Phase {
+    /// The name, also of the script.
+    pub name: String,
+    /// Recipe files or folders that the script reads, beside those of earlier phases.
+    #[serde(default)]
+    pub inputs: Vec<PathBuf>,
+}
+
+/// A recipe that has been read and looked over.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its description.
+    pub file: RecipeFile,
+}
+
+/// A recipe that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// There is no recipe.toml.
+    #[error("there is no recipe {name}: looked for {looked}. Give the name of a recipe or the path of its folder")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Where.
+        looked: String,
+    },
+    /// recipe.toml cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file that the recipe names is not there or cannot be read.
+    #[error("recipe {recipe}: cannot read {}: {source}", path.display())]
+    Input {
+        /// The recipe.
+        recipe: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something in recipe.toml makes no sense.
+    #[error("{}: {message}", path.display())]
+    Invalid {
+        /// The recipe.toml.
+        path: PathBuf,
+        /// What and what instead.
+        message: String,
+    },
+}
+
+/// A file of the recipe, by its path in the recipe's folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// Digest of the content, or of the target of a symbolic link.
+    pub sha256: Digest,
+    /// Executable by its owner. The other permissions are not an input: they depend on a umask.
+    pub executable: bool,
+}
+
+impl Recipe {
+    /// Reads the recipe `name`: a folder's path, or the name of one of `known` (name and folder).
+    pub fn find(name: &str, known: &[(&str, PathBuf)]) -> Result<Self, RecipeError> {
+        let folder = known
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or_else(|| PathBuf::from(name), |(_, folder)| folder.clone());
+        if !folder.join("recipe.toml").is_file() {
+            let mut looked = vec![folder.join("recipe.toml").display().to_string()];
+            looked.extend(known.iter().map(|(name, _)| format!("the recipe {name}")));
+            return Err(RecipeError::Unknown {
+                name: name.to_owned(),
+                looked: looked.join(", "),
+            });
+        }
+        Self::read(&folder)
+    }
+
+    /// Reads the recipe in a folder.
+    pub fn read(folder: &Path) -> Result<Self, RecipeError> {
+        let path = folder.join("recipe.toml");
+        let file: RecipeFile = read_toml(&path)?;
+        let invalid = |message: String| Err(RecipeError::Invalid { path: path.clone(), message });
+        let is_name = |text: &str| {
+            text.len() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
+        };
+        if !is_name(&file.name) {
+            return invalid(format!(
+                "name = \"{}\": a source package's name has lower-case letters, digits and + - . (Debian policy 5.6.1)",
+                file.name
+            ));
+        }
+        if !file.maintainer.contains('<') {
+            return invalid(format!("maintainer = \"{}\": write `Name <address>` (Debian policy 5.6.2)", file.maintainer));
+        }
+        if let Source::Git(git) = &file.source {
+            if git.commit.len() != 40 || !git.commit.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return invalid(format!("source.commit = \"{}\": the 40 hexadecimal digits of a commit are needed", git.commit));
+            }
+            if git.git.is_empty() {
+                return invalid("source.git is empty: name at least one repository".into());
+            }
+        }
+        if file.phases.is_empty() {
+            return invalid("there is no [[phase]]: name at least one, with its script in phases/".into());
+        }
+        for (i, phase) in file.phases.iter().enumerate() {
+            if !is_name(&phase.name) || file.phases[..i].iter().any(|other| other.name == phase.name) {
+                return invalid(format!("phase \"{}\": names are lower-case and used once", phase.name));
+            }
+            for input in &phase.inputs {
+                if input.components().any(|part| !matches!(part, Component::Normal(_))) {
+                    return invalid(format!(
+                        "phase \"{}\": the input {} is not a path inside the recipe's folder",
+                        phase.name,
+                        input.display()
+                    ));
+                }
+            }
+        }
+        Ok(Self { folder: folder.to_owned(), file })
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    /// Everything that the build root is asked to have beside Essential and required packages.
+    pub fn request(&self, target: &Target) -> Vec<String> {
+        let mut request = target.base.clone();
+        request.extend(self.file.build.depends.iter().cloned());
+        request.sort();
+        request.dedup();
+        request
+    }
+
+    /// The digest of the request, as the build-root lock keeps it.
+    pub fn request_digest(&self, target: &Target) -> Digest {
+        Digest::of_json(&(&target.suite, &target.component, self.request(target)))
+    }
+
+    /// Where this recipe's build-root lock for a target is kept: the main recipe's beside the
+    /// targets, another recipe's in its own folder, so that one can be added without touching the tool.
+    pub fn lock_path(&self, targets: &Path, target: &Target) -> PathBuf {
+        let file = target.name.file_stem() + ".lock";
+        if self.name() == MAIN_RECIPE { targets.join(file) } else { self.folder.join(file) }
+    }
+
+    /// The files that a phase reads: its script and its declared inputs.
+    pub fn phase_inputs(&self, phase: &Phase) -> Result<BTreeMap<String, Input>, RecipeError> {
+        let mut roots = vec![Path::new("phases").join(&phase.name)];
+        roots.extend(phase.inputs.iter().cloned());
+        self.files(&roots)
+    }
+
+    /// The files that packing reads: everything in the folder but the upstream, the phases and
+    /// what only they read.
+    pub fn packing_inputs(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
+        let mut files = self.files(&[PathBuf::new()])?;
+        let mut skipped = vec!["phases".to_owned(), "sources.lock".to_owned()];
+        if let Source::Directory(source) = &self.file.source {
+            skipped.push(source.directory.display().to_string());
+        }
+        for phase in &self.file.phases {
+            skipped.extend(phase.inputs.iter().map(|input| input.display().to_string()));
+        }
+        files.retain(|path, _| {
+            !path.ends_with(".lock")
+                && !skipped.iter().any(|skip| path == skip || path.starts_with(&format!("{skip}/")))
+        });
+        Ok(files)
+    }
+
+    fn files(&self, roots: &[PathBuf]) -> Result<BTreeMap<String, Input>, RecipeError> {
+        let mut files = BTreeMap::new();
+        for root in roots {
+            for entry in WalkDir::new(self.folder.join(root)).follow_links(false) {
+                let failed = |path: &Path, source: io::Error| RecipeError::Input {
+                    recipe: self.name().to_owned(),
+                    path: path.to_owned(),
+                    source,
+                };
+                let entry = entry.map_err(|error| {
+                    let path = error.path().unwrap_or(&self.folder).to_owned();
+                    failed(&path, error.into())
+                })?;
+                if entry.file_type().is_dir() {
+                    continue;
+                }
+                let path = entry.path();
+                let sha256 = if entry.file_type().is_symlink() {
+                    let link = std::fs::read_link(path).map_err(|e| failed(path, e))?;
+                    Digest::of(link.as_os_str().as_encoded_bytes())
+                } else {
+                    Digest::of_file(path).map_err(|e| failed(path, e))?
+                };
+                let metadata = std::fs::symlink_metadata(path).map_err(|e| failed(path, e))?;
+                let executable = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o100 != 0;
+                let relative = path.strip_prefix(&self.folder).expect("walked below the folder");
+                // Editors' leftovers are no input: saving a file must not cost a build.
+                if relative.as_os_str().to_string_lossy().ends_with('~') {
+                    continue;
+                }
+                files.insert(relative.display().to_string(), Input { sha256, executable });
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// The recipe that this project exists for.
+pub const MAIN_RECIPE: &str = "mesos";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder_with(recipe: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
+        folder
+    }
+
+    const GOOD: &str = r#"
+name = "thing"
+version = "1.0"
+maintainer = "Someone <someone@example.org>"
+homepage = "https://example.org"
+[source]
+directory = "upstream"
+[build]
+depends = ["g++"]
+[[phase]]
+name = "build"
+inputs = ["patches"]
+"#;
+
+    #[test]
+    fn unknown_field_names_file_line_and_valid_names() {
+        let folder = folder_with(&GOOD.replace("depends =", "dependz ="));
+        let error = Recipe::read(folder.path()).unwrap_err().to_string();
+        for part in ["recipe.toml", "line 9", "dependz", "memory-per-job"] {
+            assert!(error.contains(part), "{part} is missing in: {error}");
+        }
+    }
+
+    #[test]
+    fn an_input_must_stay_in_the_folder() {
+        let folder = folder_with(&GOOD.replace("\"patches\"", "\"../x\""));
+        let error = Recipe::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("../x"), "{error}");
+    }
+
+    #[test]
+    fn a_unit_file_is_read_by_packing_and_by_no_phase() {
+        let folder = folder_with(GOOD);
+        for file in ["phases/build", "patches/series", "systemd/thing.service", "upstream/main.c"] {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, file).unwrap();
+        }
+        let recipe = Recipe::read(folder.path()).unwrap();
+        let packing: Vec<_> = recipe.packing_inputs().unwrap().into_keys().collect();
+        assert_eq!(packing, ["recipe.toml", "systemd/thing.service"]);
+        let phase: Vec<_> = recipe.phase_inputs(&recipe.file.phases[0]).unwrap().into_keys().collect();
+        assert_eq!(phase, ["patches/series", "phases/build"]);
+    }
+}

@@ -1,0 +1,142 @@
+//! How progress is shown: a status line on a terminal, plain lines elsewhere, JSON for machines.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use packaging::bytes::ByteSize;
+use packaging::progress::{Event, Progress};
+
+/// Without a terminal, a phase's usage is told this often.
+const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Shows events.
+pub struct Terminal {
+    form: Form,
+    /// When each phase was last told of, in the plain form.
+    told: Mutex<BTreeMap<String, Instant>>,
+}
+
+enum Form {
+    Bar(ProgressBar),
+    Plain,
+    Json,
+}
+
+impl Terminal {
+    /// Chooses the form: JSON where asked for, a status line on a terminal, else plain lines.
+    pub fn new(json: bool) -> Self {
+        let form = if json {
+            Form::Json
+        } else if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::new_spinner();
+            bar.set_style(ProgressStyle::with_template("{spinner} {wide_msg}").expect("a valid template"));
+            bar.enable_steady_tick(Duration::from_millis(120));
+            Form::Bar(bar)
+        } else {
+            Form::Plain
+        };
+        Self { form, told: Mutex::default() }
+    }
+
+    /// Takes the status line away, so that a table or an error can follow.
+    pub fn finish(&self) {
+        if let Form::Bar(bar) = &self.form {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn due(&self, what: &str) -> bool {
+        let mut told = self.told.lock().expect("no panic while held");
+        let due = told.get(what).is_none_or(|last| last.elapsed() >= PLAIN_INTERVAL);
+        if due {
+            told.insert(what.to_owned(), Instant::now());
+        }
+        due
+    }
+}
+
+impl Progress for Terminal {
+    fn event(&self, event: Event) {
+        match &self.form {
+            Form::Json => {
+                let line = serde_json::to_string(&event).expect("an event is plain data");
+                // A reader that went away must not end the build.
+                let _ = writeln!(std::io::stdout(), "{line}");
+            }
+            Form::Bar(bar) => match line(&event) {
+                Line::Keep(text) => bar.println(text),
+                Line::Status(_, text) => bar.set_message(text),
+                Line::Nothing => {}
+            },
+            Form::Plain => match line(&event) {
+                Line::Keep(text) => eprintln!("{text}"),
+                Line::Status(what, text) if self.due(&what) => eprintln!("{text}"),
+                _ => {}
+            },
+        }
+    }
+}
+
+/// How an event is worded.
+enum Line {
+    /// Stays on the screen.
+    Keep(String),
+    /// Replaced by the next one about the same thing.
+    Status(String, String),
+    /// Not shown: it is in the log.
+    Nothing,
+}
+
+fn line(event: &Event) -> Line {
+    match event {
+        Event::Note { text } => Line::Keep(text.clone()),
+        Event::Warning { text } => Line::Keep(format!("warning: {text}")),
+        Event::StageStarted { stage } => Line::Keep(format!("{stage} …")),
+        Event::StageCached { stage, key } => Line::Keep(format!("{stage}: found under {}", &key[..12.min(key.len())])),
+        Event::StageFinished { stage, seconds } => Line::Keep(format!("{stage}: done in {}", duration(*seconds))),
+        Event::Download { files, files_total, bytes, bytes_total } => Line::Status(
+            "download".into(),
+            format!("  downloading: {files} of {files_total} files, {} of {}", ByteSize(*bytes), ByteSize(*bytes_total)),
+        ),
+        Event::PhaseLine { .. } => Line::Nothing,
+        Event::PhaseUsage { phase, elapsed, expected, percent, memory, limit, current } => {
+            let mut text = format!("  {phase}: {}", duration(*elapsed));
+            if let Some(expected) = expected {
+                text += &format!(" of about {}", duration(*expected));
+            }
+            if let Some(percent) = percent {
+                text += &format!(", {percent:.0} %");
+            }
+            text += &format!(", memory {} of {}", ByteSize(*memory), ByteSize(*limit));
+            if let Some(current) = current {
+                text += &format!(", {current}");
+            }
+            Line::Status(phase.clone(), text)
+        }
+    }
+}
+
+/// A wall time for people: `4.2 s`, `3 min 05 s`, `1 h 02 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration(4.24), "4.2 s");
+        assert_eq!(duration(185.0), "3 min 05 s");
+        assert_eq!(duration(3725.0), "1 h 02 min");
+    }
+}

@@ -469,16 +469,26 @@ rm "$root/etc/mesos-agent/master"
 launch agent -- --master=192.0.2.2:5050
 starts
 
-begin 'no systemd, no systemd support'
-if [ ! -d /run/systemd/system ]; then
-	launch agent
-	has 'arg<--no-systemd_enable_support>'
-	: >"$root/etc/mesos-agent/?systemd_enable_support"
-	launch agent
-	lacks 'arg<--no-systemd_enable_support>'
-	launch master
-	lacks systemd
-fi
+begin 'systemd support only where Mesos can use it'
+launch agent
+has 'arg<--no-systemd_enable_support>'
+mkdir -p "$root/run/systemd/system"
+launch agent
+has 'arg<--no-systemd_enable_support>'
+mkdir -p "$root/sys/fs/cgroup/systemd"
+launch agent
+lacks systemd
+rm -r "$root/run"
+: >"$root/etc/mesos-agent/?systemd_enable_support"
+launch agent
+has 'arg<--systemd_enable_support>'
+lacks 'arg<--no-systemd_enable_support>'
+rm "$root/etc/mesos-agent/?systemd_enable_support"
+echo MESOS_SYSTEMD_ENABLE_SUPPORT=true >"$root/etc/default/mesos-agent"
+launch agent
+lacks 'arg<--no-systemd_enable_support>'
+launch master
+lacks systemd
 
 begin 'names before Mesos 1.0'
 launch slave

@@ -1,0 +1,217 @@
+//! Signing with gpg. Secrets never reach an argument list or a log.
+
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What a key may sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyKind {
+    /// Made by this tool, worth nothing outside this machine; everything signed with it says so.
+    Development,
+    /// A key that others trust. It refuses `+local` versions.
+    Release,
+}
+
+/// A key that is ready to sign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningKey {
+    /// Fingerprint of the key that makes the signatures (of the signing subkey, where there is one).
+    pub fingerprint: String,
+    /// Fingerprint of the primary key.
+    pub primary: String,
+    /// Its first user id.
+    pub user_id: String,
+    /// What it may sign.
+    pub kind: KeyKind,
+    /// When it was created; signatures are never dated before that.
+    pub created: i64,
+}
+
+/// A passphrase. It is never printed.
+#[derive(Clone)]
+pub struct Passphrase(String);
+
+impl Passphrase {
+    /// Takes over a passphrase; a trailing newline is not part of it.
+    pub fn new(text: impl Into<String>) -> Self {
+        let text: String = text.into();
+        Self(text.trim_end_matches(['\r', '\n']).to_owned())
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(…)")
+    }
+}
+
+/// Where the key is.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// In the user's own key ring, with its agent or smart card.
+    KeyRing {
+        /// GNUPGHOME; gpg's own default where there is none.
+        home: Option<PathBuf>,
+        /// Fingerprint, key id or address.
+        key: String,
+    },
+    /// A secret key in a file, as CI systems hand it over; imported into a throw-away home.
+    SecretFile {
+        /// The file, armored or binary.
+        path: PathBuf,
+        /// Its passphrase.
+        passphrase: Option<Passphrase>,
+    },
+    /// The same in memory, such as the value of an environment variable.
+    SecretText {
+        /// Where it came from, for messages: the variable's name, never its value.
+        name: String,
+        /// The armored key.
+        text: Passphrase,
+        /// Its passphrase.
+        passphrase: Option<Passphrase>,
+    },
+    /// The development key, kept in this folder and made there once.
+    Development {
+        /// The folder.
+        state: PathBuf,
+    },
+}
+
+/// The form of a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// The text itself with the signature (RFC 4880, 7): `.changes`, `.buildinfo`, `InRelease`.
+    Clear,
+    /// Apart from the data, armored: `SHA256SUMS.asc`, `Release.gpg`.
+    DetachedArmored,
+    /// Apart from the data, binary: `_gpgorigin`.
+    DetachedBinary,
+}
+
+/// The form of an exported public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyForm {
+    /// ASCII, `.asc`.
+    Armored,
+    /// A binary key ring, as gpgv, apt and debsig-verify read it, `.gpg`.
+    Binary,
+}
+
+/// Makes signatures.
+pub trait Signer {
+    /// The key.
+    fn key(&self) -> &SigningKey;
+    /// Signs what the reader gives; `epoch` is the signature's date (never before the key's creation).
+    fn sign(&self, form: Form, data: &mut dyn Read, epoch: i64) -> Result<Vec<u8>, SignError>;
+    /// The public key.
+    fn public_key(&self, form: KeyForm) -> Result<Vec<u8>, SignError>;
+
+    /// Refuses to sign a version that did not come from the pinned source with a release key.
+    fn check_version(&self, version: &str) -> Result<(), SignError> {
+        if self.key().kind == KeyKind::Release && version.contains("+local") {
+            return Err(SignError::Local {
+                version: version.to_owned(),
+                user_id: self.key().user_id.clone(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A signature cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// gpg is not installed.
+    #[error("gpg is needed for signing and cannot be run ({source}): install it with `apt install gpg gpg-agent`")]
+    NoGpg {
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// There is no such secret key.
+    #[error("there is no secret key '{key}' in {place}: list the keys there with `gpg --list-secret-keys`, or leave --key out for a development key")]
+    NoKey {
+        /// What was asked for.
+        key: String,
+        /// Where it was looked for.
+        place: String,
+    },
+    /// The passphrase is wrong or missing.
+    #[error("the passphrase for the key {key} is wrong or missing: correct the one that is handed over with it")]
+    Passphrase {
+        /// The key.
+        key: String,
+    },
+    /// The key is expired, revoked or disabled.
+    #[error("the key {key} is {state}: use another one, or extend it with `gpg --quick-set-expire {key} 1y` and hand it over again")]
+    Unusable {
+        /// The key.
+        key: String,
+        /// `expired`, `revoked` or `disabled`.
+        state: String,
+    },
+    /// A release key is asked to sign a local build.
+    #[error("the release key '{user_id}' refuses to sign {version}: it was built from a local source. Build from the pinned source (without --source), or sign with a development key (without --key)")]
+    Local {
+        /// The version.
+        version: String,
+        /// The key's user id.
+        user_id: String,
+    },
+    /// gpg failed for another reason.
+    #[error("gpg cannot {what}: {message}")]
+    Gpg {
+        /// What it should have done.
+        what: String,
+        /// What it said.
+        message: String,
+    },
+    /// A file cannot be read or written.
+    #[error("cannot use {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+/// A [`Signer`] that runs gpg.
+#[derive(Debug)]
+pub struct Gpg {
+    key: SigningKey,
+}
+
+impl Gpg {
+    /// Finds (or, for a development key, makes) the key, and checks that it can sign.
+    pub fn open(source: &KeySource) -> Result<Self, SignError> {
+        let _ = source;
+        todo!()
+    }
+}
+
+impl Signer for Gpg {
+    fn key(&self) -> &SigningKey {
+        &self.key
+    }
+    fn sign(&self, form: Form, data: &mut dyn Read, epoch: i64) -> Result<Vec<u8>, SignError> {
+        let _ = (form, data, epoch);
+        todo!()
+    }
+    fn public_key(&self, form: KeyForm) -> Result<Vec<u8>, SignError> {
+        let _ = form;
+        todo!()
+    }
+}
+
+/// The name of the development key's file in its state folder.
+pub const DEVELOPMENT_KEY_FILE: &str = "development-key.asc";
+
+/// Whether a development key exists already.
+pub fn has_development_key(state: &Path) -> bool {
+    state.join(DEVELOPMENT_KEY_FILE).exists()
+}

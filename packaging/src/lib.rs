@@ -22,3 +22,4 @@ pub mod manifest;
 pub mod signer;
 pub mod split;
 pub mod sums;
+pub mod contents;

@@ -2,8 +2,10 @@
 //! debug symbols apart, and computes shared-library dependencies there, never on the host.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::contents::{Entry, Origin};
 use crate::manifest::{Manifest, ManifestError};
 
 /// The script: POSIX sh, run as `sh /build/recipe-split/split.sh`; reads `/build/stage` and
@@ -77,17 +79,132 @@ pub enum SplitError {
     },
 }
 
-/// The files to upload: the script and the list of ELF files by package. They, together with the staged
+/// The files to upload: the script and the lists of binaries by package. They, together with the staged
 /// tree, are everything that the result depends on.
 pub fn inputs(manifest: &Manifest, staged: &Path) -> Result<Vec<Input>, SplitError> {
-    let _ = (manifest, staged);
-    todo!()
+    let (mut elf, mut archives) = (String::new(), String::new());
+    for (package, contents) in manifest.resolve(staged)? {
+        for entry in contents.entries.values() {
+            let Entry::File { origin: Origin::Stage(path), .. } = entry else { continue };
+            let list = match kind(&staged.join(path))? {
+                Some(Kind::Elf) => &mut elf,
+                Some(Kind::Archive) => &mut archives,
+                None => continue,
+            };
+            list.push_str(&format!("{package}\t{path}\n"));
+        }
+    }
+    Ok(vec![
+        Input { name: "split.sh", content: SCRIPT.as_bytes().to_vec() },
+        Input { name: "elf-files", content: elf.into_bytes() },
+        Input { name: "archives", content: archives.into_bytes() },
+    ])
+}
+
+enum Kind {
+    Elf,
+    Archive,
+}
+
+fn kind(path: &Path) -> Result<Option<Kind>, SplitError> {
+    let mut magic = Vec::with_capacity(8);
+    std::fs::File::open(path)
+        .and_then(|file| file.take(8).read_to_end(&mut magic))
+        .map_err(|source| SplitError::Read { path: path.to_owned(), source })?;
+    Ok(if magic.starts_with(b"\x7fELF") {
+        Some(Kind::Elf)
+    } else if magic == *b"!<arch>\n" && path.extension().is_some_and(|extension| extension == "a") {
+        Some(Kind::Archive)
+    } else {
+        None
+    })
 }
 
 impl Split {
     /// Reads the downloaded folder.
     pub fn read(folder: &Path) -> Result<Self, SplitError> {
-        let _ = folder;
-        todo!()
+        let (stage, debug) = (folder.join("stage"), folder.join("debug"));
+        for path in [&stage, &debug] {
+            if !path.is_dir() {
+                return Err(broken(path, "this folder is missing".into()));
+            }
+        }
+        let list = folder.join("binaries");
+        let binaries = read(&list)?.lines().map(|line| binary(&list, line)).collect::<Result<Vec<_>, _>>()?;
+        for binary in &binaries {
+            for path in binary.debug_path().into_iter().map(|path| debug.join(path)).chain([stage.join(&binary.path)]) {
+                if !path.is_file() {
+                    return Err(broken(&path, "this file is missing".into()));
+                }
+            }
+        }
+        let mut substvars = BTreeMap::new();
+        for package in binaries.iter().map(|binary| &binary.package) {
+            if !substvars.contains_key(package) {
+                substvars.insert(package.clone(), variables(&folder.join("substvars").join(package))?);
+            }
+        }
+        let split = Self { stage, debug, binaries, substvars };
+        split.check_build_ids(&list)?;
+        Ok(split)
     }
+
+    /// The same file in two packages would be the same debug symbols in two, which could not be installed together.
+    fn check_build_ids(&self, list: &Path) -> Result<(), SplitError> {
+        let mut first: BTreeMap<&str, &Binary> = BTreeMap::new();
+        for binary in self.binaries.iter().filter(|binary| binary.debug) {
+            let Some(id) = &binary.build_id else { continue };
+            let other = *first.entry(id).or_insert(binary);
+            if other.package != binary.package {
+                return Err(broken(
+                    list,
+                    format!(
+                        "{} (package {}) and {} (package {}) are the same binary, with the build id {id}: omit one, or make it a link to the other",
+                        other.path, other.package, binary.path, binary.package
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Binary {
+    /// Path of its debug symbols below [`Split::debug`], as GDB looks for them.
+    pub fn debug_path(&self) -> Option<String> {
+        let id = self.build_id.as_deref().filter(|_| self.debug)?;
+        Some(format!("usr/lib/debug/.build-id/{}/{}.debug", &id[..2], &id[2..]))
+    }
+}
+
+fn binary(list: &Path, line: &str) -> Result<Binary, SplitError> {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let [package, path, build_id, soname, debug] = fields[..] else {
+        return Err(broken(list, format!("the line '{line}' has not five fields")));
+    };
+    let optional = |text: &str| (text != "-").then(|| text.to_owned());
+    let build_id = optional(build_id);
+    if build_id.as_deref().is_some_and(|id| id.len() < 4 || !id.bytes().all(|b| b.is_ascii_hexdigit())) {
+        return Err(broken(list, format!("the line '{line}' has no build id in hexadecimal digits")));
+    }
+    Ok(Binary { package: package.to_owned(), path: path.to_owned(), build_id, soname: optional(soname), debug: debug == "yes" })
+}
+
+fn variables(path: &Path) -> Result<BTreeMap<String, String>, SplitError> {
+    read(path)?
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| match line.split_once('=') {
+            Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+            None => Err(broken(path, format!("the line '{line}' is not NAME=VALUE"))),
+        })
+        .collect()
+}
+
+fn read(path: &Path) -> Result<String, SplitError> {
+    std::fs::read_to_string(path).map_err(|source| SplitError::Read { path: path.to_owned(), source })
+}
+
+fn broken(path: &Path, problem: String) -> SplitError {
+    SplitError::Result { path: path.to_owned(), problem }
 }

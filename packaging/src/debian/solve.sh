@@ -1,0 +1,30 @@
+# Lets apt solve the request in the base: reads /solver/Packages and /solver/request, one dependency
+# (Debian policy 7.1) a line, and prints the plan. No network, nothing is installed or downloaded.
+set -eu
+cd /solver
+mkdir -p lists/partial cache/archives/partial
+cat > apt.conf <<'END'
+Dir::Etc::SourceList "/solver/sources.list";
+Dir::Etc::SourceParts "-";
+Dir::Etc::Preferences "-";
+Dir::Etc::PreferencesParts "-";
+Dir::State::Lists "/solver/lists";
+Dir::Cache "/solver/cache";
+// The container is the sandbox, and may lack the right to change users.
+APT::Sandbox::User "root";
+APT::Install-Recommends "false";
+APT::Install-Suggests "false";
+APT::Get::Assume-Yes "true";
+Acquire::Languages "none";
+END
+export APT_CONFIG=/solver/apt.conf LC_ALL=C DEBIAN_FRONTEND=noninteractive
+# Trusted: the index was verified before it came here.
+echo 'deb [trusted=yes] file:/solver ./' > sources.list
+apt-get -q update >&2
+set --
+while IFS= read -r dependency; do
+    set -- "$@" "$dependency"
+done < request
+echo '=== apt solution'
+apt-get -q --simulate satisfy "$@"
+echo '=== end of solution'

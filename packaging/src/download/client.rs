@@ -1,0 +1,353 @@
+//! One HTTP request: proxies, redirects, and what an answer means.
+//!
+//! Two clients, because a request for `http://` goes through a proxy differently from one for
+//! `https://`: ureq would ask for a tunnel (CONNECT) for both, which most proxies allow for port 443 only.
+//! For `http://` the proxy gets the absolute address instead (RFC 9112 3.2.2).
+
+use std::io::Read;
+use std::net::ToSocketAddrs;
+use std::time::Duration;
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport,
+};
+use ureq::{Agent, Proxy};
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timeouts {
+    /// For a connection, and for the start of an answer.
+    pub(super) connect: Duration,
+    /// For more of an answer: a stalled mirror is given up.
+    pub(super) read: Duration,
+}
+
+/// Why a request did not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) why: String,
+    pub(super) kind: FaultKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FaultKind {
+    /// The host cannot be reached at all; it may be worth another attempt.
+    Unreachable,
+    /// It may work at another attempt.
+    Passing,
+    /// It will not work from this address.
+    Lasting,
+    /// Something else was received than what was pinned.
+    Wrong,
+}
+
+impl Fault {
+    pub(super) fn new(kind: FaultKind, why: impl Into<String>) -> Self {
+        Self { why: why.into(), kind }
+    }
+}
+
+/// An answer whose body is still to be read.
+pub(super) struct Answer {
+    /// 200 or 206.
+    pub(super) partial: bool,
+    /// First byte of a partial answer.
+    pub(super) start: u64,
+    /// Bytes that this answer brings, if it says so.
+    pub(super) length: Option<u64>,
+    pub(super) body: Box<dyn Read>,
+}
+
+#[derive(Debug)]
+pub(super) struct Client {
+    direct: Agent,
+    http: Option<(Agent, Proxy)>,
+    https: Option<(Agent, Proxy)>,
+}
+
+impl Client {
+    /// Takes the proxies from variables: `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`, also in capitals.
+    pub(super) fn new(timeouts: Timeouts, variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let either = |name: &str| {
+            variable(name).or_else(|| variable(&name.to_uppercase())).filter(|value| !value.is_empty())
+        };
+        let except = either("no_proxy").unwrap_or_default();
+        let proxy = |name: &str| {
+            let parsed = Proxy::new(&either(name).or_else(|| either("all_proxy"))?).ok()?;
+            let mut builder = Proxy::builder(parsed.protocol()).host(parsed.host()).port(parsed.port());
+            if let (Some(user), Some(password)) = (parsed.username(), parsed.password()) {
+                builder = builder.username(user).password(password);
+            }
+            for host in except.split(',').map(str::trim).filter(|host| !host.is_empty()) {
+                // curl and others take `example.org` for its subdomains as well.
+                builder = builder.no_proxy(host);
+                if !host.starts_with(['.', '*']) && host.parse::<std::net::IpAddr>().is_err() {
+                    builder = builder.no_proxy(&format!(".{host}"));
+                }
+            }
+            builder.build().ok()
+        };
+        let http = proxy("http_proxy").map(|proxy| {
+            let config = config(timeouts, None);
+            let connector = ().chain(TcpConnector::default()).chain(ForwardConnector(credentials(&proxy)));
+            let resolver = ProxyResolver { host: proxy.host().to_owned(), port: proxy.port() };
+            (Agent::with_parts(config, connector, resolver), proxy)
+        });
+        let https = proxy("https_proxy")
+            .map(|proxy| (Agent::new_with_config(config(timeouts, Some(proxy.clone()))), proxy));
+        Self { direct: Agent::new_with_config(config(timeouts, None)), http, https }
+    }
+
+    fn agent(&self, uri: &Uri) -> &Agent {
+        let proxied = if uri.scheme_str() == Some("http") { &self.http } else { &self.https };
+        match proxied {
+            Some((agent, proxy)) if !proxy.is_no_proxy(uri) => agent,
+            _ => &self.direct,
+        }
+    }
+
+    /// GET, from byte `from` on.
+    pub(super) fn get(&self, url: &str, from: u64) -> Result<Answer, Fault> {
+        self.request(url, from, false)
+    }
+
+    /// POST without content.
+    pub(super) fn post(&self, url: &str) -> Result<Answer, Fault> {
+        self.request(url, 0, true)
+    }
+
+    fn request(&self, url: &str, from: u64, post: bool) -> Result<Answer, Fault> {
+        let lasting = |why: String| Fault::new(FaultKind::Lasting, why);
+        let mut uri: Uri = url.parse().map_err(|error| lasting(format!("not an address: {error}")))?;
+        for _ in 0..6 {
+            if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
+                return Err(lasting("only http:// and https:// addresses can be downloaded from".into()));
+            }
+            let agent = self.agent(&uri);
+            let sent = if post {
+                agent.post(&uri).send_empty()
+            } else if from > 0 {
+                agent.get(&uri).header("range", format!("bytes={from}-")).call()
+            } else {
+                agent.get(&uri).call()
+            };
+            let response = sent.map_err(|error| fault_of(&error))?;
+            let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+            let status = response.status().as_u16();
+            if matches!(status, 301 | 302 | 303 | 307 | 308) {
+                let Some(location) = header("location") else {
+                    return Err(lasting(format!("HTTP {status} without a location")));
+                };
+                uri = follow(&uri, &location)
+                    .ok_or_else(|| lasting(format!("HTTP {status} to '{location}', which is not an address")))?;
+                continue;
+            }
+            let html = header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+            return match status {
+                200 | 206 if html => Err(html_fault()),
+                200 | 201 | 206 => Ok(Answer {
+                    partial: status == 206,
+                    start: header("content-range").as_deref().and_then(range_start).unwrap_or(0),
+                    length: header("content-length").and_then(|length| length.parse().ok()),
+                    body: Box::new(response.into_body().into_reader()),
+                }),
+                408 | 425 | 429 | 500..=599 => Err(Fault::new(FaultKind::Passing, format!("HTTP {status}"))),
+                _ => Err(lasting(format!("HTTP {status}"))),
+            };
+        }
+        Err(lasting("too many redirections".into()))
+    }
+}
+
+/// A log-in page or an error page where a file should be.
+pub(super) fn html_fault() -> Fault {
+    Fault::new(
+        FaultKind::Lasting,
+        "it answers with a web page instead of the file (a proxy's or hotspot's log-in page?)",
+    )
+}
+
+fn config(timeouts: Timeouts, proxy: Option<Proxy>) -> Config {
+    Agent::config_builder()
+        .proxy(proxy)
+        .http_status_as_error(false)
+        // Redirections are followed here: another scheme may need another proxy.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(concat!("mesos-packages/", env!("CARGO_PKG_VERSION")))
+        // The system's own store, so that a company's authority works.
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .timeout_resolve(Some(timeouts.connect))
+        .timeout_connect(Some(timeouts.connect))
+        .timeout_recv_response(Some(timeouts.read))
+        .timeout_per_read(Some(timeouts.read))
+        .build()
+}
+
+fn fault_of(error: &ureq::Error) -> Fault {
+    use ureq::Error as E;
+    let kind = match error {
+        E::HostNotFound | E::ConnectionFailed | E::ConnectProxyFailed(_) => FaultKind::Unreachable,
+        E::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => FaultKind::Unreachable,
+        E::Io(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::ConnectionRefused
+                    | std::io::ErrorKind::HostUnreachable
+                    | std::io::ErrorKind::NetworkUnreachable
+            ) =>
+        {
+            FaultKind::Unreachable
+        }
+        E::Rustls(_) | E::Tls(_) | E::BadUri(_) | E::Http(_) => FaultKind::Lasting,
+        _ => FaultKind::Passing,
+    };
+    let hint = match error {
+        E::Rustls(_) | E::Tls(_) => " (is ca-certificates installed, with your own authority if you have one?)",
+        _ => "",
+    };
+    Fault::new(kind, format!("{error}{hint}"))
+}
+
+/// `bytes 5-9/10` (RFC 9110 14.4).
+fn range_start(text: &str) -> Option<u64> {
+    text.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
+}
+
+/// Resolves a Location (RFC 9110 10.2.2; RFC 3986 5.2 without dot segments).
+fn follow(base: &Uri, location: &str) -> Option<Uri> {
+    let location = location.split('#').next()?;
+    let scheme = base.scheme_str()?;
+    let authority = base.authority()?;
+    let absolute = if location.contains("://") {
+        location.to_owned()
+    } else if location.starts_with("//") {
+        format!("{scheme}:{location}")
+    } else if location.starts_with('/') {
+        format!("{scheme}://{authority}{location}")
+    } else {
+        let folder = base.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{scheme}://{authority}{folder}/{location}")
+    };
+    absolute.parse().ok()
+}
+
+/// `Proxy-Authorization`'s value (RFC 7617).
+fn credentials(proxy: &Proxy) -> Option<String> {
+    let text = format!("{}:{}", proxy.username()?, proxy.password()?);
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let encoded = text.as_bytes().chunks(3).flat_map(|chunk| {
+        let bits = chunk.iter().fold(0u32, |bits, byte| (bits << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        (0..4).map(move |i| {
+            if i > chunk.len() { '=' } else { char::from(DIGITS[(bits >> (18 - 6 * i)) as usize & 63]) }
+        })
+    });
+    Some(format!("Basic {}", encoded.collect::<String>()))
+}
+
+/// Every name is the proxy's: it alone is connected to, and it alone resolves names.
+#[derive(Debug)]
+struct ProxyResolver {
+    host: String,
+    port: u16,
+}
+
+impl Resolver for ProxyResolver {
+    fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut found = self.empty();
+        for address in (self.host.as_str(), self.port).to_socket_addrs()?.take(16) {
+            found.push(address);
+        }
+        if found.is_empty() { Err(ureq::Error::HostNotFound) } else { Ok(found) }
+    }
+}
+
+/// Makes requests on a connection absolute: what a proxy wants.
+#[derive(Debug)]
+struct ForwardConnector(Option<String>);
+
+impl<In: Transport> Connector<In> for ForwardConnector {
+    type Out = ForwardTransport<In>;
+
+    fn connect(&self, details: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Self::Out>, ureq::Error> {
+        let authority = details.uri.authority().map(ToString::to_string).unwrap_or_default();
+        Ok(chained.map(|inner| ForwardTransport { inner, authority, credentials: self.0.clone() }))
+    }
+}
+
+#[derive(Debug)]
+struct ForwardTransport<In> {
+    inner: In,
+    authority: String,
+    credentials: Option<String>,
+}
+
+impl<In: Transport> Transport for ForwardTransport<In> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.inner.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        let output = self.inner.buffers().output();
+        // A request's head starts with its method and a path; requests here have no other content.
+        let Some(at) = output[..amount].windows(2).position(|pair| pair == b" /") else {
+            return self.inner.transmit_output(amount, timeout);
+        };
+        let mut head = output[..=at].to_vec();
+        head.extend(format!("http://{}", self.authority).bytes());
+        head.extend(&output[at + 1..amount]);
+        if let (Some(credentials), Some(line)) =
+            (&self.credentials, head.windows(2).position(|pair| pair == b"\r\n"))
+        {
+            let header = format!("\r\nproxy-authorization: {credentials}");
+            head.splice(line..line, header.bytes());
+        }
+        let Some(room) = output.get_mut(..head.len()) else {
+            return Err(ureq::Error::LargeResponseHeader(head.len(), output.len()));
+        };
+        room.copy_from_slice(&head);
+        self.inner.transmit_output(head.len(), timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.inner.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.inner.is_open()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_are_resolved() {
+        let base: Uri = "http://a.example/x/y".parse().unwrap();
+        for (location, expected) in [
+            ("https://b.example/z", "https://b.example/z"),
+            ("//b.example/z", "http://b.example/z"),
+            ("/z?q=1", "http://a.example/z?q=1"),
+            ("z", "http://a.example/x/z"),
+        ] {
+            assert_eq!(follow(&base, location).unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn basic_credentials() {
+        // The example of RFC 7617 2.
+        let proxy = Proxy::builder(ureq::ProxyProtocol::Http)
+            .host("p")
+            .username("Aladdin")
+            .password("open sesame")
+            .build()
+            .unwrap();
+        assert_eq!(credentials(&proxy).unwrap(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    }
+}

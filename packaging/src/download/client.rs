@@ -4,16 +4,18 @@
 //! `https://`: ureq would ask for a tunnel (CONNECT) for both, which most proxies allow for port 443 only.
 //! For `http://` the proxy gets the absolute address instead (RFC 9112 3.2.2).
 
+use std::collections::HashMap;
 use std::io::Read;
-use std::net::ToSocketAddrs;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, NextTimeout, TcpConnector, Transport,
+    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, TcpConnector, Transport,
 };
 use ureq::{Agent, Proxy};
 
@@ -98,8 +100,8 @@ impl Client {
             (Agent::with_parts(config, connector, resolver), proxy)
         });
         let https = proxy("https_proxy")
-            .map(|proxy| (Agent::new_with_config(config(timeouts, Some(proxy.clone()))), proxy));
-        Self { direct: Agent::new_with_config(config(timeouts, None)), http, https }
+            .map(|proxy| (usual(config(timeouts, Some(proxy.clone()))), proxy));
+        Self { direct: usual(config(timeouts, None)), http, https }
     }
 
     fn agent(&self, uri: &Uri) -> &Agent {
@@ -186,6 +188,34 @@ fn config(timeouts: Timeouts, proxy: Option<Proxy>) -> Config {
         .timeout_recv_response(Some(timeouts.read))
         .timeout_per_read(Some(timeouts.read))
         .build()
+}
+
+fn usual(config: Config) -> Agent {
+    Agent::with_parts(config, DefaultConnector::new(), RememberingResolver::default())
+}
+
+/// Asks for a name once. Otherwise every request would, also those on an open connection; one lost
+/// answer of many hundreds then stops everything for five seconds.
+#[derive(Debug, Default)]
+struct RememberingResolver {
+    asked: DefaultResolver,
+    known: Mutex<HashMap<String, Vec<SocketAddr>>>,
+}
+
+impl Resolver for RememberingResolver {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let key = format!("{:?} {:?}", uri.scheme_str(), uri.authority());
+        // Locked while asking: the other threads want the same answer.
+        let mut known = self.known.lock().unwrap();
+        if let Some(addresses) = known.get(&key) {
+            let mut found = self.empty();
+            addresses.iter().for_each(|address| found.push(*address));
+            return Ok(found);
+        }
+        let found = self.asked.resolve(uri, config, timeout)?;
+        known.insert(key, found.to_vec());
+        Ok(found)
+    }
 }
 
 fn fault_of(error: &ureq::Error) -> Fault {

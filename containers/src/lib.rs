@@ -1,1 +1,14 @@
 //! The container engine, the build root and hermetic phases. The only async code.
+
+pub mod build_root;
+pub mod cleanup;
+pub mod engine;
+pub mod error;
+pub mod once;
+pub mod phase;
+pub mod setup;
+pub mod transfer;
+pub mod usage;
+pub mod volume;
+
+pub use error::Error;

@@ -1,0 +1,150 @@
+//! What can go wrong between this tool and the container engine, and what to do about it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::phase::PhaseRecord;
+
+/// A failure of the engine, of the build root, or of a phase's container.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No container engine answers.
+    #[error(
+        "no container engine answers. Tried:\n{tried}\n\
+         Install and start one with `apt-get install docker.io` (as root), let this tool do it with \
+         `cargo xtask package --setup`, or point DOCKER_HOST to one that runs elsewhere."
+    )]
+    NoEngine {
+        /// One line per endpoint: where it came from, its address, why it did not answer.
+        tried: String,
+    },
+    /// An engine could not be installed or started.
+    #[error("cannot set up a container engine: {step} failed: {why}\n{next}")]
+    Setup {
+        /// The step, such as `apt-get install docker.io`.
+        step: String,
+        /// The reason, with the last lines of the log where there is one.
+        why: String,
+        /// What to do.
+        next: String,
+    },
+    /// The engine refused a request.
+    #[error("{doing}: the container engine answered: {why}")]
+    Engine {
+        /// What was asked of it.
+        doing: String,
+        /// Its answer.
+        why: String,
+    },
+    /// The connection to the engine broke.
+    #[error(
+        "{doing}: the connection to the container engine at {endpoint} was lost ({why}); its containers may be gone.\n\
+         See that the engine runs (`docker info`, or `cargo xtask doctor`), then run the same command again: \
+         finished stages are kept."
+    )]
+    EngineGone {
+        /// What was going on.
+        doing: String,
+        /// The engine's address.
+        endpoint: String,
+        /// What the connection said.
+        why: String,
+    },
+    /// Somebody else stopped the container.
+    #[error(
+        "the container of {name} was killed from outside (exit {exit}, not for memory).\n\
+         Run the same command again: it continues from the last finished stage."
+    )]
+    KilledFromOutside {
+        /// The phase or step.
+        name: String,
+        /// Its exit status.
+        exit: i64,
+    },
+    /// The memory budget is too small even for one job.
+    #[error(
+        "phase {phase}: {what} needs more memory than the budget of {budget}, even alone.\n\
+         Run it again with a larger `--memory`{hint}."
+    )]
+    OutOfMemory {
+        /// The phase.
+        phase: String,
+        /// The source file that was being compiled, or a description of what was killed.
+        what: String,
+        /// The limit, for people.
+        budget: String,
+        /// A value that may do.
+        hint: String,
+        /// What was measured.
+        record: Box<PhaseRecord>,
+    },
+    /// A phase took longer than allowed.
+    #[error("phase {phase} was stopped after {}s: that is its time limit. Its log is {}", after.as_secs(), log.display())]
+    TimedOut {
+        /// The phase.
+        phase: String,
+        /// The limit.
+        after: Duration,
+        /// The log so far.
+        log: PathBuf,
+    },
+    /// A file of the host cannot be read or written.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// `read`, `write`, `create`…
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A .deb is not what the lock promises.
+    #[error(
+        "{path}: {why}. The lock pins {name} {version} as sha256 {expected}.\n\
+         Remove the file and run `cargo xtask fetch` again.",
+        path = path.display()
+    )]
+    Verification {
+        /// The file.
+        path: PathBuf,
+        /// The package.
+        name: String,
+        /// Its version.
+        version: String,
+        /// The pinned digest.
+        expected: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// An archive cannot be read or holds what it must not.
+    #[error("{archive}: {why}")]
+    Archive {
+        /// The archive, or where it came from.
+        archive: String,
+        /// What is wrong, and with which entry.
+        why: String,
+    },
+    /// The build root could not be made from its packages.
+    #[error("the build root cannot be made: {step} failed (exit {exit}). Its last lines:\n{tail}\n{next}")]
+    BuildRoot {
+        /// The step.
+        step: String,
+        /// Exit status of the step.
+        exit: i64,
+        /// The last lines of its output.
+        tail: String,
+        /// What to do.
+        next: String,
+    },
+    /// The caller asked for something that cannot be.
+    #[error("{0}")]
+    Request(String),
+}
+
+impl Error {
+    /// An error of the file system, named.
+    pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { doing, path, source }
+    }
+}

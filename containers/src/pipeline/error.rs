@@ -1,0 +1,117 @@
+//! Why the pipeline stopped, and which exit code says so.
+
+use std::path::PathBuf;
+
+/// A failure of any stage.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine or a container.
+    #[error(transparent)]
+    Containers(#[from] crate::Error),
+    /// An engine is needed and none was found.
+    #[error("a container engine is needed for what has changed: `cargo xtask doctor` says what is missing")]
+    EngineNeeded,
+    /// The cache.
+    #[error(transparent)]
+    Store(#[from] packaging::store::StoreError),
+    /// The recipe.
+    #[error(transparent)]
+    Recipe(#[from] packaging::recipe::RecipeError),
+    /// The build-root lock.
+    #[error(transparent)]
+    Lock(#[from] packaging::root_lock::LockError),
+    /// A configuration file.
+    #[error(transparent)]
+    Config(#[from] packaging::config::ConfigError),
+    /// The changelog.
+    #[error(transparent)]
+    Changelog(#[from] packaging::changelog::ChangelogError),
+    /// The source.
+    #[error(transparent)]
+    Source(#[from] packaging::source::SourceError),
+    /// Debian's archive.
+    #[error(transparent)]
+    Debian(#[from] packaging::debian::DebianError),
+    /// A download.
+    #[error(transparent)]
+    Download(#[from] packaging::download::DownloadError),
+    /// The packages' manifest.
+    #[error(transparent)]
+    Manifest(#[from] packaging::manifest::ManifestError),
+    /// Stripping and dependencies.
+    #[error(transparent)]
+    Split(#[from] packaging::split::SplitError),
+    /// Writing a package.
+    #[error(transparent)]
+    Deb(#[from] packaging::deb::DebError),
+    /// Signing.
+    #[error(transparent)]
+    Sign(#[from] packaging::signer::SignError),
+    /// An origin signature.
+    #[error(transparent)]
+    Debsig(#[from] packaging::debsig::DebsigError),
+    /// Checksums.
+    #[error(transparent)]
+    Sums(#[from] packaging::sums::SumsError),
+    /// A phase's script failed.
+    #[error("the phase {phase} failed with exit status {exit}. Its last lines:\n{tail}{more}\nThe whole log is {log}", log = log.display())]
+    Phase {
+        /// The phase.
+        phase: String,
+        /// The exit status.
+        exit: i64,
+        /// The end of the log.
+        tail: String,
+        /// What else helps: the relevant lines of config.log.
+        more: String,
+        /// The log.
+        log: PathBuf,
+    },
+    /// A file of the host cannot be used.
+    #[error("cannot {doing} {}: {source}{}", path.display(), hint(source))]
+    Io {
+        /// `read`, `write`, …
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// apt could not solve the build dependencies.
+    #[error("apt cannot solve the build dependencies of {recipe} for {target}:\n{output}\nCorrect build.depends in recipe.toml, or base in the target's file")]
+    Solve {
+        /// The recipe.
+        recipe: String,
+        /// The target.
+        target: String,
+        /// What apt said.
+        output: String,
+    },
+}
+
+fn hint(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    match error.kind() {
+        StorageFull => ". Make room and run the same command again: finished stages are kept",
+        PermissionDenied | ReadOnlyFilesystem => ". Make it writable, or choose another folder with --dist",
+        _ => "",
+    }
+}
+
+impl Error {
+    /// An error of the file system, named.
+    pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { doing, path, source }
+    }
+
+    /// The exit code: 1 failed, 3 a verification failed, 4 no engine.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Containers(crate::Error::NoEngine { .. }) | Self::EngineNeeded => 4,
+            Self::Containers(crate::Error::Verification { .. }) => 3,
+            other if packaging::verification::is_verification_failure(other) => 3,
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The first stage: everything that decides the packages' bytes is read, and becomes the plan.
+
+use packaging::changelog::Changelog;
+use packaging::digest::Digest;
+use packaging::plan::{Parts, Plan, PlannedSource};
+use packaging::progress::{Event, Progress};
+use packaging::recipe::Source;
+use packaging::root_lock::RootLock;
+use packaging::source::{Rules, SourceTree, SourcesLock, git, local, recipe_directory};
+use packaging::store::Store;
+
+use super::{Error, Options};
+
+/// What is built from, complete: nothing after this reads the recipe's folder for another purpose.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The changelog, with the version's suffix where there is one.
+    pub changelog: Changelog,
+    /// The build-root lock.
+    pub lock: RootLock,
+    /// The source.
+    pub source: SourceTree,
+    /// The plan.
+    pub plan: Plan,
+}
+
+/// The tool's own code that decides bytes in the build root and in phases.
+const DRIVER: &[&str] = &[
+    include_str!("../build_root.rs"),
+    include_str!("../../assets/compile-wrapper"),
+    include_str!("../../assets/run-phase.sh"),
+];
+
+/// Reads recipe, locks and source, and makes the plan. The source is downloaded if it has to be.
+pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Result<Inputs, Error> {
+    let Options { recipe, target, targets, .. } = options;
+    let mut changelog = Changelog::read(&recipe.folder.join("changelog"))?;
+    let lock = RootLock::read(
+        &recipe.lock_path(targets, target),
+        recipe.name(),
+        &target.name,
+        recipe.request_digest(target),
+    )?;
+    let source = source(store, options, changelog.epoch, progress)?;
+    for deviation in &source.deviations {
+        progress.event(Event::Warning {
+            text: format!("{} is not the file that sources.lock pins: the packages will say so", deviation.path),
+        });
+    }
+    changelog.version += &source.version_suffix;
+    let plan = Plan::new(Parts {
+        recipe,
+        target,
+        lock: &lock,
+        source: PlannedSource {
+            sha256: source.digest,
+            origin: serde_json::to_value(&source.origin).expect("an origin is plain data"),
+        },
+        version: changelog.version.clone(),
+        source_date_epoch: changelog.epoch,
+        driver: Digest::of(DRIVER.concat()),
+        split: Digest::of(packaging::split::SCRIPT),
+    })?;
+    Ok(Inputs { changelog, lock, source, plan })
+}
+
+/// Brings the source: the pinned one, the recipe's own, or the local one of `--source`.
+fn source(store: &Store, options: &Options, epoch: i64, progress: &dyn Progress) -> Result<SourceTree, Error> {
+    let recipe = &options.recipe;
+    let lock_path = recipe.folder.join("sources.lock");
+    let lock = if lock_path.exists() { SourcesLock::read(&lock_path)? } else { SourcesLock::default() };
+    let bundled: &[String] = match &recipe.file.source {
+        Source::Git(git) => &git.bundled,
+        Source::Directory(_) => &[],
+    };
+    let rules = Rules { epoch, bundled, lock: &lock };
+    if let Some(path) = &options.source {
+        return Ok(local(store, path, &rules)?);
+    }
+    match &recipe.file.source {
+        Source::Git(source) => {
+            let pin = git::GitPin {
+                commit: source.commit.clone(),
+                tag: Some(source.tag.clone()),
+                remotes: source.git.clone(),
+                cherry_picks: Vec::new(),
+            };
+            let say = |text: &str| progress.event(Event::Note { text: text.to_owned() });
+            Ok(git::pinned(store, &pin, &rules, options.network, &say)?)
+        }
+        Source::Directory(source) => Ok(recipe_directory(store, &recipe.folder, &source.directory, &rules)?),
+    }
+}

@@ -1,0 +1,126 @@
+//! The main job: from a recipe and a target to signed packages, one stage after the other.
+//!
+//! Every stage takes what the stage before it returned, so none can be skipped; each result is
+//! kept under the digest of its inputs and found again.
+//!
+//! ```text
+//! Inputs (plan) -> BuildRoot -> StagedTree (with the phases' records) -> Packages -> Published
+//! ```
+
+mod build;
+mod copy;
+mod error;
+mod inputs;
+mod pack;
+mod publish;
+mod report;
+mod root;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use packaging::bytes::ByteSize;
+use packaging::download::Network;
+use packaging::progress::{Event, Progress};
+use packaging::recipe::Recipe;
+use packaging::signer::KeySource;
+use packaging::store::Store;
+use packaging::target::Target;
+
+pub use error::Error;
+pub use inputs::{Inputs, gather};
+pub use publish::Published;
+pub use report::{PackageReport, PhaseReport, Report};
+pub use root::{build_root, fetch_debs, lock};
+
+use crate::engine::Engine;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The target.
+    pub target: Target,
+    /// The folder of targets, with their locks and keyrings.
+    pub targets: PathBuf,
+    /// `--source`: a local tree or archive in place of the pinned source.
+    pub source: Option<PathBuf>,
+    /// Whether the network may be used.
+    pub network: Network,
+    /// `--mirror`.
+    pub mirror: Option<String>,
+}
+
+/// How it is built; nothing here changes the bytes.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// Memory budget in bytes; none means what the host can spare.
+    pub memory: Option<ByteSize>,
+    /// Jobs at once; none means what budget and processors allow.
+    pub jobs: Option<u32>,
+    /// Whether the compiler cache is used.
+    pub compiler_cache: bool,
+    /// Where the packages go.
+    pub dist: PathBuf,
+    /// The key.
+    pub key: KeySource,
+}
+
+/// Runs the whole pipeline. The caller holds the store's lock.
+pub async fn package(
+    engine: Option<&Engine>,
+    store: &Store,
+    options: &Options,
+    build_options: &BuildOptions,
+    progress: &dyn Progress,
+) -> Result<Published, Error> {
+    let started = Instant::now();
+    let inputs = tokio::task::block_in_place(|| gather(store, options, progress))?;
+    let signer = tokio::task::block_in_place(|| publish::open_signer(build_options, &inputs))?;
+    if let Some(published) = publish::up_to_date(&inputs, signer.as_ref(), build_options)? {
+        return Ok(published);
+    }
+    let staged_split = match pack::packed(store, &inputs)? {
+        Some(packages) => packages,
+        None => {
+            let engine = engine.ok_or(Error::EngineNeeded)?;
+            let root = build_root(engine, store, options, &inputs, progress).await?;
+            let staged = build::staged_tree(engine, store, options, build_options, &inputs, &root, progress).await?;
+            pack::pack(engine, store, options, &inputs, &root, &staged, progress).await?
+        }
+    };
+    let seconds = started.elapsed().as_secs_f64();
+    tokio::task::block_in_place(|| {
+        publish::publish(store, options, build_options, &inputs, &staged_split, signer.as_ref(), seconds, progress)
+    })
+}
+
+/// Tells when a stage begins and how long it took.
+struct Stage<'a> {
+    progress: &'a dyn Progress,
+    name: String,
+    started: Instant,
+}
+
+impl<'a> Stage<'a> {
+    fn start(progress: &'a dyn Progress, name: impl Into<String>) -> Self {
+        let name = name.into();
+        progress.event(Event::StageStarted { stage: name.clone() });
+        Self { progress, name, started: Instant::now() }
+    }
+
+    fn finish(self) -> f64 {
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.progress.event(Event::StageFinished { stage: self.name, seconds });
+        seconds
+    }
+}
+
+/// Writes a file so that a reader sees the old content or the new one, never a part.
+fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let temporary = path.with_extension("part");
+    std::fs::write(&temporary, content)
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .map_err(Error::io("write", path))
+}

@@ -336,6 +336,9 @@ refused 'is no majority of 3 masters'
 echo 2 >"$root/etc/mesos-master/quorum"
 launch master
 starts
+echo 'MASTERS=5' >"$root/etc/default/mesos-master"
+launch master
+refused 'is no majority of 5 masters'
 echo 'MASTERS=three' >"$root/etc/default/mesos-master"
 launch master
 refused 'MASTERS=three'

@@ -22,7 +22,7 @@ one() {
 	case $type in
 	EXEC | DYN)
 		chmod u+w "$file"
-		build_id=$(readelf --notes --wide -- "$file" | sed -n 's/^ *Build ID: \([0-9a-f]*\)$/\1/p' | head -n 1)
+		build_id=$(readelf --notes -- "$file" | sed -n 's/^ *Build ID: \([0-9a-f]*\)$/\1/p' | head -n 1)
 		soname=$(readelf --dynamic --wide -- "$file" | sed -n 's/.*(SONAME).*\[\(.*\)\]$/\1/p')
 		symbols=
 		if readelf --sections --wide -- "$file" | grep -Eq '\.(symtab|debug_info) '; then

@@ -1,13 +1,22 @@
-//! Writing binary packages with cargo-deb, and the one pass over the control archive that adds what it leaves out.
+//! Writing binary packages with cargo-deb.
+//!
+//! Each package becomes a manifest crate of its own in a temporary folder, with every file listed by itself, so
+//! that what was checked is what is packed. cargo-deb reads it, and writes archives and maintainer scripts.
+//! Afterwards the data archive is compared with what was asked for, and the control archive gets what cargo-deb
+//! leaves out ([`crate::control`]).
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::changelog::Changelog;
+use crate::contents::{Contents, Entry, Origin};
+use crate::deb_writer::{Content, Package};
 use crate::digest::Digest;
-use crate::manifest::{Manifest, ManifestError};
-use crate::split::Split;
+use crate::manifest::{Architecture, Lines, Manifest, ManifestError, MultiArch, PackageSpec};
+use crate::split::{Binary, Split};
+use crate::substvars;
 use crate::target::Target;
 
 /// A binary package that was written.
@@ -33,6 +42,8 @@ pub struct BinaryPackage {
     pub priority: String,
     /// The first line of the description.
     pub synopsis: String,
+    /// Whether it has debug symbols only.
+    pub debug: bool,
 }
 
 /// Everything that packages are made from.
@@ -85,6 +96,284 @@ pub enum DebError {
 /// Writes all packages of the recipe and their `-dbgsym` packages into `folder`, unsigned; sorted by name.
 /// `progress` is told each package's name before it is written.
 pub fn build_all(packing: &Packing<'_>, folder: &Path, progress: &dyn Fn(&str)) -> Result<Vec<BinaryPackage>, DebError> {
-    let _ = (packing, folder, progress);
-    todo!()
+    let all = packing.manifest.resolve(&packing.split.stage)?;
+    let mut packages = Vec::new();
+    for spec in &packing.manifest.packages {
+        let package = packing.package(spec, &all[&spec.name]).map_err(|problem| problem.of(&spec.name))?;
+        packages.extend(packing.debug_package(&package));
+        packages.push(package);
+    }
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    packages
+        .iter()
+        .map(|package| {
+            progress(&package.name);
+            package.write(&packing.manifest.recipe, folder)
+        })
+        .collect()
+}
+
+/// A problem whose package is known one level up.
+enum Problem {
+    Text(String),
+    Error(DebError),
+}
+
+impl Problem {
+    fn of(self, package: &str) -> DebError {
+        match self {
+            Self::Text(problem) => DebError::Package { package: package.to_owned(), problem },
+            Self::Error(error) => error,
+        }
+    }
+}
+
+impl From<String> for Problem {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl Packing<'_> {
+    fn package(&self, spec: &PackageSpec, contents: &Contents) -> Result<Package, Problem> {
+        let fields = &spec.fields;
+        let binaries: Vec<&Binary> = self.split.binaries.iter().filter(|binary| binary.package == spec.name).collect();
+        let all = spec.extra.architecture == Architecture::All;
+        if let (true, Some(binary)) = (all, binaries.first()) {
+            return Err(format!("its architecture is all, but {} is a binary of one architecture: use `architecture = \"any\"`", binary.path).into());
+        }
+        let description = match (&fields.extended_description, &fields.extended_description_file) {
+            (Some(text), _) => text.trim().to_owned(),
+            (None, Some(path)) => self.recipe_text(path)?.trim().to_owned(),
+            (None, None) => return Err("it needs an `extended-description` (policy 3.4.2)".to_owned().into()),
+        };
+        let mut entries = BTreeMap::new();
+        for (path, entry) in &contents.entries {
+            let (path, content) = self.entry(&spec.name, path, entry)?;
+            entries.insert(path, content);
+        }
+        let documents = format!("usr/share/doc/{}", spec.name);
+        if !entries.contains_key(&documents) {
+            // Policy 12.7: a native package has no upstream changelog to tell it from.
+            let native = !self.changelog.version.contains('-');
+            let name = if native { "changelog.gz" } else { "changelog.Debian.gz" };
+            let content = Content::Bytes { bytes: gzip(self.changelog.text.as_bytes()), mode: 0o644 };
+            entries.insert(format!("{documents}/{name}"), content);
+        }
+        let shlibs = self.shlibs(spec, &binaries);
+        let mut triggers = spec.extra.triggers.clone();
+        if !shlibs.is_empty() {
+            triggers.push("activate-noawait ldconfig".to_owned());
+        }
+        Ok(Package {
+            name: spec.name.clone(),
+            source: self.changelog.source.clone(),
+            version: self.changelog.version.clone(),
+            file_version: self.changelog.file_version().to_owned(),
+            epoch: self.changelog.epoch,
+            architecture: if all { "all".to_owned() } else { self.target.name.architecture().to_owned() },
+            multi_arch: spec.extra.multi_arch,
+            maintainer: fields.maintainer.clone().unwrap_or_default(),
+            homepage: self.manifest.homepage.clone(),
+            section: fields.section.clone().unwrap_or_else(|| "misc".to_owned()),
+            priority: fields.priority.clone().unwrap_or_else(|| "optional".to_owned()),
+            relations: self.relations(spec, &binaries)?,
+            synopsis: spec.synopsis.clone(),
+            description,
+            entries,
+            directories: spec.extra.directories.clone(),
+            conf_files: fields.conf_files.clone().unwrap_or_default(),
+            maintainer_scripts: fields.maintainer_scripts.clone(),
+            systemd_units: fields.systemd_units.clone(),
+            shlibs,
+            triggers,
+            build_ids: vec![],
+        })
+    }
+
+    /// `NAME-dbgsym`, as debhelper makes it (dh_strip(1)); `None` where there are no debug symbols.
+    fn debug_package(&self, package: &Package) -> Option<Package> {
+        let binaries = self.split.binaries.iter().filter(|binary| binary.package == package.name);
+        let mut entries = BTreeMap::new();
+        let mut build_ids = Vec::new();
+        for binary in binaries {
+            let (Some(path), Some(id)) = (binary.debug_path(), &binary.build_id) else { continue };
+            let file = Content::Path { path: self.split.debug.join(&path), mode: 0o644 };
+            if entries.insert(path, file).is_none() {
+                build_ids.push(id.clone());
+            }
+        }
+        if entries.is_empty() {
+            return None;
+        }
+        build_ids.sort();
+        let name = format!("{}-dbgsym", package.name);
+        entries.insert(format!("usr/share/doc/{name}"), Content::Link { target: package.name.clone() });
+        Some(Package {
+            synopsis: format!("debug symbols for {}", package.name),
+            description: String::new(),
+            section: "debug".to_owned(),
+            priority: "optional".to_owned(),
+            relations: BTreeMap::from([("Depends", format!("{} (= {})", package.name, package.version))]),
+            multi_arch: package.multi_arch.filter(|kind| *kind == MultiArch::Same),
+            entries,
+            build_ids,
+            name,
+            directories: vec![],
+            conf_files: vec![],
+            maintainer_scripts: None,
+            systemd_units: None,
+            shlibs: vec![],
+            triggers: vec![],
+            ..package.clone()
+        })
+    }
+
+    fn relations(&self, spec: &PackageSpec, binaries: &[&Binary]) -> Result<BTreeMap<&'static str, String>, String> {
+        let fields = &spec.fields;
+        let version = &self.changelog.version;
+        let mut variables: BTreeMap<String, String> = BTreeMap::from([
+            ("binary:Version".to_owned(), version.clone()),
+            ("source:Version".to_owned(), version.clone()),
+            ("source:Upstream-Version".to_owned(), self.changelog.upstream_version().to_owned()),
+            ("shlibs:Depends".to_owned(), String::new()),
+        ]);
+        let own = |name: &str| self.manifest.packages.iter().any(|package| package.name == name);
+        for (name, value) in self.split.substvars.get(&spec.name).into_iter().flatten() {
+            variables.insert(name.clone(), substvars::pin_own(value, own, version));
+        }
+        let mut relations = BTreeMap::new();
+        let mut shlibs_used = false;
+        let declared: [(&'static str, &Option<Lines>); 9] = [
+            ("Depends", &fields.depends),
+            ("Pre-Depends", &fields.pre_depends),
+            ("Recommends", &fields.recommends),
+            ("Suggests", &fields.suggests),
+            ("Enhances", &fields.enhances),
+            ("Conflicts", &fields.conflicts),
+            ("Breaks", &fields.breaks),
+            ("Replaces", &fields.replaces),
+            ("Provides", &fields.provides),
+        ];
+        for (name, lines) in declared {
+            let Some(lines) = lines else { continue };
+            let text = lines.joined();
+            shlibs_used |= text.contains("${shlibs:");
+            let value = substvars::relation(&text, &variables).map_err(|problem| format!("{name}: {problem}"))?;
+            if !value.is_empty() {
+                relations.insert(name, value);
+            }
+        }
+        if let (false, Some(binary)) = (shlibs_used, binaries.first()) {
+            return Err(format!(
+                "{} needs shared libraries, but the package's `depends` lacks ${{shlibs:Depends}}: add it",
+                binary.path
+            ));
+        }
+        Ok(relations)
+    }
+
+    /// Lines of the `shlibs` file (deb-shlibs(5)) for the libraries in public folders.
+    fn shlibs(&self, spec: &PackageSpec, binaries: &[&Binary]) -> Vec<String> {
+        let public = ["usr/lib".to_owned(), format!("usr/lib/{}", self.target.multiarch)];
+        let dependency = spec
+            .extra
+            .shlibs
+            .clone()
+            .unwrap_or_else(|| format!("{} (>= {})", spec.name, self.changelog.upstream_version()));
+        let mut lines: Vec<String> = binaries
+            .iter()
+            .filter(|binary| binary.path.rsplit_once('/').is_some_and(|(folder, _)| public.iter().any(|p| p == folder)))
+            .filter_map(|binary| library_version(binary.soname.as_deref()?))
+            .map(|(name, version)| format!("{name} {version} {dependency}"))
+            .collect();
+        lines.sort();
+        lines.dedup();
+        lines
+    }
+
+    /// Where an entry's bytes are; man pages are compressed (policy 12.1), and links to them follow.
+    fn entry(&self, package: &str, path: &str, entry: &Entry) -> Result<(String, Content), Problem> {
+        let compress = needs_compression(path);
+        let zipped = |path: &str| if compress { format!("{path}.gz") } else { path.to_owned() };
+        let content = match entry {
+            Entry::Link { target } => {
+                if target.starts_with('/') && target.contains("/../") {
+                    return Err(format!("/{path} is a link with .. in it: {target}").into());
+                }
+                let target = if compress && !target.ends_with(".gz") { format!("{target}.gz") } else { target.clone() };
+                return Ok((zipped(path), Content::Link { target }));
+            }
+            Entry::File { origin, mode } => {
+                let file = match origin {
+                    Origin::Stage(path) => self.split.stage.join(path),
+                    Origin::Recipe(path) => self.manifest.recipe.join(path),
+                };
+                if compress {
+                    Content::Bytes { bytes: gzip(&read(&file).map_err(Problem::Error)?), mode: *mode }
+                } else {
+                    Content::Path { path: file, mode: *mode }
+                }
+            }
+        };
+        if path.starts_with("usr/share/doc/") && path.ends_with("/changelog.Debian.gz") {
+            return Err(format!("/{path} is written by itself, from the recipe's changelog: take it out of the assets of {package}").into());
+        }
+        Ok((zipped(path), content))
+    }
+
+    fn recipe_text(&self, path: &str) -> Result<String, Problem> {
+        let path = self.manifest.recipe.join(path);
+        std::fs::read_to_string(&path).map_err(|source| Problem::Error(DebError::File { what: "read", path, source }))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, DebError> {
+    std::fs::read(path).map_err(|source| DebError::File { what: "read", path: path.to_owned(), source })
+}
+
+fn needs_compression(path: &str) -> bool {
+    if path.ends_with(".gz") {
+        return false;
+    }
+    let name = path.rsplit('/').next().expect("split gives one");
+    path.starts_with("usr/share/man/")
+        || path.starts_with("usr/share/doc/") && matches!(name, "changelog" | "NEWS" | "NEWS.Debian")
+}
+
+/// As `gzip -9n` does it: no name, no date.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    const UNIX: u8 = 3;
+    let mut encoder = flate2::GzBuilder::new().mtime(0).operating_system(UNIX).write(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to memory does not fail")
+}
+
+/// Name and version of a library in its SONAME, as dpkg-shlibdeps(1) splits it: `NAME.so.VERSION`, `NAME-VERSION.so`.
+fn library_version(soname: &str) -> Option<(&str, &str)> {
+    if let Some((name, version)) = soname.rsplit_once(".so.") {
+        return Some((name, version));
+    }
+    let stem = soname.strip_suffix(".so")?;
+    let start = stem.match_indices('-').map(|(i, _)| i).find(|i| stem[i + 1..].starts_with(|c: char| c.is_ascii_digit()))?;
+    Some((&stem[..start], &stem[start + 1..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sonames_are_split_as_dpkg_does() {
+        assert_eq!(library_version("libmesos-1.7.2.so"), Some(("libmesos", "1.7.2")));
+        assert_eq!(library_version("libc.so.6"), Some(("libc", "6")));
+        assert_eq!(library_version("libfoo-bar.so"), None);
+        assert_eq!(library_version("module"), None);
+    }
+
+    #[test]
+    fn gzip_has_neither_name_nor_date() {
+        let bytes = gzip(b"text");
+        assert_eq!(&bytes[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3]);
+    }
 }

@@ -1,0 +1,137 @@
+//! The ar archive around a .deb (deb(5)): `debian-binary`, `control.tar.*`, `data.tar.*`, and at the end
+//! what signs them. Members are found by offset, so large ones never go through memory.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const MAGIC: &[u8; 8] = b"!<arch>\n";
+const HEADER: usize = 60;
+
+/// A member of the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Where its bytes begin.
+    offset: u64,
+    /// How many there are.
+    pub size: u64,
+}
+
+/// The members of a .deb.
+#[derive(Clone, Debug)]
+pub struct DebFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Its members, in order.
+    pub members: Vec<Member>,
+}
+
+impl DebFile {
+    /// Reads the headers. An error of kind `InvalidData` says what is wrong with the format.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let wrong = |problem: &str| io::Error::new(io::ErrorKind::InvalidData, problem.to_owned());
+        let mut file = File::open(path)?;
+        let end = file.metadata()?.len();
+        let mut magic = [0; 8];
+        file.read_exact(&mut magic).map_err(|_| wrong("it is too short for an ar archive"))?;
+        if magic != *MAGIC {
+            return Err(wrong("it is not an ar archive"));
+        }
+        let mut members = Vec::new();
+        let mut position = MAGIC.len() as u64;
+        while position < end {
+            let mut header = [0; HEADER];
+            file.seek(SeekFrom::Start(position))?;
+            file.read_exact(&mut header).map_err(|_| wrong("a member's header is cut off"))?;
+            let text = |range: std::ops::Range<usize>| std::str::from_utf8(&header[range]).unwrap_or("").trim_end();
+            let size: u64 = text(48..58).parse().map_err(|_| wrong("a member's size is not a number"))?;
+            if &header[58..] != b"`\n" {
+                return Err(wrong("a member's header does not end as it should"));
+            }
+            let offset = position + HEADER as u64;
+            if offset + size > end {
+                return Err(wrong("its last member is cut off"));
+            }
+            members.push(Member { name: text(0..16).trim_end_matches('/').to_owned(), offset, size });
+            position = offset + size + size % 2;
+        }
+        Ok(Self { path: path.to_owned(), members })
+    }
+
+    /// The names of the members, in order.
+    pub fn names(&self) -> Vec<&str> {
+        self.members.iter().map(|member| member.name.as_str()).collect()
+    }
+
+    /// The bytes of the n-th member.
+    pub fn read(&self, n: usize) -> io::Result<impl Read + use<>> {
+        let member = &self.members[n];
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(member.offset))?;
+        Ok(file.take(member.size))
+    }
+}
+
+/// Writes an archive member by member; all belong to root and have the same date.
+pub struct Writer<W: Write> {
+    output: W,
+    date: i64,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins an archive.
+    pub fn new(mut output: W, date: i64) -> io::Result<Self> {
+        output.write_all(MAGIC)?;
+        Ok(Self { output, date })
+    }
+
+    /// Adds a member of exactly `size` bytes.
+    pub fn member(&mut self, name: &str, size: u64, data: &mut dyn Read) -> io::Result<()> {
+        let header = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", self.date.max(0), 0, 0, "100644");
+        assert_eq!(header.len(), HEADER, "member name {name}");
+        self.output.write_all(header.as_bytes())?;
+        if io::copy(data, &mut self.output)? != size {
+            return Err(io::Error::other(format!("{name} changed while it was read")));
+        }
+        if size % 2 == 1 {
+            self.output.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// Gives the output back.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.output.flush()?;
+        Ok(self.output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut writer = Writer::new(File::create(file.path()).unwrap(), 7).unwrap();
+        writer.member("odd", 3, &mut &b"abc"[..]).unwrap();
+        writer.member("even", 2, &mut &b"de"[..]).unwrap();
+        writer.finish().unwrap();
+        let deb = DebFile::open(file.path()).unwrap();
+        assert_eq!(deb.names(), ["odd", "even"]);
+        let mut text = String::new();
+        deb.read(0).unwrap().chain(deb.read(1).unwrap()).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "abcde");
+    }
+
+    #[test]
+    fn refuses_what_is_cut_off() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for bytes in [&b"!<arch>\nx"[..], b"PK", b"!<arch>\nx               0           0     0     100644  9         `\nabc"] {
+            std::fs::write(file.path(), bytes).unwrap();
+            assert_eq!(DebFile::open(file.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+    }
+}

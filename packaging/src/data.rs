@@ -1,0 +1,215 @@
+//! The data archive of a package (deb(5)): looked over after cargo-deb wrote it, since everything that dpkg will
+//! unpack as root is in it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+
+use md5::{Digest as _, Md5};
+use xz2::read::XzDecoder;
+use xz2::stream::{Check, MtStreamBuilder};
+use xz2::write::XzEncoder;
+
+use crate::control::{append, header};
+use crate::manifest::Directory;
+
+/// What the data archive contains.
+#[derive(Debug, Default)]
+pub struct Data {
+    /// Everything, by path without a leading `./` or trailing `/`.
+    pub entries: BTreeMap<String, Item>,
+}
+
+/// A file, link or folder of the archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A regular file.
+    File {
+        /// Permissions.
+        mode: u32,
+        /// Size in bytes.
+        size: u64,
+        /// MD5 in hexadecimal digits, for `md5sums` (deb-md5sums(5)).
+        md5: String,
+    },
+    /// A symbolic link.
+    Link {
+        /// What it points to.
+        target: String,
+    },
+    /// A folder.
+    Folder,
+}
+
+impl Data {
+    /// Copies the archive that cargo-deb wrote with the headers that dpkg-deb would write: owned by root by number and
+    /// name, dated `epoch`, the root folder first. Folders in `directories` are added. The order is kept; each path
+    /// must be there once, after its folder.
+    pub fn normalise(compressed: impl Read, output: impl Write, directories: &[Directory], epoch: i64) -> io::Result<Self> {
+        let wrong = |problem: String| io::Error::new(io::ErrorKind::InvalidData, problem);
+        let mut data = Self::default();
+        let mut archive = tar::Builder::new(compressor(output, threads())?);
+        let folder = |mode| header(tar::EntryType::Directory, mode, 0, epoch);
+        append(&mut archive, folder(0o755)?, "./", "", &mut io::empty())?;
+        for entry in tar::Archive::new(XzDecoder::new(compressed)).entries()? {
+            let mut entry = entry?;
+            let path = name(&entry)?;
+            let (mode, size) = (entry.header().mode()?, entry.size());
+            let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+            if !parent.is_empty() && data.entries.get(parent) != Some(&Item::Folder) {
+                return Err(wrong(format!("{path} comes before its folder")));
+            }
+            let item = match entry.header().entry_type() {
+                tar::EntryType::Directory => {
+                    append(&mut archive, folder(0o755)?, &format!("./{path}/"), "", &mut io::empty())?;
+                    Item::Folder
+                }
+                tar::EntryType::Symlink => {
+                    let target = entry.link_name()?.ok_or_else(|| wrong(format!("{path} is a link to nothing")))?;
+                    let target = target.to_str().ok_or_else(|| wrong(format!("{path}: its target is not UTF-8")))?.to_owned();
+                    let head = header(tar::EntryType::Symlink, 0o777, 0, epoch)?;
+                    append(&mut archive, head, &format!("./{path}"), &target, &mut io::empty())?;
+                    Item::Link { target }
+                }
+                tar::EntryType::Regular => {
+                    let mut reader = HashReader { inner: &mut entry, hasher: Md5::new() };
+                    let head = header(tar::EntryType::Regular, mode, size, epoch)?;
+                    append(&mut archive, head, &format!("./{path}"), "", &mut reader)?;
+                    let md5 = reader.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+                    Item::File { mode, size, md5 }
+                }
+                other => return Err(wrong(format!("{path} is neither file, link nor folder ({other:?})"))),
+            };
+            if data.entries.insert(path.clone(), item).is_some() {
+                return Err(wrong(format!("{path} is there twice")));
+            }
+        }
+        for (path, mode) in missing_folders(directories, &data)? {
+            append(&mut archive, folder(mode)?, &format!("./{path}/"), "", &mut io::empty())?;
+            data.entries.insert(path, Item::Folder);
+        }
+        archive.into_inner()?.finish()?.flush()?;
+        Ok(data)
+    }
+
+    /// `Installed-Size` in KiB: policy 5.6.20, counted as dpkg-gencontrol(1) does.
+    pub fn installed_size(&self) -> u64 {
+        // One for the root folder.
+        1 + self
+            .entries
+            .values()
+            .map(|item| match item {
+                Item::File { size, .. } => size.div_ceil(1024),
+                Item::Link { target } => (target.len() as u64).div_ceil(1024),
+                Item::Folder => 1,
+            })
+            .sum::<u64>()
+    }
+}
+
+/// The folders to add, and those above them that are missing; sorted, so that each follows the one above it.
+fn missing_folders(directories: &[Directory], present: &Data) -> io::Result<BTreeMap<String, u32>> {
+    let mut modes: BTreeMap<String, u32> = BTreeMap::new();
+    for directory in directories {
+        let path = directory.path.trim_matches('/');
+        for (end, _) in path.match_indices('/') {
+            modes.entry(path[..end].to_owned()).or_insert(0o755);
+        }
+        modes.insert(path.to_owned(), directory.permissions().map_err(io::Error::other)?);
+    }
+    modes.retain(|path, _| !present.entries.contains_key(path));
+    Ok(modes)
+}
+
+/// As `xz -6` (dpkg-deb's default), in blocks of a fixed size: the same bytes with any number of threads.
+fn compressor<W: Write>(output: W, threads: u32) -> io::Result<XzEncoder<W>> {
+    let stream = MtStreamBuilder::new()
+        .threads(threads)
+        .block_size(24 << 20)
+        .preset(6)
+        .check(Check::Crc64)
+        .encoder()
+        .map_err(io::Error::other)?;
+    Ok(XzEncoder::new_stream(output, stream))
+}
+
+/// Each thread takes some 170 MB.
+fn threads() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(8) as u32)
+}
+
+fn name<R: Read>(entry: &tar::Entry<'_, R>) -> io::Result<String> {
+    let path = entry.path()?;
+    let text = path.to_str().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a name is not UTF-8"))?;
+    let text = text.trim_start_matches("./").trim_end_matches('/');
+    if text.starts_with('/') || text.split('/').any(|part| part == "..") {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the path {text} leaves the root folder")));
+    }
+    Ok(text.to_owned())
+}
+
+struct HashReader<R> {
+    inner: R,
+    hasher: Md5,
+}
+
+impl<R: Read> Read for HashReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..length]);
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut archive = tar::Builder::new(XzEncoder::new(Vec::new(), 1));
+        for (path, content) in entries {
+            let kind = if path.ends_with('/') { tar::EntryType::Directory } else { tar::EntryType::Regular };
+            let head = header(kind, 0o644, content.len() as u64, 99).unwrap();
+            append(&mut archive, head, path, "", &mut &content[..]).unwrap();
+        }
+        archive.into_inner().unwrap().finish().unwrap()
+    }
+
+    #[test]
+    fn headers_are_root_s_and_folders_are_added() {
+        let long = format!("./a/{}", "x".repeat(120));
+        let input = archive(&[("./a/", b""), ("./a/b", b"hello"), (&long, b"")]);
+        let directories = [Directory { path: "a/d/e".into(), mode: Some("750".into()) }];
+        let mut output = Vec::new();
+        let data = Data::normalise(&input[..], &mut output, &directories, 7).unwrap();
+        assert_eq!(data.entries["a/b"], Item::File { mode: 0o644, size: 5, md5: "5d41402abc4b2a76b9719d911017c592".into() });
+        let mut found = Vec::new();
+        for entry in tar::Archive::new(XzDecoder::new(&output[..])).entries().unwrap() {
+            let entry = entry.unwrap();
+            let head = entry.header();
+            assert_eq!((head.uid().unwrap(), head.username().unwrap(), head.mtime().unwrap()), (0, Some("root"), 7));
+            found.push((String::from_utf8(entry.path_bytes().to_vec()).unwrap(), head.mode().unwrap()));
+        }
+        let expected = [("./", 0o755), ("./a/", 0o755), ("./a/b", 0o644), (&long, 0o644), ("./a/d/", 0o755), ("./a/d/e/", 0o750)];
+        assert_eq!(found, expected.map(|(path, mode)| (path.to_owned(), mode)));
+        assert_eq!(data.installed_size(), 1 + 1 + 1 + 2);
+    }
+
+    #[test]
+    fn the_number_of_threads_does_not_change_the_bytes() {
+        // Three blocks of text that does not repeat.
+        let text: Vec<u8> = (0..10_000_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).map(|b| b % 64).collect();
+        let compress = |threads| {
+            let mut encoder = compressor(Vec::new(), threads).unwrap();
+            encoder.write_all(&text).unwrap();
+            encoder.finish().unwrap()
+        };
+        assert_eq!(compress(1), compress(3));
+    }
+
+    #[test]
+    fn what_dpkg_must_not_unpack_is_refused() {
+        for entries in [&[("./a/b", &b""[..])][..], &[("./a", b""), ("./a", b"")], &[("./../x", b"")]] {
+            assert!(Data::normalise(&archive(entries)[..], Vec::new(), &[], 7).is_err(), "{entries:?}");
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! One package, with everything decided, written through cargo-deb's library.
+//!
+//! Of cargo-deb's library (experimental, so its version is exact) this uses: reading a manifest, the public
+//! fields of the package it describes, and writing the .deb. What it does by itself and is not wanted (running
+//! dpkg-shlibdeps on the host, stripping, zopfli) is not called.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use cargo_deb::assets::{Asset, AssetKind, AssetSource, IsBuilt, SymlinkKind, apply_compressed_assets};
+use cargo_deb::compress::{CompressConfig, Format};
+use cargo_deb::config::{BuildOptions, DebugSymbolOptions, Multiarch};
+use cargo_deb::listener::Listener;
+use cargo_deb::{BuildEnvironment, CargoDebError, PackageConfig, write_deb};
+use toml::{Table, Value};
+
+use crate::archive::{DebFile, Writer};
+use crate::control::{ControlArchive, Paragraph};
+use crate::data::{Data, Item};
+use crate::deb::{BinaryPackage, DebError};
+use crate::digest::Digest;
+use crate::manifest::{Directory, MultiArch};
+
+/// A package with everything decided.
+#[derive(Clone, Debug)]
+pub(crate) struct Package {
+    pub name: String,
+    pub source: String,
+    pub version: String,
+    pub file_version: String,
+    pub epoch: i64,
+    pub architecture: String,
+    pub multi_arch: Option<MultiArch>,
+    pub maintainer: String,
+    pub homepage: Option<String>,
+    pub section: String,
+    pub priority: String,
+    /// Relationship fields, by name, as they will be.
+    pub relations: BTreeMap<&'static str, String>,
+    pub synopsis: String,
+    /// The description's further lines.
+    pub description: String,
+    /// By path, without a leading `/`.
+    pub entries: BTreeMap<String, Content>,
+    pub directories: Vec<Directory>,
+    pub conf_files: Vec<String>,
+    pub maintainer_scripts: Option<String>,
+    pub systemd_units: Option<Value>,
+    pub shlibs: Vec<String>,
+    pub triggers: Vec<String>,
+    /// Only a package of debug symbols has them.
+    pub build_ids: Vec<String>,
+}
+
+/// The content of one path.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    Path { path: PathBuf, mode: u32 },
+    Bytes { bytes: Vec<u8>, mode: u32 },
+    Link { target: String },
+}
+
+/// Where the listed files are put in the manifest crate.
+const FILES: &str = ".files";
+
+impl Package {
+    /// Writes the .deb into `folder` under a temporary name, and renames it.
+    pub fn write(&self, recipe: &Path, folder: &Path) -> Result<BinaryPackage, DebError> {
+        let top = tempfile::Builder::new().prefix("mesos-packages-").tempdir().map_err(|source| self.file_error(folder, source))?;
+        self.write_crate(top.path(), recipe).map_err(|source| self.file_error(top.path(), source))?;
+        let raw = top.path().join("raw.deb");
+        self.cargo_deb(top.path(), &raw)?;
+        self.finish(&raw, folder)
+    }
+
+    /// The manifest crate, with each file under a number, so that no name is taken for a pattern.
+    fn write_crate(&self, top: &Path, recipe: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(recipe)? {
+            let entry = entry?;
+            // cargo is to see nothing of the recipe but the folders that maintainer scripts and units are in.
+            if entry.path().is_dir() && !entry.file_name().to_string_lossy().starts_with('.') && entry.file_name() != "src" {
+                symlink(fs::canonicalize(entry.path())?, top.join(entry.file_name()))?;
+            }
+        }
+        let files = top.join(FILES);
+        fs::create_dir(&files)?;
+        fs::write(files.join("lib.rs"), "")?;
+        let mut assets = Vec::new();
+        for (number, (path, content)) in self.entries.iter().enumerate() {
+            let place = files.join(number.to_string());
+            let mut asset = Table::new();
+            asset.insert("dest".into(), path.clone().into());
+            match content {
+                Content::Link { .. } if self.is_documents(path) => continue,
+                Content::Link { target } => {
+                    asset.insert("link_name".into(), target.clone().into());
+                    assets.push(asset);
+                    continue;
+                }
+                Content::Path { path, .. } => symlink(fs::canonicalize(path)?, &place)?,
+                Content::Bytes { bytes, .. } => fs::write(&place, bytes)?,
+            }
+            let (Content::Path { mode, .. } | Content::Bytes { mode, .. }) = content else { unreachable!() };
+            asset.insert("source".into(), format!("{FILES}/{number}").into());
+            asset.insert("mode".into(), format!("{mode:o}").into());
+            // The number is a link of ours, to be followed; links of the package are declared above.
+            asset.insert("preserve_symlinks".into(), false.into());
+            assets.push(asset);
+        }
+        fs::write(top.join("Cargo.toml"), self.manifest(assets).to_string())
+    }
+
+    fn manifest(&self, assets: Vec<Table>) -> Table {
+        let mut deb = Table::new();
+        let mut set = |name: &str, value: Value| deb.insert(name.to_owned(), value);
+        set("name", self.name.clone().into());
+        set("maintainer", self.maintainer.clone().into());
+        set("section", self.section.clone().into());
+        set("priority", self.priority.clone().into());
+        if !self.description.is_empty() {
+            set("extended-description", self.description.clone().into());
+        }
+        for (name, value) in &self.relations {
+            set(&name.to_lowercase(), value.clone().into());
+        }
+        if let Some(scripts) = &self.maintainer_scripts {
+            set("maintainer-scripts", scripts.clone().into());
+        }
+        if let Some(units) = &self.systemd_units {
+            set("systemd-units", units.clone());
+        }
+        set("assets", assets.into_iter().map(Value::Table).collect::<Vec<_>>().into());
+        let mut package = Table::new();
+        for name in ["publish", "readme", "autobins", "autoexamples", "autotests", "autobenches", "build"] {
+            package.insert(name.into(), false.into());
+        }
+        let texts = [("name", "packaging"), ("version", "0.0.0"), ("edition", "2021"), ("license", "UNLICENSED"), ("description", &self.synopsis)];
+        for (name, value) in texts {
+            package.insert(name.into(), value.into());
+        }
+        if let Some(homepage) = &self.homepage {
+            package.insert("homepage".into(), homepage.clone().into());
+        }
+        package.insert("metadata".into(), Table::from_iter([("deb".to_owned(), Value::Table(deb))]).into());
+        Table::from_iter([
+            ("package".to_owned(), package.into()),
+            ("lib".to_owned(), Table::from_iter([("path".to_owned(), Value::from(format!("{FILES}/lib.rs")))]).into()),
+            // Whatever is above the temporary folder, this crate is alone.
+            ("workspace".to_owned(), Table::new().into()),
+        ])
+    }
+
+    fn cargo_deb(&self, top: &Path, output: &Path) -> Result<(), DebError> {
+        let listener = Warnings::default();
+        let manifest = top.join("Cargo.toml");
+        let mut options = BuildOptions { manifest_path: Some(&manifest), ..BuildOptions::default() };
+        options.cargo_locking_flags.offline = true;
+        options.overrides.deb_version = Some(self.version.clone());
+        options.debug = DebugSymbolOptions {
+            generate_dbgsym_package: Some(false),
+            separate_debug_symbols: Some(false),
+            strip_override: Some(false),
+            ..DebugSymbolOptions::default()
+        };
+        let result = (|| {
+            let (environment, mut packages) = BuildEnvironment::from_manifest(options, &listener)?;
+            let package = packages.first_mut().ok_or(CargoDebError::Str("it found no package"))?;
+            self.inject(package);
+            package.resolve_assets(&listener)?;
+            self.replace_documents(package);
+            package.sort_assets_by_type();
+            // Fast, because the data archive is written once more.
+            let compress = CompressConfig { fast: true, compress_type: Format::Xz, compress_system: false, rsyncable: false };
+            write_deb(&environment, output.to_owned(), package, &compress, &listener)
+        })();
+        let message = match result {
+            Err(error) => causes(&error),
+            // A file that is left out or renamed is only a warning there.
+            Ok(_) => listener.0.into_inner().expect("no thread panicked").join("\n"),
+        };
+        if message.is_empty() { Ok(()) } else { Err(DebError::CargoDeb { package: self.name.clone(), message }) }
+    }
+
+    /// What no manifest can say.
+    fn inject(&self, package: &mut PackageConfig) {
+        package.deb_source = (self.source != self.name).then(|| self.source.clone());
+        package.architecture = self.architecture.clone();
+        package.default_timestamp = self.epoch.max(0) as u64;
+        package.resolved_depends = self.relations.get("Depends").cloned();
+        package.is_split_dbgsym_package = !self.build_ids.is_empty();
+        package.multiarch = match self.multi_arch {
+            Some(MultiArch::Same) => Multiarch::Same,
+            Some(MultiArch::Foreign) => Multiarch::Foreign,
+            // cargo-deb has no name for it: the pass over the control file writes it.
+            Some(MultiArch::Allowed) | None => Multiarch::None,
+        };
+    }
+
+    /// cargo-deb always adds a copyright file, as the first asset; a package whose documents are a link to
+    /// another's has the link in its place.
+    fn replace_documents(&self, package: &mut PackageConfig) {
+        let Some((path, Content::Link { target })) = self.entries.iter().find(|(path, _)| self.is_documents(path)) else { return };
+        let link = SymlinkKind::Created { target_path: path.into(), link_name: target.into() };
+        let asset = Asset::new(AssetSource::Symlink(link), path.into(), None, IsBuilt::No, AssetKind::Any);
+        apply_compressed_assets(package, vec![(0, asset)]);
+    }
+
+    fn is_documents(&self, path: &str) -> bool {
+        path.strip_prefix("usr/share/doc/") == Some(&self.name)
+    }
+
+    /// Copies what cargo-deb wrote, checks it, adds what it leaves out, and puts the package in its place.
+    fn finish(&self, raw: &Path, folder: &Path) -> Result<BinaryPackage, DebError> {
+        let read = |source| DebError::File { what: "read", path: raw.to_owned(), source };
+        let problem = |problem: String| DebError::Package { package: self.name.clone(), problem };
+        let deb = DebFile::open(raw).map_err(read)?;
+        if deb.names() != ["debian-binary", "control.tar.xz", "data.tar.xz"] {
+            return Err(problem(format!("cargo-deb wrote the members {:?} in this order", deb.names())));
+        }
+        let write = |source| DebError::File { what: "write", path: folder.to_owned(), source };
+        let archive = tempfile::NamedTempFile::new_in(folder).map_err(write)?;
+        let data = Data::normalise(deb.read(2).map_err(read)?, BufWriter::new(archive.as_file()), &self.directories, self.epoch).map_err(read)?;
+        self.check(&data).map_err(problem)?;
+        let mut control = ControlArchive::read(deb.read(1).map_err(read)?).map_err(read)?;
+        self.complete(&mut control, &data).map_err(problem)?;
+        let control = control.write(self.epoch).map_err(read)?;
+
+        let file = format!("{}_{}_{}.deb", self.name, self.file_version, self.architecture);
+        let path = folder.join(&file);
+        let write = |source| DebError::File { what: "write", path: path.clone(), source };
+        let temporary = tempfile::NamedTempFile::new_in(folder).map_err(write)?;
+        let mut data_archive = archive.reopen().map_err(write)?;
+        let size = (|| {
+            let mut archive = Writer::new(BufWriter::new(temporary.as_file()), self.epoch)?;
+            archive.member("debian-binary", 4, &mut &b"2.0\n"[..])?;
+            archive.member("control.tar.xz", control.len() as u64, &mut &control[..])?;
+            let length = data_archive.metadata()?.len();
+            archive.member("data.tar.xz", length, &mut data_archive)?;
+            let file: &File = archive.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+            file.sync_all()?;
+            Ok(file.metadata()?.len())
+        })()
+        .map_err(write)?;
+        let sha256 = Digest::of_file(temporary.path()).map_err(write)?;
+        temporary.persist(&path).map_err(|error| write(error.error))?;
+        Ok(BinaryPackage {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            architecture: self.architecture.clone(),
+            file,
+            sha256,
+            size,
+            installed_size: data.installed_size(),
+            section: self.section.clone(),
+            priority: self.priority.clone(),
+            synopsis: self.synopsis.clone(),
+            debug: !self.build_ids.is_empty(),
+        })
+    }
+
+    /// The archive has every path that was asked for, of the right kind and mode, and nothing else.
+    fn check(&self, data: &Data) -> Result<(), String> {
+        for (path, content) in &self.entries {
+            let right = match (content, data.entries.get(path)) {
+                (Content::Path { mode, .. } | Content::Bytes { mode, .. }, Some(Item::File { mode: found, .. })) => mode == found,
+                (Content::Link { .. }, Some(Item::Link { .. })) => true,
+                _ => false,
+            };
+            if !right {
+                return Err(format!("/{path} is not in it as the manifest has it (found: {:?})", data.entries.get(path)));
+            }
+        }
+        let extra = data.entries.iter().find(|(path, item)| **item != Item::Folder && !self.entries.contains_key(*path));
+        match extra {
+            // Units that cargo-deb found by itself.
+            Some((path, _)) if self.systemd_units.is_none() => Err(format!("/{path} is in it, but not in the manifest")),
+            _ => Ok(()),
+        }
+    }
+
+    fn complete(&self, control: &mut ControlArchive, data: &Data) -> Result<(), String> {
+        let text = control.files.get("control").map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let mut paragraph = text.as_deref().and_then(Paragraph::parse).ok_or("cargo-deb wrote no control file")?;
+        paragraph.set("Installed-Size", data.installed_size().to_string());
+        paragraph.set("Build-Ids", self.build_ids.join(" "));
+        if self.multi_arch == Some(MultiArch::Allowed) {
+            paragraph.set("Multi-Arch", "allowed");
+        }
+        control.files.insert("control".to_owned(), paragraph.render().into_bytes());
+
+        // Policy 10.7.3: files in /etc, and those declared; links are none.
+        let mut conf_files: Vec<String> = self.conf_files.iter().map(|path| path.trim_start_matches('/').to_owned()).collect();
+        if let Some(missing) = conf_files.iter().find(|path| !matches!(data.entries.get(*path), Some(Item::File { .. }))) {
+            return Err(format!("its conf-files name /{missing}, which it does not install: add the file to its assets or take it out of conf-files"));
+        }
+        let files = data.entries.iter().filter(|(_, item)| matches!(item, Item::File { .. })).map(|(path, _)| path);
+        conf_files.extend(files.filter(|path| path.starts_with("etc/")).cloned());
+        conf_files.sort();
+        conf_files.dedup();
+        // deb-md5sums(5): conffiles have their own checksums in dpkg's database.
+        let sums = data.entries.iter().filter_map(|(path, item)| match item {
+            Item::File { md5, .. } if !conf_files.contains(path) => Some(format!("{md5}  {path}")),
+            _ => None,
+        });
+        control.set_lines("md5sums", &sums.collect::<Vec<_>>());
+        control.set_lines("conffiles", &conf_files.iter().map(|path| format!("/{path}")).collect::<Vec<_>>());
+        control.set_lines("shlibs", &self.shlibs);
+        control.set_lines("triggers", &self.triggers);
+        for name in ["preinst", "postinst", "prerm", "postrm", "config"] {
+            if control.files.get(name).is_some_and(|script| !script.starts_with(b"#!")) {
+                return Err(format!("its {name} does not begin with #! (policy 6.1)"));
+            }
+        }
+        Ok(())
+    }
+
+    fn file_error(&self, path: &Path, source: io::Error) -> DebError {
+        DebError::File { what: "write", path: path.to_owned(), source }
+    }
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Collects warnings; progress and file names are ours to tell.
+#[derive(Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Listener for Warnings {
+    fn warning(&self, text: String) {
+        self.0.lock().expect("no thread panicked").push(text);
+    }
+    fn info(&self, _: String) {}
+    fn progress(&self, _: &str, _: String) {}
+    fn generated_archive(&self, _: &Path) {}
+}

@@ -6,8 +6,6 @@ mkdir -p lists/partial cache/archives/partial
 cat > apt.conf <<'END'
 Dir::Etc::SourceList "/solver/sources.list";
 Dir::Etc::SourceParts "-";
-Dir::Etc::Preferences "-";
-Dir::Etc::PreferencesParts "-";
 Dir::State::Lists "/solver/lists";
 Dir::Cache "/solver/cache";
 // The container is the sandbox, and may lack the right to change users.

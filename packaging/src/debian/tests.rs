@@ -309,6 +309,9 @@ fn the_real_archive() {
         std::fs::write(out.join("base"), list).unwrap();
         std::fs::copy(&index.path, out.join("Packages")).unwrap();
         std::fs::write(out.join("solve.sh"), solver_script()).unwrap();
+        if let Ok(solution) = std::fs::read_to_string(out.join("solution")) {
+            eprintln!("solution: {} packages", from_solution(&index, &base, &solution).unwrap().len());
+        }
         let empty = lock("mesos", &target, &release, &index, Digest::of(""), base);
         let wanted = wanted(&empty, &mirrors);
         downloader.fetch_all(&store, &wanted, &|_| ()).unwrap();

@@ -1,1 +1,75 @@
-fn main() {}
+//! `cargo xtask`: the command line. What the commands do is in the crates `packaging` and
+//! `containers`; here are arguments, progress and exit codes.
+//!
+//! Exit codes: 0 done, 1 failed, 2 usage, 3 a verification failed (digest, signature, rebuild
+//! differs), 4 no container engine, 130 interrupted.
+
+mod arguments;
+mod commands;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds Apache Mesos in hermetic containers and packages it for Debian.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build, package and sign: the main job
+    Package(commands::package::Arguments),
+    /// Print the plan as JSON, with its digest, without building
+    Plan(commands::plan::Arguments),
+    /// Download sources and Debian packages into the cache; afterwards no network is needed
+    Fetch(commands::fetch::Arguments),
+    /// Pin the build root: write the target's lock
+    Lock(commands::lock::Arguments),
+    /// Run the project's whole test suite
+    Test(commands::test::Arguments),
+    /// Say what was found on this machine and what is missing
+    Doctor(commands::doctor::Arguments),
+    /// Remove build roots, volumes and stage results that this tool made
+    Clean(commands::clean::Arguments),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Package(arguments) => commands::package::run(arguments),
+        Command::Plan(arguments) => commands::plan::run(arguments),
+        Command::Fetch(arguments) => commands::fetch::run(arguments),
+        Command::Lock(arguments) => commands::lock::run(arguments),
+        Command::Test(arguments) => commands::test::run(arguments),
+        Command::Doctor(arguments) => commands::doctor::run(arguments),
+        Command::Clean(arguments) => commands::clean::run(arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// The code of the first cause that has one of its own.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<containers::pipeline::Error>() {
+            return error.exit_code();
+        }
+        if let Some(containers::Error::NoEngine { .. }) = cause.downcast_ref() {
+            return 4;
+        }
+        if let Some(arguments::Usage(_)) = cause.downcast_ref() {
+            return 2;
+        }
+    }
+    1
+}

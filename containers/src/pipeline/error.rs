@@ -89,6 +89,10 @@ pub enum Error {
     },
 }
 
+fn verification(error: &(dyn std::error::Error + 'static)) -> u8 {
+    if packaging::verification::is_verification_failure(error) { 3 } else { 1 }
+}
+
 fn hint(error: &std::io::Error) -> &'static str {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
@@ -110,7 +114,10 @@ impl Error {
         match self {
             Self::Containers(crate::Error::NoEngine { .. }) | Self::EngineNeeded => 4,
             Self::Containers(crate::Error::Verification { .. }) => 3,
-            other if packaging::verification::is_verification_failure(other) => 3,
+            Self::Store(error) => verification(error),
+            Self::Source(error) => verification(error),
+            Self::Debian(error) => verification(error),
+            Self::Download(error) => verification(error),
             _ => 1,
         }
     }

@@ -1,0 +1,397 @@
+//! The phases of the recipe, one volume each, and the staged tree that they end in.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use packaging::plan::PlannedPhase;
+use packaging::progress::{Event, Progress};
+use packaging::staged::StagedTree;
+use packaging::store::Store;
+use serde::{Deserialize, Serialize};
+
+use super::{BuildOptions, Error, Inputs, Options, Stage, copy, write_file};
+use crate::build_root::BuildRoot;
+use crate::engine::Engine;
+use crate::phase::{self, PhaseEvent, PhaseRecord, PhaseSpec};
+use crate::transfer::{self, Content, Upload};
+use crate::{usage, volume};
+
+/// Label of the volumes that hold a phase's result.
+const VOLUME_KIND: &str = "phase";
+
+/// What the last run of a phase was like; only used to tell how far the present one is.
+#[derive(Default, Serialize, Deserialize)]
+struct History {
+    seconds: f64,
+    lines: u64,
+}
+
+/// Runs the phases that have no result yet and returns the staged tree.
+pub async fn staged_tree(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    build: &BuildOptions,
+    inputs: &Inputs,
+    root: &BuildRoot,
+    progress: &dyn Progress,
+) -> Result<StagedTree, Error> {
+    let phases = &inputs.plan.phases;
+    let key = inputs.plan.staged_key();
+    if let Some(folder) = store.stage("staged", &key) {
+        progress.event(Event::StageCached { stage: "staged tree".into(), key: key.to_string() });
+        let folder = folder.join("tree");
+        return tokio::task::block_in_place(|| StagedTree::read(&folder)).map_err(Error::io("read", folder));
+    }
+    let budget = Budget::of(engine, options, build, progress).await?;
+    let mut first = 0;
+    for (i, phase) in phases.iter().enumerate().rev() {
+        if store.stage("phase", &phase.key).is_some() && volume::exists(engine, &volume_name(store, inputs, phase)).await? {
+            progress.event(Event::StageCached { stage: phase.name.clone(), key: phase.key.to_string() });
+            first = i + 1;
+            break;
+        }
+    }
+    let runner = Runner { engine, store, options, build, inputs, root, progress, budget };
+    for i in first..phases.len() {
+        runner.run(i).await?;
+    }
+    let last = volume_name(store, inputs, &phases[phases.len() - 1]);
+    let stage = Stage::start(progress, "staged tree");
+    let writer = store.begin("staged", &key)?;
+    let folder = writer.path().join("tree");
+    std::fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
+    if !transfer::download(engine, &root.image, &last, "/build/stage", &folder).await? {
+        return Err(crate::Error::Request(format!(
+            "the phase {} of {} left no /build/stage: it has to install with DESTDIR=/build/stage",
+            phases[phases.len() - 1].name,
+            inputs.plan.recipe
+        ))
+        .into());
+    }
+    let folder = writer.commit()?.join("tree");
+    stage.finish();
+    remove_old_volumes(engine, store, inputs).await?;
+    tokio::task::block_in_place(|| StagedTree::read(&folder)).map_err(Error::io("read", folder))
+}
+
+/// The volume of a phase's result.
+fn volume_name(store: &Store, inputs: &Inputs, phase: &PlannedPhase) -> String {
+    format!("{}{}-{}", volume_prefix(store, inputs), phase.name, phase.key.short())
+}
+
+/// Volumes are not shared between stores: each removes what it no longer needs.
+fn volume_prefix(store: &Store, inputs: &Inputs) -> String {
+    format!("mesos-packages-{}-{}-", store.id(), inputs.plan.recipe)
+}
+
+/// Keeps the volumes of this plan but the last (the staged tree is kept in the store), and removes
+/// those of earlier plans of the same recipe: they are gigabytes each.
+async fn remove_old_volumes(engine: &Engine, store: &Store, inputs: &Inputs) -> Result<(), Error> {
+    let phases = &inputs.plan.phases;
+    let keep: Vec<String> = phases[..phases.len() - 1].iter().map(|phase| volume_name(store, inputs, phase)).collect();
+    let prefix = volume_prefix(store, inputs);
+    for found in volume::list(engine).await? {
+        let ours = found.labels.get(volume::LABEL_KIND).is_some_and(|kind| kind == VOLUME_KIND);
+        if ours && found.name.starts_with(&prefix) && !keep.contains(&found.name) {
+            volume::remove(engine, &found.name).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Memory and jobs of a run.
+struct Budget {
+    memory: u64,
+    jobs: u32,
+}
+
+impl Budget {
+    async fn of(engine: &Engine, options: &Options, build: &BuildOptions, progress: &dyn Progress) -> Result<Self, Error> {
+        let info = engine.info().await?;
+        let memory = build.memory.map_or_else(|| usage::budget(&info), |size| size.0);
+        let per_job = options.recipe.file.build.memory_per_job;
+        let jobs = build.jobs.unwrap_or_else(|| usage::jobs(&info, memory, per_job.0)).max(1);
+        let why = if build.memory.is_some() { "as asked for" } else { "what the host can spare" };
+        progress.event(Event::Note {
+            text: format!(
+                "memory budget {} ({why}), {jobs} job{} at {per_job} each, {} processors",
+                packaging::bytes::ByteSize(memory),
+                if jobs == 1 { "" } else { "s" },
+                info.cpus
+            ),
+        });
+        Ok(Self { memory, jobs })
+    }
+}
+
+struct Runner<'a> {
+    engine: &'a Engine,
+    store: &'a Store,
+    options: &'a Options,
+    build: &'a BuildOptions,
+    inputs: &'a Inputs,
+    root: &'a BuildRoot,
+    progress: &'a dyn Progress,
+    budget: Budget,
+}
+
+impl Runner<'_> {
+    async fn run(&self, i: usize) -> Result<(), Error> {
+        let Self { engine, store, inputs, root, progress, .. } = *self;
+        let phase = &inputs.plan.phases[i];
+        let name = volume_name(store, inputs, phase);
+        let stage = Stage::start(progress, format!("phase {}", phase.name));
+        // A result without its volume (somebody pruned the engine) is none.
+        store.forget_stage("phase", &phase.key)?;
+        let mut uploads = self.uploads(phase);
+        if i == 0 {
+            volume::remove(engine, &name).await?;
+            volume::create(engine, &name, VOLUME_KIND, &phase.key.to_string()).await?;
+            uploads.push(Upload {
+                path: "/build/source".into(),
+                content: Content::Tar(inputs.source.tar.clone()),
+                mode: 0o755,
+            });
+        } else {
+            let previous = volume_name(store, inputs, &inputs.plan.phases[i - 1]);
+            copy::copy(engine, &root.image, &previous, &name, VOLUME_KIND, &phase.key).await?;
+        }
+        let writer = store.begin("phase", &phase.key)?;
+        let log = writer.path().join("log");
+        let result = self.run_phase(phase, &name, uploads, &log, writer.path()).await;
+        let record = match result {
+            Ok(record) if record.exit == 0 => record,
+            Ok(record) => {
+                let error = self.failed(phase, &name, &record, &log).await;
+                volume::remove(engine, &name).await?;
+                return Err(error);
+            }
+            Err(error) => {
+                keep_log(store, phase, &log);
+                // The engine may be the one that died: its leftovers are removed by the next run.
+                let _ = volume::remove(engine, &name).await;
+                return Err(error.into());
+            }
+        };
+        let text = serde_json::to_vec_pretty(&record).expect("plain data");
+        write_file(&writer.path().join("record.json"), &text)?;
+        writer.commit()?;
+        stage.finish();
+        Ok(())
+    }
+
+    /// The recipe's files that this phase and earlier ones read; the script comes by itself.
+    fn uploads(&self, phase: &PlannedPhase) -> Vec<Upload> {
+        let folder = &self.options.recipe.folder;
+        let upload = |(path, input): (&String, &packaging::recipe::Input)| Upload {
+            path: format!("/build/recipe/{path}"),
+            content: Content::File(folder.join(path)),
+            mode: if input.executable { 0o755 } else { 0o644 },
+        };
+        phase.inputs.iter().map(upload).collect()
+    }
+
+    async fn run_phase(
+        &self,
+        phase: &PlannedPhase,
+        volume: &str,
+        uploads: Vec<Upload>,
+        log: &Path,
+        folder: &Path,
+    ) -> Result<PhaseRecord, crate::Error> {
+        let script_path = self.options.recipe.folder.join("phases").join(&phase.name);
+        let script = std::fs::read(&script_path).map_err(crate::Error::io("read", &script_path))?;
+        let cache_volume = self.cache_volume().await?;
+        let spec = PhaseSpec {
+            name: phase.name.clone(),
+            image: self.root.image.clone(),
+            volume: volume.to_owned(),
+            cache_volume,
+            script,
+            uploads,
+            env: self.environment(phase),
+            memory_bytes: self.budget.memory,
+            jobs: self.budget.jobs,
+            pids_limit: 4096,
+            cpus: None,
+            timeout: None,
+            labels: BTreeMap::new(),
+            log: log.to_owned(),
+            downloads: Vec::new(),
+            download_dir: folder.to_owned(),
+        };
+        let history_path = self.history_path(phase);
+        let before: Option<History> =
+            std::fs::read(&history_path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let started = Instant::now();
+        let mut lines = 0;
+        let mut current = None;
+        let limit = self.budget.memory;
+        let progress = self.progress;
+        let mut listen = |event: PhaseEvent| match event {
+            PhaseEvent::Line(line) => {
+                lines += 1;
+                if let Some(file) = compiled_file(&line) {
+                    current = Some(file);
+                }
+                progress.event(Event::PhaseLine { phase: phase.name.clone(), line });
+            }
+            PhaseEvent::Usage { memory, .. } => progress.event(Event::PhaseUsage {
+                phase: phase.name.clone(),
+                elapsed: started.elapsed().as_secs_f64(),
+                expected: before.as_ref().map(|before| before.seconds),
+                percent: before
+                    .as_ref()
+                    .filter(|before| before.lines > 0)
+                    .map(|before| (lines as f64 / before.lines as f64 * 100.0).min(99.0)),
+                memory,
+                limit,
+                current: current.clone(),
+            }),
+            PhaseEvent::Note(text) => progress.event(Event::Note { text }),
+        };
+        let record = phase::run(self.engine, spec, &mut listen).await?;
+        if record.exit == 0 {
+            let history = History { seconds: record.wall, lines };
+            let text = serde_json::to_vec(&history).expect("plain data");
+            // Only an estimate: a disk that is full shows itself where it matters.
+            let _ = std::fs::create_dir_all(history_path.parent().expect("in a folder"));
+            let _ = write_file(&history_path, &text);
+        }
+        Ok(record)
+    }
+
+    fn history_path(&self, phase: &PlannedPhase) -> PathBuf {
+        let plan = &self.inputs.plan;
+        let name = format!("{}-{}-{}.json", plan.recipe, plan.target.name.file_stem(), phase.name);
+        self.store.root().join("history").join(name)
+    }
+
+    fn environment(&self, phase: &PlannedPhase) -> BTreeMap<String, String> {
+        let mut environment = phase.environment.clone();
+        environment.insert("CCACHE_DIR".into(), "/ccache".into());
+        // The compiler is part of the volume's name; its time stamp says nothing.
+        environment.insert("CCACHE_COMPILERCHECK".into(), "content".into());
+        environment.insert("CCACHE_MAXSIZE".into(), "10G".into());
+        if !self.build.compiler_cache {
+            environment.insert("CCACHE_DISABLE".into(), "1".into());
+        }
+        environment
+    }
+
+    async fn cache_volume(&self) -> Result<Option<String>, crate::Error> {
+        if !self.build.compiler_cache {
+            return Ok(None);
+        }
+        let name = format!("mesos-packages-ccache-{}", self.root.digest.short());
+        volume::create(self.engine, &name, "ccache", &self.root.digest.to_string()).await?;
+        Ok(Some(name))
+    }
+
+    /// The error of a script that failed, with what helps to understand it.
+    async fn failed(&self, phase: &PlannedPhase, volume: &str, record: &PhaseRecord, log: &Path) -> Error {
+        let kept = keep_log(self.store, phase, log);
+        let text = std::fs::read(log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        let config_log = if lines.iter().rev().take(20).any(|line| line.contains("config.log")) {
+            self.config_log(volume).await
+        } else {
+            String::new()
+        };
+        Error::Phase {
+            phase: phase.name.clone(),
+            exit: record.exit,
+            tail: relevant_lines(&lines).join("\n"),
+            more: config_log,
+            log: kept,
+        }
+    }
+
+    /// The test that made configure stop, from config.log.
+    async fn config_log(&self, volume: &str) -> String {
+        let Ok(folder) = tempfile::tempdir() else { return String::new() };
+        let found =
+            transfer::download(self.engine, &self.root.image, volume, "/build/work/config.log", folder.path()).await;
+        let Ok(text) = std::fs::read(folder.path().join("config.log")) else { return String::new() };
+        if !matches!(found, Ok(true)) {
+            return String::new();
+        }
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        let end = lines
+            .iter()
+            .rposition(|line| line.starts_with("configure:") && line.contains("error:"))
+            .unwrap_or(lines.len().saturating_sub(1));
+        let excerpt: Vec<&str> = lines[end.saturating_sub(60)..=end.min(lines.len().saturating_sub(1))]
+            .iter()
+            .filter(|line| !line.starts_with("| #define"))
+            .copied()
+            .collect();
+        format!("\nFrom config.log:\n{}", excerpt.join("\n"))
+    }
+}
+
+/// Keeps the log of a phase that failed where the next run does not remove it.
+fn keep_log(store: &Store, phase: &PlannedPhase, log: &Path) -> PathBuf {
+    let folder = store.root().join("failed");
+    let kept = folder.join(format!("{}-{}.log", phase.name, phase.key.short()));
+    let _ = std::fs::create_dir_all(&folder);
+    match std::fs::copy(log, &kept) {
+        Ok(_) => kept,
+        Err(_) => log.to_owned(),
+    }
+}
+
+/// The lines around the first compile error, where there is one, then the last lines.
+fn relevant_lines<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    const BEFORE: usize = 2;
+    const AFTER: usize = 12;
+    const LAST: usize = 15;
+    let last = lines.len().saturating_sub(LAST);
+    let error = lines.iter().position(|line| line.contains(": error:") || line.contains(": fatal error:"));
+    let mut relevant = Vec::new();
+    if let Some(at) = error.filter(|at| *at + AFTER < last) {
+        relevant.extend(&lines[at.saturating_sub(BEFORE)..at + AFTER]);
+        relevant.push("[…]");
+    }
+    relevant.extend(&lines[last..]);
+    relevant
+}
+
+/// The source file that a compiler's command line is about.
+fn compiled_file(line: &str) -> Option<String> {
+    if !line.contains(" -c ") {
+        return None;
+    }
+    let source = |word: &&str| [".c", ".cc", ".cpp", ".cxx"].iter().any(|end| word.ends_with(end));
+    line.split_whitespace().rev().find(source).map(|word| {
+        let word = word.rsplit('`').next().unwrap_or(word);
+        word.trim_start_matches("/build/source/").trim_matches('\'').to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_of_a_compile_line() {
+        let line = "libtool: compile:  c++ -DX -c /build/source/src/master/master.cpp  -fPIC -o .libs/master.o";
+        assert_eq!(compiled_file(line).as_deref(), Some("src/master/master.cpp"));
+        assert_eq!(compiled_file("make[2]: Entering directory '/build/work'"), None);
+    }
+
+    #[test]
+    fn the_first_error_is_shown_even_when_much_follows() {
+        let mut lines = vec!["ok"; 5];
+        lines.push("main.cc:3:1: error: no");
+        lines.extend(vec!["noise"; 100]);
+        lines.push("make: *** [Makefile:1: all] Error 1");
+        let shown = relevant_lines(&lines).join("\n");
+        assert!(shown.contains("main.cc:3:1: error: no") && shown.ends_with("Error 1"), "{shown}");
+        assert!(shown.lines().count() < 40, "{shown}");
+    }
+}

@@ -1,0 +1,28 @@
+//! Copying a volume, so that a phase that is cut short never spoils what the phase before it left.
+
+use std::collections::BTreeMap;
+
+use packaging::digest::Digest;
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::once::run_once_with_volumes;
+use crate::volume;
+
+/// Makes the volume `to` with the content of `from`. Ownership, permissions and time stamps are
+/// kept: make decides by them.
+pub async fn copy(engine: &Engine, image: &str, from: &str, to: &str, kind: &str, key: &Digest) -> Result<(), Error> {
+    volume::remove(engine, to).await?;
+    volume::create(engine, to, kind, &key.to_string()).await?;
+    let script = b"cp --archive --reflink=auto /from/. /build/";
+    let volumes = [(from, "/from"), (to, "/build")];
+    let output = run_once_with_volumes(engine, image, script, &[], &BTreeMap::new(), false, &volumes).await?;
+    if output.exit != 0 {
+        volume::remove(engine, to).await?;
+        return Err(Error::Engine {
+            doing: format!("copying the volume {from}"),
+            why: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        });
+    }
+    Ok(())
+}

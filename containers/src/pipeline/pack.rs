@@ -1,0 +1,169 @@
+//! Splitting the staged tree in the build root, and writing the unsigned packages.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use packaging::deb::{self, BinaryPackage, Packing};
+use packaging::digest::Digest;
+use packaging::manifest;
+use packaging::progress::{Event, Progress};
+use packaging::split::{self, Split};
+use packaging::staged::StagedTree;
+use packaging::store::Store;
+
+use super::{Error, Inputs, Options, Stage, write_file};
+use crate::build_root::BuildRoot;
+use crate::engine::Engine;
+use crate::phase::{self, PhaseEvent, PhaseSpec};
+use crate::transfer::{self, Content, Upload};
+use crate::volume;
+
+/// Packages that were written, unsigned.
+#[derive(Clone, Debug)]
+pub struct Packages {
+    /// The folder with the .debs.
+    pub folder: PathBuf,
+    /// The packages, sorted by name.
+    pub packages: Vec<BinaryPackage>,
+    /// Digest of the inputs they were made from.
+    pub key: Digest,
+}
+
+const LIST: &str = "packages.json";
+
+/// Memory and jobs of the split phase: it reads and writes files, one at a time.
+const SPLIT_MEMORY: u64 = 2 << 30;
+
+/// The tool's own code that decides the packages' bytes.
+fn packing_code() -> Digest {
+    Digest::of(packaging::CODE.concat())
+}
+
+fn key(inputs: &Inputs) -> Digest {
+    Digest::of_json(&(&inputs.plan, packing_code()))
+}
+
+/// The packages of this plan, if they were written before.
+pub fn packed(store: &Store, inputs: &Inputs) -> Result<Option<Packages>, Error> {
+    let key = key(inputs);
+    let Some(folder) = store.stage("packages", &key) else { return Ok(None) };
+    let list = folder.join(LIST);
+    let text = std::fs::read(&list).map_err(Error::io("read", &list))?;
+    let packages = serde_json::from_slice(&text)
+        .map_err(|error| Error::io("understand", &list)(std::io::Error::other(error)))?;
+    Ok(Some(Packages { folder, packages, key }))
+}
+
+/// Splits and packs.
+pub async fn pack(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    inputs: &Inputs,
+    root: &BuildRoot,
+    staged: &StagedTree,
+    progress: &dyn Progress,
+) -> Result<Packages, Error> {
+    let manifest = manifest::read(&options.recipe.folder)?;
+    let split_inputs = tokio::task::block_in_place(|| split::inputs(&manifest, &staged.folder))?;
+    let names: BTreeMap<&str, Digest> =
+        split_inputs.iter().map(|input| (input.name, Digest::of(&input.content))).collect();
+    let split_key = Digest::of_json(&(staged.digest, root.digest, names, inputs.plan.source_date_epoch));
+    let split_folder = match store.stage("split", &split_key) {
+        Some(folder) => {
+            progress.event(Event::StageCached { stage: "split".into(), key: split_key.to_string() });
+            folder
+        }
+        None => run_split(engine, store, inputs, root, staged, &split_inputs, &split_key, progress).await?,
+    };
+    let stage = Stage::start(progress, "packages");
+    let key = key(inputs);
+    tokio::task::block_in_place(|| -> Result<_, Error> {
+        let split = Split::read(&split_folder)?;
+        let packing =
+            Packing { manifest: &manifest, changelog: &inputs.changelog, target: &options.target, split: &split };
+        let writer = store.begin("packages", &key)?;
+        let say = |name: &str| progress.event(Event::Note { text: format!("  {name}") });
+        let packages = deb::build_all(&packing, writer.path(), &say)?;
+        let text = serde_json::to_vec_pretty(&packages).expect("plain data");
+        write_file(&writer.path().join(LIST), &text)?;
+        let folder = writer.commit()?;
+        stage.finish();
+        Ok(Packages { folder, packages, key })
+    })
+}
+
+#[allow(clippy::too_many_arguments)] // Everything here is an input of this one stage.
+async fn run_split(
+    engine: &Engine,
+    store: &Store,
+    inputs: &Inputs,
+    root: &BuildRoot,
+    staged: &StagedTree,
+    split_inputs: &[split::Input],
+    key: &Digest,
+    progress: &dyn Progress,
+) -> Result<PathBuf, Error> {
+    let stage = Stage::start(progress, "phase split");
+    let volume = format!("mesos-packages-{}-{}-split-{}", store.id(), inputs.plan.recipe, key.short());
+    volume::remove(engine, &volume).await?;
+    volume::create(engine, &volume, "split", &key.to_string()).await?;
+    let writer = store.begin("split", key)?;
+    let mut uploads = vec![Upload {
+        path: "/build/stage".into(),
+        content: Content::Directory(staged.folder.clone()),
+        mode: 0o755,
+    }];
+    uploads.extend(split_inputs.iter().map(|input| Upload {
+        path: format!("{}/{}", split::INPUT_FOLDER, input.name),
+        content: Content::Bytes(input.content.clone()),
+        mode: 0o644,
+    }));
+    let log = writer.path().join("log");
+    let spec = PhaseSpec {
+        name: "split".into(),
+        image: root.image.clone(),
+        volume: volume.clone(),
+        cache_volume: None,
+        script: format!("exec sh {}/split.sh\n", split::INPUT_FOLDER).into_bytes(),
+        uploads,
+        env: inputs.plan.phases[0].environment.clone(),
+        memory_bytes: SPLIT_MEMORY,
+        jobs: 1,
+        pids_limit: 256,
+        cpus: None,
+        timeout: None,
+        labels: BTreeMap::new(),
+        log: log.clone(),
+        downloads: Vec::new(),
+        download_dir: writer.path().to_owned(),
+    };
+    let mut listen = |event: PhaseEvent| {
+        if let PhaseEvent::Note(text) = event {
+            progress.event(Event::Note { text });
+        }
+    };
+    let record = phase::run(engine, spec, &mut listen).await?;
+    if record.exit != 0 {
+        volume::remove(engine, &volume).await?;
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let kept = store.root().join("failed").join(format!("split-{}.log", key.short()));
+        let _ = std::fs::create_dir_all(kept.parent().expect("in a folder"));
+        let _ = std::fs::copy(&log, &kept);
+        return Err(Error::Phase {
+            phase: "split".into(),
+            exit: record.exit,
+            tail: lines[lines.len().saturating_sub(20)..].join("\n"),
+            more: String::new(),
+            log: kept,
+        });
+    }
+    transfer::download(engine, &root.image, &volume, split::OUTPUT_FOLDER, writer.path()).await?;
+    let text = serde_json::to_vec_pretty(&record).expect("plain data");
+    write_file(&writer.path().join("record.json"), &text)?;
+    let folder = writer.commit()?;
+    volume::remove(engine, &volume).await?;
+    stage.finish();
+    Ok(folder)
+}

@@ -1,0 +1,202 @@
+//! Signing, and putting everything into `dist`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use packaging::buildinfo::{self, BuildInfo};
+use packaging::digest::Digest;
+use packaging::progress::Progress;
+use packaging::signer::{Gpg, KeyForm, KeyKind, Signer};
+use packaging::store::Store;
+use packaging::{changes, debsig, sums};
+
+use super::pack::Packages;
+use super::{BuildOptions, Error, Inputs, Options, PackageReport, PhaseReport, Report, Stage, write_file};
+use crate::build_root::BuildRoot;
+use crate::phase::PhaseRecord;
+
+/// What is in `dist` now.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The report.
+    pub report: Report,
+    /// Whether everything was there already.
+    pub unchanged: bool,
+    /// Wall time of this run, in seconds.
+    pub seconds: f64,
+}
+
+const REPORT: &str = "report.json";
+
+/// Opens the key before anything long begins: a wrong one must not be found out after an hour.
+pub fn open_signer(build: &BuildOptions, inputs: &Inputs) -> Result<Box<dyn Signer>, Error> {
+    let signer = Gpg::open(&build.key)?;
+    signer.check_version(&inputs.changelog.version)?;
+    fs::create_dir_all(&build.dist).map_err(Error::io("make the folder", &build.dist))?;
+    // Likewise a folder that cannot be written.
+    tempfile::tempfile_in(&build.dist).map_err(Error::io("write into", &build.dist))?;
+    Ok(Box::new(signer))
+}
+
+/// What `dist` holds, if it is what this plan and key lead to, unchanged.
+pub fn up_to_date(inputs: &Inputs, signer: &dyn Signer, build: &BuildOptions) -> Result<Option<Published>, Error> {
+    let Ok(text) = fs::read(build.dist.join(REPORT)) else { return Ok(None) };
+    let Ok(report) = serde_json::from_slice::<Report>(&text) else { return Ok(None) };
+    let same = report.plan == inputs.plan.digest() && report.key == *signer.key();
+    let whole = || {
+        report.packages.iter().all(|package| {
+            fs::metadata(build.dist.join(&package.file)).is_ok_and(|metadata| metadata.len() == package.size)
+        })
+    };
+    Ok((same && whole()).then(|| Published { folder: build.dist.clone(), report: report.clone(), unchanged: true, seconds: 0.0 }))
+}
+
+/// Signs the packages, writes what belongs beside them, and puts all of it into `dist` at once.
+#[allow(clippy::too_many_arguments)] // Everything here is an input of this one stage.
+pub fn publish(
+    store: &Store,
+    options: &Options,
+    build: &BuildOptions,
+    inputs: &Inputs,
+    packages: &Packages,
+    signer: &dyn Signer,
+    seconds: f64,
+    progress: &dyn Progress,
+) -> Result<Published, Error> {
+    let stage = Stage::start(progress, format!("signing with {}", signer.key().user_id));
+    let parent = build.dist.parent().unwrap_or(Path::new("."));
+    let temporary = tempfile::Builder::new()
+        .prefix(".dist-")
+        .tempdir_in(parent)
+        .map_err(Error::io("make a folder in", parent))?;
+    let folder = temporary.path();
+    let epoch = inputs.plan.source_date_epoch;
+    let architecture = options.target.name.architecture();
+    let mut signed = Vec::new();
+    let mut reports = Vec::new();
+    for package in &packages.packages {
+        let with_signature = debsig::sign(package, &packages.folder, folder, signer, epoch)?;
+        reports.push(PackageReport {
+            name: package.name.clone(),
+            architecture: package.architecture.clone(),
+            file: with_signature.file.clone(),
+            size: with_signature.size,
+            sha256: with_signature.sha256,
+            unsigned_sha256: package.sha256,
+        });
+        signed.push(with_signature);
+    }
+    let environment = inputs.plan.phases[0].environment.clone();
+    let info = BuildInfo {
+        changelog: &inputs.changelog,
+        architecture,
+        vendor: &options.target.vendor,
+        lock: &inputs.lock,
+        environment: &environment,
+        build_path: "/build/source",
+    };
+    let name = changes::file_name(&inputs.changelog, architecture, "buildinfo");
+    sums::write_clear_signed(folder, &name, &buildinfo::text(&info, &signed, folder)?, signer, epoch)?;
+    let maintainer = &options.recipe.file.maintainer;
+    let text = changes::text(&inputs.changelog, maintainer, architecture, &signed, folder)?;
+    let changes_name = changes::file_name(&inputs.changelog, architecture, "changes");
+    sums::write_clear_signed(folder, &changes_name, &text, signer, epoch)?;
+    write_file(&folder.join("key.asc"), &signer.public_key(KeyForm::Armored)?)?;
+    write_file(&folder.join("key.gpg"), &signer.public_key(KeyForm::Binary)?)?;
+    debsig::write_policy(folder, &inputs.plan.recipe, signer)?;
+    if signer.key().kind == KeyKind::Development {
+        let text = "These packages are signed with an UNTRUSTED DEVELOPMENT key, made on the machine that built them.\n\
+                    The signatures prove nothing about who built them. Build with --key for anything that others install.\n";
+        write_file(&folder.join("UNTRUSTED-DEVELOPMENT-KEY"), text.as_bytes())?;
+    }
+    let mut files: Vec<PathBuf> = files_below(folder)?;
+    files.sort();
+    sums::write(folder, &files, signer, epoch)?;
+    let (build_root, phases) = evidence(store, inputs, &folder.join("logs"))?;
+    let report = Report {
+        recipe: inputs.plan.recipe.clone(),
+        version: inputs.plan.version.clone(),
+        target: inputs.plan.target.name.to_string(),
+        plan: inputs.plan.digest(),
+        source_date_epoch: epoch,
+        source: inputs.source.digest,
+        origin: inputs.plan.source.origin.clone(),
+        deviations: inputs.source.deviations.clone(),
+        build_root,
+        key: signer.key().clone(),
+        phases,
+        packages: reports,
+    };
+    write_file(&folder.join(REPORT), &serde_json::to_vec_pretty(&report).expect("plain data"))?;
+    replace(temporary, &build.dist)?;
+    let seconds = seconds + stage.finish();
+    Ok(Published { folder: build.dist.clone(), report, unchanged: false, seconds })
+}
+
+/// The logs, copied, and the records of the phases.
+fn evidence(store: &Store, inputs: &Inputs, logs: &Path) -> Result<(Digest, Vec<PhaseReport>), Error> {
+    fs::create_dir(logs).map_err(Error::io("make the folder", logs))?;
+    let mut phases = Vec::new();
+    for phase in &inputs.plan.phases {
+        let Some(folder) = store.stage("phase", &phase.key) else { continue };
+        let record: PhaseRecord = read_json(&folder.join("record.json"))?;
+        phases.push(record.into());
+        let to = logs.join(format!("{}.log", phase.name));
+        fs::copy(folder.join("log"), &to).map_err(Error::io("write", &to))?;
+    }
+    let folder = store.stage("build-root", &inputs.plan.build_root.key);
+    let root: Option<BuildRoot> = folder.map(|folder| read_json(&folder.join("build-root.json"))).transpose()?;
+    Ok((root.map_or(inputs.plan.build_root.key, |root| root.digest), phases))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = fs::read(path).map_err(Error::io("read", path))?;
+    serde_json::from_slice(&text).map_err(|error| Error::io("understand", path)(std::io::Error::other(error)))
+}
+
+/// All files below a folder, relative to it.
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    fn walk(top: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                walk(top, &entry.path(), files)?;
+            } else {
+                files.push(entry.path().strip_prefix(top).expect("walked below the folder").to_owned());
+            }
+        }
+        Ok(())
+    }
+    let mut files = Vec::new();
+    walk(folder, folder, &mut files).map_err(Error::io("read", folder))?;
+    Ok(files)
+}
+
+/// Puts the new folder in the place of the old one. A run that is killed in between leaves the old
+/// packages aside under another name, and the next run replaces both.
+fn replace(new: tempfile::TempDir, dist: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt;
+    let new_folder = new.path().to_owned();
+    fs::set_permissions(&new_folder, fs::Permissions::from_mode(0o755))
+        .map_err(Error::io("change the permissions of", &new_folder))?;
+    let old = dist.with_extension("old");
+    if old.exists() {
+        fs::remove_dir_all(&old).map_err(Error::io("remove", &old))?;
+    }
+    if dist.exists() {
+        fs::rename(dist, &old).map_err(Error::io("rename", dist))?;
+    }
+    let renamed = fs::rename(&new_folder, dist).map_err(Error::io("rename", &new_folder));
+    if renamed.is_err() && old.exists() {
+        fs::rename(&old, dist).map_err(Error::io("rename", &old))?;
+    }
+    renamed?;
+    // Renamed away: there is nothing left for the guard to remove.
+    let _ = new.keep();
+    if old.exists() {
+        fs::remove_dir_all(&old).map_err(Error::io("remove", &old))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! `report.json`: what was built from what, how, and what came out.
+
+use packaging::digest::Digest;
+use packaging::signer::SigningKey;
+use packaging::source::Deviation;
+use serde::{Deserialize, Serialize};
+
+use crate::phase::PhaseRecord;
+
+/// The report of a build.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    /// The recipe.
+    pub recipe: String,
+    /// The packages' version.
+    pub version: String,
+    /// The target.
+    pub target: String,
+    /// The plan digest.
+    pub plan: Digest,
+    /// Unix time in seconds that every time stamp is clamped to.
+    pub source_date_epoch: i64,
+    /// Digest of the source tree.
+    pub source: Digest,
+    /// Where it came from.
+    pub origin: serde_json::Value,
+    /// Bundled files that are not the pinned ones.
+    pub deviations: Vec<Deviation>,
+    /// Digest of the build root.
+    pub build_root: Digest,
+    /// The key.
+    pub key: SigningKey,
+    /// The phases, as they ran when their results were made.
+    pub phases: Vec<PhaseReport>,
+    /// The packages, as they are distributed.
+    pub packages: Vec<PackageReport>,
+}
+
+/// One phase.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PhaseReport {
+    /// The name.
+    pub name: String,
+    /// Wall time in seconds.
+    pub wall_seconds: f64,
+    /// CPU time in seconds.
+    pub cpu_seconds: f64,
+    /// Largest memory use in bytes, page cache included, by the cgroup's account.
+    pub peak_memory: u64,
+    /// Largest memory use in bytes without page cache, sampled about once a second.
+    pub peak_rss: u64,
+    /// Jobs at once.
+    pub jobs: u32,
+    /// Files whose compiler was killed for memory and run again alone.
+    pub killed_for_memory: Vec<String>,
+}
+
+impl From<PhaseRecord> for PhaseReport {
+    fn from(record: PhaseRecord) -> Self {
+        Self {
+            name: record.name,
+            wall_seconds: record.wall,
+            cpu_seconds: record.cpu,
+            peak_memory: record.peak_memory,
+            peak_rss: record.peak_rss,
+            jobs: record.jobs,
+            killed_for_memory: record.killed_for_memory,
+        }
+    }
+}
+
+/// One package.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PackageReport {
+    /// The name.
+    pub name: String,
+    /// The architecture.
+    pub architecture: String,
+    /// The file's name.
+    pub file: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Digest of the file with its origin signature.
+    pub sha256: Digest,
+    /// Digest of the file without it: what a rebuild with another key compares.
+    pub unsigned_sha256: Digest,
+}

@@ -1,0 +1,146 @@
+//! The build root: its .debs, its lock, and the root file system itself.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use packaging::debian::mirror::{Mirrors, UserConfig};
+use packaging::debian::release::Release;
+use packaging::debian::{self, closure};
+use packaging::download::{Downloader, Event as DownloadEvent, Wanted};
+use packaging::progress::{Event, Progress};
+use packaging::root_lock::{PinnedDeb, RootLock};
+use packaging::store::Store;
+
+use super::{Error, Inputs, Options, Stage, write_file};
+use crate::build_root::{self as assembling, BuildRoot};
+use crate::engine::Engine;
+use crate::once::run_once;
+use crate::transfer::{Content, Upload};
+
+/// Brings the .debs of the build root into the store and returns where they are.
+pub fn fetch_debs(
+    store: &Store,
+    options: &Options,
+    lock: &RootLock,
+    progress: &dyn Progress,
+) -> Result<Vec<(PinnedDeb, PathBuf)>, Error> {
+    let mirrors = mirrors(options)?;
+    download(store, options, &debian::wanted(lock, &mirrors), progress)?;
+    lock.packages.iter().map(|deb| Ok((deb.clone(), store.verify(&deb.sha256)?))).collect()
+}
+
+fn mirrors(options: &Options) -> Result<Mirrors, Error> {
+    Ok(Mirrors::discover(options.mirror.as_deref(), &UserConfig::read()?, &options.target)?)
+}
+
+fn download(store: &Store, options: &Options, wanted: &[Wanted], progress: &dyn Progress) -> Result<(), Error> {
+    let downloader = Downloader::new(options.network);
+    downloader.fetch_all(store, wanted, &|event| tell(progress, event))?;
+    Ok(())
+}
+
+fn tell(progress: &dyn Progress, event: DownloadEvent) {
+    progress.event(match event {
+        DownloadEvent::Progress(p) => Event::Download {
+            files: p.files_done as u64,
+            files_total: p.files_total as u64,
+            bytes: p.bytes_done,
+            bytes_total: p.bytes_total,
+        },
+        DownloadEvent::Warning(text) => Event::Warning { text },
+    });
+}
+
+/// The build root of the plan: the one that the engine has, or a new one from the locked .debs.
+pub async fn build_root(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    inputs: &Inputs,
+    progress: &dyn Progress,
+) -> Result<BuildRoot, Error> {
+    let key = inputs.plan.build_root.key;
+    let known: Option<BuildRoot> = store
+        .stage("build-root", &key)
+        .and_then(|folder| std::fs::read(folder.join("build-root.json")).ok())
+        .and_then(|text| serde_json::from_slice(&text).ok());
+    if let Some(known) = &known
+        && let Some(root) = BuildRoot::find(engine, known.digest).await?
+    {
+        progress.event(Event::StageCached { stage: "build root".into(), key: root.digest.to_string() });
+        return Ok(root);
+    }
+    let stage = Stage::start(progress, format!("build root from {} packages", inputs.lock.packages.len()));
+    let debs = tokio::task::block_in_place(|| fetch_debs(store, options, &inputs.lock, progress))?;
+    let say = |text: &str| progress.event(Event::Note { text: format!("  {text}") });
+    let root = assembling::assemble(engine, &inputs.lock, &options.target, &debs, &say).await?;
+    if let Some(known) = known.filter(|known| known.digest != root.digest) {
+        progress.event(Event::Warning {
+            text: format!(
+                "the same lock gave the build root {} before and {} now: please report this",
+                known.digest.short(),
+                root.digest.short()
+            ),
+        });
+        store.forget_stage("build-root", &key)?;
+    }
+    if store.stage("build-root", &key).is_none() {
+        let writer = store.begin("build-root", &key)?;
+        let text = serde_json::to_vec_pretty(&root).expect("plain data");
+        write_file(&writer.path().join("build-root.json"), &text)?;
+        writer.commit()?;
+    }
+    stage.finish();
+    Ok(root)
+}
+
+/// Makes the build-root lock: verified indices, a pinned base, and apt in it solving the rest.
+pub async fn lock(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    snapshot: Option<&str>,
+    progress: &dyn Progress,
+) -> Result<(PathBuf, RootLock), Error> {
+    let Options { recipe, target, targets, .. } = options;
+    let request = recipe.request(target);
+    let (release, index, base, debs) = tokio::task::block_in_place(|| -> Result<_, Error> {
+        let mirrors = mirrors(options)?;
+        let downloader = Downloader::new(options.network);
+        let on = |event: DownloadEvent| tell(progress, event);
+        let release = Release::fetch(&downloader, store, &mirrors, target, targets, snapshot, &on)?;
+        progress.event(Event::Note {
+            text: format!("{}: InRelease verified, snapshot {}", release.codename, release.snapshot),
+        });
+        let index = release.packages(&downloader, store, &mirrors, target, &on)?;
+        let base = closure::base(&index, target)?;
+        let part = closure::lock(recipe.name(), target, &release, &index, recipe.request_digest(target), base.clone());
+        let debs = fetch_debs(store, options, &part, progress)?;
+        Ok((release, index, base, debs))
+    })?;
+    let stage = Stage::start(progress, format!("base of {} packages", base.len()));
+    let say = |text: &str| progress.event(Event::Note { text: format!("  {text}") });
+    let root = assembling::base_only(engine, target, release.date, &debs, &say).await?;
+    stage.finish();
+    let stage = Stage::start(progress, "apt solves the build dependencies");
+    let uploads: Vec<Upload> = closure::solver_uploads(&index, &request)?
+        .into_iter()
+        .map(|upload| Upload { path: upload.path, content: Content::Bytes(upload.content), mode: 0o644 })
+        .collect();
+    let script = closure::solver_script().as_bytes();
+    let output = run_once(engine, &root.image, script, &uploads, &BTreeMap::new(), true).await?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if output.exit != 0 {
+        return Err(Error::Solve {
+            recipe: recipe.name().to_owned(),
+            target: target.name.to_string(),
+            output: format!("{}{}", text, String::from_utf8_lossy(&output.stderr)),
+        });
+    }
+    let packages = closure::from_solution(&index, &base, &text)?;
+    stage.finish();
+    let lock = closure::lock(recipe.name(), target, &release, &index, recipe.request_digest(target), packages);
+    let path = recipe.lock_path(targets, target);
+    write_file(&path, lock.to_toml().as_bytes())?;
+    Ok((path, lock))
+}

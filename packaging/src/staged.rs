@@ -1,0 +1,73 @@
+//! The staged tree: what the install phase left in DESTDIR, as a folder of the host.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use walkdir::WalkDir;
+
+use crate::digest::Digest;
+
+/// A staged tree and its digest.
+#[derive(Clone, Debug)]
+pub struct StagedTree {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Digest of names, kinds, permissions and contents. Time stamps and owners do not count:
+    /// packing sets them.
+    pub digest: Digest,
+}
+
+#[derive(Serialize)]
+enum Kind {
+    Folder,
+    File { sha256: Digest, executable: bool },
+    Link { target: String },
+}
+
+impl StagedTree {
+    /// Reads a staged tree.
+    pub fn read(folder: &Path) -> io::Result<Self> {
+        let mut entries = Vec::new();
+        for entry in WalkDir::new(folder).sort_by_file_name() {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            let kind = if metadata.is_dir() {
+                Kind::Folder
+            } else if metadata.is_symlink() {
+                Kind::Link { target: std::fs::read_link(entry.path())?.display().to_string() }
+            } else {
+                Kind::File {
+                    sha256: Digest::of_file(entry.path())?,
+                    executable: metadata.permissions().mode() & 0o111 != 0,
+                }
+            };
+            let name = entry.path().strip_prefix(folder).expect("walked below the folder");
+            entries.push((name.display().to_string(), kind));
+        }
+        Ok(Self { folder: folder.to_owned(), digest: Digest::of_json(&entries) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_and_mode_count_time_does_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "one").unwrap();
+        let digest = || StagedTree::read(folder.path()).unwrap().digest;
+        let first = digest();
+        let time = std::time::SystemTime::UNIX_EPOCH;
+        std::fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
+        assert_eq!(digest(), first);
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let executable = digest();
+        assert_ne!(executable, first);
+        std::fs::write(&file, "two").unwrap();
+        assert_ne!(digest(), executable);
+    }
+}

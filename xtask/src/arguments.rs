@@ -1,0 +1,151 @@
+//! Arguments that several commands share, and what they stand for.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use containers::engine::Engine;
+use containers::pipeline::Options;
+use packaging::download::Network;
+use packaging::recipe::{MAIN_RECIPE, Recipe};
+use packaging::store::{Store, StoreLock};
+use packaging::target::{Target, TargetName};
+
+use crate::terminal::Terminal;
+
+/// Arguments that contradict each other or make no sense.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// What is built, and from where.
+#[derive(Args, Clone)]
+pub struct Selection {
+    /// Recipe: `mesos`, `sample`, or the path of a recipe's folder
+    #[arg(long, value_name = "NAME", default_value = MAIN_RECIPE)]
+    pub recipe: String,
+    /// Target, a distribution release and architecture
+    #[arg(long, value_name = "RELEASE/ARCH", default_value = "debian-12/amd64")]
+    pub target: TargetName,
+    /// Build this local source tree or archive instead of the pinned source; the version then carries +local
+    #[arg(long, value_name = "PATH")]
+    pub source: Option<PathBuf>,
+    /// Debian mirror to try first, such as https://mirror.example.org/debian
+    #[arg(long, value_name = "URL")]
+    pub mirror: Option<String>,
+    /// Use no network: whatever is not in the cache is an error
+    #[arg(long)]
+    pub offline: bool,
+}
+
+impl Selection {
+    /// Reads recipe and target.
+    pub fn options(&self) -> anyhow::Result<Options> {
+        let top = repository();
+        let known = [
+            (MAIN_RECIPE, top.join("packaging/mesos")),
+            ("sample", top.join("tests/fixtures/sample")),
+        ];
+        let recipe = Recipe::find(&self.recipe, &known)?;
+        let targets = top.join("containers/targets");
+        let target = Target::read(&targets, &self.target)?;
+        Ok(Options {
+            recipe,
+            target,
+            targets,
+            source: self.source.clone(),
+            network: if self.offline { Network::Offline } else { Network::Online },
+            mirror: self.mirror.clone(),
+        })
+    }
+}
+
+/// The top folder of this checkout: cargo runs the tool from its own source.
+pub fn repository() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().expect("xtask is a folder of the checkout").to_owned()
+}
+
+/// Opens the cache and takes its lock; while another run holds it, says who, and waits.
+pub fn locked_store(what: &str, terminal: &Terminal) -> anyhow::Result<(Store, StoreLock)> {
+    use packaging::progress::Progress;
+    let store = Store::open(None)?;
+    let mut told = false;
+    let lock = store.lock(what, &mut |holder| {
+        if !told {
+            terminal.note(format!(
+                "waiting: process {} holds the cache since {} ({})",
+                holder.pid,
+                holder.started_text(),
+                holder.what
+            ));
+            told = true;
+        }
+    })?;
+    Ok((store, lock))
+}
+
+/// Finds the engine, sets it up where that was asked for, and removes what a killed run left in it.
+pub async fn engine(store: &Store, setup: bool, terminal: &Terminal) -> Result<Engine, containers::Error> {
+    use packaging::progress::Progress;
+    let engine = if setup {
+        containers::setup::setup(&store.root().join("engine"), &|text: &str| terminal.note(text)).await?
+    } else {
+        Engine::find().await?
+    };
+    let engine = engine.with_run(&run_id(store));
+    for removed in leftovers(&engine, store).await? {
+        terminal.note(format!("removed {removed}, which an earlier run left behind"));
+    }
+    Ok(engine)
+}
+
+/// Names everything that this run makes in the engine. Runs that share a cache follow each other,
+/// so whoever holds the cache's lock may remove what carries the cache's name.
+fn run_id(store: &Store) -> String {
+    format!("{}-{}", store.id(), std::process::id())
+}
+
+async fn leftovers(engine: &Engine, store: &Store) -> Result<Vec<String>, containers::Error> {
+    let prefix = store.id() + "-";
+    containers::cleanup::cleanup(engine, |run| run.starts_with(&prefix)).await
+}
+
+/// Runs an async job; on Ctrl-C or SIGTERM removes the containers that it started and ends.
+pub fn block_on<T>(
+    store: &Store,
+    job: impl AsyncFnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the worker threads")?;
+    let store = store.clone();
+    runtime.block_on(async {
+        tokio::spawn(async move {
+            interrupted().await;
+            eprintln!("interrupted: stopping what was started; run the same command again to continue");
+            if let Ok(engine) = Engine::find().await {
+                let _ = leftovers(&engine, &store).await;
+            }
+            std::process::exit(130);
+        });
+        job().await
+    })
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("a signal handler can be installed");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,39 @@
+//! `cargo xtask clean`: gives back the room that builds took.
+
+use clap::Args;
+use containers::volume;
+
+use crate::arguments::{block_on, engine, locked_store};
+use crate::terminal::Terminal;
+
+/// Arguments.
+#[derive(Args)]
+pub struct Arguments {
+    /// Also remove the compiler cache and everything downloaded
+    #[arg(long)]
+    all: bool,
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let terminal = Terminal::new(false);
+    let (store, _lock) = locked_store("clean", &terminal)?;
+    let removed = block_on(&store, async || {
+        let engine = engine(&store, false, &terminal).await?;
+        let mut removed = 0;
+        for found in volume::list(&engine).await? {
+            let compiler_cache = found.labels.get(volume::LABEL_KIND).is_some_and(|kind| kind == "ccache");
+            if arguments.all || !compiler_cache {
+                volume::remove(&engine, &found.name).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    })?;
+    for kind in ["phase", "staged", "split", "packages"].into_iter().chain(arguments.all.then_some("build-root")) {
+        store.forget_stages(kind)?;
+    }
+    terminal.finish();
+    println!("removed {removed} volumes and the results of stages; dist is left alone");
+    Ok(())
+}

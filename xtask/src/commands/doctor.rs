@@ -1,0 +1,141 @@
+//! `cargo xtask doctor`: what this machine has, one line each, and what to do about what is missing.
+
+use clap::Args;
+use containers::engine::{Engine, EngineInfo};
+use packaging::bytes::ByteSize;
+use packaging::debian::mirror::{Mirrors, UserConfig};
+use packaging::signer::has_development_key;
+use packaging::store::Store;
+
+use crate::arguments::{Selection, block_on};
+
+/// Arguments.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+}
+
+/// Free disk that a build of Mesos takes at its largest: volumes of the phases, build root, cache.
+const DISK_NEEDED: u64 = 30 << 30;
+
+/// Memory below which a file of Mesos cannot be compiled.
+const MEMORY_NEEDED: u64 = 4 << 30;
+
+struct Finding {
+    good: bool,
+    what: &'static str,
+    found: String,
+}
+
+/// Runs the command: fails when something that a build needs is missing.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let options = arguments.selection.options()?;
+    let store = Store::open(None)?;
+    let mut findings = Vec::new();
+    let engine = block_on(&store, async || {
+        Ok(match Engine::find().await {
+            Ok(engine) => engine.info().await,
+            Err(error) => Err(error),
+        })
+    })?;
+    match &engine {
+        Ok(info) => findings.extend(of_engine(info)),
+        Err(error) => findings.push(Finding { good: false, what: "engine", found: error.to_string() }),
+    }
+    findings.push(disk(&store)?);
+    let mirrors = Mirrors::discover(options.mirror.as_deref(), &UserConfig::read()?, &options.target)?;
+    findings.push(Finding {
+        good: true,
+        what: "mirror",
+        found: match mirrors.near.first() {
+            Some(near) => format!("{near}, then {}", mirrors.archive),
+            None => format!("{} only: name a nearer one with --mirror", mirrors.archive),
+        },
+    });
+    let lock = options.recipe.lock_path(&options.targets, &options.target);
+    findings.push(Finding {
+        good: lock.exists(),
+        what: "lock",
+        found: if lock.exists() {
+            format!("{} for {}", options.recipe.name(), options.target.name)
+        } else {
+            format!("none for {}: run `cargo xtask lock --target {}`", options.target.name, options.target.name)
+        },
+    });
+    findings.push(key(&store));
+    for program in ["gpg", "gpgv", "git"] {
+        let found = std::env::var_os("PATH")
+            .into_iter()
+            .flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>())
+            .any(|folder| folder.join(program).is_file());
+        findings.push(Finding {
+            good: found,
+            what: program,
+            found: if found { "found".into() } else { format!("missing: `apt-get install {program}`") },
+        });
+    }
+    for Finding { good, what, found } in &findings {
+        println!("{} {what:<8} {found}", if *good { "ok     " } else { "MISSING" });
+    }
+    match engine {
+        Err(error) => Err(error.into()),
+        Ok(_) if findings.iter().any(|finding| !finding.good) => {
+            anyhow::bail!("something is missing: see the lines above")
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+fn of_engine(info: &EngineInfo) -> Vec<Finding> {
+    let place = if info.remote { "remote" } else { "local" };
+    let memory = containers::usage::budget(info);
+    vec![
+        Finding {
+            good: true,
+            what: "engine",
+            found: format!(
+                "{} {}, API {}, {}, {place}, {}",
+                info.name, info.version, info.api, info.storage_driver, info.endpoint
+            ),
+        },
+        Finding { good: true, what: "cgroup", found: format!("version {}", info.cgroup_version) },
+        Finding { good: true, what: "cores", found: info.cpus.to_string() },
+        Finding {
+            good: memory >= MEMORY_NEEDED,
+            what: "memory",
+            found: if memory >= MEMORY_NEEDED {
+                format!("{}, of which a build takes {}", ByteSize(info.memory_bytes), ByteSize(memory))
+            } else {
+                format!("only {} to spare, Mesos needs {}: end other programs, or build elsewhere", ByteSize(memory), ByteSize(MEMORY_NEEDED))
+            },
+        },
+    ]
+}
+
+fn disk(store: &Store) -> anyhow::Result<Finding> {
+    let free = store.free_space()?;
+    Ok(Finding {
+        good: free >= DISK_NEEDED,
+        what: "disk",
+        found: if free >= DISK_NEEDED {
+            format!("{} free for {}", ByteSize(free), store.root().display())
+        } else {
+            format!(
+                "{} free for {}, Mesos needs {}: make room, `cargo xtask clean`, or point MESOS_PACKAGES_CACHE elsewhere",
+                ByteSize(free),
+                store.root().display(),
+                ByteSize(DISK_NEEDED)
+            )
+        },
+    })
+}
+
+fn key(store: &Store) -> Finding {
+    let found = if has_development_key(&store.root().join("development-key")) {
+        "an UNTRUSTED DEVELOPMENT key; --key names one that others trust"
+    } else {
+        "none yet: a development key is made by the first build; --key names one that others trust"
+    };
+    Finding { good: true, what: "key", found: found.into() }
+}

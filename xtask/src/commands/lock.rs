@@ -1,0 +1,42 @@
+//! `cargo xtask lock`: pins the build root of a target.
+
+use clap::Args;
+use containers::pipeline;
+
+use crate::arguments::{Selection, block_on, engine, locked_store};
+use crate::terminal::Terminal;
+
+/// Arguments.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// Lock the archive as of this time, such as 20260912T000000Z; the default is the archive as it is now
+    #[arg(long, value_name = "TIME")]
+    snapshot: Option<String>,
+    /// Install and start a container engine where none answers
+    #[arg(long)]
+    setup: bool,
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let terminal = Terminal::new(false);
+    let options = arguments.selection.options()?;
+    let (store, _held) = locked_store("lock", &terminal)?;
+    let (path, lock) = block_on(&store, async || {
+        let engine = engine(&store, arguments.setup, &terminal).await?;
+        Ok(pipeline::lock(&engine, &store, &options, arguments.snapshot.as_deref(), &terminal).await?)
+    })?;
+    terminal.finish();
+    let size: u64 = lock.packages.iter().map(|deb| deb.size).sum();
+    println!(
+        "{}: {} packages, {}, of {} at {}",
+        path.display(),
+        lock.packages.len(),
+        packaging::bytes::ByteSize(size),
+        lock.suite,
+        lock.snapshot
+    );
+    Ok(())
+}

@@ -1,0 +1,9 @@
+//! One file per command.
+
+pub mod clean;
+pub mod doctor;
+pub mod fetch;
+pub mod lock;
+pub mod package;
+pub mod plan;
+pub mod test;

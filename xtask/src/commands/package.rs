@@ -1,0 +1,142 @@
+//! `cargo xtask package`: the main job.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use containers::pipeline::{self, BuildOptions, Published};
+use packaging::bytes::ByteSize;
+use packaging::recipe::MAIN_RECIPE;
+use packaging::signer::{KeyKind, KeySource, Passphrase};
+
+use crate::arguments::{Selection, Usage, block_on, engine, locked_store, repository};
+use crate::terminal::{Terminal, duration};
+
+/// Arguments.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// Install and start a container engine where none answers
+    #[arg(long)]
+    setup: bool,
+    /// Memory that the build may use, such as 4GiB; the default is what the host can spare
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
+    /// Jobs at once; the default follows from memory and processors
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
+    /// Build without the compiler cache; the bytes are the same
+    #[arg(long)]
+    no_cache: bool,
+    /// Sign with this key of the GnuPG key ring (fingerprint, id or address)
+    #[arg(long, value_name = "KEY", conflicts_with = "key_file")]
+    key: Option<String>,
+    /// Sign with the secret key in this file; its passphrase is read from MESOS_PACKAGES_KEY_PASSPHRASE
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Folder for the packages; the default is dist/RELEASE-ARCH
+    #[arg(long, value_name = "FOLDER")]
+    dist: Option<PathBuf>,
+    /// Print facts as JSON, one a line, on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// Names the passphrase of `--key-file`.
+const PASSPHRASE: &str = "MESOS_PACKAGES_KEY_PASSPHRASE";
+
+/// The least that one compiler needs.
+const LEAST_MEMORY: ByteSize = ByteSize(256 << 20);
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let terminal = Terminal::new(arguments.json);
+    if let Some(memory) = arguments.memory.filter(|memory| *memory < LEAST_MEMORY) {
+        return Err(Usage(format!("--memory {memory} is too little to compile anything: {LEAST_MEMORY} is the least")).into());
+    }
+    let options = arguments.selection.options()?;
+    let what = format!("package {} for {}", options.recipe.name(), options.target.name);
+    let (store, _lock) = locked_store(&what, &terminal)?;
+    let key = match (arguments.key, arguments.key_file) {
+        (Some(key), _) => KeySource::KeyRing { home: None, key },
+        (None, Some(path)) => KeySource::SecretFile {
+            path,
+            passphrase: std::env::var(PASSPHRASE).ok().map(Passphrase::new),
+        },
+        (None, None) => KeySource::Development { state: store.root().join("development-key") },
+    };
+    let build = BuildOptions {
+        memory: arguments.memory,
+        jobs: arguments.jobs,
+        compiler_cache: !arguments.no_cache,
+        dist: arguments.dist.unwrap_or_else(|| default_dist(options.recipe.name(), &options.target.name.file_stem())),
+        key,
+    };
+    let published = block_on(&store, async || {
+        // Looked for even where nothing may have to be built: --setup promises an engine. Without
+        // --setup, a missing one is only an error once something needs it.
+        let engine = match engine(&store, arguments.setup, &terminal).await {
+            Ok(engine) => Ok(engine),
+            Err(error @ containers::Error::NoEngine { .. }) => Err(error),
+            Err(error) => return Err(error.into()),
+        };
+        match pipeline::package(engine.as_ref().ok(), &store, &options, &build, &terminal).await {
+            Err(pipeline::Error::EngineNeeded) => {
+                Err(engine.err().map_or(pipeline::Error::EngineNeeded, pipeline::Error::Containers).into())
+            }
+            other => Ok(other?),
+        }
+    });
+    terminal.finish();
+    let published = published?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&published.report)?);
+    } else if published.unchanged {
+        println!(
+            "nothing to do: {} is what the plan {} leads to ({:.2} s)",
+            published.folder.display(),
+            published.report.plan.short(),
+            started.elapsed().as_secs_f64()
+        );
+    } else {
+        print!("{}", table(&published));
+    }
+    Ok(())
+}
+
+fn default_dist(recipe: &str, target: &str) -> PathBuf {
+    let dist = repository().join("dist");
+    if recipe == MAIN_RECIPE { dist.join(target) } else { dist.join(recipe).join(target) }
+}
+
+/// What came out, for people.
+fn table(published: &Published) -> String {
+    let report = &published.report;
+    let mut text = String::new();
+    let width = report.packages.iter().map(|package| package.name.len()).max().unwrap_or(0).max(10);
+    text += &format!("\n{:width$}  {:>10}  sha256\n", "package", "size");
+    for package in &report.packages {
+        text += &format!("{:width$}  {:>10}  {}\n", package.name, ByteSize(package.size).to_string(), package.sha256);
+    }
+    text += &format!("\n{:width$}  {:>12}  {:>12}  {:>11}  {:>11}\n", "phase", "wall", "CPU", "peak", "without cache");
+    for phase in &report.phases {
+        text += &format!(
+            "{:width$}  {:>12}  {:>12}  {:>11}  {:>11}\n",
+            phase.name,
+            duration(phase.wall_seconds),
+            duration(phase.cpu_seconds),
+            ByteSize(phase.peak_memory).to_string(),
+            ByteSize(phase.peak_rss).to_string(),
+        );
+        for file in &phase.killed_for_memory {
+            text += &format!("{:width$}  killed for memory, then compiled alone: {file}\n", "");
+        }
+    }
+    text += &format!("\n{} in {}\n", published.folder.display(), duration(published.seconds));
+    if report.key.kind == KeyKind::Development {
+        text += "signed with an UNTRUSTED DEVELOPMENT key: build with --key for anything that others install\n";
+    }
+    text
+}

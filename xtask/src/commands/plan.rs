@@ -1,0 +1,34 @@
+//! `cargo xtask plan`: what would be built, as data.
+
+use clap::Args;
+use containers::pipeline;
+
+use crate::arguments::{Selection, locked_store};
+use crate::terminal::Terminal;
+
+/// Arguments.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// Print nothing but the plan digest
+    #[arg(long)]
+    digest: bool,
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let terminal = Terminal::new(false);
+    let options = arguments.selection.options()?;
+    let (store, _lock) = locked_store("plan", &terminal)?;
+    let inputs = pipeline::gather(&store, &options, &terminal)?;
+    terminal.finish();
+    let digest = inputs.plan.digest();
+    if arguments.digest {
+        println!("{digest}");
+    } else {
+        let value = serde_json::json!({ "plan-digest": digest, "plan": inputs.plan });
+        println!("{}", serde_json::to_string_pretty(&value)?);
+    }
+    Ok(())
+}

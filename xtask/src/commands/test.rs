@@ -1,0 +1,84 @@
+//! `cargo xtask test`: the project's whole test suite, with the outside judges that it calls.
+
+use anyhow::{Context, bail};
+use clap::Args;
+use packaging::store::Store;
+use xshell::{Shell, cmd};
+
+use crate::arguments::{block_on, engine, repository};
+use crate::terminal::Terminal;
+
+/// Arguments.
+#[derive(Args)]
+pub struct Arguments {
+    /// Install what the tests need: Debian packages and a container engine
+    #[arg(long)]
+    setup: bool,
+    /// Arguments for `cargo test`, such as a part of a test's name
+    #[arg(last = true)]
+    rest: Vec<String>,
+}
+
+/// Programs that judge our output, and the Debian packages that have them.
+const JUDGES: &[(&str, &str)] = &[
+    ("apt-ftparchive", "apt-utils"),
+    ("dash", "dash"),
+    ("debsig-verify", "debsig-verify"),
+    ("dpkg-deb", "dpkg"),
+    ("git", "git"),
+    ("gpg", "gpg"),
+    ("gpg-agent", "gpg-agent"),
+    ("gpgv", "gpgv"),
+    ("lintian", "lintian"),
+    ("man", "man-db"),
+    ("python3", "python3"),
+    ("readelf", "binutils"),
+    ("shellcheck", "shellcheck"),
+    ("systemd-analyze", "systemd"),
+    ("xz", "xz-utils"),
+];
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let shell = Shell::new()?;
+    shell.change_dir(repository());
+    judges(&shell, arguments.setup)?;
+    let store = Store::open(None)?;
+    let terminal = Terminal::new(false);
+    block_on(&store, async || Ok(engine(&store, arguments.setup, &terminal).await?))?;
+    terminal.finish();
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    cmd!(shell, "{cargo} fmt --all --check").run().context("the code is not formatted: run `cargo fmt --all`")?;
+    cmd!(shell, "{cargo} clippy --workspace --all-targets --quiet -- -D warnings").run()?;
+    // The end-to-end tests run the tool itself: this very program.
+    let tool = std::env::current_exe().context("cannot find this program's own file")?;
+    let rest = arguments.rest;
+    cmd!(shell, "{cargo} test --workspace --no-fail-fast -- {rest...}").env("MESOS_PACKAGES_TOOL", tool).run()?;
+    Ok(())
+}
+
+fn judges(shell: &Shell, setup: bool) -> anyhow::Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = std::env::split_paths(&path).collect();
+    let missing: Vec<&str> = JUDGES
+        .iter()
+        .filter(|(program, _)| !folders.iter().any(|folder| folder.join(program).is_file()))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !setup {
+        bail!(
+            "the tests need programs that are not installed: run `cargo xtask test --setup`, or `apt-get install {}`",
+            missing.join(" ")
+        );
+    }
+    eprintln!("installing {}", missing.join(" "));
+    cmd!(shell, "apt-get update --quiet --quiet").run().context("apt-get update failed: --setup has to run as root")?;
+    cmd!(shell, "apt-get install --yes --quiet --quiet --no-install-recommends {missing...}")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .run()
+        .with_context(|| format!("cannot install {}: --setup has to run as root", missing.join(" ")))?;
+    Ok(())
+}

@@ -12,7 +12,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -20,8 +20,10 @@ use crate::digest::Digest;
 use crate::store::{Store, StoreError};
 
 mod client;
+mod meter;
 
 use client::{Client, Fault, FaultKind, Timeouts, html_fault};
+use meter::Meter;
 
 /// Whether the network may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,13 +224,16 @@ impl Downloader {
         // The big ones first: so that none is left alone at the end.
         missing.sort_by_key(|wanted| (std::cmp::Reverse(wanted.size), &wanted.name));
         let size = |files: &[&Wanted]| files.iter().filter_map(|wanted| wanted.size).sum::<u64>();
-        let meter = Meter::new(on, Progress {
-            bytes_done: size(&present),
-            bytes_total: size(&present) + size(&missing),
-            files_done: present.len(),
-            files_total: unique.len(),
-            current: String::new(),
-        });
+        let meter = Meter::new(
+            on,
+            Progress {
+                bytes_done: size(&present),
+                bytes_total: size(&present) + size(&missing),
+                files_done: present.len(),
+                files_total: unique.len(),
+                current: String::new(),
+            },
+        );
         let next = AtomicUsize::new(0);
         let stop = AtomicBool::new(false);
         let failed = Mutex::new(Vec::new());
@@ -270,7 +275,13 @@ impl Downloader {
 
     /// Downloads a small text whose digest is not known beforehand (InRelease), from the first
     /// address that gives one. Returns the content and the address.
-    pub fn get(&self, name: &str, urls: &[String], limit: u64, on: Listener<'_>) -> Result<(Vec<u8>, String), DownloadError> {
+    pub fn get(
+        &self,
+        name: &str,
+        urls: &[String],
+        limit: u64,
+        on: Listener<'_>,
+    ) -> Result<(Vec<u8>, String), DownloadError> {
         if self.network == Network::Offline {
             return Err(DownloadError::Offline { missing: vec![name.to_owned()] });
         }
@@ -343,12 +354,12 @@ impl Downloader {
             }
             let mut full = None;
             let result = self.persist(url, |gained| {
-                self.attempt(url, &mut part, gained).or_else(|trouble| match trouble {
-                    Trouble::Fault(fault) => Err(fault),
+                self.attempt(url, &mut part, gained).map_err(|trouble| match trouble {
+                    Trouble::Fault(fault) => fault,
                     Trouble::Store(error) => {
                         let fault = Fault::new(FaultKind::Lasting, error.to_string());
                         full = Some(error);
-                        Err(fault)
+                        fault
                     }
                 })
             });
@@ -494,7 +505,13 @@ impl Part<'_, '_> {
         Ok(())
     }
 
-    fn append(&mut self, from: u64, mut body: Box<dyn Read>, length: Option<u64>, gained: &mut bool) -> Result<(), Trouble> {
+    fn append(
+        &mut self,
+        from: u64,
+        mut body: Box<dyn Read>,
+        length: Option<u64>,
+        gained: &mut bool,
+    ) -> Result<(), Trouble> {
         self.file.seek(SeekFrom::Start(from)).map_err(self.io("write"))?;
         let end = self.wanted.size.or(length.map(|length| from + length));
         let mut at = from;
@@ -550,54 +567,7 @@ fn host(url: &str) -> String {
     url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default().to_owned()
 }
 
-/// Adds up what many threads do and tells it, not too often.
-struct Meter<'a> {
-    on: Listener<'a>,
-    state: Mutex<(Progress, Instant)>,
-}
-
-impl<'a> Meter<'a> {
-    fn new(on: Listener<'a>, start: Progress) -> Self {
-        on(Event::Progress(start.clone()));
-        Self { on, state: Mutex::new((start, Instant::now())) }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Progress)) {
-        let mut state = self.state.lock().unwrap();
-        change(&mut state.0);
-        if state.1.elapsed() >= Duration::from_millis(100) {
-            state.1 = Instant::now();
-            (self.on)(Event::Progress(state.0.clone()));
-        }
-    }
-
-    fn moved(&self, name: &str, from: u64, to: u64) {
-        self.change(|progress| {
-            progress.bytes_done = (progress.bytes_done + to).saturating_sub(from);
-            progress.bytes_total = progress.bytes_total.max(progress.bytes_done);
-            name.clone_into(&mut progress.current);
-        });
-    }
-
-    fn file_done_counted(&self, wanted: &Wanted, counted: u64) {
-        self.change(|progress| {
-            let size = wanted.size.unwrap_or(counted);
-            progress.bytes_done = (progress.bytes_done + size).saturating_sub(counted);
-            progress.files_done += 1;
-            wanted.name.clone_into(&mut progress.current);
-        });
-    }
-
-    fn file_done(&self, wanted: &Wanted) {
-        self.file_done_counted(wanted, 0);
-    }
-
-    fn finish(&self) {
-        (self.on)(Event::Progress(self.state.lock().unwrap().0.clone()));
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod tests;
 #[cfg(test)]
 pub(crate) mod test_server;
+#[cfg(test)]
+pub(crate) mod tests;

@@ -84,7 +84,9 @@ pub enum StoreError {
         holder: Holder,
     },
     /// There is no place for the cache.
-    #[error("there is no folder for the cache: none of MESOS_PACKAGES_CACHE, XDG_CACHE_HOME and HOME is an absolute path. Set MESOS_PACKAGES_CACHE=FOLDER")]
+    #[error(
+        "there is no folder for the cache: none of MESOS_PACKAGES_CACHE, XDG_CACHE_HOME and HOME is an absolute path. Set MESOS_PACKAGES_CACHE=FOLDER"
+    )]
     NoPlace,
 }
 
@@ -139,9 +141,7 @@ pub struct Blob {
 impl Store {
     /// `$MESOS_PACKAGES_CACHE`, `$XDG_CACHE_HOME/mesos-packages` or `~/.cache/mesos-packages`.
     pub fn default_dir() -> Result<PathBuf, StoreError> {
-        let absolute = |name: &str| {
-            std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
-        };
+        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         absolute("MESOS_PACKAGES_CACHE")
             .or_else(|| Some(absolute("XDG_CACHE_HOME")?.join("mesos-packages")))
             .or_else(|| Some(absolute("HOME")?.join(".cache/mesos-packages")))
@@ -232,9 +232,7 @@ impl Store {
         drop(file);
         let found = hasher.finish();
         match expected {
-            Some(expected) if expected != found => {
-                Err(StoreError::Mismatch { name: name.to_owned(), expected, found })
-            }
+            Some(expected) if expected != found => Err(StoreError::Mismatch { name: name.to_owned(), expected, found }),
             _ => self.adopt(&path, found),
         }
     }
@@ -294,6 +292,28 @@ impl Store {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(error)),
             _ => Ok(()),
         }
+    }
+
+    /// Forgets every result of this kind.
+    pub fn forget_stages(&self, kind: &str) -> Result<(), StoreError> {
+        let path = self.root.join("stages").join(kind);
+        let grave = self.temp_dir()?;
+        match fs::rename(&path, grave.path().join("stages")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells this store from others on the same engine: part of the names of what is made there.
+    pub fn id(&self) -> String {
+        Digest::of(self.root.as_os_str().as_encoded_bytes()).short()
+    }
+
+    /// Free room of the file system that the store is on, in bytes, for users without privileges.
+    pub fn free_space(&self) -> Result<u64, StoreError> {
+        let found =
+            rustix::fs::statvfs(&self.root).map_err(|error| StoreError::io("look at", &self.root)(error.into()))?;
+        Ok(found.f_bavail * found.f_frsize)
     }
 
     /// A temporary folder in the store's file system, removed when it is dropped, and by the next

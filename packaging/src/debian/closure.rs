@@ -30,10 +30,17 @@ pub fn base(index: &Index, target: &Target) -> Result<Vec<PinnedDeb>, DebianErro
     if target.merge_usr && index.newest("usr-is-merged").is_some() {
         seeds.insert("usr-is-merged");
     }
-    closure(index, &seeds, &format!("the base of {}", target.name))?.into_values().map(|package| package.pinned(true)).collect()
+    closure(index, &seeds, &format!("the base of {}", target.name))?
+        .into_values()
+        .map(|package| package.pinned(true))
+        .collect()
 }
 
-fn closure<'a>(index: &'a Index, seeds: &BTreeSet<&str>, wanted_by: &str) -> Result<BTreeMap<&'a str, &'a Package>, DebianError> {
+fn closure<'a>(
+    index: &'a Index,
+    seeds: &BTreeSet<&str>,
+    wanted_by: &str,
+) -> Result<BTreeMap<&'a str, &'a Package>, DebianError> {
     let mut chosen: BTreeMap<&str, &Package> = BTreeMap::new();
     let mut queue = VecDeque::new();
     for name in seeds {
@@ -111,7 +118,11 @@ pub fn solver_uploads(index: &Index, request: &[String]) -> Result<Vec<Upload>, 
         let plain = dependency.split(['[', '<']).next().unwrap_or_default();
         let restricted = dependency.contains('[') || dependency.contains(" <");
         let parsed = if restricted { dependencies(plain).map(|_| ()) } else { dependencies(dependency).map(|_| ()) };
-        if parsed.is_err() || dependency.contains(['\n', ',']) || dependency.trim().is_empty() || dependency.starts_with('-') {
+        if parsed.is_err()
+            || dependency.contains(['\n', ','])
+            || dependency.trim().is_empty()
+            || dependency.starts_with('-')
+        {
             return Err(DebianError::Unsatisfied {
                 wanted_by: "the request (a target's `base`, a recipe's `depends`)".into(),
                 dependency: format!("'{dependency}', which is not one dependency as in Build-Depends"),

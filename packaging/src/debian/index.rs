@@ -75,10 +75,9 @@ impl Index {
 
     /// Parses the text of an index called `name`.
     pub fn parse(name: &str, text: &str) -> Result<Vec<Package>, DebianError> {
-        paragraphs(text).map(|fields| package(&fields).map_err(|why| DebianError::Index {
-            name: name.to_owned(),
-            why,
-        })).collect()
+        paragraphs(text)
+            .map(|fields| package(&fields).map_err(|why| DebianError::Index { name: name.to_owned(), why }))
+            .collect()
     }
 
     /// All packages, as in the index.
@@ -129,9 +128,8 @@ impl Package {
 }
 
 fn package(fields: &[(String, String)]) -> Result<Package, String> {
-    let field = |name: &str| {
-        fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    };
+    let field =
+        |name: &str| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
     let needed = |name: &str| {
         field(name).filter(|value| !value.is_empty()).map(str::to_owned).ok_or_else(|| {
             let of = field("Package").map_or_else(|| "a paragraph".into(), |package| format!("the package {package}"));
@@ -152,7 +150,8 @@ fn package(fields: &[(String, String)]) -> Result<Package, String> {
             depends.extend(dependencies(value).map_err(|why| format!("the package {name}, {key}: {why}"))?);
         }
     }
-    let provides = dependencies(field("Provides").unwrap_or_default()).map_err(|why| format!("the package {name}, Provides: {why}"))?;
+    let provides = dependencies(field("Provides").unwrap_or_default())
+        .map_err(|why| format!("the package {name}, Provides: {why}"))?;
     Ok(Package {
         version: needed("Version")?,
         architecture: needed("Architecture")?,
@@ -243,13 +242,16 @@ mod tests {
 
     #[test]
     fn reads_a_paragraph() {
-        let packages = Index::parse("Packages", &format!("\n{GOOD}\n\n{}", GOOD.replace("Package: a", "Package: b"))).unwrap();
+        let packages =
+            Index::parse("Packages", &format!("\n{GOOD}\n\n{}", GOOD.replace("Package: a", "Package: b"))).unwrap();
         assert_eq!(packages.len(), 2);
         let a = &packages[0];
         assert_eq!((a.name.as_str(), a.version.as_str(), a.essential, a.size), ("a", "1:2.0-1", true, 5));
         assert_eq!(a.provides, ["v", "w"]);
         let text = |groups: &[Vec<Dependency>]| {
-            let one = |d: &Dependency| format!("{}{}", d.name, d.version.as_ref().map_or(String::new(), |(r, v)| format!(" {r} {v}")));
+            let one = |d: &Dependency| {
+                format!("{}{}", d.name, d.version.as_ref().map_or(String::new(), |(r, v)| format!(" {r} {v}")))
+            };
             groups.iter().map(|group| group.iter().map(one).collect::<Vec<_>>().join("|")).collect::<Vec<_>>()
         };
         assert_eq!(text(&a.depends), ["libc6 >= 2.36", "b|c << 3~", "d"]);

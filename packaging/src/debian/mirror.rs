@@ -20,9 +20,7 @@ pub struct UserConfig {
 impl UserConfig {
     /// Where the file is looked for.
     pub fn path() -> Option<PathBuf> {
-        let absolute = |name: &str| {
-            std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
-        };
+        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let base = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
         Some(base.join("mesos-packages/config.toml"))
     }
@@ -149,23 +147,30 @@ mod tests {
         let parts = etc.path().join("sources.list.d");
         std::fs::create_dir(&parts).unwrap();
         for (file, text) in [
-            (etc.path().join("sources.list"), "# deb http://commented.example/debian x main\n\
+            (
+                etc.path().join("sources.list"),
+                "# deb http://commented.example/debian x main\n\
                 deb [arch=amd64 signed-by=/k.gpg] http://one.example/debian/ bookworm main # why\n\
                 deb-src http://source.example/debian bookworm main\n\
-                deb http://ubuntu.example/ubuntu noble main\ndeb file:/srv/debian bookworm main\n"),
-            (parts.join("a.sources"), "# comment\nTypes: deb deb-src\nURIs: https://two.example/debian\n \
+                deb http://ubuntu.example/ubuntu noble main\ndeb file:/srv/debian bookworm main\n",
+            ),
+            (
+                parts.join("a.sources"),
+                "# comment\nTypes: deb deb-src\nURIs: https://two.example/debian\n \
                 http://three.example/linux/debian\n# comment inside\nSuites: bookworm\n\n\
                 Types: deb\nEnabled: no\nURIs: http://off.example/debian\n\n\
-                Types: deb\nURIs: http://security.example/debian-security\nSuites: x\n"),
+                Types: deb\nURIs: http://security.example/debian-security\nSuites: x\n",
+            ),
             (parts.join("b.list"), "deb http://one.example/debian bookworm-updates main\n"),
             (parts.join("c.sources.disabled"), "Types: deb\nURIs: http://disabled.example/debian\n"),
         ] {
             std::fs::write(file, text).unwrap();
         }
         let found = host_mirrors(etc.path());
-        assert_eq!(found, [
-            "http://one.example/debian", "https://two.example/debian", "http://three.example/linux/debian",
-        ]);
+        assert_eq!(
+            found,
+            ["http://one.example/debian", "https://two.example/debian", "http://three.example/linux/debian",]
+        );
         assert_eq!(host_mirrors(Path::new("/nonexistent")), [""; 0]);
     }
 
@@ -174,12 +179,15 @@ mod tests {
         let config = UserConfig { mirrors: vec!["http://conf.example/debian".into()] };
         let host = vec!["http://host.example/debian".into(), "http://conf.example/debian".into()];
         let mirrors = Mirrors::with(Some("http://cli.example/debian/"), &config, host, &target()).unwrap();
-        assert_eq!(mirrors.pinned("20260712T000000Z", "pool/main/a/a_1+b~c.deb"), [
-            "http://cli.example/debian/pool/main/a/a_1+b~c.deb",
-            "http://conf.example/debian/pool/main/a/a_1+b~c.deb",
-            "http://host.example/debian/pool/main/a/a_1+b~c.deb",
-            "https://snapshot.debian.org/archive/debian/20260712T000000Z/pool/main/a/a_1+b~c.deb",
-        ]);
+        assert_eq!(
+            mirrors.pinned("20260712T000000Z", "pool/main/a/a_1+b~c.deb"),
+            [
+                "http://cli.example/debian/pool/main/a/a_1+b~c.deb",
+                "http://conf.example/debian/pool/main/a/a_1+b~c.deb",
+                "http://host.example/debian/pool/main/a/a_1+b~c.deb",
+                "https://snapshot.debian.org/archive/debian/20260712T000000Z/pool/main/a/a_1+b~c.deb",
+            ]
+        );
         for bad in ["cli.example/debian", "http:///debian", "file:///srv/debian", "http://x/ y"] {
             let error = Mirrors::with(Some(bad), &config, vec![], &target()).unwrap_err().to_string();
             assert!(error.contains("--mirror") && error.contains(bad), "{error}");

@@ -30,7 +30,9 @@ pub enum DebianError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A mirror's address that is none.
-    #[error("{from}: '{url}' is not a mirror's address: write http:// or https://, a host and the archive's path, such as http://HOST/debian")]
+    #[error(
+        "{from}: '{url}' is not a mirror's address: write http:// or https://, a host and the archive's path, such as http://HOST/debian"
+    )]
     Mirror {
         /// The option or the file.
         from: String,
@@ -38,7 +40,9 @@ pub enum DebianError {
         url: String,
     },
     /// A time stamp that is none.
-    #[error("--snapshot '{0}' is not a time stamp of the snapshot archive: write YYYYMMDDTHHMMSSZ, such as 20260712T000000Z")]
+    #[error(
+        "--snapshot '{0}' is not a time stamp of the snapshot archive: write YYYYMMDDTHHMMSSZ, such as 20260712T000000Z"
+    )]
     Snapshot(String),
     /// No InRelease could be used; each address with its reason.
     #[error("no InRelease of {suite} can be used:\n{}\n{next}", tried.iter().map(|tried| format!("  {tried}")).collect::<Vec<_>>().join("\n"))]
@@ -51,7 +55,9 @@ pub enum DebianError {
         next: &'static str,
     },
     /// gpgv cannot be run.
-    #[error("cannot run gpgv, which checks Debian's signatures: {0}. Install it (`apt-get install gpgv`; elsewhere it comes with GnuPG)")]
+    #[error(
+        "cannot run gpgv, which checks Debian's signatures: {0}. Install it (`apt-get install gpgv`; elsewhere it comes with GnuPG)"
+    )]
     NoGpgv(std::io::Error),
     /// An index, or something in it, cannot be used.
     #[error("the index {name} cannot be used: {why}. Try another mirror with --mirror URL")]
@@ -62,7 +68,9 @@ pub enum DebianError {
         why: String,
     },
     /// A dependency that nothing in the archive satisfies.
-    #[error("{wanted_by} needs {dependency}, and nothing in the suite satisfies that: correct the name in the recipe or in the target's `base`")]
+    #[error(
+        "{wanted_by} needs {dependency}, and nothing in the suite satisfies that: correct the name in the recipe or in the target's `base`"
+    )]
     Unsatisfied {
         /// Who needs it.
         wanted_by: String,

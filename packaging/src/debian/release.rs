@@ -71,15 +71,13 @@ impl Release {
         }
         for url in urls {
             let refused = match downloader.get(&path, std::slice::from_ref(&url), LIMIT, &|_| ()) {
-                Ok((content, _)) => {
-                    match verify(store, &content, &targets.join(&target.keyring))? {
+                Ok((content, _)) => match verify(store, &content, &targets.join(&target.keyring))? {
+                    Err(why) => Tried { url, why, wrong: true },
+                    Ok(text) => match Self::parse(&text, Digest::of(&content), target, at, snapshot) {
+                        Ok(release) => return Ok(release),
                         Err(why) => Tried { url, why, wrong: true },
-                        Ok(text) => match Self::parse(&text, Digest::of(&content), target, at, snapshot) {
-                            Ok(release) => return Ok(release),
-                            Err(why) => Tried { url, why, wrong: true },
-                        },
-                    }
-                }
+                    },
+                },
                 Err(DownloadError::Failed { files }) => match files.into_iter().flat_map(|file| file.tried).next() {
                     Some(tried) => tried,
                     None => continue,
@@ -100,9 +98,8 @@ impl Release {
     /// Parses the signed text. `at` is the time at which it must be valid.
     fn parse(text: &str, sha256: Digest, target: &Target, at: i64, snapshot: Option<&str>) -> Result<Self, String> {
         let fields = paragraphs(text).next().ok_or("it is empty")?;
-        let field = |name: &str| {
-            fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-        };
+        let field =
+            |name: &str| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
         let date_of = |name: &str| -> Result<Option<OffsetDateTime>, String> {
             field(name)
                 .map(|text| parse_date(text).ok_or_else(|| format!("its {name} '{text}' is not a date")))
@@ -122,7 +119,10 @@ impl Release {
         }
         // A clock that is somewhat slow is no reason to refuse.
         if date.unix_timestamp() > at + 86_400 {
-            return Err(format!("its Date {} is in the future: correct the clock of this machine", field("Date").unwrap_or_default()));
+            return Err(format!(
+                "its Date {} is in the future: correct the clock of this machine",
+                field("Date").unwrap_or_default()
+            ));
         }
         let mut files = BTreeMap::new();
         for line in field("SHA256").ok_or("it has no field SHA256")?.lines().filter(|line| !line.trim().is_empty()) {
@@ -131,7 +131,8 @@ impl Release {
                 let (sha256, size, path) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?);
                 Some((path.to_owned(), (sha256, size)))
             })();
-            let (path, found) = entry.ok_or_else(|| format!("its line '{}' under SHA256 is not digest, size and path", line.trim()))?;
+            let (path, found) =
+                entry.ok_or_else(|| format!("its line '{}' under SHA256 is not digest, size and path", line.trim()))?;
             files.insert(path, found);
         }
         Ok(Self {
@@ -205,10 +206,12 @@ fn verify(store: &Store, content: &[u8], keyring: &Path) -> Result<Result<String
         .map_err(DebianError::NoGpgv)?;
     let status = String::from_utf8_lossy(&output.stdout);
     let has = |word: &str| status.lines().any(|line| line.split(' ').nth(1) == Some(word));
-    if has("GOODSIG") && has("VALIDSIG") && !has("BADSIG") {
-        if let Ok(text) = std::fs::read_to_string(&text) {
-            return Ok(Ok(text));
-        }
+    if has("GOODSIG")
+        && has("VALIDSIG")
+        && !has("BADSIG")
+        && let Ok(text) = std::fs::read_to_string(&text)
+    {
+        return Ok(Ok(text));
     }
     let detail = String::from_utf8_lossy(&output.stderr);
     let detail = detail.lines().map(|line| line.trim_start_matches("gpgv: ").trim()).collect::<Vec<_>>().join("; ");
@@ -228,8 +231,7 @@ fn verify(store: &Store, content: &[u8], keyring: &Path) -> Result<Result<String
 fn parse_date(text: &str) -> Option<OffsetDateTime> {
     let text = text.trim();
     let zone = ["UTC", "GMT", "Z"].iter().find_map(|zone| text.strip_suffix(zone));
-    let text = zone.map_or_else(|| text.to_owned(), |rest| format!("{}+0000", rest));
-    // One digit for the day of the month is allowed by some writers.
+    let text = zone.map_or_else(|| text.to_owned(), |rest| format!("{rest}+0000"));
     OffsetDateTime::parse(&text, &Rfc2822).ok()
 }
 
@@ -238,7 +240,12 @@ fn stamp(time: OffsetDateTime) -> String {
     let time = time.to_offset(time::UtcOffset::UTC);
     format!(
         "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
-        time.year(), u8::from(time.month()), time.day(), time.hour(), time.minute(), time.second()
+        time.year(),
+        u8::from(time.month()),
+        time.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
     )
 }
 

@@ -73,8 +73,24 @@ mod tests {
     use super::*;
 
     const SORTED: [&str; 18] = [
-        "0~~", "0~~a", "0~", "0", "0a", "0+", "1.0~rc1-1", "1.0-0.1", "1.0-1", "1.0-1+b1", "1.0-1+deb12u1", "1.0-1.1",
-        "1.0-10", "1.0a-1", "1.0.1-1", "1.9-1", "1.10-1", "1:0.1",
+        "0~~",
+        "0~~a",
+        "0~",
+        "0",
+        "0a",
+        "0+",
+        "1.0~rc1-1",
+        "1.0-0.1",
+        "1.0-1",
+        "1.0-1+b1",
+        "1.0-1+deb12u1",
+        "1.0-1.1",
+        "1.0-10",
+        "1.0a-1",
+        "1.0.1-1",
+        "1.9-1",
+        "1.10-1",
+        "1:0.1",
     ];
 
     #[test]
@@ -97,7 +113,8 @@ mod tests {
             return;
         }
         for pair in SORTED.windows(2) {
-            let status = std::process::Command::new("dpkg").args(["--compare-versions", pair[0], "lt", pair[1]]).status();
+            let status =
+                std::process::Command::new("dpkg").args(["--compare-versions", pair[0], "lt", pair[1]]).status();
             assert!(status.unwrap().success(), "{pair:?}");
         }
     }

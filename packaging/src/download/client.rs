@@ -74,9 +74,8 @@ pub(super) struct Client {
 impl Client {
     /// Takes the proxies from variables: `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`, also in capitals.
     pub(super) fn new(timeouts: Timeouts, variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        let either = |name: &str| {
-            variable(name).or_else(|| variable(&name.to_uppercase())).filter(|value| !value.is_empty())
-        };
+        let either =
+            |name: &str| variable(name).or_else(|| variable(&name.to_uppercase())).filter(|value| !value.is_empty());
         let except = either("no_proxy").unwrap_or_default();
         let proxy = |name: &str| {
             let parsed = Proxy::new(&either(name).or_else(|| either("all_proxy"))?).ok()?;
@@ -99,8 +98,7 @@ impl Client {
             let resolver = ProxyResolver { host: proxy.host().to_owned(), port: proxy.port() };
             (Agent::with_parts(config, connector, resolver), proxy)
         });
-        let https = proxy("https_proxy")
-            .map(|proxy| (usual(config(timeouts, Some(proxy.clone()))), proxy));
+        let https = proxy("https_proxy").map(|proxy| (usual(config(timeouts, Some(proxy.clone()))), proxy));
         Self { direct: usual(config(timeouts, None)), http, https }
     }
 
@@ -272,9 +270,11 @@ fn credentials(proxy: &Proxy) -> Option<String> {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let encoded = text.as_bytes().chunks(3).flat_map(|chunk| {
         let bits = chunk.iter().fold(0u32, |bits, byte| (bits << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        (0..4).map(move |i| {
-            if i > chunk.len() { '=' } else { char::from(DIGITS[(bits >> (18 - 6 * i)) as usize & 63]) }
-        })
+        (0..4).map(
+            move |i| {
+                if i > chunk.len() { '=' } else { char::from(DIGITS[(bits >> (18 - 6 * i)) as usize & 63]) }
+            },
+        )
     });
     Some(format!("Basic {}", encoded.collect::<String>()))
 }
@@ -330,9 +330,7 @@ impl<In: Transport> Transport for ForwardTransport<In> {
         let mut head = output[..=at].to_vec();
         head.extend(format!("http://{}", self.authority).bytes());
         head.extend(&output[at + 1..amount]);
-        if let (Some(credentials), Some(line)) =
-            (&self.credentials, head.windows(2).position(|pair| pair == b"\r\n"))
-        {
+        if let (Some(credentials), Some(line)) = (&self.credentials, head.windows(2).position(|pair| pair == b"\r\n")) {
             let header = format!("\r\nproxy-authorization: {credentials}");
             head.splice(line..line, header.bytes());
         }

@@ -26,12 +26,7 @@ fn content() -> Vec<u8> {
 }
 
 fn wanted(name: &str, urls: &[String], content: &[u8]) -> Wanted {
-    Wanted {
-        name: name.into(),
-        urls: urls.to_vec(),
-        size: Some(content.len() as u64),
-        sha256: Digest::of(content),
-    }
+    Wanted { name: name.into(), urls: urls.to_vec(), size: Some(content.len() as u64), sha256: Digest::of(content) }
 }
 
 /// Fetches one file; the result and the warnings.
@@ -211,7 +206,8 @@ fn redirections_are_followed_but_not_for_ever() {
 #[test]
 fn a_host_that_is_down_is_not_tried_for_every_file() {
     let (_dir, store) = store();
-    let files: Vec<Wanted> = (0..40u8).map(|i| wanted(&format!("f{i:02}"), &["http://127.0.0.1:1/x".into()], &[i])).collect();
+    let files: Vec<Wanted> =
+        (0..40u8).map(|i| wanted(&format!("f{i:02}"), &["http://127.0.0.1:1/x".into()], &[i])).collect();
     let error = quick(Network::Online, &[]).fetch_all(&store, &files, &|_| ()).unwrap_err();
     let DownloadError::Failed { files } = &error else { panic!("{error}") };
     let not_tried = files.iter().filter(|file| file.tried[0].why.starts_with("not tried")).count();
@@ -263,10 +259,7 @@ fn a_proxy_gets_the_absolute_address_and_the_credentials() {
     let variables = [("http_proxy", address.as_str()), ("no_proxy", "example.org,127.0.0.1")];
     let downloader = quick(Network::Online, &variables);
     downloader.fetch(&store, &wanted("x", &["http://nowhere.invalid/x?y=1".into()], b"x"), &|_| ()).unwrap();
-    assert_eq!(
-        proxy.requests(),
-        ["GET http://nowhere.invalid/x?y=1 proxy-authorization=Basic dXNlcjpzZWNyZXQ="]
-    );
+    assert_eq!(proxy.requests(), ["GET http://nowhere.invalid/x?y=1 proxy-authorization=Basic dXNlcjpzZWNyZXQ="]);
     // no_proxy: straight to the origin.
     let url = origin.on("/z", Manner::Good(b"z".to_vec()));
     downloader.fetch(&store, &wanted("z", &[url], b"z"), &|_| ()).unwrap();

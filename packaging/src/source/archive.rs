@@ -63,7 +63,10 @@ pub(super) fn unpack(path: &Path, to: &Path) -> Result<(), SourceError> {
         move |error| SourceError::Store(StoreError::io("write", at)(error))
     };
     fs::create_dir_all(to).map_err(write(to))?;
-    let broken = |error: io::Error| SourceError::NoSource { path: path.to_owned(), why: format!("it is damaged or cut off: {error}") };
+    let broken = |error: io::Error| SourceError::NoSource {
+        path: path.to_owned(),
+        why: format!("it is damaged or cut off: {error}"),
+    };
     let mut archive = tar::Archive::new(open(path)?);
     let mut links: Vec<(PathBuf, PathBuf)> = Vec::new();
     let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
@@ -116,8 +119,10 @@ pub(super) fn unpack(path: &Path, to: &Path) -> Result<(), SourceError> {
             }
             EntryType::Link => {
                 let target = entry.link_name().map_err(broken)?.ok_or_else(|| refuse("is a link without a target"))?;
-                let target = to.join(self::inside(&target).map_err(|why| refuse(&format!("is a hard link whose target {why}")))?);
-                fs::copy(&target, &at).map_err(|_| refuse("is a hard link to something that is not in the archive before it"))?;
+                let target = to
+                    .join(self::inside(&target).map_err(|why| refuse(&format!("is a hard link whose target {why}")))?);
+                fs::copy(&target, &at)
+                    .map_err(|_| refuse("is a hard link to something that is not in the archive before it"))?;
             }
             EntryType::Block | EntryType::Char => return Err(refuse("is a device")),
             EntryType::Fifo => return Err(refuse("is a named pipe")),

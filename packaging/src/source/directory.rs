@@ -87,13 +87,25 @@ pub(super) fn list(root: &Path) -> Result<Listing, SourceError> {
         } else {
             let kind = metadata.file_type();
             let device = kind.is_block_device() || kind.is_char_device();
-            let why = if device { "is a device" } else if kind.is_fifo() { "is a named pipe" } else { "is a socket" };
+            let why = if device {
+                "is a device"
+            } else if kind.is_fifo() {
+                "is a named pipe"
+            } else {
+                "is a socket"
+            };
             return Err(refuse(&path, why));
         };
         // The change time as well: the modification time can be set back, and some tools do.
         let facts = [
-            metadata.dev(), metadata.ino(), u64::from(metadata.mode()), metadata.len(), metadata.mtime().cast_unsigned(),
-            metadata.mtime_nsec().cast_unsigned(), metadata.ctime().cast_unsigned(), metadata.ctime_nsec().cast_unsigned(),
+            metadata.dev(),
+            metadata.ino(),
+            u64::from(metadata.mode()),
+            metadata.len(),
+            metadata.mtime().cast_unsigned(),
+            metadata.mtime_nsec().cast_unsigned(),
+            metadata.ctime().cast_unsigned(),
+            metadata.ctime_nsec().cast_unsigned(),
         ];
         // A folder's size and times change with what is skipped in it; its entries speak for it.
         let facts = if kind == Kind::Folder { &facts[..2] } else { &facts[..] };
@@ -125,13 +137,11 @@ pub(super) fn list(root: &Path) -> Result<Listing, SourceError> {
 }
 
 /// The symbolic links of a tree.
-pub(super) type Links<'a> = BTreeMap<&'a Path, &'a Path>;
+type Links<'a> = BTreeMap<&'a Path, &'a Path>;
 
 fn links(entries: &[Entry]) -> Links<'_> {
-    let link = |entry: &'_ Entry| matches!(entry.kind, Kind::Link(_));
     entries
         .iter()
-        .filter(|entry| link(entry))
         .filter_map(|entry| match &entry.kind {
             Kind::Link(target) => Some((entry.path.as_path(), target.as_path())),
             _ => None,
@@ -141,7 +151,7 @@ fn links(entries: &[Entry]) -> Links<'_> {
 
 /// Why a symbolic link must not be in a tree: it leads out of it, directly or through other links.
 /// A dangling link is harmless.
-pub(super) fn escapes(link: &Path, target: &Path, links: &Links<'_>) -> Option<String> {
+fn escapes(link: &Path, target: &Path, links: &Links<'_>) -> Option<String> {
     if target.is_absolute() {
         return Some(format!("is a symbolic link to an absolute path, {}", target.display()));
     }

@@ -43,7 +43,14 @@ pub fn pinned(
     say: &dyn Fn(&str),
 ) -> Result<SourceTree, SourceError> {
     let downloader = Downloader::new(network);
-    pinned_with(store, pin, rules, &downloader, &Heritage { url: SOFTWARE_HERITAGE, poll: Duration::from_secs(10) }, say)
+    pinned_with(
+        store,
+        pin,
+        rules,
+        &downloader,
+        &Heritage { url: SOFTWARE_HERITAGE, poll: Duration::from_secs(10) },
+        say,
+    )
 }
 
 fn pinned_with(
@@ -74,12 +81,15 @@ fn pinned_with(
         }
     };
     packed.strict(&format!("commit {}", pin.commit))?;
-    Ok(packed.tree("", Origin::Git {
-        commit: pin.commit.clone(),
-        tag: pin.tag.clone(),
-        remotes: pin.remotes.clone(),
-        cherry_picks: pin.cherry_picks.clone(),
-    }))
+    Ok(packed.tree(
+        "",
+        Origin::Git {
+            commit: pin.commit.clone(),
+            tag: pin.tag.clone(),
+            remotes: pin.remotes.clone(),
+            cherry_picks: pin.cherry_picks.clone(),
+        },
+    ))
 }
 
 const KIND: &str = "git";
@@ -137,7 +147,9 @@ fn fetch(
             Some((_, Ok(found))) if found == commit => return Ok(()),
             Some((tag, Ok(found))) => Tried {
                 url: remote.clone(),
-                why: format!("its tag {tag} is commit {found}, not the pinned {commit}: the tag was moved, or this is another repository"),
+                why: format!(
+                    "its tag {tag} is commit {found}, not the pinned {commit}: the tag was moved, or this is another repository"
+                ),
                 wrong: true,
             },
             _ => Tried { url: remote.clone(), why, wrong: false },
@@ -158,7 +170,8 @@ fn fetch(
 /// Applies the picks and returns the id of the resulting tree.
 fn apply(git: &Git, store: &Store, pin: &GitPin) -> Result<String, SourceError> {
     if pin.cherry_picks.is_empty() {
-        return git.run("read the commit", ["rev-parse", "--verify", &format!("{}^{{tree}}", pin.commit)].map(OsStr::new));
+        return git
+            .run("read the commit", ["rev-parse", "--verify", &format!("{}^{{tree}}", pin.commit)].map(OsStr::new));
     }
     let temp = store.temp_dir()?;
     let work = temp.path().join("work");
@@ -210,7 +223,14 @@ pub(super) fn head_of(folder: &Path) -> Option<String> {
 
 /// No conversion of line ends or filters: a user's settings must not change the source.
 const ISOLATED: [&str; 8] = [
-    "-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.attributesFile=/dev/null", "-c", "core.hooksPath=/dev/null",
+    "-c",
+    "core.autocrlf=false",
+    "-c",
+    "core.eol=lf",
+    "-c",
+    "core.attributesFile=/dev/null",
+    "-c",
+    "core.hooksPath=/dev/null",
 ];
 
 struct Git {
@@ -220,7 +240,13 @@ struct Git {
 impl Git {
     fn command(&self) -> Command {
         let mut command = Command::new("git");
-        for variable in ["GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE", "GIT_ALTERNATE_OBJECT_DIRECTORIES"] {
+        for variable in [
+            "GIT_WORK_TREE",
+            "GIT_INDEX_FILE",
+            "GIT_OBJECT_DIRECTORY",
+            "GIT_NAMESPACE",
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        ] {
             command.env_remove(variable);
         }
         command
@@ -245,14 +271,33 @@ impl Git {
     /// Fetches a tag; returns the commit that it names there.
     fn fetch_tag(&self, remote: &str, tag: &str) -> Result<String, String> {
         self.fetch_ref(remote, &format!("+refs/tags/{tag}:refs/pins/tag"), 1)?;
-        self.run("read the tag", ["rev-parse", "--verify", "refs/pins/tag^{commit}"].map(OsStr::new)).map_err(|error| error.to_string())
+        self.run("read the tag", ["rev-parse", "--verify", "refs/pins/tag^{commit}"].map(OsStr::new))
+            .map_err(|error| error.to_string())
     }
 
     fn fetch_ref(&self, remote: &str, refspec: &str, depth: u32) -> Result<(), String> {
         let mut command = self.command();
         command
-            .args(["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=60", "-c", "gc.auto=0", "-c", "protocol.ext.allow=never"])
-            .args(["fetch", "--quiet", "--no-tags", "--depth", &depth.to_string(), "--end-of-options", remote, refspec]);
+            .args([
+                "-c",
+                "http.lowSpeedLimit=1000",
+                "-c",
+                "http.lowSpeedTime=60",
+                "-c",
+                "gc.auto=0",
+                "-c",
+                "protocol.ext.allow=never",
+            ])
+            .args([
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--depth",
+                &depth.to_string(),
+                "--end-of-options",
+                remote,
+                refspec,
+            ]);
         match run("fetch", &mut command) {
             Ok(_) => Ok(()),
             Err(SourceError::Git { why, .. }) => Err(why),
@@ -269,7 +314,8 @@ fn run(what: &str, command: &mut Command) -> Result<String, SourceError> {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("hint:")).collect();
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("hint:")).collect();
     Err(failed(if lines.is_empty() { output.status.to_string() } else { lines.join("; ") }))
 }
 
@@ -323,7 +369,8 @@ impl Heritage<'_> {
         let _ = std::fs::remove_dir_all(bare.join("hooks"));
         let _ = std::fs::remove_file(bare.join("objects/info/alternates"));
         let config = bare.join("config");
-        let settings = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n[uploadpack]\n\tallowAnySHA1InWant = true\n";
+        let settings =
+            "[core]\n\trepositoryformatversion = 0\n\tbare = true\n[uploadpack]\n\tallowAnySHA1InWant = true\n";
         std::fs::write(&config, settings).map_err(write(&config))?;
         Ok(git.fetch(&format!("file://{}", bare.display()), commit, depth))
     }
@@ -334,12 +381,17 @@ impl Heritage<'_> {
             serde_json::from_slice::<Cooking>(text).map_err(|error| format!("its answer cannot be read: {error}"))
         };
         let get = |url: &str, limit: u64| {
-            downloader.get("the source", &[url.to_owned()], limit, &|_| ()).map(|(content, _)| content).map_err(|error| match error {
-                crate::download::DownloadError::Failed { files } => {
-                    files.into_iter().flat_map(|file| file.tried).map(|tried| tried.why).collect::<Vec<_>>().join("; ")
-                }
-                other => other.to_string(),
-            })
+            downloader.get("the source", &[url.to_owned()], limit, &|_| ()).map(|(content, _)| content).map_err(
+                |error| match error {
+                    crate::download::DownloadError::Failed { files } => files
+                        .into_iter()
+                        .flat_map(|file| file.tried)
+                        .map(|tried| tried.why)
+                        .collect::<Vec<_>>()
+                        .join("; "),
+                    other => other.to_string(),
+                },
+            )
         };
         let mut cooking = parse(downloader.post(&address)?.as_bytes())?;
         for _ in 0..PATIENCE {
@@ -348,7 +400,12 @@ impl Heritage<'_> {
                     let url = cooking.fetch_url.unwrap_or_else(|| format!("{address}raw/"));
                     return get(&url, 2 << 30);
                 }
-                "failed" => return Err(format!("it could not prepare the commit: {}", cooking.progress_message.unwrap_or_default())),
+                "failed" => {
+                    return Err(format!(
+                        "it could not prepare the commit: {}",
+                        cooking.progress_message.unwrap_or_default()
+                    ));
+                }
                 status => say(&format!("the Software Heritage archive is preparing the commit ({status})")),
             }
             std::thread::sleep(self.poll);

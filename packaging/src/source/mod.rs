@@ -187,7 +187,9 @@ pub enum SourceError {
         why: String,
     },
     /// A commit cannot be applied on the pinned one.
-    #[error("the commit {commit} cannot be applied on {onto}: {why}. Remove it from the recipe, or carry it as a patch that was adapted")]
+    #[error(
+        "the commit {commit} cannot be applied on {onto}: {why}. Remove it from the recipe, or carry it as a patch that was adapted"
+    )]
     CherryPick {
         /// The commit.
         commit: String,
@@ -239,7 +241,12 @@ pub fn local(store: &Store, path: &Path, rules: &Rules<'_>) -> Result<SourceTree
 }
 
 /// A recipe's own `directory`. Bundled files must be as `sources.lock` pins them.
-pub fn recipe_directory(store: &Store, recipe: &Path, directory: &Path, rules: &Rules<'_>) -> Result<SourceTree, SourceError> {
+pub fn recipe_directory(
+    store: &Store,
+    recipe: &Path,
+    directory: &Path,
+    rules: &Rules<'_>,
+) -> Result<SourceTree, SourceError> {
     let path = recipe.join(directory);
     let read = |source| SourceError::Read { path: path.clone(), source };
     let packed = directory::pack(store, &path.canonicalize().map_err(read)?, rules)?;

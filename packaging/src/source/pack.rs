@@ -136,7 +136,11 @@ pub(super) fn pack(store: &Store, root: &Path, entries: &[Entry], rules: &Rules<
     let mut deviations = Vec::new();
     for (path, expected) in &pinned {
         if found.get(*path) != Some(expected) {
-            deviations.push(Deviation { path: (*path).to_owned(), expected: Some(*expected), found: found.get(*path).copied() });
+            deviations.push(Deviation {
+                path: (*path).to_owned(),
+                expected: Some(*expected),
+                found: found.get(*path).copied(),
+            });
         }
     }
     for (path, digest) in &found {

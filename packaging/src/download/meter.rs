@@ -1,0 +1,53 @@
+//! How far many downloads are together.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use super::{Event, Listener, Progress, Wanted};
+
+/// Adds up what many threads do and tells it, not too often.
+pub(super) struct Meter<'a> {
+    pub(super) on: Listener<'a>,
+    state: Mutex<(Progress, Instant)>,
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn new(on: Listener<'a>, start: Progress) -> Self {
+        on(Event::Progress(start.clone()));
+        Self { on, state: Mutex::new((start, Instant::now())) }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Progress)) {
+        let mut state = self.state.lock().unwrap();
+        change(&mut state.0);
+        if state.1.elapsed() >= Duration::from_millis(100) {
+            state.1 = Instant::now();
+            (self.on)(Event::Progress(state.0.clone()));
+        }
+    }
+
+    pub(super) fn moved(&self, name: &str, from: u64, to: u64) {
+        self.change(|progress| {
+            progress.bytes_done = (progress.bytes_done + to).saturating_sub(from);
+            progress.bytes_total = progress.bytes_total.max(progress.bytes_done);
+            name.clone_into(&mut progress.current);
+        });
+    }
+
+    pub(super) fn file_done_counted(&self, wanted: &Wanted, counted: u64) {
+        self.change(|progress| {
+            let size = wanted.size.unwrap_or(counted);
+            progress.bytes_done = (progress.bytes_done + size).saturating_sub(counted);
+            progress.files_done += 1;
+            wanted.name.clone_into(&mut progress.current);
+        });
+    }
+
+    pub(super) fn file_done(&self, wanted: &Wanted) {
+        self.file_done_counted(wanted, 0);
+    }
+
+    pub(super) fn finish(&self) {
+        (self.on)(Event::Progress(self.state.lock().unwrap().0.clone()));
+    }
+}

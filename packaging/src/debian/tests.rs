@@ -344,16 +344,22 @@ fn a_malformed_lock_is_refused_with_file_and_line() {
     }
 }
 
-/// With the real archive, where it can be reached: set MESOS_PACKAGES_TEST_ARCHIVE=1.
+/// With the real archive, where it can be reached: set MESOS_PACKAGES_TEST_ARCHIVE to `host` (the
+/// host's own mirror) or to a mirror's address.
 #[test]
 fn the_real_archive() {
-    if std::env::var_os("MESOS_PACKAGES_TEST_ARCHIVE").is_none() {
+    let Ok(archive) = std::env::var("MESOS_PACKAGES_TEST_ARCHIVE") else {
         eprintln!("skipped: MESOS_PACKAGES_TEST_ARCHIVE is not set");
         return;
-    }
+    };
     let target = target();
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../containers/targets");
-    let mirrors = Mirrors::discover(None, &mirror::UserConfig::default(), &target).unwrap();
+    let mirrors = Mirrors::discover(
+        Some(archive.as_str()).filter(|archive| *archive != "host"),
+        &mirror::UserConfig::default(),
+        &target,
+    )
+    .unwrap();
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     let downloader = crate::download::Downloader::new(Network::Online);

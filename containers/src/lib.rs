@@ -2,11 +2,14 @@
 
 pub mod build_root;
 pub mod cleanup;
+mod container;
 pub mod engine;
 pub mod error;
 pub mod once;
 pub mod phase;
+pub mod pipeline;
 pub mod setup;
+mod stream;
 pub mod transfer;
 pub mod usage;
 pub mod volume;

@@ -1,14 +1,29 @@
 //! A hermetic phase: one script in a container with no network, no privileges and a memory limit.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use bollard::models::{ContainerCreateBody, ResourcesUlimits};
+use bollard::query_parameters::StatsOptionsBuilder;
+use futures_util::StreamExt;
+use packaging::bytes::ByteSize;
 use serde::{Deserialize, Serialize};
 
+use crate::container::{Container, isolated, mount};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::transfer::Upload;
+use crate::transfer::{BUILDER, Upload, get, get_with, put};
+use crate::usage::{Report, in_use};
+
+const DRIVER: &str = include_str!("../assets/run-phase.sh");
+const WRAPPER: &str = include_str!("../assets/compile-wrapper");
+const PATH: &str = "/build/bin:/build/recipe/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where the driver leaves its report; removed before the script starts.
+const REPORT: &str = "/build/out/.report";
+const MIB: u64 = 1 << 20;
 
 /// What to run, and within which limits.
 #[derive(Clone, Debug)]
@@ -93,6 +108,321 @@ pub struct PhaseRecord {
 /// Runs a phase. A script that fails is no error here: the record has its exit status.
 /// Dropping the future stops and removes the container.
 pub async fn run(engine: &Engine, spec: PhaseSpec, event: &mut dyn FnMut(PhaseEvent)) -> Result<PhaseRecord, Error> {
-    let _ = (engine, spec, event);
-    todo!()
+    let begin = Instant::now();
+    let mut log = Log::create(&spec.log)?;
+    let mut record = PhaseRecord { name: spec.name.clone(), jobs: spec.jobs.max(1), log: spec.log.clone(), ..PhaseRecord::default() };
+    loop {
+        record.attempts += 1;
+        let attempt = attempt(engine, &spec, record.jobs, &mut log, event).await?;
+        record.wall = begin.elapsed().as_secs_f64();
+        record.log_bytes = log.bytes;
+        let lack = record.add(attempt);
+        let Some(what) = lack else { return Ok(record) };
+        let Lack::Together = what else { return Err(out_of_memory(&spec, what, record)) };
+        if record.jobs == 1 {
+            return Err(out_of_memory(&spec, what, record));
+        }
+        let before = record.jobs;
+        record.jobs = before / 2;
+        let note = format!(
+            "phase {}: processes were killed for memory at {} ({before} jobs); running it again with {}",
+            spec.name,
+            ByteSize(spec.memory_bytes),
+            record.jobs
+        );
+        log.line(&note)?;
+        event(PhaseEvent::Note(note));
+    }
+}
+
+/// What one container did.
+#[derive(Default)]
+struct Attempt {
+    /// None if the driver itself was killed for memory.
+    report: Option<Report>,
+    peak_rss: u64,
+    cpu: f64,
+}
+
+/// Memory that was lacking.
+enum Lack {
+    /// With several jobs at once: fewer may do.
+    Together,
+    /// For one file, although it was compiled alone.
+    Alone(String),
+}
+
+impl PhaseRecord {
+    /// Takes up what an attempt did, and says whether it failed for lack of memory.
+    fn add(&mut self, attempt: Attempt) -> Option<Lack> {
+        self.peak_rss = self.peak_rss.max(attempt.peak_rss);
+        let Some(report) = attempt.report else {
+            self.exit = 137;
+            self.cpu += attempt.cpu;
+            return Some(Lack::Together);
+        };
+        self.exit = report.exit;
+        self.cpu += report.cpu.unwrap_or(attempt.cpu);
+        self.peak_memory = self.peak_memory.max(report.peak.unwrap_or(attempt.peak_rss));
+        let handled = (report.together.len() + report.alone.len()) as u64;
+        for file in report.together {
+            if !self.killed_for_memory.contains(&file) {
+                self.killed_for_memory.push(file);
+            }
+        }
+        if report.exit == 0 {
+            return None;
+        }
+        match report.alone.into_iter().next() {
+            Some(file) => Some(Lack::Alone(file)),
+            // Where every kill was made good by compiling again, the script failed for another reason.
+            None if report.kills > handled => Some(Lack::Together),
+            None => None,
+        }
+    }
+}
+
+fn out_of_memory(spec: &PhaseSpec, lack: Lack, record: PhaseRecord) -> Error {
+    let what = match lack {
+        Lack::Alone(file) => file,
+        Lack::Together => format!("a process that the script starts (the end of its log, {}, may name it)", spec.log.display()),
+    };
+    Error::OutOfMemory {
+        phase: spec.name.clone(),
+        what,
+        budget: ByteSize(spec.memory_bytes).to_string(),
+        hint: format!(", such as `--memory {}`", String::from(ByteSize((spec.memory_bytes * 3 / 2).div_ceil(512 * MIB) * 512 * MIB))),
+        record: Box::new(record),
+    }
+}
+
+async fn attempt(
+    engine: &Engine,
+    spec: &PhaseSpec,
+    jobs: u32,
+    log: &mut Log,
+    event: &mut dyn FnMut(PhaseEvent),
+) -> Result<Attempt, Error> {
+    let script = format!("/build/phase/{}", spec.name);
+    let environment = environment(spec, jobs);
+    let container = Container::create(engine, "phase", body(engine, spec, &script, &environment)).await?;
+    put(engine, &container, "/build", uploads(spec, &script, &environment), BUILDER).await?;
+
+    let mut done = Attempt::default();
+    let mut output = container.start(&spec.name).await?;
+    let docker = engine.patient();
+    let mut stats = docker.stats(&container.id, Some(StatsOptionsBuilder::default().stream(true).build())).boxed();
+    let limit = tokio::time::sleep(spec.timeout.unwrap_or(Duration::from_secs(u32::MAX.into())));
+    let mut limit = std::pin::pin!(limit);
+    let mut broken = None;
+    loop {
+        tokio::select! {
+            piece = output.next() => match piece {
+                Some(Ok(piece)) => log.write(piece.as_ref(), event)?,
+                Some(Err(error)) => { broken = Some(error); break }
+                None => break,
+            },
+            // The stream of figures ends by itself when the container does.
+            Some(Ok(figures)) = stats.next() => {
+                let (memory, cpu) = in_use(&figures);
+                let memory = memory.unwrap_or(0);
+                done.peak_rss = done.peak_rss.max(memory);
+                done.cpu = done.cpu.max(cpu.unwrap_or(0.0));
+                event(PhaseEvent::Usage { memory, cpu: done.cpu });
+            }
+            () = &mut limit => {
+                container.kill().await;
+                log.finish(event)?;
+                return Err(Error::TimedOut { phase: spec.name.clone(), after: spec.timeout.unwrap_or_default(), log: spec.log.clone() });
+            }
+        }
+    }
+    log.finish(event)?;
+    let doing = format!("running the phase {}", spec.name);
+    let state = match (container.ended(&spec.name).await, broken) {
+        (Ok(state), _) => state,
+        (Err(_), Some(error)) => return Err(engine.error(doing, error)),
+        // However the waiting failed: what matters is what was going on.
+        (Err(Error::EngineGone { endpoint, why, .. }), None) => return Err(Error::EngineGone { doing, endpoint, why }),
+        (Err(error), None) => return Err(error),
+    };
+    done.report = get_with(engine, &container, REPORT, read_report).await?.flatten();
+    let exit = state.exit_code.unwrap_or(-1);
+    match &done.report {
+        Some(report) if report.exit == exit => {}
+        _ if state.oom_killed == Some(true) => done.report = None,
+        // The driver always reports, unless it was killed, or could not be started at all.
+        _ if exit == 137 || exit == 143 => return Err(Error::KilledFromOutside { name: format!("the phase {}", spec.name), exit }),
+        _ => {
+            return Err(Error::Engine {
+                doing,
+                why: format!("the phase left no report (exit {exit}). {}The log is {}", state.error.unwrap_or_default(), spec.log.display()),
+            });
+        }
+    }
+    for path in &spec.downloads {
+        fetch(engine, &container, spec, path).await?;
+    }
+    container.remove().await?;
+    Ok(done)
+}
+
+/// The report is the only entry of what the engine sends.
+fn read_report(reader: &mut dyn Read) -> Result<Option<Report>, Error> {
+    let broken = |error: std::io::Error| Error::Archive { archive: format!("the archive of {REPORT}"), why: error.to_string() };
+    let mut archive = tar::Archive::new(reader);
+    let Some(entry) = archive.entries().map_err(broken)?.next() else { return Ok(None) };
+    let mut text = String::new();
+    entry.map_err(broken)?.take(4 * MIB).read_to_string(&mut text).map_err(broken)?;
+    Ok(Report::parse(&text))
+}
+
+async fn fetch(engine: &Engine, container: &Container, spec: &PhaseSpec, path: &str) -> Result<(), Error> {
+    let inside = Path::new(path)
+        .strip_prefix("/build/out")
+        .ok()
+        .filter(|inside| inside.components().all(|part| matches!(part, std::path::Component::Normal(_))))
+        .ok_or_else(|| Error::Request(format!("{path}: a phase leaves its results below /build/out")))?;
+    // A file lands under its own name in the folder given; a folder's content in that folder.
+    let parent = spec.download_dir.join(inside.parent().unwrap_or(Path::new("")));
+    std::fs::create_dir_all(&parent).map_err(Error::io("create", &parent))?;
+    let holder = tempfile::Builder::new().prefix(".fetch-").tempdir_in(&parent).map_err(Error::io("write to", &parent))?;
+    if !get(engine, container, path, holder.path()).await? {
+        return Ok(());
+    }
+    let target = spec.download_dir.join(inside);
+    let single = holder.path().join(inside.file_name().unwrap_or_default());
+    let from = if inside.as_os_str().is_empty() || !single.is_file() { holder.path() } else { &single };
+    if target.is_dir() && from != single {
+        for entry in std::fs::read_dir(from).map_err(Error::io("read", from))? {
+            let entry = entry.map_err(Error::io("read", from))?;
+            let to = target.join(entry.file_name());
+            std::fs::rename(entry.path(), &to).map_err(Error::io("write", &to))?;
+        }
+        return Ok(());
+    }
+    std::fs::rename(from, &target).map_err(Error::io("write", &target))
+}
+
+fn environment(spec: &PhaseSpec, jobs: u32) -> BTreeMap<String, String> {
+    let mut all = spec.env.clone();
+    let mut default = |key: &str, value: &str| {
+        all.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+    };
+    default("PATH", PATH);
+    default("HOME", "/build/home");
+    default("LC_ALL", "C.UTF-8");
+    default("TZ", "UTC");
+    default("CCACHE_DIR", "/ccache");
+    if spec.cache_volume.is_none() {
+        default("CCACHE_DISABLE", "1");
+    }
+    // These follow from the limits and can be no others.
+    all.insert("JOBS".into(), jobs.to_string());
+    all.insert("MEMORY_BYTES".into(), spec.memory_bytes.to_string());
+    all
+}
+
+fn uploads(spec: &PhaseSpec, script: &str, environment: &BTreeMap<String, String>) -> Vec<Upload> {
+    let mut all = spec.uploads.clone();
+    all.push(Upload::bytes(script, spec.script.clone(), 0o755));
+    all.push(Upload::bytes("/build/bin/run-phase.sh", DRIVER, 0o644));
+    let mut names: Vec<String> = ["cc", "c++", "gcc", "g++"].map(str::to_owned).into();
+    if let Some(triplet) = environment.get("DEB_HOST_GNU_TYPE") {
+        // The names that configure tries first when it is told the host.
+        names.extend([format!("{triplet}-gcc"), format!("{triplet}-g++")]);
+    }
+    all.extend(names.into_iter().map(|name| Upload::bytes(format!("/build/bin/{name}"), WRAPPER, 0o755)));
+    all
+}
+
+fn body(engine: &Engine, spec: &PhaseSpec, script: &str, environment: &BTreeMap<String, String>) -> ContainerCreateBody {
+    let bytes = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let mut host = isolated(engine);
+    host.cap_drop = Some(vec!["ALL".into()]);
+    host.readonly_rootfs = Some(true);
+    host.pids_limit = Some(spec.pids_limit);
+    host.memory = Some(bytes(spec.memory_bytes));
+    // The same as memory: nothing on top of it. A build that swaps takes the machine with it.
+    host.memory_swap = host.memory;
+    host.nano_cpus = spec.cpus.map(|cpus| (cpus * 1e9) as i64);
+    // What lies in /tmp counts as the container's memory.
+    let temporary = (spec.memory_bytes / 4).clamp(64 * MIB, 2048 * MIB);
+    host.tmpfs = Some([("/tmp".to_owned(), format!("rw,exec,nosuid,nodev,mode=1777,size={temporary}"))].into());
+    let limit = |name: &str, value: i64| ResourcesUlimits { name: Some(name.into()), soft: Some(value), hard: Some(value) };
+    host.ulimits = Some(vec![limit("core", 0), limit("nofile", 16384)]);
+    let mut mounts = vec![mount(&spec.volume, "/build")];
+    mounts.extend(spec.cache_volume.as_ref().map(|volume| mount(volume, "/ccache")));
+    host.mounts = Some(mounts);
+    // `env -i`: the engine and the image add variables of their own otherwise.
+    let mut command = vec!["-i".to_owned()];
+    command.extend(environment.iter().map(|(key, value)| format!("{key}={value}")));
+    command.extend(["/bin/sh", "/build/bin/run-phase.sh", script, REPORT].map(str::to_owned));
+    ContainerCreateBody {
+        image: Some(spec.image.clone()),
+        entrypoint: Some(vec!["/usr/bin/env".into()]),
+        cmd: Some(command),
+        user: Some(format!("{BUILDER}:{BUILDER}")),
+        working_dir: Some("/build".into()),
+        hostname: Some("build".into()),
+        labels: Some(spec.labels.clone().into_iter().collect()),
+        host_config: Some(host),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// The log: bytes as they come to the file, whole lines to the listener.
+struct Log {
+    file: BufWriter<File>,
+    path: PathBuf,
+    bytes: u64,
+    line: Vec<u8>,
+}
+
+/// A line longer than this is cut for the listener; the file has it whole.
+const LONGEST_LINE: usize = 64 << 10;
+
+impl Log {
+    fn create(path: &Path) -> Result<Self, Error> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        }
+        let file = File::create(path).map_err(Error::io("create", path))?;
+        Ok(Self { file: BufWriter::new(file), path: path.to_owned(), bytes: 0, line: Vec::new() })
+    }
+
+    fn write(&mut self, bytes: &[u8], event: &mut dyn FnMut(PhaseEvent)) -> Result<(), Error> {
+        // Flushed at once: who reads the file while the phase runs wants the last line.
+        self.file.write_all(bytes).and_then(|()| self.file.flush()).map_err(Error::io("write", &self.path))?;
+        self.bytes += bytes.len() as u64;
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = LONGEST_LINE.saturating_sub(self.line.len());
+            let (text, ends) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
+            self.line.extend_from_slice(&text[..text.len().min(room)]);
+            if ends {
+                self.emit(event);
+            }
+        }
+        Ok(())
+    }
+
+    fn emit(&mut self, event: &mut dyn FnMut(PhaseEvent)) {
+        let line = String::from_utf8_lossy(&self.line).trim_end_matches('\r').to_owned();
+        self.line.clear();
+        event(PhaseEvent::Line(line));
+    }
+
+    /// A last line without a line feed.
+    fn finish(&mut self, event: &mut dyn FnMut(PhaseEvent)) -> Result<(), Error> {
+        if !self.line.is_empty() {
+            self.emit(event);
+        }
+        self.file.flush().map_err(Error::io("write", &self.path))
+    }
+
+    /// A line of our own.
+    fn line(&mut self, text: &str) -> Result<(), Error> {
+        self.bytes += text.len() as u64 + 1;
+        writeln!(self.file, "{text}").and_then(|()| self.file.flush()).map_err(Error::io("write", &self.path))
+    }
 }

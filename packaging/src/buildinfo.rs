@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::changelog::Changelog;
+use crate::changes::{architectures, names};
 use crate::deb::BinaryPackage;
 use crate::root_lock::RootLock;
-use crate::sums::SumsError;
+use crate::sums::{Checksums, SumsError};
 
 /// What is written into a `.buildinfo`, beside the packages.
 #[derive(Clone, Copy, Debug)]
@@ -19,14 +20,48 @@ pub struct BuildInfo<'a> {
     pub vendor: &'a str,
     /// The build root.
     pub lock: &'a RootLock,
-    /// The environment of the phases; only the variables that deb-buildinfo(5) allows are written.
+    /// The environment of the phases; only variables that a build may know of are written.
     pub environment: &'a BTreeMap<String, String>,
     /// Where the source was built: `/build/source`.
     pub build_path: &'a str,
 }
 
+/// Variables that dpkg-genbuildinfo(1) writes, as far as a phase has them. The others are paths or figures of the
+/// machine, or follow from the recipe.
+const VARIABLES: [&str; 12] = [
+    "CFLAGS", "CPPFLAGS", "CXXFLAGS", "DEB_BUILD_OPTIONS", "DEB_BUILD_PROFILES", "LANG", "LC_ALL", "LDFLAGS", "MAKEFLAGS",
+    "PATH", "SOURCE_DATE_EPOCH", "TZ",
+];
+
 /// The text, unsigned. Checksums are taken from the packages in `folder`.
+///
+/// The build date is the changelog's: the real one would make every `.buildinfo` differ.
 pub fn text(info: &BuildInfo<'_>, packages: &[BinaryPackage], folder: &Path) -> Result<String, SumsError> {
-    let _ = (info, packages, folder);
-    todo!()
+    let BuildInfo { changelog, architecture, vendor, build_path, .. } = info;
+    let (mut md5, mut sha1, mut sha256) = (String::new(), String::new(), String::new());
+    for package in packages {
+        let sums = Checksums::of_file(&folder.join(&package.file))?;
+        let end = format!("{} {}", sums.size, package.file);
+        md5 += &format!("\n {} {end}", sums.md5);
+        sha1 += &format!("\n {} {end}", sums.sha1);
+        sha256 += &format!("\n {} {end}", sums.sha256);
+    }
+    let depends: Vec<String> = info.lock.packages.iter().map(|deb| format!("\n {} (= {})", deb.name, deb.version)).collect();
+    let environment: String = info
+        .environment
+        .iter()
+        .filter(|(name, _)| VARIABLES.contains(&name.as_str()))
+        .map(|(name, value)| format!("\n {name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")))
+        .collect();
+    Ok(format!(
+        "Format: 1.0\nSource: {}\nBinary: {}\nArchitecture: {}\nVersion: {}\nChecksums-Md5:{md5}\nChecksums-Sha1:{sha1}\n\
+         Checksums-Sha256:{sha256}\nBuild-Origin: {vendor}\nBuild-Architecture: {architecture}\nBuild-Date: {}\n\
+         Build-Path: {build_path}\nInstalled-Build-Depends:{}\nEnvironment:{environment}\n",
+        changelog.source,
+        names(packages),
+        architectures(packages),
+        changelog.version,
+        changelog.date,
+        depends.join(","),
+    ))
 }

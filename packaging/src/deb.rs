@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::changelog::Changelog;
 use crate::contents::{Contents, Entry, Origin};
+use crate::debsig;
 use crate::deb_writer::{Content, Package};
 use crate::digest::Digest;
 use crate::manifest::{Architecture, Lines, Manifest, ManifestError, MultiArch, PackageSpec};
@@ -152,6 +153,7 @@ impl Packing<'_> {
             let (path, content) = self.entry(&spec.name, path, entry)?;
             entries.insert(path, content);
         }
+        add_override(&spec.name, false, &mut entries).map_err(Problem::Error)?;
         let documents = format!("usr/share/doc/{}", spec.name);
         if !entries.contains_key(&documents) {
             // Policy 12.7: a native package has no upstream changelog to tell it from.
@@ -209,6 +211,7 @@ impl Packing<'_> {
         build_ids.sort();
         let name = format!("{}-dbgsym", package.name);
         entries.insert(format!("usr/share/doc/{name}"), Content::Link { target: package.name.clone() });
+        add_override(&name, true, &mut entries).expect("there is no file of that name to read");
         Some(Package {
             synopsis: format!("debug symbols for {}", package.name),
             description: String::new(),
@@ -326,6 +329,18 @@ impl Packing<'_> {
         let path = self.manifest.recipe.join(path);
         std::fs::read_to_string(&path).map_err(|source| Problem::Error(DebError::File { what: "read", path, source }))
     }
+}
+
+/// Adds the line for the signature to what the recipe wants to override.
+fn add_override(package: &str, debug: bool, entries: &mut BTreeMap<String, Content>) -> Result<(), DebError> {
+    let path = format!("usr/share/lintian/overrides/{package}");
+    let mut bytes = match entries.get(&path) {
+        Some(Content::Path { path, .. }) => read(path)?,
+        _ => Vec::new(),
+    };
+    bytes.extend_from_slice(debsig::lintian_override(package, debug).as_bytes());
+    entries.insert(path, Content::Bytes { bytes, mode: 0o644 });
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, DebError> {

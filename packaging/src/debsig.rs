@@ -1,10 +1,31 @@
 //! Origin signatures inside a .deb, as debsig-verify(1) checks them: the ar member `_gpgorigin` is a
 //! detached signature over the members `debian-binary`, `control.tar.*` and `data.tar.*`, one after another.
 
+use std::fs::File;
+use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
 
+use crate::archive::{DebFile, Writer};
 use crate::deb::BinaryPackage;
-use crate::signer::{SignError, Signer};
+use crate::digest::Digest;
+use crate::signer::{Form, KeyForm, SignError, Signer};
+use crate::sums::{SumsError, write_file};
+
+/// The member's name.
+const ORIGIN: &str = "_gpgorigin";
+
+/// Lines for the package's overrides of lintian, which accepts no member that Debian's own archive does not have; and
+/// in a package of debug symbols, nothing but them, so the overrides need one for themselves.
+pub fn lintian_override(package: &str, debug: bool) -> String {
+    let mut text = format!(
+        "# The package's origin signature, which debsig-verify(1) checks; Debian's own archive has none.\n\
+         {package}: misplaced-extra-member-in-deb {ORIGIN} *\n"
+    );
+    if debug {
+        text += &format!("# This file, for the override above.\n{package}: non-debug-file-in-debug-package *lintian/overrides*\n");
+    }
+    text
+}
 
 /// A package cannot be signed.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +34,7 @@ pub enum DebsigError {
     #[error(transparent)]
     Sign(#[from] SignError),
     /// The file is no .deb.
-    #[error("{} is not a .deb as deb(5) has it: {problem}", path.display())]
+    #[error("{} is not a .deb as deb(5) has it: {problem}. Remove it and write it again", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -26,26 +47,108 @@ pub enum DebsigError {
         /// The file.
         path: PathBuf,
         /// What the operating system said.
-        source: std::io::Error,
+        source: io::Error,
     },
 }
 
-/// Writes a signed copy of a package from the folder `from` into the folder `to`, and returns the package
-/// with the new digest and size.
-pub fn sign(package: &BinaryPackage, from: &Path, to: &Path, signer: &dyn Signer, epoch: i64) -> Result<BinaryPackage, DebsigError> {
-    let _ = (package, from, to, signer, epoch);
-    todo!()
+impl From<SumsError> for DebsigError {
+    fn from(error: SumsError) -> Self {
+        match error {
+            SumsError::Sign(error) => Self::Sign(error),
+            SumsError::File { path, source } => Self::File { path, source },
+        }
+    }
 }
 
-/// The package's bytes without its signature: what a rebuild by somebody else compares with.
-pub fn unsigned_digest(file: &Path) -> Result<crate::digest::Digest, DebsigError> {
-    let _ = file;
-    todo!()
+/// Writes a signed copy of a package from the folder `from` into the folder `to` (which may be the same), and returns
+/// the package with the new digest and size. A signature that was there is replaced.
+pub fn sign(package: &BinaryPackage, from: &Path, to: &Path, signer: &dyn Signer, epoch: i64) -> Result<BinaryPackage, DebsigError> {
+    signer.check_version(&package.version)?;
+    let deb = open(&from.join(&package.file))?;
+    let read = |source| DebsigError::File { path: deb.path.clone(), source };
+    let mut signed = deb.read(0).map_err(read)?.chain(deb.read(1).map_err(read)?).chain(deb.read(2).map_err(read)?);
+    let signature = signer.sign(Form::DetachedBinary, &mut signed, epoch)?;
+    let path = to.join(&package.file);
+    let write = |source| DebsigError::File { path: path.clone(), source };
+    let temporary = tempfile::NamedTempFile::new_in(to).map_err(write)?;
+    let size = (|| {
+        let mut archive = Writer::new(BufWriter::new(temporary.as_file()), epoch)?;
+        copy(&deb, &mut archive)?;
+        archive.member(ORIGIN, signature.len() as u64, &mut &signature[..])?;
+        let file: &File = archive.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        file.sync_all()?;
+        Ok(file.metadata()?.len())
+    })()
+    .map_err(write)?;
+    let sha256 = Digest::of_file(temporary.path()).map_err(write)?;
+    temporary.persist(&path).map_err(|error| write(error.error))?;
+    Ok(BinaryPackage { sha256, size, ..package.clone() })
+}
+
+/// The digest of a package without its signature: what a rebuild by somebody else compares with. `epoch` is the date
+/// of the package's members.
+pub fn unsigned_digest(file: &Path, epoch: i64) -> Result<Digest, DebsigError> {
+    let deb = open(file)?;
+    let mut hasher = crate::digest::Hasher::default();
+    let read = |source| DebsigError::File { path: file.to_owned(), source };
+    let mut archive = Writer::new(&mut hasher, epoch).map_err(read)?;
+    copy(&deb, &mut archive).map_err(read)?;
+    archive.finish().map_err(read)?;
+    Ok(hasher.finish())
 }
 
 /// Writes `debsig/policies/KEYID/NAME.pol` and `debsig/keyrings/KEYID/NAME.gpg` below `folder`, ready for
 /// `/etc/debsig/policies` and `/usr/share/debsig/keyrings`. Returns the paths relative to `folder`.
 pub fn write_policy(folder: &Path, name: &str, signer: &dyn Signer) -> Result<Vec<PathBuf>, DebsigError> {
-    let _ = (folder, name, signer);
-    todo!()
+    let key = signer.key();
+    // debsig-verify names its folders by the long id of the key that made the signature.
+    let id = &key.fingerprint[key.fingerprint.len().saturating_sub(16)..];
+    let keyring = format!("{name}.gpg");
+    let policy = format!(
+        "<?xml version=\"1.0\"?>\n\
+         <!DOCTYPE Policy SYSTEM \"https://www.debian.org/debsig/1.0/policy.dtd\">\n\
+         <Policy xmlns=\"https://www.debian.org/debsig/1.0/\">\n\
+         \x20 <Origin Name=\"{origin}\" id=\"{id}\" Description=\"Packages signed by {origin}\"/>\n\
+         \x20 <Selection>\n    <Required Type=\"origin\" File=\"{keyring}\" id=\"{id}\"/>\n  </Selection>\n\
+         \x20 <Verification MinOptional=\"0\">\n    <Required Type=\"origin\" File=\"{keyring}\" id=\"{id}\"/>\n  </Verification>\n\
+         </Policy>\n",
+        origin = escape(&key.user_id),
+    );
+    let files = [
+        (PathBuf::from(format!("debsig/policies/{id}/{name}.pol")), policy.into_bytes()),
+        (PathBuf::from(format!("debsig/keyrings/{id}/{keyring}")), signer.public_key(KeyForm::Binary)?),
+    ];
+    for (path, bytes) in &files {
+        write_file(&folder.join(path), bytes)?;
+    }
+    Ok(files.map(|(path, _)| path).into())
+}
+
+/// Opens a .deb and makes sure that its members are in the order that deb(5) wants.
+fn open(path: &Path) -> Result<DebFile, DebsigError> {
+    let deb = DebFile::open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::InvalidData => DebsigError::Format { path: path.to_owned(), problem: source.to_string() },
+        _ => DebsigError::File { path: path.to_owned(), source },
+    })?;
+    match &deb.names()[..] {
+        ["debian-binary", control, data, rest @ ..]
+            if control.starts_with("control.tar") && data.starts_with("data.tar") && rest.iter().all(|name| name.starts_with('_')) =>
+        {
+            Ok(deb)
+        }
+        other => Err(DebsigError::Format { path: path.to_owned(), problem: format!("its members are {other:?}") }),
+    }
+}
+
+/// The members that are signed, which are the whole package but for signatures.
+fn copy<W: io::Write>(deb: &DebFile, archive: &mut Writer<W>) -> io::Result<()> {
+    for (n, member) in deb.members.iter().enumerate().take(3) {
+        archive.member(&member.name, member.size, &mut deb.read(n)?)?;
+    }
+    Ok(())
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

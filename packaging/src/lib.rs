@@ -29,3 +29,13 @@ pub mod control;
 pub mod data;
 pub mod substvars;
 pub(crate) mod deb_writer;
+pub mod gpg;
+
+/// The code that decides the packages' bytes: an input of packing like any other.
+pub const CODE: &[&str] = &[
+    include_str!("changelog.rs"),
+    include_str!("control.rs"),
+    include_str!("deb.rs"),
+    include_str!("manifest.rs"),
+    include_str!("split.rs"),
+];

@@ -1,8 +1,8 @@
-//! Signing with gpg. Secrets never reach an argument list or a log.
+//! Who signs: keys, where they come from, and the trait that makes signatures. [`crate::gpg`] is behind it.
 
 use std::fmt;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,10 @@ impl Passphrase {
         let text: String = text.into();
         Self(text.trim_end_matches(['\r', '\n']).to_owned())
     }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Passphrase {
@@ -70,7 +74,7 @@ pub enum KeySource {
     SecretText {
         /// Where it came from, for messages: the variable's name, never its value.
         name: String,
-        /// The armored key.
+        /// The armored key; a passphrase's type, so that it is never printed.
         text: Passphrase,
         /// Its passphrase.
         passphrase: Option<Passphrase>,
@@ -146,13 +150,27 @@ pub enum SignError {
         /// The key.
         key: String,
     },
-    /// The key is expired, revoked or disabled.
-    #[error("the key {key} is {state}: use another one, or extend it with `gpg --quick-set-expire {key} 1y` and hand it over again")]
+    /// The key is expired.
+    #[error("the key {key} has expired: extend it with `gpg --quick-set-expire {key} 1y` and hand it over again, or use another one")]
+    Expired {
+        /// The key.
+        key: String,
+    },
+    /// The key is revoked or disabled, or cannot sign.
+    #[error("the key {key} cannot be used, since it {state}: use another one")]
     Unusable {
         /// The key.
         key: String,
-        /// `expired`, `revoked` or `disabled`.
+        /// `is revoked`, `is disabled` or `has no secret part that can sign`.
         state: String,
+    },
+    /// There is not exactly one secret key where one is needed.
+    #[error("{place} has {count} secret keys: export the one that is to sign with `gpg --armor --export-secret-keys KEY`, and nothing else")]
+    NotOne {
+        /// Where it was looked for.
+        place: String,
+        /// How many there are.
+        count: usize,
     },
     /// A release key is asked to sign a local build.
     #[error("the release key '{user_id}' refuses to sign {version}: it was built from a local source. Build from the pinned source (without --source), or sign with a development key (without --key)")]
@@ -180,38 +198,22 @@ pub enum SignError {
     },
 }
 
-/// A [`Signer`] that runs gpg.
-#[derive(Debug)]
-pub struct Gpg {
-    key: SigningKey,
-}
+/// What the user id of a development key begins with.
+pub const DEVELOPMENT_NAME: &str = "UNTRUSTED DEVELOPMENT KEY";
 
-impl Gpg {
-    /// Finds (or, for a development key, makes) the key, and checks that it can sign.
-    pub fn open(source: &KeySource) -> Result<Self, SignError> {
-        let _ = source;
-        todo!()
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Signer for Gpg {
-    fn key(&self) -> &SigningKey {
-        &self.key
+    #[test]
+    fn secrets_are_not_printed() {
+        let source = KeySource::SecretText {
+            name: "SIGNING_KEY".into(),
+            text: Passphrase::new("-----BEGIN"),
+            passphrase: Some(Passphrase::new("hunter2\n")),
+        };
+        let text = format!("{source:?}");
+        assert!(text.contains("SIGNING_KEY") && !text.contains("hunter2") && !text.contains("BEGIN"), "{text}");
+        assert_eq!(Passphrase::new("hunter2\n").expose(), "hunter2");
     }
-    fn sign(&self, form: Form, data: &mut dyn Read, epoch: i64) -> Result<Vec<u8>, SignError> {
-        let _ = (form, data, epoch);
-        todo!()
-    }
-    fn public_key(&self, form: KeyForm) -> Result<Vec<u8>, SignError> {
-        let _ = form;
-        todo!()
-    }
-}
-
-/// The name of the development key's file in its state folder.
-pub const DEVELOPMENT_KEY_FILE: &str = "development-key.asc";
-
-/// Whether a development key exists already.
-pub fn has_development_key(state: &Path) -> bool {
-    state.join(DEVELOPMENT_KEY_FILE).exists()
 }

@@ -162,3 +162,47 @@ fn check_version(version: &str) -> Result<(), &'static str> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "mesos (1:1.7.2~rc1-1) bookworm; urgency=medium\n\n  * One.\n\n    More.\n\n \
+                        -- A B <a@example.org>  Wed, 04 Jun 2025 12:00:00 +0200\n\nmesos (1.0-1) x; urgency=low\n";
+
+    fn parse(text: &str) -> Result<Changelog, String> {
+        Changelog::parse(Path::new("changelog"), text.to_owned()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_newest_entry_counts() {
+        let log = parse(TEXT).unwrap();
+        assert_eq!((log.source.as_str(), log.version.as_str(), log.epoch), ("mesos", "1:1.7.2~rc1-1", 1_749_031_200));
+        assert_eq!((log.upstream_version(), log.file_version()), ("1.7.2~rc1", "1.7.2~rc1-1"));
+        assert_eq!(log.changes, "  * One.\n\n    More.");
+        assert_eq!(log.maintainer, "A B <a@example.org>");
+        let local = log.with_suffix("+local");
+        assert_eq!(local.version, "1:1.7.2~rc1-1+local");
+        assert!(local.text.starts_with("mesos (1:1.7.2~rc1-1+local) bookworm;") && local.text.contains("mesos (1.0-1) x"));
+    }
+
+    #[test]
+    fn mistakes_have_a_line() {
+        for (from, to, expected) in [
+            ("mesos (1:", "mesos 1:", "line 1: the heading is not"),
+            ("mesos", "Mesos!", "not a package name"),
+            ("1:1.7.2~rc1-1", "x1", "the version 'x1' does not begin with a digit"),
+            ("1:1.7.2~rc1-1", "1_0", "has characters beside"),
+            ("urgency=medium", "medium", "line 1: the heading"),
+            ("  * One.", "* One.", "line 3: a line of an entry begins with two spaces"),
+            (".org>  Wed", ".org> Wed", "line 7: the trailer is not"),
+            ("04 Jun", "44 Jun", "is not a date"),
+            (" -- A", "  -- A", "a line of an entry"),
+        ] {
+            let error = parse(&TEXT.replacen(from, to, 1)).unwrap_err();
+            assert!(error.starts_with("changelog, line ") && error.contains(expected), "{error}\n-- should contain: {expected}");
+        }
+        assert!(parse("").unwrap_err().contains("there is no entry"));
+        assert!(parse("a1 (1) x; urgency=low\n\n  * One.\n").unwrap_err().contains("no trailer"));
+    }
+}

@@ -9,13 +9,24 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::signer::{DEVELOPMENT_NAME, Form, KeyForm, KeyKind, KeySource, Passphrase, SignError, Signer, SigningKey};
 
 /// The development key's file in its state folder.
 const DEVELOPMENT_FILE: &str = "development-key.asc";
+
+/// What the names of throw-away homes begin with.
+const PREFIX: &str = "mp-gpg-";
+
+/// The locked file in a throw-away home.
+const LOCK: &str = "in-use";
+
+/// The age from which a home without a lock is taken for left behind.
+const STALE: Duration = Duration::from_secs(60);
 
 /// 2019-02-15, before every build: a signature cannot be older than its key.
 const DEVELOPMENT_CREATED: i64 = 1_550_188_800;
@@ -36,15 +47,23 @@ enum Home {
     ThrowAway(ThrowAway),
 }
 
-/// A home that is removed, and whose agent is ended, when it is dropped.
+/// A home that is removed, and whose agent is ended, when it is dropped. The lock tells a home in use from one that a
+/// killed run has left.
 #[derive(Debug)]
-struct ThrowAway(TempDir);
+struct ThrowAway {
+    folder: TempDir,
+    _lock: fs::File,
+}
 
 impl Drop for ThrowAway {
     fn drop(&mut self) {
-        // Nothing can be done where this fails; an agent ends by itself when its home is gone.
-        let _ = Command::new("gpgconf").arg("--homedir").arg(self.0.path()).args(["--kill", "all"]).output();
+        end_agent(self.folder.path());
     }
+}
+
+fn end_agent(home: &Path) {
+    // Nothing can be done where this fails; an agent ends by itself when its home is gone.
+    let _ = Command::new("gpgconf").arg("--homedir").arg(home).args(["--kill", "all"]).output();
 }
 
 /// A key as gpg lists it.
@@ -190,11 +209,33 @@ fn import(program: &Path, secret: &[u8], place: &str) -> Result<ThrowAway, SignE
 fn throw_away() -> Result<ThrowAway, SignError> {
     // The agent's socket is in it, and a socket's path has at most 107 characters.
     let place = Some(std::env::temp_dir()).filter(|path| path.as_os_str().len() < 60).unwrap_or_else(|| "/tmp".into());
-    tempfile::Builder::new()
-        .prefix("mp-gpg-")
-        .tempdir_in(&place)
-        .map(ThrowAway)
-        .map_err(|source| SignError::File { path: place, source })
+    sweep(&place, STALE);
+    let make = || -> io::Result<ThrowAway> {
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&place)?;
+        let lock = fs::File::create(folder.path().join(LOCK))?;
+        flock(&lock, FlockOperation::LockExclusive)?;
+        Ok(ThrowAway { folder, _lock: lock })
+    };
+    make().map_err(|source| SignError::File { path: place.clone(), source })
+}
+
+/// Removes homes, with the secret keys in them, that runs have left which were killed.
+fn sweep(place: &Path, stale: Duration) {
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        // A new home has no lock yet; another user's cannot be opened.
+        let old = entry.metadata().and_then(|data| data.modified()).is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= stale));
+        if !ours || !old {
+            continue;
+        }
+        let Ok(lock) = fs::File::open(path.join(LOCK)) else { continue };
+        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            end_agent(&path);
+            // Where it cannot be removed, the next run tries again.
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
 }
 
 fn command(program: &Path, home: &Home) -> Command {
@@ -204,7 +245,7 @@ fn command(program: &Path, home: &Home) -> Command {
         Home::Users(folder) => folder.as_ref().map(Into::into),
         Home::ThrowAway(folder) => {
             command.env_remove("GNUPGHOME");
-            Some(folder.0.path().into())
+            Some(folder.folder.path().into())
         }
     };
     if let Some(folder) = folder {
@@ -387,5 +428,42 @@ mod tests {
         assert!(matches!(choose(parse(&two), None, "x"), Err(SignError::NotOne { count: 2, .. })));
         let stub = LISTING.replace(":::+:::", ":::#:::");
         assert!(matches!(choose(parse(&stub), None, "x"), Err(SignError::Unusable { .. })));
+    }
+
+    /// Processes with this text in their command line.
+    fn processes(text: &str) -> usize {
+        let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+        lines.filter(|line| String::from_utf8_lossy(line).contains(text)).count()
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_throw_away_home() {
+        let state = tempfile::tempdir().unwrap();
+        let gpg = Gpg::open(&KeySource::Development { state: state.path().into() }).unwrap();
+        let Home::ThrowAway(home) = &gpg.home else { panic!() };
+        let path = home.folder.path().to_owned();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        assert_eq!(processes(&name), 1, "its agent");
+        sweep(path.parent().unwrap(), Duration::ZERO);
+        assert!(path.exists(), "it is in use");
+        drop(gpg);
+        assert!(!path.exists());
+        let patience = std::time::Instant::now();
+        while processes(&name) > 0 {
+            assert!(patience.elapsed() < Duration::from_secs(10), "the agent still runs");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    #[test]
+    fn a_home_that_a_killed_run_left_is_swept() {
+        let place = tempfile::tempdir().unwrap();
+        let left = place.path().join(format!("{PREFIX}left"));
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join(LOCK), "").unwrap();
+        sweep(place.path(), STALE);
+        assert!(left.exists(), "it is too new");
+        sweep(place.path(), Duration::ZERO);
+        assert!(!left.exists());
     }
 }

@@ -208,3 +208,46 @@ fn read(path: &Path) -> Result<String, SplitError> {
 fn broken(path: &Path, problem: String) -> SplitError {
     SplitError::Result { path: path.to_owned(), problem }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "aa\tusr/bin/x\tabcd01\t-\tyes\n";
+
+    /// The error about a downloaded folder with these binaries.
+    fn error(binaries: &str, substvars: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let debug = folder.path().join("debug/usr/lib/debug/.build-id/ab");
+        for path in [folder.path().join("stage/usr/bin"), debug.clone(), folder.path().join("substvars")] {
+            std::fs::create_dir_all(path).unwrap();
+        }
+        for path in ["stage/usr/bin/x", "stage/usr/bin/y", "debug/usr/lib/debug/.build-id/ab/cd01.debug"] {
+            std::fs::write(folder.path().join(path), "").unwrap();
+        }
+        for package in ["aa", "bb"] {
+            std::fs::write(folder.path().join("substvars").join(package), substvars).unwrap();
+        }
+        std::fs::write(folder.path().join("binaries"), binaries).unwrap();
+        match Split::read(folder.path()) {
+            Err(error) => error.to_string(),
+            Ok(_) => "it is accepted".to_owned(),
+        }
+    }
+
+    #[test]
+    fn results_are_looked_over() {
+        assert_eq!(error(LINE, "shlibs:Depends=libc6\n"), "it is accepted");
+        for (binaries, substvars, expected) in [
+            ("aa\tusr/bin/x\n", "", "has not five fields"),
+            ("aa\tusr/bin/x\t../x\t-\tyes\n", "", "build id in hexadecimal"),
+            ("aa\tusr/bin/z\tabcd01\t-\tyes\n", "", "stage/usr/bin/z: this file is missing"),
+            ("aa\tusr/bin/x\tabcd02\t-\tyes\n", "", "cd02.debug: this file is missing"),
+            (LINE, "shlibs", "is not NAME=VALUE"),
+            (&format!("{LINE}bb\tusr/bin/y\tabcd01\t-\tyes\n"), "", "usr/bin/x (package aa) and usr/bin/y (package bb) are the same binary"),
+        ] {
+            let error = error(binaries, substvars);
+            assert!(error.contains(expected), "{error}\n-- should contain: {expected}");
+        }
+    }
+}

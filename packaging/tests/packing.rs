@@ -200,3 +200,30 @@ fn a_local_build_says_so_everywhere() {
     assert!(depends.contains("libdemo-1.0 (= 1:1.0-1+local)"), "{depends}");
     check_lintian(&packages, &debs);
 }
+
+#[test]
+fn manifests_that_would_make_wrong_packages_are_refused() {
+    let demo = Demo::new();
+    let split = demo.split(&demo.path("split"));
+    let debs = demo.path("debs");
+    support::write(&demo.recipe().join("man/postinst"), "echo configured\n");
+    let manifest = packaging::manifest::path(&demo.recipe());
+    let original = fs::read_to_string(&manifest).unwrap();
+    for (from, to, expected) in [
+        ("\"${shlibs:Depends}\", ", "", "usr/bin/demo needs shared libraries, but the package's `depends` lacks ${shlibs:Depends}"),
+        ("${misc:Depends}", "${perl:Depends}", "no substitution variable ${perl:Depends}"),
+        ("multi-arch = \"same\"", "architecture = \"all\"", "libdemo-1.0.so is a binary of one architecture"),
+        ("conf-files = [\"/etc/default/demo\"]", "conf-files = [\"/etc/demo\"]", "its conf-files name /etc/demo, which it does not install"),
+        ("extended-description = \"This package has the tools.\"", "", "needs an `extended-description`"),
+        ("license-file = \"deb/copyright\"", "license-file = \"copyright\"", "its copyright file 'copyright' does not exist"),
+        ("{ source = \"config/demo\"", "{ source = \"config/nothing\"", "'config/nothing' matches no file"),
+        ("link_name = \"demo\"", "link_name = \"../../../../demo\"", "would ascend beyond the root dir"),
+        ("maintainer-scripts = \"deb/demo-tools\"", "maintainer-scripts = \"man\"", "cannot be made: its postinst does not begin with #!"),
+    ] {
+        demo.edit(from, to);
+        let error = demo.try_pack(&split, &debs, "").unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}\n-- should contain: {expected}");
+        fs::write(&manifest, &original).unwrap();
+    }
+    demo.pack(&split, &debs, "");
+}

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use packaging::changelog::Changelog;
-use packaging::deb::{BinaryPackage, Packing, build_all};
+use packaging::deb::{BinaryPackage, DebError, Packing, build_all};
 use packaging::manifest;
 use packaging::split::{Split, inputs};
 use packaging::target::Target;
@@ -145,12 +145,24 @@ impl Demo {
 
     /// Packs into a folder.
     pub fn pack(&self, split: &Split, folder: &Path, suffix: &str) -> Vec<BinaryPackage> {
+        self.try_pack(split, folder, suffix).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub fn try_pack(&self, split: &Split, folder: &Path, suffix: &str) -> Result<Vec<BinaryPackage>, DebError> {
         fs::create_dir_all(folder).unwrap();
-        let manifest = manifest::read(&self.recipe()).unwrap();
+        let manifest = manifest::read(&self.recipe())?;
         let changelog = Changelog::read(&self.recipe().join("changelog")).unwrap().with_suffix(suffix);
         let target = target();
         let packing = Packing { manifest: &manifest, changelog: &changelog, target: &target, split };
-        build_all(&packing, folder, &|_| ()).unwrap_or_else(|error| panic!("{error}"))
+        build_all(&packing, folder, &|_| ())
+    }
+
+    /// Changes the manifest.
+    pub fn edit(&self, from: &str, to: &str) {
+        let path = manifest::path(&self.recipe());
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from}");
+        write(&path, &text.replacen(from, to, 1));
     }
 }
 

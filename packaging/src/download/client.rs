@@ -218,7 +218,10 @@ impl Resolver for RememberingResolver {
 
 fn fault_of(error: &ureq::Error) -> Fault {
     use ureq::Error as E;
+    // A refused certificate comes as an error of reading, with TLS's own error inside.
+    let certificate = matches!(error, E::Rustls(_) | E::Tls(_)) || error.to_string().contains("certificate");
     let kind = match error {
+        _ if certificate => FaultKind::Lasting,
         E::HostNotFound | E::ConnectionFailed | E::ConnectProxyFailed(_) => FaultKind::Unreachable,
         E::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => FaultKind::Unreachable,
         E::Io(error)
@@ -231,12 +234,13 @@ fn fault_of(error: &ureq::Error) -> Fault {
         {
             FaultKind::Unreachable
         }
-        E::Rustls(_) | E::Tls(_) | E::BadUri(_) | E::Http(_) => FaultKind::Lasting,
+        E::BadUri(_) | E::Http(_) => FaultKind::Lasting,
         _ => FaultKind::Passing,
     };
-    let hint = match error {
-        E::Rustls(_) | E::Tls(_) => " (is ca-certificates installed, with your own authority if you have one?)",
-        _ => "",
+    let hint = if certificate {
+        " (is ca-certificates installed, and your own authority in the system's store, if you have one?)"
+    } else {
+        ""
     };
     Fault::new(kind, format!("{error}{hint}"))
 }

@@ -17,7 +17,7 @@ use tempfile::{NamedTempFile, TempDir};
 use crate::signer::{DEVELOPMENT_NAME, Form, KeyForm, KeyKind, KeySource, Passphrase, SignError, Signer, SigningKey};
 
 /// The development key's file in its state folder.
-const DEVELOPMENT_FILE: &str = "development-key.asc";
+pub const DEVELOPMENT_FILE: &str = "development-key.asc";
 
 /// What the names of throw-away homes begin with.
 const PREFIX: &str = "mp-gpg-";

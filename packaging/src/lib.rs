@@ -1,41 +1,46 @@
 //! Recipes, locks, plans, packages and signatures. Synchronous; knows no container engine.
 
+pub mod archive;
+pub mod buildinfo;
 pub mod bytes;
+pub mod changelog;
+pub mod changes;
 pub mod config;
+pub mod contents;
+pub mod control;
+pub mod data;
+pub mod deb;
+pub(crate) mod deb_writer;
+pub mod debian;
+pub mod debsig;
 pub mod digest;
+pub mod download;
+pub mod gpg;
+pub mod manifest;
 pub mod plan;
 pub mod progress;
 pub mod recipe;
 pub mod root_lock;
-pub mod target;
-pub mod debian;
-pub mod download;
+pub mod signer;
 pub mod source;
+pub mod split;
 pub mod staged;
 pub mod store;
-pub mod verification;
-pub mod buildinfo;
-pub mod changelog;
-pub mod changes;
-pub mod deb;
-pub mod debsig;
-pub mod manifest;
-pub mod signer;
-pub mod split;
-pub mod sums;
-pub mod contents;
-pub mod archive;
-pub mod control;
-pub mod data;
 pub mod substvars;
-pub(crate) mod deb_writer;
-pub mod gpg;
+pub mod sums;
+pub mod target;
+pub mod verification;
 
 /// The code that decides the packages' bytes: an input of packing like any other.
 pub const CODE: &[&str] = &[
+    include_str!("archive.rs"),
     include_str!("changelog.rs"),
+    include_str!("contents.rs"),
     include_str!("control.rs"),
+    include_str!("data.rs"),
     include_str!("deb.rs"),
+    include_str!("deb_writer.rs"),
     include_str!("manifest.rs"),
     include_str!("split.rs"),
+    include_str!("substvars.rs"),
 ];

@@ -25,8 +25,6 @@ pub struct Packages {
     pub folder: PathBuf,
     /// The packages, sorted by name.
     pub packages: Vec<BinaryPackage>,
-    /// Digest of the inputs they were made from.
-    pub key: Digest,
 }
 
 const LIST: &str = "packages.json";
@@ -51,7 +49,7 @@ pub fn packed(store: &Store, inputs: &Inputs) -> Result<Option<Packages>, Error>
     let text = std::fs::read(&list).map_err(Error::io("read", &list))?;
     let packages = serde_json::from_slice(&text)
         .map_err(|error| Error::io("understand", &list)(std::io::Error::other(error)))?;
-    Ok(Some(Packages { folder, packages, key }))
+    Ok(Some(Packages { folder, packages }))
 }
 
 /// Splits and packs.
@@ -89,7 +87,7 @@ pub async fn pack(
         write_file(&writer.path().join(LIST), &text)?;
         let folder = writer.commit()?;
         stage.finish();
-        Ok(Packages { folder, packages, key })
+        Ok(Packages { folder, packages })
     })
 }
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use packaging::buildinfo::{self, BuildInfo};
 use packaging::digest::Digest;
 use packaging::progress::Progress;
-use packaging::signer::{Gpg, KeyForm, KeyKind, Signer};
+use packaging::gpg::Gpg;
+use packaging::signer::{KeyForm, KeyKind, Signer};
 use packaging::store::Store;
 use packaging::{changes, debsig, sums};
 

@@ -4,7 +4,7 @@ use clap::Args;
 use containers::engine::{Engine, EngineInfo};
 use packaging::bytes::ByteSize;
 use packaging::debian::mirror::{Mirrors, UserConfig};
-use packaging::signer::has_development_key;
+use packaging::gpg::DEVELOPMENT_FILE;
 use packaging::store::Store;
 
 use crate::arguments::{Selection, block_on};
@@ -132,7 +132,7 @@ fn disk(store: &Store) -> anyhow::Result<Finding> {
 }
 
 fn key(store: &Store) -> Finding {
-    let found = if has_development_key(&store.root().join("development-key")) {
+    let found = if store.root().join("development-key").join(DEVELOPMENT_FILE).exists() {
         "an UNTRUSTED DEVELOPMENT key; --key names one that others trust"
     } else {
         "none yet: a development key is made by the first build; --key names one that others trust"

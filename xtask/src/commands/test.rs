@@ -74,11 +74,12 @@ fn judges(shell: &Shell, setup: bool) -> anyhow::Result<()> {
             missing.join(" ")
         );
     }
-    eprintln!("installing {}", missing.join(" "));
+    let names = missing.join(" ");
+    eprintln!("installing {names}");
     cmd!(shell, "apt-get update --quiet --quiet").run().context("apt-get update failed: --setup has to run as root")?;
     cmd!(shell, "apt-get install --yes --quiet --quiet --no-install-recommends {missing...}")
         .env("DEBIAN_FRONTEND", "noninteractive")
         .run()
-        .with_context(|| format!("cannot install {}: --setup has to run as root", missing.join(" ")))?;
+        .with_context(|| format!("cannot install {names}: --setup has to run as root"))?;
     Ok(())
 }

@@ -1,0 +1,127 @@
+//! The sample recipe from source to packages, judged by Debian's own programs.
+
+use std::fs;
+use std::path::Path;
+
+use tests::{Workshop, digests, judge, sample_copy};
+
+fn debs(dist: &Path) -> Vec<String> {
+    digests(dist, "deb").into_keys().collect()
+}
+
+#[test]
+fn packages_signatures_and_evidence() {
+    let workshop = Workshop::shared();
+    let dist = tempfile::tempdir().unwrap();
+    let dist = dist.path().join("dist");
+    workshop.package_sample(&dist, &[]).success();
+    let debs = debs(&dist);
+    for name in ["sample_", "sample-master_", "sample-agent_", "libsample-1.0.0_", "libsample-dev_", "libsample-1.0.0-dbgsym_"] {
+        assert!(debs.iter().any(|deb| deb.starts_with(name)), "{name} in {debs:?}");
+    }
+    let changes: Vec<String> = digests(&dist, "changes").into_keys().collect();
+    let buildinfo: Vec<String> = digests(&dist, "buildinfo").into_keys().collect();
+
+    // Debian's own opinion of the packages.
+    let mut arguments = vec!["--fail-on", "error,warning", "--allow-root"];
+    arguments.extend(debs.iter().map(String::as_str));
+    judge("lintian", &arguments, &dist);
+    for deb in &debs {
+        judge("dpkg-deb", &["--info", deb], &dist);
+        judge("dpkg-deb", &["--contents", deb], &dist);
+        judge(
+            "debsig-verify",
+            &["--policies-dir", "debsig/policies", "--keyrings-dir", "debsig/keyrings", deb],
+            &dist,
+        );
+    }
+    for signed in changes.iter().chain(&buildinfo) {
+        judge("gpgv", &["--keyring", "./key.gpg", signed], &dist);
+    }
+    judge("gpgv", &["--keyring", "./key.gpg", "SHA256SUMS.asc", "SHA256SUMS"], &dist);
+    judge("sha256sum", &["--check", "--strict", "SHA256SUMS"], &dist);
+
+    // One byte more, and neither signature holds.
+    let deb = dist.join(&debs[0]);
+    let mut bytes = fs::read(&deb).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&deb, &bytes).unwrap();
+    let refused = tests::run(
+        std::process::Command::new("debsig-verify")
+            .args(["--policies-dir", "debsig/policies", "--keyrings-dir", "debsig/keyrings", &debs[0]])
+            .current_dir(&dist),
+    );
+    assert_ne!(refused.code, Some(0), "{}", refused.stdout);
+
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(dist.join("report.json")).unwrap()).unwrap();
+    let phases: Vec<&str> = report["phases"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+    assert_eq!(phases, ["bootstrap", "configure", "build", "install"]);
+    for phase in report["phases"].as_array().unwrap() {
+        assert!(phase["peak-memory"].as_u64().unwrap() > 1 << 20, "{phase}");
+        assert!(phase["cpu-seconds"].as_f64().unwrap() > 0.0, "{phase}");
+        assert!(dist.join("logs").join(phase["name"].as_str().unwrap()).with_extension("log").exists());
+    }
+}
+
+#[test]
+fn a_second_run_does_nothing_at_once() {
+    let workshop = Workshop::shared();
+    let folder = tempfile::tempdir().unwrap();
+    let dist = folder.path().join("dist");
+    workshop.package_sample(&dist, &[]).success();
+    let before = digests(&dist, "deb");
+    // Other tests may hold the shared cache: what counts is the time that the tool itself reports.
+    let ran = workshop.package_sample(&dist, &["--offline"]).success();
+    assert!(ran.stdout.contains("nothing to do"), "{}", ran.stdout);
+    assert_eq!(digests(&dist, "deb"), before);
+}
+
+#[test]
+fn other_jobs_and_no_compiler_cache_give_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = folder.path().join("first");
+    Workshop::shared().package_sample(&first, &[]).success();
+    let second = folder.path().join("second");
+    let fresh = Workshop::fresh();
+    let ran = fresh.package_sample(&second, &["--offline", "--no-cache", "--jobs", "1", "--memory", "2GiB"]).success();
+    assert!(ran.stderr.contains("phase build"), "it was not built anew: {}", ran.stderr);
+    assert_eq!(digests(&first, "deb"), digests(&second, "deb"));
+    assert_eq!(digests(&first, "buildinfo"), digests(&second, "buildinfo"));
+    assert_eq!(digests(&first, "changes"), digests(&second, "changes"));
+}
+
+#[test]
+fn a_changed_unit_repacks_without_compiling() {
+    let workshop = Workshop::shared();
+    let (_folder, recipe) = sample_copy();
+    let out = tempfile::tempdir().unwrap();
+    let dist = out.path().join("dist");
+    let package = |dist: &Path| {
+        let recipe = recipe.display().to_string();
+        workshop.run(&["package", "--recipe", &recipe, "--dist", &dist.display().to_string()])
+    };
+    package(&dist).success();
+    let before = digests(&dist, "deb");
+    let unit = fs::read_dir(recipe.join("systemd")).unwrap().flatten().next().expect("a unit").path();
+    let text = fs::read_to_string(&unit).unwrap();
+    fs::write(&unit, text + "# Changed.\n").unwrap();
+    let ran = package(&dist).success();
+    assert!(!ran.stderr.contains("phase "), "{}", ran.stderr);
+    let after = digests(&dist, "deb");
+    let changed: Vec<_> = before.iter().filter(|(name, digest)| after[*name] != **digest).collect();
+    assert_eq!(changed.len(), 1, "only the package of the unit: {changed:?}");
+}
+
+#[test]
+fn the_plan_names_every_input_and_is_stable() {
+    let workshop = Workshop::shared();
+    let plan = || workshop.run(&["plan", "--recipe", "sample", "--offline"]).success().stdout;
+    let first = plan();
+    assert_eq!(first, plan());
+    let value: serde_json::Value = serde_json::from_str(&first).unwrap();
+    assert_eq!(value["plan"]["phases"].as_array().unwrap().len(), 4);
+    assert!(value["plan"]["packing"].as_object().unwrap().keys().any(|name| name.starts_with("systemd/")));
+    let digest = workshop.run(&["plan", "--recipe", "sample", "--digest"]).success().stdout;
+    assert_eq!(value["plan-digest"].as_str().unwrap(), digest.trim());
+}

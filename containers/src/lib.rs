@@ -8,6 +8,7 @@ pub mod error;
 pub mod once;
 pub mod phase;
 pub mod pipeline;
+mod rootfs;
 pub mod setup;
 mod stream;
 pub mod transfer;

@@ -84,6 +84,13 @@ impl Read for ChannelReader {
     }
 }
 
+impl ChannelReader {
+    /// Takes what comes behind an archive's end, or the sender sees a broken pipe.
+    pub(crate) fn drain(&mut self) -> Result<(), Error> {
+        io::copy(self, &mut io::sink()).map(drop).map_err(Error::io("read from", "the engine"))
+    }
+}
+
 /// Why a stream could not be consumed.
 pub(crate) enum Failed {
     /// The stream itself broke.
@@ -92,19 +99,17 @@ pub(crate) enum Failed {
     Reader(Error),
 }
 
-/// Runs `read` on a thread of its own with everything that `stream` brings.
-pub(crate) async fn consume<T: Send + 'static>(
-    stream: impl Stream<Item = Result<Bytes, bollard::errors::Error>>,
-    read: impl FnOnce(&mut ChannelReader) -> Result<T, Error> + Send + 'static,
-) -> Result<T, Failed> {
+/// The two ends between an asynchronous stream and a reader on another thread.
+pub(crate) fn pipe() -> (mpsc::Sender<io::Result<Bytes>>, ChannelReader) {
     let (sender, receiver) = mpsc::channel(DEPTH);
-    let handle = tokio::task::spawn_blocking(move || {
-        let mut reader = ChannelReader { receiver, current: Bytes::new() };
-        let result = read(&mut reader)?;
-        // The padding after an archive's end has to be taken, or the sender sees a broken pipe.
-        io::copy(&mut reader, &mut io::sink()).map_err(Error::io("read from", "the engine"))?;
-        Ok(result)
-    });
+    (sender, ChannelReader { receiver, current: Bytes::new() })
+}
+
+/// Gives everything that `stream` brings to the reader; returns why it broke, if it did.
+pub(crate) async fn pump(
+    stream: impl Stream<Item = Result<Bytes, bollard::errors::Error>>,
+    sender: mpsc::Sender<io::Result<Bytes>>,
+) -> Option<bollard::errors::Error> {
     let mut stream = std::pin::pin!(stream);
     let mut broken = None;
     while let Some(chunk) = stream.next().await {
@@ -116,7 +121,21 @@ pub(crate) async fn consume<T: Send + 'static>(
             break;
         }
     }
-    drop(sender);
+    broken
+}
+
+/// Runs `read` on a thread of its own with everything that `stream` brings.
+pub(crate) async fn consume<T: Send + 'static>(
+    stream: impl Stream<Item = Result<Bytes, bollard::errors::Error>>,
+    read: impl FnOnce(&mut ChannelReader) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Failed> {
+    let (sender, mut reader) = pipe();
+    let handle = tokio::task::spawn_blocking(move || {
+        let result = read(&mut reader)?;
+        reader.drain()?;
+        Ok(result)
+    });
+    let broken = pump(stream, sender).await;
     let result = handle.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     match (broken, result) {
         (Some(error), _) => Err(Failed::Stream(error)),

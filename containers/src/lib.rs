@@ -16,3 +16,6 @@ pub mod usage;
 pub mod volume;
 
 pub use error::Error;
+
+#[cfg(test)]
+mod engine_tests;

@@ -225,7 +225,8 @@ impl<W: Write> Packer<W> {
                 let path = error.path().unwrap_or(source).to_owned();
                 Error::io("read", path)(error.into())
             })?;
-            let path = inside.join(entry.path().strip_prefix(source).unwrap_or(entry.path()));
+            let below = entry.path().strip_prefix(source).unwrap_or(entry.path());
+            let path = if below.as_os_str().is_empty() { inside.to_owned() } else { inside.join(below) };
             let kind = entry.file_type();
             if kind.is_dir() {
                 self.folder(&path)?;

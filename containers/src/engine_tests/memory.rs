@@ -1,0 +1,121 @@
+//! Compiles that need more memory than there is.
+
+use super::{Bench, fake_compiler};
+use crate::Error;
+use crate::phase::{PhaseEvent, PhaseSpec};
+use crate::transfer::Upload;
+
+fn compiling(bench: &Bench, script: &str) -> PhaseSpec {
+    let mut spec = bench.spec(script);
+    spec.uploads.push(fake_compiler());
+    spec.env.insert("COMPILE_WRAPPER_COMPILERS".into(), "/build/fake".into());
+    spec
+}
+
+#[tokio::test]
+async fn a_compiler_killed_for_memory_runs_again_alone() {
+    let bench = Bench::new("together").await;
+    // Each fits into 256 MiB, both at once do not, and at the start there is room for either.
+    let spec = compiling(
+        &bench,
+        "cc -c 150-a.c & one=$!\ncc -c 150-b.c & two=$!\nwait $one || exit 3; wait $two || exit 4",
+    );
+    let (record, _) = bench.run(spec).await.unwrap();
+    let log = bench.log();
+    assert_eq!((record.exit, record.attempts), (0, 1), "{log}");
+    assert!(log.contains("compiled -c 150-a.c") && log.contains("compiled -c 150-b.c"), "{log}");
+    assert!(!record.killed_for_memory.is_empty(), "one of them was killed: {log}");
+    assert!(record.killed_for_memory.iter().all(|file| file.ends_with(".c")), "{record:?}");
+    assert!(log.contains("compiling it again alone"), "{log}");
+    assert!(record.peak_memory <= 256 << 20, "{record:?}");
+    bench.done().await;
+}
+
+#[tokio::test]
+async fn a_compile_waits_until_there_is_memory() {
+    let bench = Bench::new("waits").await;
+    // When the second comes, the first has left less than half a job's share (64 MiB) free.
+    let spec = compiling(
+        &bench,
+        "cc -c 200-a.c & one=$!\nuntil [ -e /build/full ]; do sleep 0.1; done\ncc -c 100-b.c & two=$!\nwait $one || exit 3; wait $two || exit 4",
+    );
+    let (record, events) = bench.run(spec).await.unwrap();
+    assert_eq!((record.exit, &record.killed_for_memory), (0, &vec![]), "{}", bench.log());
+    assert!(events.iter().any(|event| matches!(event, PhaseEvent::Usage { memory, .. } if *memory > 50 << 20)), "{events:?}");
+    bench.done().await;
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_fit_even_alone_is_named() {
+    let bench = Bench::new("alone").await;
+    let error = bench.run(compiling(&bench, "cc -c src/400-huge.c -o huge.o -DX src/400-huge.c")).await.unwrap_err();
+    let Error::OutOfMemory { record, .. } = &error else { panic!("{error}") };
+    assert_eq!((record.attempts, record.exit), (1, 1), "fewer jobs would not help");
+    let text = error.to_string();
+    for part in ["src/400-huge.c", "256 MiB", "--memory 512MiB", "trial"] {
+        assert!(text.contains(part), "{part} is not in: {text}");
+    }
+    bench.done().await;
+}
+
+#[tokio::test]
+async fn other_programs_killed_for_memory_make_the_phase_run_with_fewer_jobs() {
+    let bench = Bench::new("fewer").await;
+    let mut spec = bench.spec(
+        "echo attempt with $JOBS\n\
+         if [ $JOBS -gt 1 ]; then head -c 400M /dev/zero | tail -c 400M >/dev/null; fi",
+    );
+    spec.jobs = 4;
+    let (record, events) = bench.run(spec).await.unwrap();
+    assert_eq!((record.exit, record.attempts, record.jobs), (0, 3, 1));
+    let log = bench.log();
+    assert!(log.contains("attempt with 4\n") && log.contains("attempt with 2\n") && log.contains("attempt with 1\n"), "{log}");
+    let notes = events.iter().filter(|event| matches!(event, PhaseEvent::Note(note) if note.contains("trial") && note.contains("256 MiB")));
+    assert_eq!(notes.count(), 2);
+    bench.done().await;
+}
+
+#[tokio::test]
+async fn where_one_job_is_too_much_it_ends() {
+    let bench = Bench::new("one").await;
+    let mut spec = bench.spec("head -c 400M /dev/zero | tail -c 400M >/dev/null");
+    spec.jobs = 1;
+    let error = bench.run(spec).await.unwrap_err();
+    assert!(matches!(&error, Error::OutOfMemory { .. }), "{error}");
+    assert!(error.to_string().contains("--memory 512MiB"), "{error}");
+    bench.done().await;
+}
+
+#[tokio::test]
+async fn an_error_that_has_nothing_to_do_with_memory_is_not_repeated() {
+    let bench = Bench::new("genuine").await;
+    // A kill that was made good by compiling again, then a genuine error.
+    let spec = compiling(
+        &bench,
+        "cc -c 150-a.c & one=$!\ncc -c 150-b.c & two=$!\nwait $one; wait $two\necho error: missing semicolon; exit 1",
+    );
+    let (record, _) = bench.run(spec).await.unwrap();
+    assert_eq!((record.exit, record.attempts), (1, 1), "{}", bench.log());
+    bench.done().await;
+}
+
+#[tokio::test]
+async fn the_wrapper_adds_flags_per_file_and_is_silent() {
+    let bench = Bench::new("flags").await;
+    let mut spec = bench.spec(
+        "cc -c lib/a.c; cc -c 'other/a.c'; g++ -o x -I lib/a.c b.cpp; echo hello | c++ -E -; cc --version; cc conftest.c; cc -o x a.o 2>&1",
+    );
+    let echo = Upload::bytes("/build/fake/cc", "#!/bin/sh\nfor argument; do printf '[%s]' \"$argument\"; done; echo\n", 0o755);
+    spec.uploads = vec![
+        Upload { path: "/build/fake/g++".into(), ..echo.clone() },
+        Upload { path: "/build/fake/c++".into(), ..echo.clone() },
+        echo,
+        Upload::bytes("/build/recipe/compile-flags", "# why\n\n*lib/*.c -include /some/header.h\n*.cpp -O1\n", 0o644),
+    ];
+    spec.env.insert("COMPILE_WRAPPER_COMPILERS".into(), "/build/fake".into());
+    let (record, _) = bench.run(spec).await.unwrap();
+    assert_eq!(record.exit, 0, "{}", bench.log());
+    let expected = "[-c][lib/a.c][-include][/some/header.h]\n[-c][other/a.c]\n[-o][x][-I][lib/a.c][b.cpp][-O1]\n[-E][-]\n[--version]\n[conftest.c]\n[-o][x][a.o]\n";
+    assert_eq!(bench.log(), expected);
+    bench.done().await;
+}

@@ -60,7 +60,8 @@ fn exposure_of_the_units() {
 fn manual_pages() {
     for entry in fs::read_dir(mesos().join("man")).expect("pages").flatten() {
         let path = entry.path();
-        if path.is_file() {
+        // A page that only refers to another one (.so) is judged where both are installed, by lintian.
+        if !fs::read_to_string(&path).unwrap().starts_with(".so ") {
             let said = run(Command::new("man").args(["--warnings", "--local-file"]).arg(&path).env("MANROFFSEQ", ""));
             assert_eq!(said.stderr, "", "{}", path.display());
             assert!(said.stdout.contains("NAME"), "{}", path.display());

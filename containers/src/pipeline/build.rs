@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use packaging::digest::Digest;
 use packaging::plan::PlannedPhase;
 use packaging::progress::{Event, Progress};
 use packaging::staged::StagedTree;
@@ -145,7 +146,7 @@ impl Runner<'_> {
         let stage = Stage::start(progress, format!("phase {}", phase.name));
         // A result without its volume (somebody pruned the engine) is none.
         store.forget_stage("phase", &phase.key)?;
-        let mut uploads = self.uploads(phase);
+        let mut uploads = self.uploads(phase)?;
         if i == 0 {
             volume::remove(engine, &name).await?;
             volume::create(engine, &name, VOLUME_KIND, &phase.key.to_string()).await?;
@@ -160,7 +161,9 @@ impl Runner<'_> {
         }
         let writer = store.begin("phase", &phase.key)?;
         let log = writer.path().join("log");
-        let result = self.run_phase(phase, &name, uploads, &log, writer.path()).await;
+        let script_name = format!("phases/{}", phase.name);
+        let script = self.input(&script_name, &phase.inputs[&script_name])?;
+        let result = self.run_phase(phase, &name, script, uploads, &log, writer.path()).await;
         let record = match result {
             Ok(record) if record.exit == 0 => record,
             Ok(record) => {
@@ -182,27 +185,35 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The recipe's files that this phase and earlier ones read; the script comes by itself.
-    fn uploads(&self, phase: &PlannedPhase) -> Vec<Upload> {
-        let folder = &self.options.recipe.folder;
-        let upload = |(path, input): (&String, &packaging::recipe::Input)| Upload {
-            path: format!("/build/recipe/{path}"),
-            content: Content::File(folder.join(path)),
-            mode: if input.executable { 0o755 } else { 0o644 },
+    /// The recipe's files that this phase and earlier ones read; the script comes by itself. They are
+    /// read once and checked: a file that is edited during the build must not get under the old digest.
+    fn uploads(&self, phase: &PlannedPhase) -> Result<Vec<Upload>, Error> {
+        let read = |(path, input): (&String, &packaging::recipe::Input)| {
+            let content = self.input(path, input)?;
+            let mode = if input.executable { 0o755 } else { 0o644 };
+            Ok(Upload { path: format!("/build/recipe/{path}"), content: Content::Bytes(content), mode })
         };
-        phase.inputs.iter().map(upload).collect()
+        phase.inputs.iter().map(read).collect()
+    }
+
+    fn input(&self, path: &str, input: &packaging::recipe::Input) -> Result<Vec<u8>, Error> {
+        let file = self.options.recipe.folder.join(path);
+        let content = std::fs::read(&file).map_err(Error::io("read", &file))?;
+        if Digest::of(&content) != input.sha256 {
+            return Err(Error::Changed { path: file });
+        }
+        Ok(content)
     }
 
     async fn run_phase(
         &self,
         phase: &PlannedPhase,
         volume: &str,
+        script: Vec<u8>,
         uploads: Vec<Upload>,
         log: &Path,
         folder: &Path,
     ) -> Result<PhaseRecord, crate::Error> {
-        let script_path = self.options.recipe.folder.join("phases").join(&phase.name);
-        let script = std::fs::read(&script_path).map_err(crate::Error::io("read", &script_path))?;
         let cache_volume = self.cache_volume().await?;
         let spec = PhaseSpec {
             name: phase.name.clone(),

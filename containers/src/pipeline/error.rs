@@ -77,6 +77,12 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// A file of the recipe was edited while the build ran.
+    #[error("{} was changed during the build: run the same command again, it starts from the new content", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// apt could not solve the build dependencies.
     #[error("apt cannot solve the build dependencies of {recipe} for {target}:\n{output}\nCorrect build.depends in recipe.toml, or base in the target's file")]
     Solve {

@@ -213,9 +213,11 @@ async fn install(container: &Container, packages: usize, progress: &dyn Fn(&str)
 async fn digest(engine: &Engine, container: &Container, normaliser: &Normaliser) -> Result<Digest, Error> {
     let docker = engine.patient();
     let normaliser = normaliser.clone();
-    consume(docker.export_container(&container.id), move |reader| normaliser.digest(reader)).await.map_err(|failed| match failed {
-        Failed::Stream(error) => engine.error("exporting the build root".into(), error),
-        Failed::Reader(error) => error,
+    consume(docker.export_container(&container.id), move |reader| normaliser.digest(reader)).await.map_err(|failed| {
+        match failed {
+            Failed::Stream(error) => engine.error("exporting the build root".into(), error),
+            Failed::Reader(error) => error,
+        }
     })
 }
 

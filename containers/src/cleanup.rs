@@ -24,7 +24,9 @@ pub async fn cleanup(engine: &Engine, stale: impl Fn(&str) -> bool) -> Result<Ve
         let Some(id) = container.id.filter(|_| is_stale(&labels)) else { continue };
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         match engine.docker.remove_container(&id, Some(options)).await {
-            Err(error) if !is_missing(&error) => return Err(engine.error("removing a left-over container".into(), error)),
+            Err(error) if !is_missing(&error) => {
+                return Err(engine.error("removing a left-over container".into(), error));
+            }
             _ => removed.push(format!("container {} ({})", &id[..id.len().min(12)], labels[LABEL_RUN])),
         }
     }

@@ -7,8 +7,9 @@ use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
 use bollard::models::{ContainerCreateBody, ContainerState, HostConfig, HostConfigLogConfig, Mount, MountType};
 use bollard::query_parameters::{
-    AttachContainerOptionsBuilder, CreateContainerOptions, CreateImageOptionsBuilder, InspectContainerOptions, KillContainerOptions,
-    RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, StartContainerOptions, WaitContainerOptionsBuilder,
+    AttachContainerOptionsBuilder, CreateContainerOptions, CreateImageOptionsBuilder, InspectContainerOptions,
+    KillContainerOptions, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, StartContainerOptions,
+    WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
@@ -67,7 +68,13 @@ impl Container {
         docker.start_container(&self.id, None::<StartContainerOptions>).await.map_err(fail)?;
         // The input half has to live as long as the output, or the engine takes it for a hang-up.
         let input = attached.input;
-        Ok(attached.output.map(move |item| { let _ = &input; item }).boxed())
+        Ok(attached
+            .output
+            .map(move |item| {
+                let _ = &input;
+                item
+            })
+            .boxed())
     }
 
     /// Sends SIGKILL; it is no error if it runs no more.
@@ -107,7 +114,9 @@ impl Container {
                 Ok(piece) => output(piece),
                 Err(error) => {
                     // A killed container ends its stream roughly; then its state says what happened.
-                    self.ended(what).await.map_err(|_| self.engine.error(format!("reading the output of {what}"), error))?;
+                    self.ended(what)
+                        .await
+                        .map_err(|_| self.engine.error(format!("reading the output of {what}"), error))?;
                     break;
                 }
             }
@@ -188,8 +197,10 @@ impl TemporaryImage {
     ) -> Result<Self, Error> {
         let unique = tempfile::Builder::new().rand_bytes(12).make(|path| Ok(path.to_owned()));
         let tag = unique.map_err(Error::io("find a name in", std::env::temp_dir()))?;
-        let tag = tag.path().file_name().unwrap_or_default().to_string_lossy().trim_start_matches('.').to_ascii_lowercase();
-        let image = Self { engine: engine.clone(), name: format!("mesos-packages/temporary:{}-{tag}", std::process::id()) };
+        let tag =
+            tag.path().file_name().unwrap_or_default().to_string_lossy().trim_start_matches('.').to_ascii_lowercase();
+        let image =
+            Self { engine: engine.clone(), name: format!("mesos-packages/temporary:{}-{tag}", std::process::id()) };
         import(engine, &image.name, "temporary", &BTreeMap::new(), write).await?;
         Ok(image)
     }
@@ -208,7 +219,8 @@ pub(crate) async fn import(
     for (key, value) in labels {
         label += &format!(" {key}=\"{value}\"");
     }
-    let options = CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).changes(vec![label]).build();
+    let options =
+        CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).changes(vec![label]).build();
     let (body, producer) = produce(write);
     let docker = engine.patient();
     let mut answers = docker.create_image(Some(options), Some(bollard::body_try_stream(body)), None).boxed();
@@ -220,7 +232,9 @@ pub(crate) async fn import(
     // Our own reason first: the engine only knows that the archive broke off.
     let produced = producer.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
     match (failed, produced) {
-        (Some(error), Ok(()) | Err(Error::Io { doing: "send to", .. })) => Err(engine.error(format!("importing {name}"), error)),
+        (Some(error), Ok(()) | Err(Error::Io { doing: "send to", .. })) => {
+            Err(engine.error(format!("importing {name}"), error))
+        }
         (_, produced) => produced,
     }
 }

@@ -92,7 +92,8 @@ impl Environment {
         Self {
             docker_host: text("DOCKER_HOST"),
             docker_context: text("DOCKER_CONTEXT"),
-            certificates: text("DOCKER_TLS_VERIFY").and_then(|_| path("DOCKER_CERT_PATH").or_else(|| docker_config.clone())),
+            certificates: text("DOCKER_TLS_VERIFY")
+                .and_then(|_| path("DOCKER_CERT_PATH").or_else(|| docker_config.clone())),
             docker_config,
             home,
             runtime: path("XDG_RUNTIME_DIR"),
@@ -118,7 +119,8 @@ impl Environment {
         {
             list.push(self.context("Docker context", &name));
         }
-        let mut socket = |origin, path: PathBuf| list.push(Candidate::new(origin, format!("unix://{}", path.display())));
+        let mut socket =
+            |origin, path: PathBuf| list.push(Candidate::new(origin, format!("unix://{}", path.display())));
         socket("default socket", "/var/run/docker.sock".into());
         if let Some(runtime) = &self.runtime {
             socket("rootless Docker", runtime.join("docker.sock"));
@@ -173,7 +175,8 @@ impl Environment {
             .and_then(|text| serde_json::from_slice::<Meta>(&text).map_err(|error| error.to_string()))
             .map(|meta| Address {
                 host: meta.endpoints.docker.host,
-                certificates: Some(config.join("contexts/tls").join(&id).join("docker")).filter(|folder| folder.is_dir()),
+                certificates: Some(config.join("contexts/tls").join(&id).join("docker"))
+                    .filter(|folder| folder.is_dir()),
             })
             .map_err(|why| format!("{}: {why}", path.display()));
         Candidate { origin, address }
@@ -194,14 +197,16 @@ impl Address {
         let version = bollard::API_DEFAULT_VERSION;
         let seconds = REQUEST_TIMEOUT.as_secs();
         match &self.certificates {
-            Some(folder) if !self.host.starts_with("unix://") && !self.host.starts_with("ssh://") => Docker::connect_with_ssl(
-                &self.host,
-                &folder.join("key.pem"),
-                &folder.join("cert.pem"),
-                &folder.join("ca.pem"),
-                seconds,
-                version,
-            ),
+            Some(folder) if !self.host.starts_with("unix://") && !self.host.starts_with("ssh://") => {
+                Docker::connect_with_ssl(
+                    &self.host,
+                    &folder.join("key.pem"),
+                    &folder.join("cert.pem"),
+                    &folder.join("ca.pem"),
+                    seconds,
+                    version,
+                )
+            }
             _ => Docker::connect_with_host(&self.host),
         }
         .map_err(|error| explain(&error))
@@ -372,7 +377,8 @@ mod tests {
 
     #[test]
     fn sockets_in_order() {
-        let environment = Environment { home: Some("/home/a".into()), runtime: Some("/run/user/7".into()), ..Environment::default() };
+        let environment =
+            Environment { home: Some("/home/a".into()), runtime: Some("/run/user/7".into()), ..Environment::default() };
         assert_eq!(
             hosts(&environment),
             [
@@ -416,7 +422,13 @@ mod tests {
             Candidate::new("DOCKER_HOST", "carrier-pigeon://roof"),
         ];
         let text = Engine::first(candidates).await.unwrap_err().to_string();
-        for part in ["none.sock: No such file", "dead.sock: Connection refused", "carrier-pigeon://roof", "apt-get install docker.io", "--setup"] {
+        for part in [
+            "none.sock: No such file",
+            "dead.sock: Connection refused",
+            "carrier-pigeon://roof",
+            "apt-get install docker.io",
+            "--setup",
+        ] {
             assert!(text.contains(part), "{part} is not in: {text}");
         }
     }

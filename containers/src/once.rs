@@ -51,7 +51,8 @@ pub async fn run_once_with_volumes(
     host.mounts = Some(volumes.iter().map(|(volume, path)| mount(volume, path)).collect());
     host.cap_drop = (!as_root).then(|| vec!["ALL".into()]);
     let user = if as_root { 0 } else { BUILDER };
-    let mut command = vec!["-i".to_owned(), "PATH=/usr/sbin:/usr/bin:/sbin:/bin".into(), "LC_ALL=C.UTF-8".into(), "TZ=UTC".into()];
+    let mut command =
+        vec!["-i".to_owned(), "PATH=/usr/sbin:/usr/bin:/sbin:/bin".into(), "LC_ALL=C.UTF-8".into(), "TZ=UTC".into()];
     command.extend(env.iter().map(|(key, value)| format!("{key}={value}")));
     command.extend(["/bin/sh".into(), SCRIPT.into()]);
     let body = ContainerCreateBody {

@@ -110,7 +110,12 @@ pub struct PhaseRecord {
 pub async fn run(engine: &Engine, spec: PhaseSpec, event: &mut dyn FnMut(PhaseEvent)) -> Result<PhaseRecord, Error> {
     let begin = Instant::now();
     let mut log = Log::create(&spec.log)?;
-    let mut record = PhaseRecord { name: spec.name.clone(), jobs: spec.jobs.max(1), log: spec.log.clone(), ..PhaseRecord::default() };
+    let mut record = PhaseRecord {
+        name: spec.name.clone(),
+        jobs: spec.jobs.max(1),
+        log: spec.log.clone(),
+        ..PhaseRecord::default()
+    };
     loop {
         record.attempts += 1;
         let attempt = attempt(engine, &spec, record.jobs, &mut log, event).await?;
@@ -185,13 +190,18 @@ impl PhaseRecord {
 fn out_of_memory(spec: &PhaseSpec, lack: Lack, record: PhaseRecord) -> Error {
     let what = match lack {
         Lack::Alone(file) => file,
-        Lack::Together => format!("a process that the script starts (the end of its log, {}, may name it)", spec.log.display()),
+        Lack::Together => {
+            format!("a process that the script starts (the end of its log, {}, may name it)", spec.log.display())
+        }
     };
     Error::OutOfMemory {
         phase: spec.name.clone(),
         what,
         budget: ByteSize(spec.memory_bytes).to_string(),
-        hint: format!(", such as `--memory {}`", String::from(ByteSize((spec.memory_bytes * 3 / 2).div_ceil(512 * MIB) * 512 * MIB))),
+        hint: format!(
+            ", such as `--memory {}`",
+            String::from(ByteSize((spec.memory_bytes * 3 / 2).div_ceil(512 * MIB) * 512 * MIB))
+        ),
         record: Box::new(record),
     }
 }
@@ -252,11 +262,17 @@ async fn attempt(
         Some(report) if report.exit == exit => {}
         _ if state.oom_killed == Some(true) => done.report = None,
         // The driver always reports, unless it was killed, or could not be started at all.
-        _ if exit == 137 || exit == 143 => return Err(Error::KilledFromOutside { name: format!("the phase {}", spec.name), exit }),
+        _ if exit == 137 || exit == 143 => {
+            return Err(Error::KilledFromOutside { name: format!("the phase {}", spec.name), exit });
+        }
         _ => {
             return Err(Error::Engine {
                 doing,
-                why: format!("the phase left no report (exit {exit}). {}The log is {}", state.error.unwrap_or_default(), spec.log.display()),
+                why: format!(
+                    "the phase left no report (exit {exit}). {}The log is {}",
+                    state.error.unwrap_or_default(),
+                    spec.log.display()
+                ),
             });
         }
     }
@@ -269,7 +285,8 @@ async fn attempt(
 
 /// The report is the only entry of what the engine sends.
 fn read_report(reader: &mut dyn Read) -> Result<Option<Report>, Error> {
-    let broken = |error: std::io::Error| Error::Archive { archive: format!("the archive of {REPORT}"), why: error.to_string() };
+    let broken =
+        |error: std::io::Error| Error::Archive { archive: format!("the archive of {REPORT}"), why: error.to_string() };
     let mut archive = tar::Archive::new(reader);
     let Some(entry) = archive.entries().map_err(broken)?.next() else { return Ok(None) };
     let mut text = String::new();
@@ -286,7 +303,8 @@ async fn fetch(engine: &Engine, container: &Container, spec: &PhaseSpec, path: &
     // A file lands under its own name in the folder given; a folder's content in that folder.
     let parent = spec.download_dir.join(inside.parent().unwrap_or(Path::new("")));
     std::fs::create_dir_all(&parent).map_err(Error::io("create", &parent))?;
-    let holder = tempfile::Builder::new().prefix(".fetch-").tempdir_in(&parent).map_err(Error::io("write to", &parent))?;
+    let holder =
+        tempfile::Builder::new().prefix(".fetch-").tempdir_in(&parent).map_err(Error::io("write to", &parent))?;
     if !get(engine, container, path, holder.path()).await? {
         return Ok(());
     }
@@ -336,7 +354,12 @@ fn uploads(spec: &PhaseSpec, script: &str, environment: &BTreeMap<String, String
     all
 }
 
-fn body(engine: &Engine, spec: &PhaseSpec, script: &str, environment: &BTreeMap<String, String>) -> ContainerCreateBody {
+fn body(
+    engine: &Engine,
+    spec: &PhaseSpec,
+    script: &str,
+    environment: &BTreeMap<String, String>,
+) -> ContainerCreateBody {
     let bytes = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let mut host = isolated(engine);
     host.cap_drop = Some(vec!["ALL".into()]);
@@ -349,7 +372,8 @@ fn body(engine: &Engine, spec: &PhaseSpec, script: &str, environment: &BTreeMap<
     // What lies in /tmp counts as the container's memory.
     let temporary = (spec.memory_bytes / 4).clamp(64 * MIB, 2048 * MIB);
     host.tmpfs = Some([("/tmp".to_owned(), format!("rw,exec,nosuid,nodev,mode=1777,size={temporary}"))].into());
-    let limit = |name: &str, value: i64| ResourcesUlimits { name: Some(name.into()), soft: Some(value), hard: Some(value) };
+    let limit =
+        |name: &str, value: i64| ResourcesUlimits { name: Some(name.into()), soft: Some(value), hard: Some(value) };
     host.ulimits = Some(vec![limit("core", 0), limit("nofile", 16384)]);
     let mut mounts = vec![mount(&spec.volume, "/build")];
     mounts.extend(spec.cache_volume.as_ref().map(|volume| mount(volume, "/ccache")));

@@ -14,8 +14,20 @@ use tar::{Archive, Builder, EntryType, Header};
 use crate::error::Error;
 
 /// What belongs to a container and not to its image: made anew at every start, and by each engine in its own way.
-const OF_THE_ENGINE: &[&str] =
-    &[".dockerenv", "run/.containerenv", ".run-once", "debs", "debs/**", "dev/**", "proc/**", "sys/**", "etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab"];
+const OF_THE_ENGINE: &[&str] = &[
+    ".dockerenv",
+    "run/.containerenv",
+    ".run-once",
+    "debs",
+    "debs/**",
+    "dev/**",
+    "proc/**",
+    "sys/**",
+    "etc/hostname",
+    "etc/hosts",
+    "etc/resolv.conf",
+    "etc/mtab",
+];
 
 /// The folders that are links into `/usr` where `/usr` is merged (Debian's usrmerge; debootstrap makes the same).
 fn merged_folders(target: &Target) -> &'static [&'static str] {
@@ -51,7 +63,10 @@ pub(crate) fn merge(writer: &mut impl Write, debs: &[(PinnedDeb, PathBuf)], targ
     for link in links {
         merger.folder(&Path::new("usr").join(link))?;
         let mut header = header(EntryType::Symlink, 0o777, 0, 0, 0);
-        merger.builder.append_link(&mut header, link, format!("usr/{link}")).map_err(Error::io("send to", "the engine"))?;
+        merger
+            .builder
+            .append_link(&mut header, link, format!("usr/{link}"))
+            .map_err(Error::io("send to", "the engine"))?;
         merger.seen.insert(link.into());
     }
     // base-files knows the permissions of the common folders; the first to bring a folder decides.
@@ -82,7 +97,9 @@ impl<W: Write> Merger<W> {
     fn place(&self, path: &Path) -> PathBuf {
         let clean: PathBuf = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
         match clean.components().next() {
-            Some(Component::Normal(top)) if self.links.iter().any(|link| *top == **link) => Path::new("usr").join(clean),
+            Some(Component::Normal(top)) if self.links.iter().any(|link| *top == **link) => {
+                Path::new("usr").join(clean)
+            }
             _ => clean,
         }
     }
@@ -107,7 +124,10 @@ impl<W: Write> Merger<W> {
                 other => other,
             });
         }
-        Err(Error::Archive { archive: path.display().to_string(), why: "it has no data.tar that this tool can read (gz, xz, zst)".into() })
+        Err(Error::Archive {
+            archive: path.display().to_string(),
+            why: "it has no data.tar that this tool can read (gz, xz, zst)".into(),
+        })
     }
 
     fn data(&mut self, data: impl Read) -> Result<(), Error> {
@@ -186,13 +206,20 @@ impl Normaliser {
     /// and names of owners are left out, and so is what matches `remove`. The order is the engine's, which walks
     /// folders by name.
     pub(crate) fn copy(&self, reader: impl Read, writer: &mut impl Write) -> Result<(), Error> {
-        let broken = |error: io::Error| Error::Archive { archive: "the export of the build root".into(), why: error.to_string() };
+        let broken = |error: io::Error| Error::Archive {
+            archive: "the export of the build root".into(),
+            why: error.to_string(),
+        };
         let mut archive = Archive::new(reader);
         let mut builder = Builder::new(writer);
         for entry in archive.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
-            let path: PathBuf =
-                entry.path().map_err(broken)?.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+            let path: PathBuf = entry
+                .path()
+                .map_err(broken)?
+                .components()
+                .filter(|part| matches!(part, Component::Normal(_)))
+                .collect();
             if path.as_os_str().is_empty() || self.remove.is_match(&path) {
                 continue;
             }
@@ -204,7 +231,8 @@ impl Normaliser {
                 }
                 EntryType::Link => {
                     let target = entry.link_name().map_err(broken)?.unwrap_or_default();
-                    let target: PathBuf = target.components().filter(|part| matches!(part, Component::Normal(_))).collect();
+                    let target: PathBuf =
+                        target.components().filter(|part| matches!(part, Component::Normal(_))).collect();
                     if self.remove.is_match(&target) {
                         return Err(Error::Archive {
                             archive: "the export of the build root".into(),
@@ -264,7 +292,12 @@ mod tests {
             .map(|entry| {
                 let entry = entry.unwrap();
                 let header = entry.header();
-                let owner = format!("{}:{}{}", header.uid().unwrap(), header.gid().unwrap(), header.username().unwrap().unwrap_or(""));
+                let owner = format!(
+                    "{}:{}{}",
+                    header.uid().unwrap(),
+                    header.gid().unwrap(),
+                    header.username().unwrap().unwrap_or("")
+                );
                 (entry.path().unwrap().display().to_string(), header.mtime().unwrap(), header.mode().unwrap(), owner)
             })
             .collect()
@@ -292,14 +325,22 @@ mod tests {
         let mut bytes = Vec::new();
         normaliser.copy(entries(1000, "one").as_slice(), &mut bytes).unwrap();
         assert_eq!(Digest::of(&bytes), first);
-        let expected = [("etc/passwd", 100, 0o644), ("usr/bin/su", 50, 0o4755), ("usr/bin/sg", 50, 0o4755), (long, 50, 0o644), ("var/log", 100, 0o755)];
-        let expected: Vec<_> = expected.map(|(path, time, mode)| (path.to_owned(), time, mode, "3:4".to_owned())).into();
+        let expected = [
+            ("etc/passwd", 100, 0o644),
+            ("usr/bin/su", 50, 0o4755),
+            ("usr/bin/sg", 50, 0o4755),
+            (long, 50, 0o644),
+            ("var/log", 100, 0o755),
+        ];
+        let expected: Vec<_> =
+            expected.map(|(path, time, mode)| (path.to_owned(), time, mode, "3:4".to_owned())).into();
         assert_eq!(listed(&bytes), expected);
     }
 
     #[test]
     fn a_link_to_something_removed_is_named() {
-        let bytes = archive(&[("tmp/a", EntryType::Regular, "a", 1, 0o644), ("usr/a", EntryType::Link, "tmp/a", 1, 0o644)]);
+        let bytes =
+            archive(&[("tmp/a", EntryType::Regular, "a", 1, 0o644), ("usr/a", EntryType::Link, "tmp/a", 1, 0o644)]);
         let error = Normaliser::new(&["tmp/**".into()], 100).unwrap().digest(bytes.as_slice()).unwrap_err().to_string();
         assert!(error.contains("usr/a is a hard link to tmp/a"), "{error}");
     }

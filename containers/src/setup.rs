@@ -22,7 +22,9 @@ pub async fn setup(state: &Path, progress: &dyn Fn(&str)) -> Result<Engine, Erro
         Err(error) => error,
     };
     // Where the user named an engine, installing another one would not help.
-    if std::env::var_os("DOCKER_HOST").is_some_and(|host| !host.is_empty()) || std::env::var_os("DOCKER_CONTEXT").is_some() {
+    if std::env::var_os("DOCKER_HOST").is_some_and(|host| !host.is_empty())
+        || std::env::var_os("DOCKER_CONTEXT").is_some()
+    {
         return Err(none);
     }
     let dockerd = match program("dockerd") {
@@ -44,7 +46,10 @@ pub async fn setup(state: &Path, progress: &dyn Fn(&str)) -> Result<Engine, Erro
 }
 
 fn program(name: &str) -> Option<PathBuf> {
-    ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin"].iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists())
+    ["/usr/sbin", "/usr/bin", "/usr/local/bin", "/usr/local/sbin"]
+        .iter()
+        .map(|folder| Path::new(folder).join(name))
+        .find(|path| path.exists())
 }
 
 fn root() -> bool {
@@ -66,7 +71,8 @@ async fn install(state: &Path, progress: &dyn Fn(&str)) -> Result<(), Error> {
         return Err(Error::Setup {
             step: "installing docker.io".into(),
             why: "this machine has no apt-get".into(),
-            next: "Install Docker or Podman with your distribution's tools, start it, then run the same command again.".into(),
+            next: "Install Docker or Podman with your distribution's tools, start it, then run the same command again."
+                .into(),
         });
     }
     if !root() {
@@ -77,7 +83,10 @@ async fn install(state: &Path, progress: &dyn Fn(&str)) -> Result<(), Error> {
     let log = state.join("apt-get.log");
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
-        command.args(["-q", "-y", "-o", "DPkg::Lock::Timeout=300"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        command
+            .args(["-q", "-y", "-o", "DPkg::Lock::Timeout=300"])
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive");
         command
     };
     if run(apt(&["install", "--no-install-recommends", "docker.io"]), &log).await?.is_ok() {
@@ -115,7 +124,10 @@ async fn with_systemd(progress: &dyn Fn(&str)) -> Result<Engine, Error> {
         return Err(as_root(STEP));
     }
     progress("starting docker.service");
-    let output = Command::new("systemctl").args(["enable", "--now", "docker.service"]).output().map_err(Error::io("run", "systemctl"))?;
+    let output = Command::new("systemctl")
+        .args(["enable", "--now", "docker.service"])
+        .output()
+        .map_err(Error::io("run", "systemctl"))?;
     let failed = |why: String| Error::Setup {
         step: STEP.into(),
         why,
@@ -143,6 +155,7 @@ async fn in_background(
     progress(&format!("starting {} in the background (log: {})", dockerd.display(), log.display()));
     let file = File::options().append(true).create(true).open(&log).map_err(Error::io("write", &log))?;
     let copy = file.try_clone().map_err(Error::io("write", &log))?;
+    forget_dead(Path::new("/var/run/docker.pid"));
     // A session of its own: Ctrl-C in the terminal, and the terminal's end, are meant for us alone.
     // setsid(1) becomes the daemon, under the same pid.
     let mut command = Command::new("/usr/bin/setsid");
@@ -159,6 +172,18 @@ async fn in_background(
                set DOCKER_HOST to an engine elsewhere, or set right what the log says and run the same command again."
             .into(),
     })
+}
+
+/// A killed dockerd leaves its pid file, and a new one refuses to start while any process has that pid,
+/// be it a zombie or a stranger.
+fn forget_dead(pid_file: &Path) {
+    let Some(pid) = fs::read_to_string(pid_file).ok().and_then(|text| text.trim().parse::<u32>().ok()) else { return };
+    // proc(5): `pid (comm) state …`
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let alive = stat.split_once("(dockerd) ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']));
+    if !alive {
+        let _ = fs::remove_file(pid_file);
+    }
 }
 
 /// Waits until the engine answers; the error is the reason why it never will.
@@ -205,6 +230,27 @@ fn tail(log: &Path) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_pid_file_of_a_dead_daemon_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("docker.pid");
+        // This process lives, but is no dockerd.
+        fs::write(&file, std::process::id().to_string()).unwrap();
+        forget_dead(&file);
+        assert!(!file.exists());
+        let fake = folder.path().join("dockerd");
+        fs::copy("/bin/sleep", &fake).unwrap();
+        let mut child = Command::new(&fake).arg("60").spawn().unwrap();
+        fs::write(&file, child.id().to_string()).unwrap();
+        forget_dead(&file);
+        assert!(file.exists(), "it runs");
+        child.kill().unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        forget_dead(&file);
+        assert!(!file.exists(), "it is a zombie");
+        child.wait().unwrap();
+    }
+
     #[tokio::test]
     async fn a_daemon_that_dies_shows_the_end_of_its_log() {
         let state = tempfile::tempdir().unwrap();
@@ -217,7 +263,10 @@ mod tests {
             assert!(text.contains("sudo dockerd"), "{text}");
             return;
         }
-        assert!(text.contains("exit status: 1") && text.contains("failed: no overlay") && text.contains("DOCKER_HOST"), "{text}");
+        assert!(
+            text.contains("exit status: 1") && text.contains("failed: no overlay") && text.contains("DOCKER_HOST"),
+            "{text}"
+        );
         assert!(text.contains("line 50") && !text.contains("line 20\n"), "{text}");
         let pid = fs::read_to_string(state.path().join("dockerd.pid")).unwrap();
         assert!(pid.trim().parse::<u32>().is_ok(), "{pid}");

@@ -97,7 +97,13 @@ async fn idle(engine: &Engine, image: &str, volume: &str) -> Result<Container, E
 
 /// Puts files below `root` of a container. Folders on the way belong to `owner` too, unless that is root:
 /// in a root file system they mostly exist, and must keep their permissions.
-pub(crate) async fn put(engine: &Engine, container: &Container, root: &'static str, uploads: Vec<Upload>, owner: u64) -> Result<(), Error> {
+pub(crate) async fn put(
+    engine: &Engine,
+    container: &Container,
+    root: &'static str,
+    uploads: Vec<Upload>,
+    owner: u64,
+) -> Result<(), Error> {
     let options = UploadToContainerOptionsBuilder::default().path(root).build();
     let (body, producer) = produce(move |writer| pack(writer, root, &uploads, owner));
     let docker = engine.patient();
@@ -202,7 +208,10 @@ impl<W: Write> Packer<W> {
         let mut counted = Counted { inner: file.take(size), count: 0 };
         self.file(path, mode, size, &mut counted)?;
         if counted.count != size {
-            return Err(Error::Archive { archive: source.display().to_string(), why: "it shrank while it was read; run the command again".into() });
+            return Err(Error::Archive {
+                archive: source.display().to_string(),
+                why: "it shrank while it was read; run the command again".into(),
+            });
         }
         Ok(())
     }
@@ -234,10 +243,17 @@ impl<W: Write> Packer<W> {
                 let target = std::fs::read_link(entry.path()).map_err(Error::io("read", entry.path()))?;
                 self.link(EntryType::Symlink, &path, &target)?;
             } else if kind.is_file() {
-                let mode = entry.metadata().map_err(|error| Error::io("read", entry.path())(error.into()))?.permissions().mode();
+                let mode = entry
+                    .metadata()
+                    .map_err(|error| Error::io("read", entry.path())(error.into()))?
+                    .permissions()
+                    .mode();
                 self.host_file(&path, if mode & 0o100 == 0 { 0o644 } else { 0o755 }, entry.path())?;
             } else {
-                return Err(Error::Request(format!("{}: neither file, folder nor symlink; remove it", entry.path().display())));
+                return Err(Error::Request(format!(
+                    "{}: neither file, folder nor symlink; remove it",
+                    entry.path().display()
+                )));
             }
         }
         Ok(())
@@ -269,7 +285,8 @@ impl<W: Write> Packer<W> {
                 }
                 EntryType::XGlobalHeader => {}
                 kind => {
-                    let why = format!("{} is of the kind {kind:?}; only files, folders and links are taken", path.display());
+                    let why =
+                        format!("{} is of the kind {kind:?}; only files, folders and links are taken", path.display());
                     return Err(Error::Archive { archive: name, why });
                 }
             }
@@ -332,7 +349,10 @@ fn unpack(reader: &mut dyn Read, origin: &str, dest: &Path) -> Result<(), Error>
             first = path.components().next().map(|part| part.as_os_str().to_owned());
         }
         if !entry.unpack_in(aside.path()).map_err(broken)? {
-            return Err(Error::Archive { archive: name, why: format!("the entry '{}' leads out of it", path.display()) });
+            return Err(Error::Archive {
+                archive: name,
+                why: format!("the entry '{}' leads out of it", path.display()),
+            });
         }
     }
     let Some(first) = first else { return Ok(()) };

@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn reports() {
-        let report = Report::parse("exit 2\npeak 4096\nkills 1\ncpu 1500000\ntogether a b.cpp\nalone a b.cpp\n").unwrap();
+        let report =
+            Report::parse("exit 2\npeak 4096\nkills 1\ncpu 1500000\ntogether a b.cpp\nalone a b.cpp\n").unwrap();
         assert_eq!((report.exit, report.peak, report.kills, report.cpu), (2, Some(4096), 1, Some(1.5)));
         assert_eq!((report.together, report.alone), (vec!["a b.cpp".to_owned()], vec!["a b.cpp".to_owned()]));
         assert_eq!(Report::parse("peak 1\n"), None);

@@ -63,5 +63,8 @@ pub async fn list(engine: &Engine) -> Result<Vec<Volume>, Error> {
     let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
     let answer = engine.docker.list_volumes(Some(options)).await;
     let found = answer.map_err(|error| engine.error("listing volumes".into(), error))?.volumes.unwrap_or_default();
-    Ok(found.into_iter().map(|volume| Volume { name: volume.name, labels: volume.labels.into_iter().collect() }).collect())
+    Ok(found
+        .into_iter()
+        .map(|volume| Volume { name: volume.name, labels: volume.labels.into_iter().collect() })
+        .collect())
 }

@@ -129,7 +129,9 @@ mod tests {
     #[test]
     fn refuses_what_is_cut_off() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        for bytes in [&b"!<arch>\nx"[..], b"PK", b"!<arch>\nx               0           0     0     100644  9         `\nabc"] {
+        for bytes in
+            [&b"!<arch>\nx"[..], b"PK", b"!<arch>\nx               0           0     0     100644  9         `\nabc"]
+        {
             std::fs::write(file.path(), bytes).unwrap();
             assert_eq!(DebFile::open(file.path()).unwrap_err().kind(), io::ErrorKind::InvalidData);
         }

@@ -29,8 +29,18 @@ pub struct BuildInfo<'a> {
 /// Variables that dpkg-genbuildinfo(1) writes, as far as a phase has them. The others are paths or figures of the
 /// machine, or follow from the recipe.
 const VARIABLES: [&str; 12] = [
-    "CFLAGS", "CPPFLAGS", "CXXFLAGS", "DEB_BUILD_OPTIONS", "DEB_BUILD_PROFILES", "LANG", "LC_ALL", "LDFLAGS", "MAKEFLAGS",
-    "PATH", "SOURCE_DATE_EPOCH", "TZ",
+    "CFLAGS",
+    "CPPFLAGS",
+    "CXXFLAGS",
+    "DEB_BUILD_OPTIONS",
+    "DEB_BUILD_PROFILES",
+    "LANG",
+    "LC_ALL",
+    "LDFLAGS",
+    "MAKEFLAGS",
+    "PATH",
+    "SOURCE_DATE_EPOCH",
+    "TZ",
 ];
 
 /// The text, unsigned. Checksums are taken from the packages in `folder`.
@@ -46,7 +56,8 @@ pub fn text(info: &BuildInfo<'_>, packages: &[BinaryPackage], folder: &Path) -> 
         sha1 += &format!("\n {} {end}", sums.sha1);
         sha256 += &format!("\n {} {end}", sums.sha256);
     }
-    let depends: Vec<String> = info.lock.packages.iter().map(|deb| format!("\n {} (= {})", deb.name, deb.version)).collect();
+    let depends: Vec<String> =
+        info.lock.packages.iter().map(|deb| format!("\n {} (= {})", deb.name, deb.version)).collect();
     let environment: String = info
         .environment
         .iter()

@@ -15,17 +15,14 @@ pub struct ByteSize(pub u64);
 #[error("'{0}' is not a size in bytes: write a number and B, KiB, MiB, GiB or TiB, such as 4GiB")]
 pub struct NotASize(String);
 
-const UNITS: [(&str, u64); 5] =
-    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+const UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 impl FromStr for ByteSize {
     type Err = NotASize;
     fn from_str(text: &str) -> Result<Self, NotASize> {
         let bad = || NotASize(text.to_owned());
-        let (number, unit) = UNITS
-            .iter()
-            .find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))
-            .unwrap_or((text, 1));
+        let (number, unit) =
+            UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit))).unwrap_or((text, 1));
         let number: f64 = number.trim().parse().map_err(|_| bad())?;
         if !number.is_finite() || number < 0.0 || (unit == 1 && number.fract() != 0.0) {
             return Err(bad());

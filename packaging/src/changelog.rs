@@ -56,10 +56,8 @@ pub enum ChangelogError {
 impl Changelog {
     /// Reads and checks a changelog.
     pub fn read(path: &Path) -> Result<Self, ChangelogError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ChangelogError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ChangelogError::Read { path: path.to_owned(), source })?;
         Self::parse(path, text)
     }
 
@@ -76,10 +74,7 @@ impl Changelog {
         let (source, rest) = heading.split_once(" (").ok_or_else(bad)?;
         let (version, rest) = rest.split_once(") ").ok_or_else(bad)?;
         let (distribution, options) = rest.split_once(';').ok_or_else(bad)?;
-        let urgency = options
-            .split(',')
-            .find_map(|option| option.trim().strip_prefix("urgency="))
-            .ok_or_else(bad)?;
+        let urgency = options.split(',').find_map(|option| option.trim().strip_prefix("urgency=")).ok_or_else(bad)?;
         if !valid_package_name(source) {
             return Err(wrong(number, &format!("'{source}' is not a package name (policy 5.6.1)")));
         }
@@ -87,9 +82,9 @@ impl Changelog {
         let mut changes = String::new();
         for (number, line) in lines {
             if let Some(trailer) = line.strip_prefix(" -- ") {
-                let (maintainer, date) = trailer
-                    .split_once(">  ")
-                    .ok_or_else(|| wrong(number, "the trailer is not ' -- NAME <ADDRESS>  DATE' (two spaces before the date)"))?;
+                let (maintainer, date) = trailer.split_once(">  ").ok_or_else(|| {
+                    wrong(number, "the trailer is not ' -- NAME <ADDRESS>  DATE' (two spaces before the date)")
+                })?;
                 let epoch = OffsetDateTime::parse(date.trim(), &Rfc2822)
                     .map_err(|_| wrong(number, &format!("'{}' is not a date as RFC 2822 has it", date.trim())))?
                     .unix_timestamp();
@@ -111,15 +106,16 @@ impl Changelog {
             changes.push_str(line.trim_end());
             changes.push('\n');
         }
-        Err(wrong(text.lines().count().saturating_sub(1), "the newest entry has no trailer line ' -- NAME <ADDRESS>  DATE'"))
+        Err(wrong(
+            text.lines().count().saturating_sub(1),
+            "the newest entry has no trailer line ' -- NAME <ADDRESS>  DATE'",
+        ))
     }
 
     /// The same changelog with something appended to the newest version, such as `+local`.
     pub fn with_suffix(mut self, suffix: &str) -> Self {
         let version = format!("{}{suffix}", self.version);
-        self.text = self
-            .text
-            .replacen(&format!("({})", self.version), &format!("({version})"), 1);
+        self.text = self.text.replacen(&format!("({})", self.version), &format!("({version})"), 1);
         self.version = version;
         self
     }
@@ -140,9 +136,7 @@ impl Changelog {
 pub(crate) fn valid_package_name(name: &str) -> bool {
     name.len() >= 2
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
 }
 
 /// Policy 5.6.12, as far as it can be checked without the archive.
@@ -183,7 +177,9 @@ mod tests {
         assert_eq!(log.maintainer, "A B <a@example.org>");
         let local = log.with_suffix("+local");
         assert_eq!(local.version, "1:1.7.2~rc1-1+local");
-        assert!(local.text.starts_with("mesos (1:1.7.2~rc1-1+local) bookworm;") && local.text.contains("mesos (1.0-1) x"));
+        assert!(
+            local.text.starts_with("mesos (1:1.7.2~rc1-1+local) bookworm;") && local.text.contains("mesos (1.0-1) x")
+        );
     }
 
     #[test]
@@ -200,7 +196,10 @@ mod tests {
             (" -- A", "  -- A", "a line of an entry"),
         ] {
             let error = parse(&TEXT.replacen(from, to, 1)).unwrap_err();
-            assert!(error.starts_with("changelog, line ") && error.contains(expected), "{error}\n-- should contain: {expected}");
+            assert!(
+                error.starts_with("changelog, line ") && error.contains(expected),
+                "{error}\n-- should contain: {expected}"
+            );
         }
         assert!(parse("").unwrap_err().contains("there is no entry"));
         assert!(parse("a1 (1) x; urgency=low\n\n  * One.\n").unwrap_err().contains("no trailer"));

@@ -25,7 +25,9 @@ pub fn text(
     let section = source.map_or("misc", |package| package.section.as_str());
     let buildinfo = file_name(changelog, architecture, "buildinfo");
     let mut files = vec![(buildinfo, section, "optional")];
-    files.extend(packages.iter().map(|package| (package.file.clone(), package.section.as_str(), package.priority.as_str())));
+    files.extend(
+        packages.iter().map(|package| (package.file.clone(), package.section.as_str(), package.priority.as_str())),
+    );
     let (mut sha1, mut sha256, mut md5) = (String::new(), String::new(), String::new());
     for (file, section, priority) in files {
         let sums = Checksums::of_file(&folder.join(&file))?;
@@ -36,7 +38,9 @@ pub fn text(
     }
     let descriptions: String = packages
         .iter()
-        .map(|package| format!("\n {} - {}{}", package.name, package.synopsis, if package.debug { " (debug)" } else { "" }))
+        .map(|package| {
+            format!("\n {} - {}{}", package.name, package.synopsis, if package.debug { " (debug)" } else { "" })
+        })
         .collect();
     Ok(format!(
         "Format: 1.8\nDate: {}\nSource: {}\nBinary: {}\nArchitecture: {}\nVersion: {}\nDistribution: {}\nUrgency: {}\n\

@@ -68,8 +68,12 @@ impl Manifest {
             }
             all.insert(package.name.clone(), Contents { entries: contents.entries });
         }
-        let lost: Vec<&str> =
-            tree.paths.keys().filter(|p| !owners.contains_key(*p) && !tree.omitted.contains(*p)).map(String::as_str).collect();
+        let lost: Vec<&str> = tree
+            .paths
+            .keys()
+            .filter(|p| !owners.contains_key(*p) && !tree.omitted.contains(*p))
+            .map(String::as_str)
+            .collect();
         if !lost.is_empty() {
             problems.push(format!(
                 "these staged files belong to no package; add them to a package's assets, or to `omit`:{}",
@@ -83,13 +87,21 @@ impl Manifest {
             .collect();
         if !twice.is_empty() {
             let twice: Vec<&str> = twice.iter().map(String::as_str).collect();
-            problems.push(format!("these staged files belong to more than one package; narrow the patterns:{}", list(&twice)));
+            problems.push(format!(
+                "these staged files belong to more than one package; narrow the patterns:{}",
+                list(&twice)
+            ));
         }
         problems.extend(same_path_twice(&all));
         if problems.is_empty() { Ok(all) } else { Err(self.invalid(problems.join("\n"))) }
     }
 
-    fn contents(&self, package: &PackageSpec, tree: &Tree, problems: &mut Vec<String>) -> Result<Resolved, ManifestError> {
+    fn contents(
+        &self,
+        package: &PackageSpec,
+        tree: &Tree,
+        problems: &mut Vec<String>,
+    ) -> Result<Resolved, ManifestError> {
         let mut resolved = Resolved::default();
         for rule in &package.assets {
             let (source, dest, mode) = match rule {
@@ -356,12 +368,21 @@ mod tests {
             asset("config/o*", "etc/"),
         ]
         .concat();
-        let staged = ["usr/bin/tool", "usr/lib/t/liba.so", "usr/lib/t/link", "usr/share/a/b/c", "usr/share/d", "opt/q/one"];
+        let staged =
+            ["usr/bin/tool", "usr/lib/t/liba.so", "usr/lib/t/link", "usr/share/a/b/c", "usr/share/d", "opt/q/one"];
         let all = resolve(&aa, &asset("stage/usr/lib/*/link", "usr/lib/t/link2"), "", &staged).unwrap();
         let paths: Vec<&str> = all["aa"].entries.keys().map(String::as_str).collect();
         assert_eq!(
             paths,
-            ["etc/one", "opt/y/one", "usr/lib/t/liba.so", "usr/sbin/tool", "usr/share/doc/aa/copyright", "usr/share/x/a/b/c", "usr/share/x/d"]
+            [
+                "etc/one",
+                "opt/y/one",
+                "usr/lib/t/liba.so",
+                "usr/sbin/tool",
+                "usr/share/doc/aa/copyright",
+                "usr/share/x/a/b/c",
+                "usr/share/x/d"
+            ]
         );
         assert_eq!(all["bb"].entries["usr/lib/t/link2/link"], Entry::Link { target: "target".into() });
     }
@@ -369,11 +390,17 @@ mod tests {
     #[test]
     fn every_staged_file_has_one_owner() {
         let error = resolve(&asset("stage/a", "a"), "", "", &["a", "b"]).unwrap_err();
-        assert!(error.contains("belong to no package") && error.contains("stage/b") && !error.contains("stage/a\n"), "{error}");
+        assert!(
+            error.contains("belong to no package") && error.contains("stage/b") && !error.contains("stage/a\n"),
+            "{error}"
+        );
         let error = resolve(&asset("stage/*", "x/"), &asset("stage/b", "b"), "", &["a", "b"]).unwrap_err();
         assert!(error.contains("b (aa, bb)"), "{error}");
         let error = resolve(&asset("stage/c", "c"), &asset("stage/*", "x/"), "\"stage/z*\"", &["a"]).unwrap_err();
-        assert!(error.contains("'stage/c' matches no file") && error.contains("'stage/z*' matches no staged file"), "{error}");
+        assert!(
+            error.contains("'stage/c' matches no file") && error.contains("'stage/z*' matches no staged file"),
+            "{error}"
+        );
         let all = resolve(&asset("stage/**/*", "x/"), "", "\"stage/**/*.la\"", &["a", "q/b.la"]).unwrap();
         assert_eq!(all["aa"].entries.keys().filter(|path| path.starts_with("x/")).count(), 1);
     }

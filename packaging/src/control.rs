@@ -8,9 +8,30 @@ use xz2::write::XzEncoder;
 
 /// The order in which dpkg-gencontrol(1) writes the fields of a binary package.
 const ORDER: [&str; 24] = [
-    "Package", "Source", "Version", "Auto-Built-Package", "Architecture", "Maintainer", "Installed-Size", "Pre-Depends",
-    "Depends", "Recommends", "Suggests", "Enhances", "Conflicts", "Breaks", "Replaces", "Provides", "Section", "Priority",
-    "Multi-Arch", "Homepage", "Essential", "Tag", "Description", "Build-Ids",
+    "Package",
+    "Source",
+    "Version",
+    "Auto-Built-Package",
+    "Architecture",
+    "Maintainer",
+    "Installed-Size",
+    "Pre-Depends",
+    "Depends",
+    "Recommends",
+    "Suggests",
+    "Enhances",
+    "Conflicts",
+    "Breaks",
+    "Replaces",
+    "Provides",
+    "Section",
+    "Priority",
+    "Multi-Arch",
+    "Homepage",
+    "Essential",
+    "Tag",
+    "Description",
+    "Build-Ids",
 ];
 
 /// One paragraph of a control file (policy 5.1); continuation lines are kept as they are.
@@ -99,7 +120,11 @@ impl ControlArchive {
         names.sort_by_key(|name| (*name != "control", name.as_str()));
         for name in names {
             let content = &self.files[name];
-            let mode = if matches!(name.as_str(), "preinst" | "postinst" | "prerm" | "postrm" | "config") { 0o755 } else { 0o644 };
+            let mode = if matches!(name.as_str(), "preinst" | "postinst" | "prerm" | "postrm" | "config") {
+                0o755
+            } else {
+                0o644
+            };
             let file = header(tar::EntryType::Regular, mode, content.len() as u64, epoch)?;
             append(&mut archive, file, &format!("./{name}"), "", &mut &content[..])?;
         }

@@ -44,7 +44,12 @@ impl Data {
     /// Copies the archive that cargo-deb wrote with the headers that dpkg-deb would write: owned by root by number and
     /// name, dated `epoch`, the root folder first. Folders in `directories` are added. The order is kept; each path
     /// must be there once, after its folder.
-    pub fn normalise(compressed: impl Read, output: impl Write, directories: &[Directory], epoch: i64) -> io::Result<Self> {
+    pub fn normalise(
+        compressed: impl Read,
+        output: impl Write,
+        directories: &[Directory],
+        epoch: i64,
+    ) -> io::Result<Self> {
         let wrong = |problem: String| io::Error::new(io::ErrorKind::InvalidData, problem);
         let mut data = Self::default();
         let mut archive = tar::Builder::new(compressor(output, threads(), BLOCK)?);
@@ -65,7 +70,8 @@ impl Data {
                 }
                 tar::EntryType::Symlink => {
                     let target = entry.link_name()?.ok_or_else(|| wrong(format!("{path} is a link to nothing")))?;
-                    let target = target.to_str().ok_or_else(|| wrong(format!("{path}: its target is not UTF-8")))?.to_owned();
+                    let target =
+                        target.to_str().ok_or_else(|| wrong(format!("{path}: its target is not UTF-8")))?.to_owned();
                     let head = header(tar::EntryType::Symlink, 0o777, 0, epoch)?;
                     append(&mut archive, head, &format!("./{path}"), &target, &mut io::empty())?;
                     Item::Link { target }
@@ -184,7 +190,10 @@ mod tests {
         let directories = [Directory { path: "a/d/e".into(), mode: Some("750".into()) }];
         let mut output = Vec::new();
         let data = Data::normalise(&input[..], &mut output, &directories, 7).unwrap();
-        assert_eq!(data.entries["a/b"], Item::File { mode: 0o644, size: 5, md5: "5d41402abc4b2a76b9719d911017c592".into() });
+        assert_eq!(
+            data.entries["a/b"],
+            Item::File { mode: 0o644, size: 5, md5: "5d41402abc4b2a76b9719d911017c592".into() }
+        );
         let mut found = Vec::new();
         for entry in tar::Archive::new(XzDecoder::new(&output[..])).entries().unwrap() {
             let entry = entry.unwrap();
@@ -192,7 +201,8 @@ mod tests {
             assert_eq!((head.uid().unwrap(), head.username().unwrap(), head.mtime().unwrap()), (0, Some("root"), 7));
             found.push((String::from_utf8(entry.path_bytes().to_vec()).unwrap(), head.mode().unwrap()));
         }
-        let expected = [("./", 0o755), ("./a/", 0o755), ("./a/b", 0o644), (&long, 0o644), ("./a/d/", 0o755), ("./a/d/e/", 0o750)];
+        let expected =
+            [("./", 0o755), ("./a/", 0o755), ("./a/b", 0o644), (&long, 0o644), ("./a/d/", 0o755), ("./a/d/e/", 0o750)];
         assert_eq!(found, expected.map(|(path, mode)| (path.to_owned(), mode)));
         assert_eq!(data.installed_size(), 1 + 1 + 1 + 2);
     }
@@ -200,7 +210,8 @@ mod tests {
     #[test]
     fn the_number_of_threads_does_not_change_the_bytes() {
         // Four blocks of text that does not repeat.
-        let text: Vec<u8> = (0..800_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).map(|b| b % 64).collect();
+        let text: Vec<u8> =
+            (0..800_000u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).map(|b| b % 64).collect();
         let compress = |threads| {
             let mut encoder = compressor(Vec::new(), threads, 1 << 20).unwrap();
             encoder.write_all(&text).unwrap();

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::changelog::Changelog;
 use crate::contents::{Contents, Entry, Origin};
-use crate::debsig;
 use crate::deb_writer::{Content, Package};
+use crate::debsig;
 use crate::digest::Digest;
 use crate::manifest::{Architecture, Lines, Manifest, ManifestError, MultiArch, PackageSpec};
 use crate::split::{Binary, Split};
@@ -96,7 +96,11 @@ pub enum DebError {
 
 /// Writes all packages of the recipe and their `-dbgsym` packages into `folder`, unsigned; sorted by name.
 /// `progress` is told each package's name before it is written.
-pub fn build_all(packing: &Packing<'_>, folder: &Path, progress: &dyn Fn(&str)) -> Result<Vec<BinaryPackage>, DebError> {
+pub fn build_all(
+    packing: &Packing<'_>,
+    folder: &Path,
+    progress: &dyn Fn(&str),
+) -> Result<Vec<BinaryPackage>, DebError> {
     let all = packing.manifest.resolve(&packing.split.stage)?;
     let mut packages = Vec::new();
     for spec in &packing.manifest.packages {
@@ -141,7 +145,11 @@ impl Packing<'_> {
         let binaries: Vec<&Binary> = self.split.binaries.iter().filter(|binary| binary.package == spec.name).collect();
         let all = spec.extra.architecture == Architecture::All;
         if let (true, Some(binary)) = (all, binaries.first()) {
-            return Err(format!("its architecture is all, but {} is a binary of one architecture: use `architecture = \"any\"`", binary.path).into());
+            return Err(format!(
+                "its architecture is all, but {} is a binary of one architecture: use `architecture = \"any\"`",
+                binary.path
+            )
+            .into());
         }
         let description = match (&fields.extended_description, &fields.extended_description_file) {
             (Some(text), _) => text.trim().to_owned(),
@@ -320,7 +328,10 @@ impl Packing<'_> {
             }
         };
         if path.starts_with("usr/share/doc/") && path.ends_with("/changelog.Debian.gz") {
-            return Err(format!("/{path} is written by itself, from the recipe's changelog: take it out of the assets of {package}").into());
+            return Err(format!(
+                "/{path} is written by itself, from the recipe's changelog: take it out of the assets of {package}"
+            )
+            .into());
         }
         Ok((zipped(path), content))
     }
@@ -360,7 +371,8 @@ fn needs_compression(path: &str) -> bool {
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write;
     const UNIX: u8 = 3;
-    let mut encoder = flate2::GzBuilder::new().mtime(0).operating_system(UNIX).write(Vec::new(), flate2::Compression::best());
+    let mut encoder =
+        flate2::GzBuilder::new().mtime(0).operating_system(UNIX).write(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("writing to memory does not fail")
 }
 
@@ -370,7 +382,8 @@ fn library_version(soname: &str) -> Option<(&str, &str)> {
         return Some((name, version));
     }
     let stem = soname.strip_suffix(".so")?;
-    let start = stem.match_indices('-').map(|(i, _)| i).find(|i| stem[i + 1..].starts_with(|c: char| c.is_ascii_digit()))?;
+    let start =
+        stem.match_indices('-').map(|(i, _)| i).find(|i| stem[i + 1..].starts_with(|c: char| c.is_ascii_digit()))?;
     Some((&stem[..start], &stem[start + 1..]))
 }
 

@@ -70,7 +70,10 @@ const FILES: &str = ".files";
 impl Package {
     /// Writes the .deb into `folder` under a temporary name, and renames it.
     pub fn write(&self, recipe: &Path, folder: &Path) -> Result<BinaryPackage, DebError> {
-        let top = tempfile::Builder::new().prefix("mesos-packages-").tempdir().map_err(|source| self.file_error(folder, source))?;
+        let top = tempfile::Builder::new()
+            .prefix("mesos-packages-")
+            .tempdir()
+            .map_err(|source| self.file_error(folder, source))?;
         self.write_crate(top.path(), recipe).map_err(|source| self.file_error(top.path(), source))?;
         let raw = top.path().join("raw.deb");
         self.cargo_deb(top.path(), &raw)?;
@@ -82,7 +85,10 @@ impl Package {
         for entry in fs::read_dir(recipe)? {
             let entry = entry?;
             // cargo is to see nothing of the recipe but the folders that maintainer scripts and units are in.
-            if entry.path().is_dir() && !entry.file_name().to_string_lossy().starts_with('.') && entry.file_name() != "src" {
+            if entry.path().is_dir()
+                && !entry.file_name().to_string_lossy().starts_with('.')
+                && entry.file_name() != "src"
+            {
                 symlink(fs::canonicalize(entry.path())?, top.join(entry.file_name()))?;
             }
         }
@@ -138,7 +144,13 @@ impl Package {
         for name in ["publish", "readme", "autobins", "autoexamples", "autotests", "autobenches", "build"] {
             package.insert(name.into(), false.into());
         }
-        let texts = [("name", "packaging"), ("version", "0.0.0"), ("edition", "2021"), ("license", "UNLICENSED"), ("description", &self.synopsis)];
+        let texts = [
+            ("name", "packaging"),
+            ("version", "0.0.0"),
+            ("edition", "2021"),
+            ("license", "UNLICENSED"),
+            ("description", &self.synopsis),
+        ];
         for (name, value) in texts {
             package.insert(name.into(), value.into());
         }
@@ -174,7 +186,8 @@ impl Package {
             self.replace_documents(package);
             package.sort_assets_by_type();
             // Fast, because the data archive is written once more.
-            let compress = CompressConfig { fast: true, compress_type: Format::Xz, compress_system: false, rsyncable: false };
+            let compress =
+                CompressConfig { fast: true, compress_type: Format::Xz, compress_system: false, rsyncable: false };
             write_deb(&environment, output.to_owned(), package, &compress, &listener)
         })();
         let message = match result {
@@ -203,7 +216,10 @@ impl Package {
     /// cargo-deb always adds a copyright file, as the first asset; a package whose documents are a link to
     /// another's has the link in its place.
     fn replace_documents(&self, package: &mut PackageConfig) {
-        let Some((path, Content::Link { target })) = self.entries.iter().find(|(path, _)| self.is_documents(path)) else { return };
+        let Some((path, Content::Link { target })) = self.entries.iter().find(|(path, _)| self.is_documents(path))
+        else {
+            return;
+        };
         let link = SymlinkKind::Created { target_path: path.into(), link_name: target.into() };
         let asset = Asset::new(AssetSource::Symlink(link), path.into(), None, IsBuilt::No, AssetKind::Any);
         apply_compressed_assets(package, vec![(0, asset)]);
@@ -223,7 +239,13 @@ impl Package {
         }
         let write = |source| DebError::File { what: "write", path: folder.to_owned(), source };
         let archive = tempfile::NamedTempFile::new_in(folder).map_err(write)?;
-        let data = Data::normalise(deb.read(2).map_err(read)?, BufWriter::new(archive.as_file()), &self.directories, self.epoch).map_err(read)?;
+        let data = Data::normalise(
+            deb.read(2).map_err(read)?,
+            BufWriter::new(archive.as_file()),
+            &self.directories,
+            self.epoch,
+        )
+        .map_err(read)?;
         self.check(&data).map_err(problem)?;
         let mut control = ControlArchive::read(deb.read(1).map_err(read)?).map_err(read)?;
         self.complete(&mut control, &data).map_err(problem)?;
@@ -267,18 +289,26 @@ impl Package {
     fn check(&self, data: &Data) -> Result<(), String> {
         for (path, content) in &self.entries {
             let right = match (content, data.entries.get(path)) {
-                (Content::Path { mode, .. } | Content::Bytes { mode, .. }, Some(Item::File { mode: found, .. })) => mode == found,
+                (Content::Path { mode, .. } | Content::Bytes { mode, .. }, Some(Item::File { mode: found, .. })) => {
+                    mode == found
+                }
                 (Content::Link { .. }, Some(Item::Link { .. })) => true,
                 _ => false,
             };
             if !right {
-                return Err(format!("/{path} is not in it as the manifest has it (found: {:?})", data.entries.get(path)));
+                return Err(format!(
+                    "/{path} is not in it as the manifest has it (found: {:?})",
+                    data.entries.get(path)
+                ));
             }
         }
-        let extra = data.entries.iter().find(|(path, item)| **item != Item::Folder && !self.entries.contains_key(*path));
+        let extra =
+            data.entries.iter().find(|(path, item)| **item != Item::Folder && !self.entries.contains_key(*path));
         match extra {
             // Units that cargo-deb found by itself.
-            Some((path, _)) if self.systemd_units.is_none() => Err(format!("/{path} is in it, but not in the manifest")),
+            Some((path, _)) if self.systemd_units.is_none() => {
+                Err(format!("/{path} is in it, but not in the manifest"))
+            }
             _ => Ok(()),
         }
     }
@@ -294,9 +324,14 @@ impl Package {
         control.files.insert("control".to_owned(), paragraph.render().into_bytes());
 
         // Policy 10.7.3: files in /etc, and those declared; links are none.
-        let mut conf_files: Vec<String> = self.conf_files.iter().map(|path| path.trim_start_matches('/').to_owned()).collect();
-        if let Some(missing) = conf_files.iter().find(|path| !matches!(data.entries.get(*path), Some(Item::File { .. }))) {
-            return Err(format!("its conf-files name /{missing}, which it does not install: add the file to its assets or take it out of conf-files"));
+        let mut conf_files: Vec<String> =
+            self.conf_files.iter().map(|path| path.trim_start_matches('/').to_owned()).collect();
+        if let Some(missing) =
+            conf_files.iter().find(|path| !matches!(data.entries.get(*path), Some(Item::File { .. })))
+        {
+            return Err(format!(
+                "its conf-files name /{missing}, which it does not install: add the file to its assets or take it out of conf-files"
+            ));
         }
         let files = data.entries.iter().filter(|(_, item)| matches!(item, Item::File { .. })).map(|(path, _)| path);
         conf_files.extend(files.filter(|path| path.starts_with("etc/")).cloned());

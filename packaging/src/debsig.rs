@@ -22,7 +22,9 @@ pub fn lintian_override(package: &str, debug: bool) -> String {
          {package}: misplaced-extra-member-in-deb {ORIGIN} *\n"
     );
     if debug {
-        text += &format!("# This file, for the override above.\n{package}: non-debug-file-in-debug-package *lintian/overrides*\n");
+        text += &format!(
+            "# This file, for the override above.\n{package}: non-debug-file-in-debug-package *lintian/overrides*\n"
+        );
     }
     text
 }
@@ -62,7 +64,13 @@ impl From<SumsError> for DebsigError {
 
 /// Writes a signed copy of a package from the folder `from` into the folder `to` (which may be the same), and returns
 /// the package with the new digest and size. A signature that was there is replaced.
-pub fn sign(package: &BinaryPackage, from: &Path, to: &Path, signer: &dyn Signer, epoch: i64) -> Result<BinaryPackage, DebsigError> {
+pub fn sign(
+    package: &BinaryPackage,
+    from: &Path,
+    to: &Path,
+    signer: &dyn Signer,
+    epoch: i64,
+) -> Result<BinaryPackage, DebsigError> {
     signer.check_version(&package.version)?;
     let deb = open(&from.join(&package.file))?;
     let read = |source| DebsigError::File { path: deb.path.clone(), source };
@@ -133,7 +141,9 @@ fn open(path: &Path) -> Result<DebFile, DebsigError> {
     })?;
     match &deb.names()[..] {
         ["debian-binary", control, data, rest @ ..]
-            if control.starts_with("control.tar") && data.starts_with("data.tar") && rest.iter().all(|name| name.starts_with('_')) =>
+            if control.starts_with("control.tar")
+                && data.starts_with("data.tar")
+                && rest.iter().all(|name| name.starts_with('_')) =>
         {
             Ok(deb)
         }

@@ -97,9 +97,12 @@ impl Gpg {
                 let place = path.display().to_string();
                 (Home::ThrowAway(import(program, &secret, &place)?), passphrase.clone(), None, place)
             }
-            KeySource::SecretText { name, text, passphrase } => {
-                (Home::ThrowAway(import(program, text.expose().as_bytes(), name)?), passphrase.clone(), None, name.clone())
-            }
+            KeySource::SecretText { name, text, passphrase } => (
+                Home::ThrowAway(import(program, text.expose().as_bytes(), name)?),
+                passphrase.clone(),
+                None,
+                name.clone(),
+            ),
             KeySource::Development { state } => {
                 let secret = development_key(program, state)?;
                 let place = state.join(DEVELOPMENT_FILE).display().to_string();
@@ -203,7 +206,11 @@ fn import(program: &Path, secret: &[u8], place: &str) -> Result<ThrowAway, SignE
     import.arg("--import");
     let ran = run(import, &mut &secret[..])?;
     let Home::ThrowAway(throw_away) = home else { unreachable!() };
-    if ran.success && ran.says(&["IMPORT_OK"]) { Ok(throw_away) } else { Err(ran.error(&format!("import the key from {place}"))) }
+    if ran.success && ran.says(&["IMPORT_OK"]) {
+        Ok(throw_away)
+    } else {
+        Err(ran.error(&format!("import the key from {place}")))
+    }
 }
 
 fn throw_away() -> Result<ThrowAway, SignError> {
@@ -225,7 +232,10 @@ fn sweep(place: &Path, stale: Duration) {
         let path = entry.path();
         let ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
         // A new home has no lock yet; another user's cannot be opened.
-        let old = entry.metadata().and_then(|data| data.modified()).is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= stale));
+        let old = entry
+            .metadata()
+            .and_then(|data| data.modified())
+            .is_ok_and(|time| time.elapsed().is_ok_and(|age| age >= stale));
         if !ours || !old {
             continue;
         }
@@ -266,7 +276,8 @@ impl Ran {
     }
 
     fn error(&self, what: &str) -> SignError {
-        let lines = self.messages.lines().filter(|line| !line.starts_with("[GNUPG:]") && !line.contains("faked system time"));
+        let lines =
+            self.messages.lines().filter(|line| !line.starts_with("[GNUPG:]") && !line.contains("faked system time"));
         let mut message = lines.collect::<Vec<_>>().join("; ");
         if self.says(&["gpg-agent", "No agent running", "No pinentry"]) {
             message += ". Is the agent installed? `apt install gpg-agent`";
@@ -388,7 +399,10 @@ fn choose(mut keys: Vec<Listed>, wanted: Option<&str>, place: &str) -> Result<Si
     // Stable, so that the primary key stays behind subkeys of the same date.
     candidates.sort_by_key(|key| (std::ptr::eq(*key, &primary), std::cmp::Reverse(key.created)));
     let Some(first) = candidates.first() else {
-        return Err(SignError::Unusable { key: primary.fingerprint.clone(), state: "has no secret part that can sign".into() });
+        return Err(SignError::Unusable {
+            key: primary.fingerprint.clone(),
+            state: "has no secret part that can sign".into(),
+        });
     };
     let Some(key) = candidates.iter().find(|key| unusable(key).is_none()) else {
         return Err(unusable(first).expect("none of them is usable"));
@@ -423,7 +437,9 @@ mod tests {
     #[test]
     fn what_cannot_sign_is_named() {
         let revoked = LISTING.replace("sec:u", "sec:r");
-        assert!(matches!(choose(parse(&revoked), None, "x"), Err(SignError::Unusable { state, .. }) if state == "is revoked"));
+        assert!(
+            matches!(choose(parse(&revoked), None, "x"), Err(SignError::Unusable { state, .. }) if state == "is revoked")
+        );
         let two = format!("{LISTING}{LISTING}");
         assert!(matches!(choose(parse(&two), None, "x"), Err(SignError::NotOne { count: 2, .. })));
         let stub = LISTING.replace(":::+:::", ":::#:::");
@@ -432,7 +448,8 @@ mod tests {
 
     /// Processes with this text in their command line.
     fn processes(text: &str) -> usize {
-        let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+        let lines =
+            fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
         lines.filter(|line| String::from_utf8_lossy(line).contains(text)).count()
     }
 

@@ -343,7 +343,8 @@ fn spec(name: &str, mut fields: Fields, extra: Extra, description: Option<&str>)
     if fields.preserve_symlinks == Some(false) {
         return Err("`preserve-symlinks` must be true: links are always kept".into());
     }
-    let assets = fields.assets.take().unwrap_or_default().into_iter().map(AssetTable::rule).collect::<Result<_, _>>()?;
+    let assets =
+        fields.assets.take().unwrap_or_default().into_iter().map(AssetTable::rule).collect::<Result<_, _>>()?;
     for directory in &extra.directories {
         directory.permissions()?;
         check_dest(&directory.path)?;
@@ -374,7 +375,9 @@ fn octal(text: &str) -> Result<u32, String> {
 
 fn check_dest(dest: &str) -> Result<(), String> {
     if dest.starts_with('/') || dest.split('/').any(|part| part == ".." || part == ".") || dest.is_empty() {
-        return Err(format!("the path '{dest}' must be relative to the root folder, without . and .., such as usr/bin/"));
+        return Err(format!(
+            "the path '{dest}' must be relative to the root folder, without . and .., such as usr/bin/"
+        ));
     }
     Ok(())
 }
@@ -398,9 +401,28 @@ impl Fields {
             ($($field:ident),*) => { Self { $($field: self.$field.or_else(|| base.$field.clone()),)* variants: None } };
         }
         inherit!(
-            name, maintainer, license_file, changelog, depends, pre_depends, recommends, suggests, enhances,
-            conflicts, breaks, replaces, provides, extended_description, extended_description_file, section,
-            priority, conf_files, maintainer_scripts, systemd_units, preserve_symlinks, separate_debug_symbols,
+            name,
+            maintainer,
+            license_file,
+            changelog,
+            depends,
+            pre_depends,
+            recommends,
+            suggests,
+            enhances,
+            conflicts,
+            breaks,
+            replaces,
+            provides,
+            extended_description,
+            extended_description_file,
+            section,
+            priority,
+            conf_files,
+            maintainer_scripts,
+            systemd_units,
+            preserve_symlinks,
+            separate_debug_symbols,
             assets
         )
     }
@@ -429,8 +451,14 @@ mod tests {
         )
         .unwrap();
         let [aa, bb] = &manifest.packages[..] else { panic!() };
-        assert_eq!((aa.name.as_str(), aa.fields.section.as_deref(), aa.synopsis.as_str()), ("aa", Some("libs"), "another"));
-        assert_eq!((bb.name.as_str(), bb.fields.section.as_deref(), bb.synopsis.as_str()), ("bb", Some("admin"), "a thing"));
+        assert_eq!(
+            (aa.name.as_str(), aa.fields.section.as_deref(), aa.synopsis.as_str()),
+            ("aa", Some("libs"), "another")
+        );
+        assert_eq!(
+            (bb.name.as_str(), bb.fields.section.as_deref(), bb.synopsis.as_str()),
+            ("bb", Some("admin"), "a thing")
+        );
         assert_eq!(aa.assets[1], AssetRule::Link { dest: "usr/bin/y".into(), target: "x".into() });
         assert_eq!(aa.extra.multi_arch, Some(MultiArch::Same));
     }
@@ -441,11 +469,17 @@ mod tests {
         for (rest, expected) in [
             (String::new(), "there is no package"),
             (format!("{package}dbgsym = true\n"), "unknown field `dbgsym`"),
-            (format!("{package}[package.metadata.packaging.aa]\narch = \"all\"\n"), "unknown field `arch`, expected one of `synopsis`, `architecture`"),
+            (
+                format!("{package}[package.metadata.packaging.aa]\narch = \"all\"\n"),
+                "unknown field `arch`, expected one of `synopsis`, `architecture`",
+            ),
             (format!("{package}[package.metadata.packaging.aa]\narch = \"all\"\n"), "line 10"),
             (format!("{package}[package.metadata.packaging.bb]\n"), "known are aa"),
             (format!("{package}assets = [{{ source = \"x\", dest = \"y\" }}]\n"), "needs a mode"),
-            (format!("{package}assets = [{{ source = \"x\", dest = \"/y\", mode = \"644\" }}]\n"), "relative to the root folder"),
+            (
+                format!("{package}assets = [{{ source = \"x\", dest = \"/y\", mode = \"644\" }}]\n"),
+                "relative to the root folder",
+            ),
             (format!("{package}assets = [{{ source = \"x\", dest = \"y\", mode = \"9\" }}]\n"), "octal"),
             (format!("{package}separate-debug-symbols = true\n"), "must be false"),
             (format!("{package}[package.metadata.packaging]\nomit = [\"usr/x\"]\n"), "begin with stage/"),

@@ -159,10 +159,7 @@ impl Recipe {
         if !folder.join("recipe.toml").is_file() {
             let mut looked = vec![folder.join("recipe.toml").display().to_string()];
             looked.extend(known.iter().map(|(name, _)| format!("the recipe {name}")));
-            return Err(RecipeError::Unknown {
-                name: name.to_owned(),
-                looked: looked.join(", "),
-            });
+            return Err(RecipeError::Unknown { name: name.to_owned(), looked: looked.join(", ") });
         }
         Self::read(&folder)
     }
@@ -182,11 +179,17 @@ impl Recipe {
             ));
         }
         if !file.maintainer.contains('<') {
-            return invalid(format!("maintainer = \"{}\": write `Name <address>` (Debian policy 5.6.2)", file.maintainer));
+            return invalid(format!(
+                "maintainer = \"{}\": write `Name <address>` (Debian policy 5.6.2)",
+                file.maintainer
+            ));
         }
         if let Source::Git(git) = &file.source {
             if git.commit.len() != 40 || !git.commit.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return invalid(format!("source.commit = \"{}\": the 40 hexadecimal digits of a commit are needed", git.commit));
+                return invalid(format!(
+                    "source.commit = \"{}\": the 40 hexadecimal digits of a commit are needed",
+                    git.commit
+                ));
             }
             if git.git.is_empty() {
                 return invalid("source.git is empty: name at least one repository".into());

@@ -118,10 +118,7 @@ impl RootLock {
             return other(format!("the target {}", lock.target), format!("the target {target}"));
         }
         if lock.request_sha256 != request {
-            return other(
-                "other build dependencies".into(),
-                "those that recipe and target ask for now".into(),
-            );
+            return other("other build dependencies".into(), "those that recipe and target ask for now".into());
         }
         Ok(lock)
     }

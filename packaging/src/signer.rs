@@ -118,10 +118,7 @@ pub trait Signer {
     /// Refuses to sign a version that did not come from the pinned source with a release key.
     fn check_version(&self, version: &str) -> Result<(), SignError> {
         if self.key().kind == KeyKind::Release && version.contains("+local") {
-            return Err(SignError::Local {
-                version: version.to_owned(),
-                user_id: self.key().user_id.clone(),
-            });
+            return Err(SignError::Local { version: version.to_owned(), user_id: self.key().user_id.clone() });
         }
         Ok(())
     }
@@ -137,7 +134,9 @@ pub enum SignError {
         source: std::io::Error,
     },
     /// There is no such secret key.
-    #[error("there is no secret key '{key}' in {place}: list the keys there with `gpg --list-secret-keys`, or leave --key out for a development key")]
+    #[error(
+        "there is no secret key '{key}' in {place}: list the keys there with `gpg --list-secret-keys`, or leave --key out for a development key"
+    )]
     NoKey {
         /// What was asked for.
         key: String,
@@ -151,7 +150,9 @@ pub enum SignError {
         key: String,
     },
     /// The key is expired.
-    #[error("the key {key} has expired: extend it with `gpg --quick-set-expire {key} 1y` and hand it over again, or use another one")]
+    #[error(
+        "the key {key} has expired: extend it with `gpg --quick-set-expire {key} 1y` and hand it over again, or use another one"
+    )]
     Expired {
         /// The key.
         key: String,
@@ -165,7 +166,9 @@ pub enum SignError {
         state: String,
     },
     /// There is not exactly one secret key where one is needed.
-    #[error("{place} has {count} secret keys: export the one that is to sign with `gpg --armor --export-secret-keys KEY`, and nothing else")]
+    #[error(
+        "{place} has {count} secret keys: export the one that is to sign with `gpg --armor --export-secret-keys KEY`, and nothing else"
+    )]
     NotOne {
         /// Where it was looked for.
         place: String,
@@ -173,7 +176,9 @@ pub enum SignError {
         count: usize,
     },
     /// A release key is asked to sign a local build.
-    #[error("the release key '{user_id}' refuses to sign {version}: it was built from a local source. Build from the pinned source (without --source), or sign with a development key (without --key)")]
+    #[error(
+        "the release key '{user_id}' refuses to sign {version}: it was built from a local source. Build from the pinned source (without --source), or sign with a development key (without --key)"
+    )]
     Local {
         /// The version.
         version: String,

@@ -187,7 +187,13 @@ fn binary(list: &Path, line: &str) -> Result<Binary, SplitError> {
     if build_id.as_deref().is_some_and(|id| id.len() < 4 || !id.bytes().all(|b| b.is_ascii_hexdigit())) {
         return Err(broken(list, format!("the line '{line}' has no build id in hexadecimal digits")));
     }
-    Ok(Binary { package: package.to_owned(), path: path.to_owned(), build_id, soname: optional(soname), debug: debug == "yes" })
+    Ok(Binary {
+        package: package.to_owned(),
+        path: path.to_owned(),
+        build_id,
+        soname: optional(soname),
+        debug: debug == "yes",
+    })
 }
 
 fn variables(path: &Path) -> Result<BTreeMap<String, String>, SplitError> {
@@ -244,7 +250,11 @@ mod tests {
             ("aa\tusr/bin/z\tabcd01\t-\tyes\n", "", "stage/usr/bin/z: this file is missing"),
             ("aa\tusr/bin/x\tabcd02\t-\tyes\n", "", "cd02.debug: this file is missing"),
             (LINE, "shlibs", "is not NAME=VALUE"),
-            (&format!("{LINE}bb\tusr/bin/y\tabcd01\t-\tyes\n"), "", "usr/bin/x (package aa) and usr/bin/y (package bb) are the same binary"),
+            (
+                &format!("{LINE}bb\tusr/bin/y\tabcd01\t-\tyes\n"),
+                "",
+                "usr/bin/x (package aa) and usr/bin/y (package bb) are the same binary",
+            ),
         ] {
             let error = error(binaries, substvars);
             assert!(error.contains(expected), "{error}\n-- should contain: {expected}");

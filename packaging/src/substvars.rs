@@ -38,11 +38,7 @@ pub fn pin_own<'a>(field: &str, own: impl Fn(&str) -> bool + 'a, version: &str) 
         let item = item.trim();
         if own(item) { format!("{item} (= {version})") } else { item.to_owned() }
     };
-    field
-        .split(',')
-        .map(|item| item.split('|').map(pin).collect::<Vec<_>>().join(" | "))
-        .collect::<Vec<_>>()
-        .join(", ")
+    field.split(',').map(|item| item.split('|').map(pin).collect::<Vec<_>>().join(" | ")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -51,19 +47,25 @@ mod tests {
 
     #[test]
     fn replaces_and_tidies() {
-        let variables: BTreeMap<String, String> =
-            [("shlibs:Depends", "libc6 (>= 2.34), a"), ("binary:Version", "1-1")].map(|(k, v)| (k.into(), v.into())).into();
+        let variables: BTreeMap<String, String> = [("shlibs:Depends", "libc6 (>= 2.34), a"), ("binary:Version", "1-1")]
+            .map(|(k, v)| (k.into(), v.into()))
+            .into();
         assert_eq!(
             relation("a,  b (= ${binary:Version}), ${shlibs:Depends}, ${misc:Depends},", &variables).unwrap(),
             "a, b (= 1-1), libc6 (>= 2.34)"
         );
         assert_eq!(relation("${misc:Depends}", &variables).unwrap(), "");
-        assert!(relation("${perl:Depends}", &variables).unwrap_err().contains("known are binary:Version, shlibs:Depends"));
+        assert!(
+            relation("${perl:Depends}", &variables).unwrap_err().contains("known are binary:Version, shlibs:Depends")
+        );
         assert!(relation("${perl", &variables).is_err());
     }
 
     #[test]
     fn own_packages_get_the_exact_version() {
-        assert_eq!(pin_own("libx1, liby1 (>= 2), libx1 | z", |name| name == "libx1", "3"), "libx1 (= 3), liby1 (>= 2), libx1 (= 3) | z");
+        assert_eq!(
+            pin_own("libx1, liby1 (>= 2), libx1 | z", |name| name == "libx1", "3"),
+            "libx1 (= 3), liby1 (>= 2), libx1 (= 3) | z"
+        );
     }
 }

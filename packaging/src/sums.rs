@@ -79,7 +79,13 @@ pub fn write(folder: &Path, files: &[PathBuf], signer: &dyn Signer, epoch: i64) 
 }
 
 /// Writes a text file in `folder`, clear-signed: a `.changes` or `.buildinfo`.
-pub fn write_clear_signed(folder: &Path, name: &str, text: &str, signer: &dyn Signer, epoch: i64) -> Result<(), SumsError> {
+pub fn write_clear_signed(
+    folder: &Path,
+    name: &str,
+    text: &str,
+    signer: &dyn Signer,
+    epoch: i64,
+) -> Result<(), SumsError> {
     let signed = signer.sign(Form::Clear, &mut text.as_bytes(), epoch)?;
     write_file(&folder.join(name), &signed)
 }

@@ -36,16 +36,12 @@ impl FromStr for TargetName {
     type Err = NotATarget;
     fn from_str(text: &str) -> Result<Self, NotATarget> {
         let valid = |part: &str| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         match text.split_once('/') {
-            Some((release, architecture)) if valid(release) && valid(architecture) => Ok(Self {
-                release: release.to_owned(),
-                architecture: architecture.to_owned(),
-            }),
+            Some((release, architecture)) if valid(release) && valid(architecture) => {
+                Ok(Self { release: release.to_owned(), architecture: architecture.to_owned() })
+            }
             _ => Err(NotATarget(text.to_owned())),
         }
     }
@@ -141,19 +137,11 @@ impl Target {
                 .map(|target| target.name.to_string())
                 .collect();
             known.sort();
-            return Err(TargetError::Unknown {
-                name: name.clone(),
-                known: known.join(", "),
-                path,
-            });
+            return Err(TargetError::Unknown { name: name.clone(), known: known.join(", "), path });
         }
         let target: Self = read_toml(&path)?;
         if target.name != *name {
-            return Err(TargetError::Name {
-                path,
-                found: target.name,
-                expected: name.clone(),
-            });
+            return Err(TargetError::Name { path, found: target.name, expected: name.clone() });
         }
         Ok(target)
     }

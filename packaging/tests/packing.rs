@@ -11,7 +11,9 @@ use packaging::split::Split;
 use support::{Demo, command, judge};
 
 fn field(deb: &Path, name: &str) -> String {
-    judge("dpkg", command("dpkg-deb", ["-f".as_ref(), deb.as_os_str(), name.as_ref()]).env("TZ", "UTC")).trim().to_owned()
+    judge("dpkg", command("dpkg-deb", ["-f".as_ref(), deb.as_os_str(), name.as_ref()]).env("TZ", "UTC"))
+        .trim()
+        .to_owned()
 }
 
 /// One line per entry: `mode owner path[ -> target]`.
@@ -106,7 +108,10 @@ fn check_contents(deb: &dyn Fn(&str) -> std::path::PathBuf) {
         assert!(tools.iter().any(|found| found == line), "{line} is not in\n{}", tools.join("\n"));
     }
     let symbols = listing(&deb("demo-tools-dbgsym"));
-    assert!(symbols.contains(&"lrwxrwxrwx root/root ./usr/share/doc/demo-tools-dbgsym -> demo-tools".to_owned()), "{symbols:?}");
+    assert!(
+        symbols.contains(&"lrwxrwxrwx root/root ./usr/share/doc/demo-tools-dbgsym -> demo-tools".to_owned()),
+        "{symbols:?}"
+    );
     assert_eq!(symbols.iter().filter(|line| line.ends_with(".debug")).count(), 2, "{symbols:?}");
 }
 
@@ -129,7 +134,10 @@ fn check_control(deb: &dyn Fn(&str) -> std::path::PathBuf) {
 fn check_symbols(demo: &Demo, split: &Split, deb: &dyn Fn(&str) -> std::path::PathBuf) {
     let file = split.stage.join("usr/bin/demo");
     let sections = judge("binutils", &mut command("readelf", ["-SW".as_ref(), file.as_os_str()]));
-    assert!(sections.contains(".gnu_debuglink") && !sections.contains(".symtab") && !sections.contains(".comment"), "{sections}");
+    assert!(
+        sections.contains(".gnu_debuglink") && !sections.contains(".symtab") && !sections.contains(".comment"),
+        "{sections}"
+    );
     let symbols = split.binaries.iter().find(|binary| binary.path == "usr/bin/demo").unwrap().debug_path().unwrap();
     let sections = judge("binutils", &mut command("readelf", ["-SW".as_ref(), split.debug.join(&symbols).as_os_str()]));
     assert!(sections.contains(".debug_info"), "{sections}");
@@ -210,15 +218,31 @@ fn manifests_that_would_make_wrong_packages_are_refused() {
     let manifest = packaging::manifest::path(&demo.recipe());
     let original = fs::read_to_string(&manifest).unwrap();
     for (from, to, expected) in [
-        ("\"${shlibs:Depends}\", ", "", "usr/bin/demo needs shared libraries, but the package's `depends` lacks ${shlibs:Depends}"),
+        (
+            "\"${shlibs:Depends}\", ",
+            "",
+            "usr/bin/demo needs shared libraries, but the package's `depends` lacks ${shlibs:Depends}",
+        ),
         ("${misc:Depends}", "${perl:Depends}", "no substitution variable ${perl:Depends}"),
         ("multi-arch = \"same\"", "architecture = \"all\"", "libdemo-1.0.so is a binary of one architecture"),
-        ("conf-files = [\"/etc/default/demo\"]", "conf-files = [\"/etc/demo\"]", "its conf-files name /etc/demo, which it does not install"),
+        (
+            "conf-files = [\"/etc/default/demo\"]",
+            "conf-files = [\"/etc/demo\"]",
+            "its conf-files name /etc/demo, which it does not install",
+        ),
         ("extended-description = \"This package has the tools.\"", "", "needs an `extended-description`"),
-        ("license-file = \"deb/copyright\"", "license-file = \"copyright\"", "its copyright file 'copyright' does not exist"),
+        (
+            "license-file = \"deb/copyright\"",
+            "license-file = \"copyright\"",
+            "its copyright file 'copyright' does not exist",
+        ),
         ("{ source = \"config/demo\"", "{ source = \"config/nothing\"", "'config/nothing' matches no file"),
         ("link_name = \"demo\"", "link_name = \"../../../../demo\"", "would ascend beyond the root dir"),
-        ("maintainer-scripts = \"deb/demo-tools\"", "maintainer-scripts = \"man\"", "cannot be made: its postinst does not begin with #!"),
+        (
+            "maintainer-scripts = \"deb/demo-tools\"",
+            "maintainer-scripts = \"man\"",
+            "cannot be made: its postinst does not begin with #!",
+        ),
     ] {
         demo.edit(from, to);
         let error = demo.try_pack(&split, &debs, "").unwrap_err().to_string();

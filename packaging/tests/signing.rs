@@ -21,14 +21,20 @@ impl Home {
     /// Makes a key at a date, with a passphrase where there is one; `expire` is as `Expire-Date` of gpg.
     fn new(name: &str, passphrase: &str, created: i64, expire: &str) -> Self {
         let home = Self(tempfile::Builder::new().prefix("h").tempdir_in("/tmp").unwrap());
-        let protection = if passphrase.is_empty() { "%no-protection".into() } else { format!("Passphrase: {passphrase}") };
+        let protection =
+            if passphrase.is_empty() { "%no-protection".into() } else { format!("Passphrase: {passphrase}") };
         let parameters = home.0.path().join("parameters");
         write(
             &parameters,
-            &format!("Key-Type: eddsa\nKey-Curve: Ed25519\nKey-Usage: sign\n{protection}\nName-Real: {name}\nExpire-Date: {expire}\n%commit\n"),
+            &format!(
+                "Key-Type: eddsa\nKey-Curve: Ed25519\nKey-Usage: sign\n{protection}\nName-Real: {name}\nExpire-Date: {expire}\n%commit\n"
+            ),
         );
         let time = format!("--faked-system-time={created}!");
-        judge("gpg", &mut home.gpg([&time, "--pinentry-mode", "loopback", "--generate-key", parameters.to_str().unwrap()]));
+        judge(
+            "gpg",
+            &mut home.gpg([&time, "--pinentry-mode", "loopback", "--generate-key", parameters.to_str().unwrap()]),
+        );
         home
     }
 
@@ -43,7 +49,16 @@ impl Home {
         let path = self.0.path().join("secret.asc");
         let phrase = self.0.path().join("phrase");
         write(&phrase, passphrase);
-        let arguments = ["--yes", "--pinentry-mode", "loopback", "--passphrase-file", phrase.to_str().unwrap(), "--armor", "--output", path.to_str().unwrap()];
+        let arguments = [
+            "--yes",
+            "--pinentry-mode",
+            "loopback",
+            "--passphrase-file",
+            phrase.to_str().unwrap(),
+            "--armor",
+            "--output",
+            path.to_str().unwrap(),
+        ];
         judge("gpg", self.gpg(arguments).arg("--export-secret-keys"));
         path
     }
@@ -89,7 +104,10 @@ fn gpgv_accepts_every_form_and_the_bytes_are_the_same_every_time() {
                 assert!(signature.starts_with(b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n- - dashed\n"));
             } else {
                 let packets = judge("gpg", command("gpg", ["--list-packets"]).arg(&file));
-                assert!(packets.contains("algo 22") && packets.contains("digest algo 10"), "Ed25519 and SHA-512: {packets}");
+                assert!(
+                    packets.contains("algo 22") && packets.contains("digest algo 10"),
+                    "Ed25519 and SHA-512: {packets}"
+                );
             }
             if round == 0 {
                 first.push(signature);
@@ -120,7 +138,9 @@ fn the_development_key_is_made_once_and_is_private() {
 fn a_handed_over_key_with_its_passphrase() {
     let home = Home::new("CI Key", "correct horse", EPOCH - 10, "0");
     let path = home.secret("correct horse");
-    let open = |passphrase: Option<&str>| Gpg::open(&KeySource::SecretFile { path: path.clone(), passphrase: passphrase.map(Passphrase::new) });
+    let open = |passphrase: Option<&str>| {
+        Gpg::open(&KeySource::SecretFile { path: path.clone(), passphrase: passphrase.map(Passphrase::new) })
+    };
     let gpg = open(Some("correct horse\n")).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!((gpg.key().kind, gpg.key().user_id.as_str()), (KeyKind::Release, "CI Key"));
     gpg.check_version("1.0-1").unwrap();
@@ -133,9 +153,14 @@ fn a_handed_over_key_with_its_passphrase() {
         assert!(!error.to_string().contains("wrong passphrase"), "{error}");
     }
     let text = fs::read_to_string(&path).unwrap();
-    let source = KeySource::SecretText { name: "SIGNING_KEY".into(), text: Passphrase::new(text), passphrase: Some(Passphrase::new("correct horse")) };
+    let source = KeySource::SecretText {
+        name: "SIGNING_KEY".into(),
+        text: Passphrase::new(text),
+        passphrase: Some(Passphrase::new("correct horse")),
+    };
     assert_eq!(Gpg::open(&source).unwrap().key(), gpg.key());
-    let source = KeySource::SecretText { name: "SIGNING_KEY".into(), text: Passphrase::new("no key"), passphrase: None };
+    let source =
+        KeySource::SecretText { name: "SIGNING_KEY".into(), text: Passphrase::new("no key"), passphrase: None };
     let error = Gpg::open(&source).unwrap_err().to_string();
     assert!(error.contains("import the key from SIGNING_KEY") && !error.contains("no key"), "{error}");
 }
@@ -245,10 +270,12 @@ fn changes_and_buildinfo_are_accepted() {
     assert!(info_text.contains("Environment:\n CXXFLAGS=\"-O2 \\\"x\\\"\"\n LC_ALL=\"C.UTF-8\"\n"), "{info_text}");
     sums::write_clear_signed(&folder, &info_name, &info_text, &gpg, EPOCH).unwrap();
     let changes_name = changes::file_name(&changelog, "amd64", "changes");
-    let changes_text = changes::text(&changelog, "Demo Packages <demo@example.org>", "amd64", &packages, &folder).unwrap();
+    let changes_text =
+        changes::text(&changelog, "Demo Packages <demo@example.org>", "amd64", &packages, &folder).unwrap();
     assert!(changes_text.contains("\n .\n   * New upstream version.\n .\n     With a paragraph.\n"), "{changes_text}");
     sums::write_clear_signed(&folder, &changes_name, &changes_text, &gpg, EPOCH).unwrap();
-    let files: Vec<PathBuf> = packages.iter().map(|package| PathBuf::from(&package.file)).chain([changes_name.clone().into()]).collect();
+    let files: Vec<PathBuf> =
+        packages.iter().map(|package| PathBuf::from(&package.file)).chain([changes_name.clone().into()]).collect();
     sums::write(&folder, &files, &gpg, EPOCH).unwrap();
 
     let keyring = demo.path("key.gpg");
@@ -263,7 +290,9 @@ fn changes_and_buildinfo_are_accepted() {
     judge("devscripts", command("dscverify", ["--no-conf", "--no-sig-check"]).arg(&changes_name).current_dir(&folder));
     let mut lintian = command("lintian", ["--allow-root", "--fail-on", "error,warning"]);
     judge("lintian", lintian.arg(folder.join(&changes_name)));
-    let Err(error) = sums::write(&folder, &["missing".into()], &gpg, EPOCH) else { panic!("a missing file was summed") };
+    let Err(error) = sums::write(&folder, &["missing".into()], &gpg, EPOCH) else {
+        panic!("a missing file was summed")
+    };
     assert!(error.to_string().contains("missing"), "{error}");
 }
 

@@ -22,7 +22,8 @@ pub fn tool() -> &'static Path {
         if let Some(path) = std::env::var_os("MESOS_PACKAGES_TOOL") {
             return path.into();
         }
-        let built = Command::new(env!("CARGO")).args(["build", "--package", "xtask"]).current_dir(repository()).status();
+        let built =
+            Command::new(env!("CARGO")).args(["build", "--package", "xtask"]).current_dir(repository()).status();
         assert!(built.expect("cargo runs").success(), "the tool cannot be built");
         repository().join("target/debug/xtask")
     })

@@ -16,7 +16,11 @@ fn package(recipe: &Path, more: &[&str]) -> (tempfile::TempDir, Ran) {
     // The packages and the build root have to be there: these tests are about what comes after.
     let workshop = prepared();
     let ran = workshop.run(&arguments);
-    let left: Vec<_> = fs::read_dir(out.path()).unwrap().flatten().flat_map(|e| fs::read_dir(e.path()).into_iter().flatten().flatten()).collect();
+    let left: Vec<_> = fs::read_dir(out.path())
+        .unwrap()
+        .flatten()
+        .flat_map(|e| fs::read_dir(e.path()).into_iter().flatten().flatten())
+        .collect();
     if ran.code != Some(0) {
         assert!(left.is_empty(), "half-written: {left:?}");
     }
@@ -78,12 +82,18 @@ fn a_malformed_lock() {
 fn a_patch_that_does_not_apply() {
     let (_folder, recipe) = sample_copy();
     let patches = recipe.join("patches");
-    let patch = fs::read_dir(&patches).unwrap().flatten().map(|e| e.path()).find(|p| p.extension().is_some_and(|e| e == "patch"));
+    let patch = fs::read_dir(&patches)
+        .unwrap()
+        .flatten()
+        .map(|e| e.path())
+        .find(|p| p.extension().is_some_and(|e| e == "patch"));
     let patch = patch.expect("the sample has a patch");
     let text = fs::read_to_string(&patch).unwrap();
     let spoiled: Vec<String> = text
         .lines()
-        .map(|line| if line.starts_with('-') && !line.starts_with("---") { format!("{line} never there") } else { line.into() })
+        .map(|line| {
+            if line.starts_with('-') && !line.starts_with("---") { format!("{line} never there") } else { line.into() }
+        })
         .collect();
     fs::write(&patch, spoiled.join("\n") + "\n").unwrap();
     package(&recipe, &[]).1.fails(1, &["phase bootstrap failed", "FAILED"]);
@@ -97,7 +107,9 @@ fn a_configure_that_fails_shows_config_log() {
         "AC_OUTPUT",
         "AC_CHECK_LIB([nowhere], [nothing], [], [AC_MSG_ERROR([libnowhere is needed, see config.log])])\nAC_OUTPUT",
     );
-    package(&recipe, &[]).1.fails(1, &["phase configure failed", "libnowhere is needed", "From config.log", "-lnowhere"]);
+    package(&recipe, &[])
+        .1
+        .fails(1, &["phase configure failed", "libnowhere is needed", "From config.log", "-lnowhere"]);
 }
 
 #[test]
@@ -114,7 +126,8 @@ fn a_compile_error_is_shown() {
 fn no_engine_answers() {
     let workshop = Workshop::empty();
     let out = tempfile::tempdir().unwrap();
-    let mut command = workshop.command(&["package", "--recipe", "sample", "--dist", &out.path().join("dist").display().to_string()]);
+    let mut command =
+        workshop.command(&["package", "--recipe", "sample", "--dist", &out.path().join("dist").display().to_string()]);
     command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
     tests::run(&mut command).fails(4, &["/nowhere/docker.sock", "apt-get install docker.io", "--setup"]);
 }
@@ -138,7 +151,9 @@ fn upstream_out_of_reach_names_the_ways_on() {
 #[test]
 fn no_such_key() {
     let (_folder, recipe) = sample_copy();
-    package(&recipe, &["--key", "0123456789ABCDEF0123456789ABCDEF01234567"]).1.fails(1, &["no secret key", "--list-secret-keys"]);
+    package(&recipe, &["--key", "0123456789ABCDEF0123456789ABCDEF01234567"])
+        .1
+        .fails(1, &["no secret key", "--list-secret-keys"]);
 }
 
 #[test]
@@ -149,8 +164,18 @@ fn a_key_with_a_wrong_passphrase() {
     judge(
         "gpg",
         &[
-            "--homedir", &home_name, "--batch", "--pinentry-mode", "loopback", "--passphrase", "right",
-            "--quick-generate-key", "Test <test@example.org>", "ed25519", "sign", "never",
+            "--homedir",
+            &home_name,
+            "--batch",
+            "--pinentry-mode",
+            "loopback",
+            "--passphrase",
+            "right",
+            "--quick-generate-key",
+            "Test <test@example.org>",
+            "ed25519",
+            "sign",
+            "never",
         ],
         home.path(),
     );
@@ -166,8 +191,14 @@ fn a_key_with_a_wrong_passphrase() {
     let workshop = prepared();
     let out = tempfile::tempdir().unwrap();
     let arguments = [
-        "package", "--recipe", "sample", "--offline", "--dist", &out.path().join("dist").display().to_string(),
-        "--key-file", &file.display().to_string(),
+        "package",
+        "--recipe",
+        "sample",
+        "--offline",
+        "--dist",
+        &out.path().join("dist").display().to_string(),
+        "--key-file",
+        &file.display().to_string(),
     ];
     let wrong = tests::run(workshop.command(&arguments).env("MESOS_PACKAGES_KEY_PASSPHRASE", "wrong"));
     let wrong = wrong.fails(1, &["passphrase"]);
@@ -183,8 +214,18 @@ fn a_release_key_refuses_a_local_source() {
     judge(
         "gpg",
         &[
-            "--homedir", &home_name, "--batch", "--pinentry-mode", "loopback", "--passphrase", "",
-            "--quick-generate-key", "Test <test@example.org>", "ed25519", "sign", "never",
+            "--homedir",
+            &home_name,
+            "--batch",
+            "--pinentry-mode",
+            "loopback",
+            "--passphrase",
+            "",
+            "--quick-generate-key",
+            "Test <test@example.org>",
+            "ed25519",
+            "sign",
+            "never",
         ],
         home.path(),
     );
@@ -192,8 +233,16 @@ fn a_release_key_refuses_a_local_source() {
     let (_folder, recipe) = sample_copy();
     let out = tempfile::tempdir().unwrap();
     let arguments = [
-        "package", "--recipe", "sample", "--offline", "--dist", &out.path().join("dist").display().to_string(),
-        "--source", &recipe.join("upstream").display().to_string(), "--key", "test@example.org",
+        "package",
+        "--recipe",
+        "sample",
+        "--offline",
+        "--dist",
+        &out.path().join("dist").display().to_string(),
+        "--source",
+        &recipe.join("upstream").display().to_string(),
+        "--key",
+        "test@example.org",
     ];
     tests::run(workshop.command(&arguments).env("GNUPGHOME", home.path())).fails(1, &["refuses to sign", "+local"]);
     let _ = Command::new("gpgconf").args(["--homedir", &home_name, "--kill", "all"]).status();
@@ -212,7 +261,11 @@ fn a_source_archive_that_leaves_its_folder() {
     fs::create_dir(folder.path().join("top")).unwrap();
     fs::write(folder.path().join("evil"), "x").unwrap();
     fs::write(folder.path().join("top/a"), "x").unwrap();
-    judge("tar", &["--create", "--gzip", "--absolute-names", "--file", "a.tar.gz", "top/a", "top/../evil"], folder.path());
+    judge(
+        "tar",
+        &["--create", "--gzip", "--absolute-names", "--file", "a.tar.gz", "top/a", "top/../evil"],
+        folder.path(),
+    );
     let (_recipe_folder, recipe) = sample_copy();
     let archive = folder.path().join("a.tar.gz").display().to_string();
     package(&recipe, &["--source", &archive]).1.fails(1, &["a.tar.gz", "top/../evil"]);

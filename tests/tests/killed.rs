@@ -68,10 +68,12 @@ fn a_container_killed_from_outside() {
         .expect("the tool starts");
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.starts_with("phase build …")), "the build phase never began");
-    let volume = format!("mesos-packages-{}-sample-build-", packaging::store::Store::open(Some(&workshop.cache)).unwrap().id());
+    let volume =
+        format!("mesos-packages-{}-sample-build-", packaging::store::Store::open(Some(&workshop.cache)).unwrap().id());
     let killed = (0..100).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(100));
-        let listed = run(Command::new("docker").args(["ps", "--format", "{{.ID}} {{.Mounts}}", "--no-trunc"])).success();
+        let listed =
+            run(Command::new("docker").args(["ps", "--format", "{{.ID}} {{.Mounts}}", "--no-trunc"])).success();
         listed.stdout.lines().filter(|line| line.contains(&volume)).any(|line| {
             let id = line.split(' ').next().expect("an id");
             run(Command::new("docker").args(["kill", id])).code == Some(0)

@@ -16,7 +16,9 @@ fn packages_signatures_and_evidence() {
     let dist = dist.path().join("dist");
     workshop.package_sample(&dist, &[]).success();
     let debs = debs(&dist);
-    for name in ["sample_", "sample-master_", "sample-agent_", "libsample-1.0.0_", "libsample-dev_", "libsample-1.0.0-dbgsym_"] {
+    for name in
+        ["sample_", "sample-master_", "sample-agent_", "libsample-1.0.0_", "libsample-dev_", "libsample-1.0.0-dbgsym_"]
+    {
         assert!(debs.iter().any(|deb| deb.starts_with(name)), "{name} in {debs:?}");
     }
     let changes: Vec<String> = digests(&dist, "changes").into_keys().collect();
@@ -29,11 +31,7 @@ fn packages_signatures_and_evidence() {
     for deb in &debs {
         judge("dpkg-deb", &["--info", deb], &dist);
         judge("dpkg-deb", &["--contents", deb], &dist);
-        judge(
-            "debsig-verify",
-            &["--policies-dir", "debsig/policies", "--keyrings-dir", "debsig/keyrings", deb],
-            &dist,
-        );
+        judge("debsig-verify", &["--policies-dir", "debsig/policies", "--keyrings-dir", "debsig/keyrings", deb], &dist);
     }
     for signed in changes.iter().chain(&buildinfo) {
         judge("gpgv", &["--keyring", "./key.gpg", signed], &dist);

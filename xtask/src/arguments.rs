@@ -49,10 +49,7 @@ impl Selection {
     /// Reads recipe and target.
     pub fn options(&self) -> anyhow::Result<Options> {
         let top = repository();
-        let known = [
-            (MAIN_RECIPE, top.join("packaging/mesos")),
-            ("sample", top.join("tests/fixtures/sample")),
-        ];
+        let known = [(MAIN_RECIPE, top.join("packaging/mesos")), ("sample", top.join("tests/fixtures/sample"))];
         let recipe = Recipe::find(&self.recipe, &known)?;
         let targets = top.join("containers/targets");
         let target = Target::read(&targets, &self.target)?;
@@ -119,14 +116,9 @@ async fn leftovers(engine: &Engine, store: &Store) -> Result<Vec<String>, contai
 }
 
 /// Runs an async job; on Ctrl-C or SIGTERM removes the containers that it started and ends.
-pub fn block_on<T>(
-    store: &Store,
-    job: impl AsyncFnOnce() -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the worker threads")?;
+pub fn block_on<T>(store: &Store, job: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the worker threads")?;
     let store = store.clone();
     runtime.block_on(async {
         tokio::spawn(async move {

@@ -99,7 +99,11 @@ fn line(event: &Event) -> Line {
         Event::StageFinished { stage, seconds } => Line::Keep(format!("{stage}: done in {}", duration(*seconds))),
         Event::Download { files, files_total, bytes, bytes_total } => Line::Status(
             "download".into(),
-            format!("  downloading: {files} of {files_total} files, {} of {}", ByteSize(*bytes), ByteSize(*bytes_total)),
+            format!(
+                "  downloading: {files} of {files_total} files, {} of {}",
+                ByteSize(*bytes),
+                ByteSize(*bytes_total)
+            ),
         ),
         Event::PhaseLine { .. } => Line::Nothing,
         Event::PhaseUsage { phase, elapsed, expected, percent, memory, limit, current } => {

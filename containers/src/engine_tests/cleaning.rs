@@ -17,7 +17,14 @@ async fn containers(engine: &Engine, run: &str) -> Vec<String> {
     let label = format!("{LABEL_RUN}={run}");
     let filters = HashMap::from([("label", vec![label.as_str()])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    engine.docker.list_containers(Some(options)).await.unwrap().into_iter().filter_map(|container| container.id).collect()
+    engine
+        .docker
+        .list_containers(Some(options))
+        .await
+        .unwrap()
+        .into_iter()
+        .filter_map(|container| container.id)
+        .collect()
 }
 
 async fn started(engine: &Engine, run: &str, log: &std::path::Path) -> String {

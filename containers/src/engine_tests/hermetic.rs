@@ -77,7 +77,10 @@ async fn a_failing_script_is_a_result_with_figures() {
     assert!((20 << 20..=256 << 20).contains(&record.peak_memory), "{record:?}");
     assert_eq!(bench.log(), "to stderr\nno line feed");
     assert_eq!(record.log_bytes, bench.log().len() as u64);
-    let lines: Vec<&str> = events.iter().filter_map(|event| if let PhaseEvent::Line(line) = event { Some(line.as_str()) } else { None }).collect();
+    let lines: Vec<&str> = events
+        .iter()
+        .filter_map(|event| if let PhaseEvent::Line(line) = event { Some(line.as_str()) } else { None })
+        .collect();
     assert_eq!(lines, ["to stderr", "no line feed"]);
     assert_eq!(std::fs::read_to_string(results.join("top")).unwrap(), "top\n");
     assert_eq!(std::fs::read_to_string(results.join("deep/er/file")).unwrap(), "text\n");

@@ -16,10 +16,8 @@ fn compiling(bench: &Bench, script: &str) -> PhaseSpec {
 async fn a_compiler_killed_for_memory_runs_again_alone() {
     let bench = Bench::new("together").await;
     // Each fits into 256 MiB, both at once do not, and at the start there is room for either.
-    let spec = compiling(
-        &bench,
-        "cc -c 150-a.c & one=$!\ncc -c 150-b.c & two=$!\nwait $one || exit 3; wait $two || exit 4",
-    );
+    let spec =
+        compiling(&bench, "cc -c 150-a.c & one=$!\ncc -c 150-b.c & two=$!\nwait $one || exit 3; wait $two || exit 4");
     let (record, _) = bench.run(spec).await.unwrap();
     let log = bench.log();
     assert_eq!((record.exit, record.attempts), (0, 1), "{log}");
@@ -41,7 +39,10 @@ async fn a_compile_waits_until_there_is_memory() {
     );
     let (record, events) = bench.run(spec).await.unwrap();
     assert_eq!((record.exit, &record.killed_for_memory), (0, &vec![]), "{}", bench.log());
-    assert!(events.iter().any(|event| matches!(event, PhaseEvent::Usage { memory, .. } if *memory > 50 << 20)), "{events:?}");
+    assert!(
+        events.iter().any(|event| matches!(event, PhaseEvent::Usage { memory, .. } if *memory > 50 << 20)),
+        "{events:?}"
+    );
     bench.done().await;
 }
 
@@ -69,8 +70,13 @@ async fn other_programs_killed_for_memory_make_the_phase_run_with_fewer_jobs() {
     let (record, events) = bench.run(spec).await.unwrap();
     assert_eq!((record.exit, record.attempts, record.jobs), (0, 3, 1));
     let log = bench.log();
-    assert!(log.contains("attempt with 4\n") && log.contains("attempt with 2\n") && log.contains("attempt with 1\n"), "{log}");
-    let notes = events.iter().filter(|event| matches!(event, PhaseEvent::Note(note) if note.contains("trial") && note.contains("256 MiB")));
+    assert!(
+        log.contains("attempt with 4\n") && log.contains("attempt with 2\n") && log.contains("attempt with 1\n"),
+        "{log}"
+    );
+    let notes = events
+        .iter()
+        .filter(|event| matches!(event, PhaseEvent::Note(note) if note.contains("trial") && note.contains("256 MiB")));
     assert_eq!(notes.count(), 2);
     bench.done().await;
 }
@@ -105,7 +111,8 @@ async fn the_wrapper_adds_flags_per_file_and_is_silent() {
     let mut spec = bench.spec(
         "cc -c lib/a.c; cc -c 'other/a.c'; g++ -o x -I lib/a.c b.cpp; echo hello | c++ -E -; cc --version; cc conftest.c; cc -o x a.o 2>&1",
     );
-    let echo = Upload::bytes("/build/fake/cc", "#!/bin/sh\nfor argument; do printf '[%s]' \"$argument\"; done; echo\n", 0o755);
+    let echo =
+        Upload::bytes("/build/fake/cc", "#!/bin/sh\nfor argument; do printf '[%s]' \"$argument\"; done; echo\n", 0o755);
     spec.uploads = vec![
         Upload { path: "/build/fake/g++".into(), ..echo.clone() },
         Upload { path: "/build/fake/c++".into(), ..echo.clone() },

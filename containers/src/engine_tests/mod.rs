@@ -20,7 +20,8 @@ use crate::{Error, volume};
 
 /// What the scripts of these tests call.
 const PROGRAMS: &[&str] = &[
-    "sh", "env", "cat", "cp", "mkdir", "mv", "rm", "grep", "sleep", "flock", "id", "true", "tail", "head", "touch", "ls", "chmod", "wc", "stat",
+    "sh", "env", "cat", "cp", "mkdir", "mv", "rm", "grep", "sleep", "flock", "id", "true", "tail", "head", "touch",
+    "ls", "chmod", "wc", "stat",
 ];
 
 pub(super) async fn engine() -> Engine {
@@ -52,8 +53,10 @@ pub(super) async fn image(engine: &Engine) -> &'static str {
 fn root(writer: &mut impl std::io::Write) {
     let mut files: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     for program in PROGRAMS {
-        let found = ["/usr/bin", "/bin"].iter().map(|folder| Path::new(folder).join(program)).find(|path| path.exists());
-        let found = found.unwrap_or_else(|| panic!("these tests put {program} into their image, and it is not in /usr/bin or /bin"));
+        let found =
+            ["/usr/bin", "/bin"].iter().map(|folder| Path::new(folder).join(program)).find(|path| path.exists());
+        let found = found
+            .unwrap_or_else(|| panic!("these tests put {program} into their image, and it is not in /usr/bin or /bin"));
         let output = Command::new("ldd").arg(&found).output().expect("ldd is part of libc-bin");
         let libraries = String::from_utf8_lossy(&output.stdout).into_owned();
         files.insert(format!("usr/bin/{program}").into(), found);
@@ -63,7 +66,8 @@ fn root(writer: &mut impl std::io::Write) {
         }
     }
     let mut builder = Builder::new(writer);
-    let mut folders: BTreeSet<PathBuf> = ["etc", "tmp", "proc", "sys", "dev", "usr/lib", "usr/lib64"].map(PathBuf::from).into();
+    let mut folders: BTreeSet<PathBuf> =
+        ["etc", "tmp", "proc", "sys", "dev", "usr/lib", "usr/lib64"].map(PathBuf::from).into();
     for path in files.keys() {
         folders.extend(path.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty()).map(Path::to_owned));
     }
@@ -87,7 +91,13 @@ fn root(writer: &mut impl std::io::Write) {
     for (place, source) in &files {
         add(place, EntryType::Regular, 0, 0o755, &std::fs::read(source).unwrap());
     }
-    add(Path::new("etc/passwd"), EntryType::Regular, 0, 0o644, b"root:x:0:0::/root:/bin/sh\nbuilder:x:1000:1000::/build/home:/bin/sh\n");
+    add(
+        Path::new("etc/passwd"),
+        EntryType::Regular,
+        0,
+        0o644,
+        b"root:x:0:0::/root:/bin/sh\nbuilder:x:1000:1000::/build/home:/bin/sh\n",
+    );
     for link in ["bin", "lib", "lib64"] {
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Symlink);

@@ -26,7 +26,9 @@ async fn there_and_back_again() {
         Upload::bytes("/build/big", big.clone(), 0o600),
     ];
     upload(&bench.engine, bench.image, &bench.volume, &uploads).await.unwrap();
-    let log = bench.output("cat /build/source/inner/file; stat -c '%n %u:%g %a' /build/a /build/a/tree/sub/file /build/big").await;
+    let log = bench
+        .output("cat /build/source/inner/file; stat -c '%n %u:%g %a' /build/a /build/a/tree/sub/file /build/big")
+        .await;
     assert_eq!(log, "content/build/a 1000:1000 755\n/build/a/tree/sub/file 1000:1000 644\n/build/big 1000:1000 600\n");
 
     let dest = here.join("dest");
@@ -40,10 +42,13 @@ async fn there_and_back_again() {
 
     let file = here.join("tree.tar");
     assert!(download_tar(&bench.engine, bench.image, &bench.volume, "/build/a/tree", &file).await.unwrap());
-    assert!(!download_tar(&bench.engine, bench.image, &bench.volume, "/build/none", &here.join("none.tar")).await.unwrap());
+    assert!(
+        !download_tar(&bench.engine, bench.image, &bench.volume, "/build/none", &here.join("none.tar")).await.unwrap()
+    );
     assert!(!here.join("none.tar").exists());
     let mut archive = tar::Archive::new(fs::File::open(&file).unwrap());
-    let names: Vec<String> = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
+    let names: Vec<String> =
+        archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
     assert!(names.iter().any(|name| name == "tree/sub/file"), "{names:?}");
     bench.done().await;
 }
@@ -52,7 +57,10 @@ async fn there_and_back_again() {
 async fn a_missing_host_file_is_named_and_nothing_is_left_half() {
     let bench = Bench::new("missing").await;
     let gone = bench.folder.path().join("gone");
-    let uploads = [Upload::bytes("/build/first", "x", 0o644), Upload { path: "/build/x".into(), content: Content::File(gone.clone()), mode: 0o644 }];
+    let uploads = [
+        Upload::bytes("/build/first", "x", 0o644),
+        Upload { path: "/build/x".into(), content: Content::File(gone.clone()), mode: 0o644 },
+    ];
     let error = upload(&bench.engine, bench.image, &bench.volume, &uploads).await.unwrap_err().to_string();
     assert!(error.contains(&gone.display().to_string()), "{error}");
     bench.done().await;
@@ -64,7 +72,8 @@ async fn a_script_once() {
     let image = image(&engine).await;
     let uploads = [Upload::bytes("/solver/input", "from outside", 0o644)];
     let env = BTreeMap::from([("WORD".to_owned(), "two words".to_owned())]);
-    let script = b"cat /solver/input; echo \" $WORD\"; echo complaint >&2; ls /sys/class/net; touch /solver/x; id -u; exit 5";
+    let script =
+        b"cat /solver/input; echo \" $WORD\"; echo complaint >&2; ls /sys/class/net; touch /solver/x; id -u; exit 5";
     let output = run_once(&engine, image, script, &uploads, &env, true).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "from outside two words\nlo\n0\n");
     assert_eq!((output.exit, output.stderr.as_slice()), (5, b"complaint\n".as_slice()));
@@ -85,7 +94,8 @@ async fn volumes_are_made_once_listed_copied_and_removed() {
     volume::create(engine, &copy, "test", "copy").await.unwrap();
     let volumes = [(bench.volume.as_str(), "/from"), (copy.as_str(), "/build")];
     let script = b"cp --archive /from/. /build/ && cat /build/keep && stat -c %u /build /build/keep";
-    let output = run_once_with_volumes(engine, bench.image, script, &[], &BTreeMap::new(), false, &volumes).await.unwrap();
+    let output =
+        run_once_with_volumes(engine, bench.image, script, &[], &BTreeMap::new(), false, &volumes).await.unwrap();
     assert_eq!((output.exit, String::from_utf8_lossy(&output.stdout).as_ref()), (0, "k1000\n1000\n"), "{output:?}");
     volume::remove(engine, &copy).await.unwrap();
     assert!(!volume::exists(engine, &copy).await.unwrap());

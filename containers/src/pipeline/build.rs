@@ -48,7 +48,9 @@ pub async fn staged_tree(
     let budget = Budget::of(engine, options, build, progress).await?;
     let mut first = 0;
     for (i, phase) in phases.iter().enumerate().rev() {
-        if store.stage("phase", &phase.key).is_some() && volume::exists(engine, &volume_name(store, inputs, phase)).await? {
+        if store.stage("phase", &phase.key).is_some()
+            && volume::exists(engine, &volume_name(store, inputs, phase)).await?
+        {
             progress.event(Event::StageCached { stage: phase.name.clone(), key: phase.key.to_string() });
             first = i + 1;
             break;
@@ -109,7 +111,12 @@ struct Budget {
 }
 
 impl Budget {
-    async fn of(engine: &Engine, options: &Options, build: &BuildOptions, progress: &dyn Progress) -> Result<Self, Error> {
+    async fn of(
+        engine: &Engine,
+        options: &Options,
+        build: &BuildOptions,
+        progress: &dyn Progress,
+    ) -> Result<Self, Error> {
         let info = engine.info().await?;
         let memory = build.memory.map_or_else(|| usage::budget(&info), |size| size.0);
         let per_job = options.recipe.file.build.memory_per_job;

@@ -84,7 +84,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// apt could not solve the build dependencies.
-    #[error("apt cannot solve the build dependencies of {recipe} for {target}:\n{output}\nCorrect build.depends in recipe.toml, or base in the target's file")]
+    #[error(
+        "apt cannot solve the build dependencies of {recipe} for {target}:\n{output}\nCorrect build.depends in recipe.toml, or base in the target's file"
+    )]
     Solve {
         /// The recipe.
         recipe: String,

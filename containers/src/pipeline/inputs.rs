@@ -35,12 +35,8 @@ const DRIVER: &[&str] = &[
 pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Result<Inputs, Error> {
     let Options { recipe, target, targets, .. } = options;
     let mut changelog = Changelog::read(&recipe.folder.join("changelog"))?;
-    let lock = RootLock::read(
-        &recipe.lock_path(targets, target),
-        recipe.name(),
-        &target.name,
-        recipe.request_digest(target),
-    )?;
+    let lock =
+        RootLock::read(&recipe.lock_path(targets, target), recipe.name(), &target.name, recipe.request_digest(target))?;
     let source = source(store, options, changelog.epoch, progress)?;
     for deviation in &source.deviations {
         progress.event(Event::Warning {

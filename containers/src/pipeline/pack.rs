@@ -47,8 +47,8 @@ pub fn packed(store: &Store, inputs: &Inputs) -> Result<Option<Packages>, Error>
     let Some(folder) = store.stage("packages", &key) else { return Ok(None) };
     let list = folder.join(LIST);
     let text = std::fs::read(&list).map_err(Error::io("read", &list))?;
-    let packages = serde_json::from_slice(&text)
-        .map_err(|error| Error::io("understand", &list)(std::io::Error::other(error)))?;
+    let packages =
+        serde_json::from_slice(&text).map_err(|error| Error::io("understand", &list)(std::io::Error::other(error)))?;
     Ok(Some(Packages { folder, packages }))
 }
 
@@ -107,11 +107,8 @@ async fn run_split(
     volume::remove(engine, &volume).await?;
     volume::create(engine, &volume, "split", &key.to_string()).await?;
     let writer = store.begin("split", key)?;
-    let mut uploads = vec![Upload {
-        path: "/build/stage".into(),
-        content: Content::Directory(staged.folder.clone()),
-        mode: 0o755,
-    }];
+    let mut uploads =
+        vec![Upload { path: "/build/stage".into(), content: Content::Directory(staged.folder.clone()), mode: 0o755 }];
     uploads.extend(split_inputs.iter().map(|input| Upload {
         path: format!("{}/{}", split::INPUT_FOLDER, input.name),
         content: Content::Bytes(input.content.clone()),

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use packaging::buildinfo::{self, BuildInfo};
 use packaging::digest::Digest;
-use packaging::progress::Progress;
 use packaging::gpg::Gpg;
+use packaging::progress::Progress;
 use packaging::signer::{KeyForm, KeyKind, Signer};
 use packaging::store::Store;
 use packaging::{changes, debsig, sums};
@@ -51,7 +51,12 @@ pub fn up_to_date(inputs: &Inputs, signer: &dyn Signer, build: &BuildOptions) ->
             fs::metadata(build.dist.join(&package.file)).is_ok_and(|metadata| metadata.len() == package.size)
         })
     };
-    Ok((same && whole()).then(|| Published { folder: build.dist.clone(), report: report.clone(), unchanged: true, seconds: 0.0 }))
+    Ok((same && whole()).then(|| Published {
+        folder: build.dist.clone(),
+        report: report.clone(),
+        unchanged: true,
+        seconds: 0.0,
+    }))
 }
 
 /// Signs the packages, writes what belongs beside them, and puts all of it into `dist` at once.
@@ -68,10 +73,8 @@ pub fn publish(
 ) -> Result<Published, Error> {
     let stage = Stage::start(progress, format!("signing with {}", signer.key().user_id));
     let parent = build.dist.parent().unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new()
-        .prefix(".dist-")
-        .tempdir_in(parent)
-        .map_err(Error::io("make a folder in", parent))?;
+    let temporary =
+        tempfile::Builder::new().prefix(".dist-").tempdir_in(parent).map_err(Error::io("make a folder in", parent))?;
     let folder = temporary.path();
     let epoch = inputs.plan.source_date_epoch;
     let architecture = options.target.name.architecture();

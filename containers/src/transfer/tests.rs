@@ -61,7 +61,11 @@ fn what_leads_out_of_the_folder_is_refused() {
         &[("/evil", EntryType::Regular, "x")],
         &[("../evil", EntryType::Symlink, "x")],
         &[("out", EntryType::Directory, ""), ("out/hard", EntryType::Link, "../../evil")],
-        &[("out", EntryType::Directory, ""), ("out/l", EntryType::Symlink, "../../.."), ("out/l/evil", EntryType::Regular, "x")],
+        &[
+            ("out", EntryType::Directory, ""),
+            ("out/l", EntryType::Symlink, "../../.."),
+            ("out/l/evil", EntryType::Regular, "x"),
+        ],
     ];
     for case in cases {
         let (outer, result) = unpacked(case);
@@ -103,7 +107,10 @@ fn uploads_carry_neither_owner_nor_umask_nor_clock() {
     for entry in Archive::new(bytes.as_slice()).entries().unwrap() {
         let entry = entry.unwrap();
         let header = entry.header();
-        assert_eq!((header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()), (BUILDER, BUILDER, UPLOAD_TIME));
+        assert_eq!(
+            (header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()),
+            (BUILDER, BUILDER, UPLOAD_TIME)
+        );
         found.push((entry.path().unwrap().display().to_string(), header.mode().unwrap()));
     }
     let expected = [("src", 0o755), ("src/d", 0o755), ("src/d/run", 0o755), ("src/plain", 0o644), ("src/z", 0o777)];
@@ -123,7 +130,12 @@ fn uploads_stay_below_their_folder() {
 fn an_uploaded_archive_cannot_leave_its_folder() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("source.tar");
-    for entry in [("../evil", EntryType::Regular, "x"), ("/evil", EntryType::Regular, "x"), ("a", EntryType::Link, "../evil"), ("fifo", EntryType::Fifo, "")] {
+    for entry in [
+        ("../evil", EntryType::Regular, "x"),
+        ("/evil", EntryType::Regular, "x"),
+        ("a", EntryType::Link, "../evil"),
+        ("fifo", EntryType::Fifo, ""),
+    ] {
         fs::write(&file, archive(&[entry])).unwrap();
         let upload = Upload { path: "/build/source".into(), content: Content::Tar(file.clone()), mode: 0 };
         let error = pack(&mut Vec::new(), "/build", &[upload], BUILDER).unwrap_err().to_string();

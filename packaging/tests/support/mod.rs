@@ -86,24 +86,37 @@ impl Demo {
         let recipe = demo.recipe();
         for (path, text) in [
             ("deb/Cargo.toml", MANIFEST),
-            ("deb/copyright", "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: demo\n\nFiles: *\nCopyright: 2025 Demo\nLicense: Expat\n\nLicense: Expat\n Permission is hereby granted.\n"),
+            (
+                "deb/copyright",
+                "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: demo\n\nFiles: *\nCopyright: 2025 Demo\nLicense: Expat\n\nLicense: Expat\n Permission is hereby granted.\n",
+            ),
             ("deb/demo-tools/postinst", "#!/bin/sh\nset -e\necho configured >/dev/null\n"),
-            ("deb/demo-tools/lintian-overrides", "# It is a demonstration.\ndemo-tools: non-standard-dir-perm 0750 != 0755 *\n"),
+            (
+                "deb/demo-tools/lintian-overrides",
+                "# It is a demonstration.\ndemo-tools: non-standard-dir-perm 0750 != 0755 *\n",
+            ),
             ("changelog", CHANGELOG),
             ("config/demo", "# Options of demo.\n"),
-            ("man/demo.1", ".TH DEMO 1\n.SH NAME\ndemo \\- prints a number\n.SH SYNOPSIS\n.B demo\n.SH DESCRIPTION\nPrints a number.\n"),
+            (
+                "man/demo.1",
+                ".TH DEMO 1\n.SH NAME\ndemo \\- prints a number\n.SH SYNOPSIS\n.B demo\n.SH DESCRIPTION\nPrints a number.\n",
+            ),
         ] {
             write(&recipe.join(path), text);
         }
         let source = demo.path("source");
         write(&source.join("lib.c"), "#include <stdio.h>\nint demo(const char *s) { return printf(\"%s\\n\", s); }\n");
-        write(&source.join("plugin.c"), "#include <stdlib.h>\nint demo(const char *); int plugin(void) { return demo(getenv(\"PLUGIN\")); }\n");
+        write(
+            &source.join("plugin.c"),
+            "#include <stdlib.h>\nint demo(const char *); int plugin(void) { return demo(getenv(\"PLUGIN\")); }\n",
+        );
         write(&source.join("demo.c"), "int demo(const char *); int main(void) { return demo(\"1\") < 0; }\n");
         let lib = demo.stage().join("usr/lib/x86_64-linux-gnu");
         fs::create_dir_all(lib.join("demo")).unwrap();
         fs::create_dir_all(demo.stage().join("usr/bin")).unwrap();
         let cc = |arguments: &str| {
-            let flags = "-g -O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wl,-z,relro,-z,now -Wl,--build-id=sha1";
+            let flags =
+                "-g -O2 -fPIC -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wl,-z,relro,-z,now -Wl,--build-id=sha1";
             let mut command = Command::new("gcc");
             command.current_dir(&source).args(flags.split(' ')).args(arguments.split(' '));
             command.arg(format!("-L{}", lib.display())).arg(format!("-ffile-prefix-map={}=.", source.display()));
@@ -186,7 +199,9 @@ pub fn judge(debian_package: &str, command: &mut Command) -> String {
 /// The same where a "no" is what is expected.
 pub fn try_judge(debian_package: &str, command: &mut Command) -> Output {
     command.env("LC_ALL", "C.UTF-8");
-    command.output().unwrap_or_else(|error| panic!("this test needs the Debian package {debian_package} ({command:?}: {error})"))
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("this test needs the Debian package {debian_package} ({command:?}: {error})"))
 }
 
 pub fn text(output: &Output) -> String {

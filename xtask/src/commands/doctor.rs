@@ -107,7 +107,11 @@ fn of_engine(info: &EngineInfo) -> Vec<Finding> {
             found: if memory >= MEMORY_NEEDED {
                 format!("{}, of which a build takes {}", ByteSize(info.memory_bytes), ByteSize(memory))
             } else {
-                format!("only {} to spare, Mesos needs {}: end other programs, or build elsewhere", ByteSize(memory), ByteSize(MEMORY_NEEDED))
+                format!(
+                    "only {} to spare, Mesos needs {}: end other programs, or build elsewhere",
+                    ByteSize(memory),
+                    ByteSize(MEMORY_NEEDED)
+                )
             },
         },
     ]

@@ -54,17 +54,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
     let terminal = Terminal::new(arguments.json);
     if let Some(memory) = arguments.memory.filter(|memory| *memory < LEAST_MEMORY) {
-        return Err(Usage(format!("--memory {memory} is too little to compile anything: {LEAST_MEMORY} is the least")).into());
+        return Err(
+            Usage(format!("--memory {memory} is too little to compile anything: {LEAST_MEMORY} is the least")).into()
+        );
     }
     let options = arguments.selection.options()?;
     let what = format!("package {} for {}", options.recipe.name(), options.target.name);
     let (store, _lock) = locked_store(&what, &terminal)?;
     let key = match (arguments.key, arguments.key_file) {
         (Some(key), _) => KeySource::KeyRing { home: None, key },
-        (None, Some(path)) => KeySource::SecretFile {
-            path,
-            passphrase: std::env::var(PASSPHRASE).ok().map(Passphrase::new),
-        },
+        (None, Some(path)) => {
+            KeySource::SecretFile { path, passphrase: std::env::var(PASSPHRASE).ok().map(Passphrase::new) }
+        }
         (None, None) => KeySource::Development { state: store.root().join("development-key") },
     };
     let build = BuildOptions {

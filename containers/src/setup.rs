@@ -155,7 +155,8 @@ async fn in_background(
     progress(&format!("starting {} in the background (log: {})", dockerd.display(), log.display()));
     let file = File::options().append(true).create(true).open(&log).map_err(Error::io("write", &log))?;
     let copy = file.try_clone().map_err(Error::io("write", &log))?;
-    forget_dead(Path::new("/var/run/docker.pid"));
+    forget_dead(Path::new("/var/run/docker.pid"), "dockerd");
+    forget_dead(Path::new("/var/run/docker/containerd/containerd.pid"), "containerd");
     // A session of its own: Ctrl-C in the terminal, and the terminal's end, are meant for us alone.
     // setsid(1) becomes the daemon, under the same pid.
     let mut command = Command::new("/usr/bin/setsid");
@@ -175,12 +176,13 @@ async fn in_background(
 }
 
 /// A killed dockerd leaves its pid file, and a new one refuses to start while any process has that pid,
-/// be it a zombie or a stranger.
-fn forget_dead(pid_file: &Path) {
+/// be it a zombie or a stranger. The same goes for its containerd, which dies with it: the new dockerd
+/// would wait for it in vain.
+fn forget_dead(pid_file: &Path, name: &str) {
     let Some(pid) = fs::read_to_string(pid_file).ok().and_then(|text| text.trim().parse::<u32>().ok()) else { return };
     // proc(5): `pid (comm) state …`
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let alive = stat.split_once("(dockerd) ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']));
+    let alive = stat.split_once(&format!("({name}) ")).is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']));
     if !alive {
         let _ = fs::remove_file(pid_file);
     }
@@ -236,17 +238,17 @@ mod tests {
         let file = folder.path().join("docker.pid");
         // This process lives, but is no dockerd.
         fs::write(&file, std::process::id().to_string()).unwrap();
-        forget_dead(&file);
+        forget_dead(&file, "dockerd");
         assert!(!file.exists());
         let fake = folder.path().join("dockerd");
         fs::copy("/bin/sleep", &fake).unwrap();
         let mut child = Command::new(&fake).arg("60").spawn().unwrap();
         fs::write(&file, child.id().to_string()).unwrap();
-        forget_dead(&file);
+        forget_dead(&file, "dockerd");
         assert!(file.exists(), "it runs");
         child.kill().unwrap();
         std::thread::sleep(Duration::from_millis(200));
-        forget_dead(&file);
+        forget_dead(&file, "dockerd");
         assert!(!file.exists(), "it is a zombie");
         child.wait().unwrap();
     }

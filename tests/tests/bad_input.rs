@@ -50,7 +50,7 @@ fn unknown_field_in_a_recipe() {
 #[test]
 fn wrong_type_in_a_recipe() {
     let (_folder, recipe) = sample_copy();
-    replace(&recipe.join("recipe.toml"), "[build]\n", "[build]\nmemory-per-job = \"much\"\n");
+    replace(&recipe.join("recipe.toml"), "memory-per-job = \"200MiB\"", "memory-per-job = \"much\"");
     package(&recipe, &[]).1.fails(1, &["recipe.toml", "line", "'much' is not a size"]);
 }
 
@@ -89,11 +89,10 @@ fn a_patch_that_does_not_apply() {
         .find(|p| p.extension().is_some_and(|e| e == "patch"));
     let patch = patch.expect("the sample has a patch");
     let text = fs::read_to_string(&patch).unwrap();
+    // Context lines that the source does not have.
     let spoiled: Vec<String> = text
         .lines()
-        .map(|line| {
-            if line.starts_with('-') && !line.starts_with("---") { format!("{line} never there") } else { line.into() }
-        })
+        .map(|line| if line.starts_with(' ') { format!("{line} never there") } else { line.into() })
         .collect();
     fs::write(&patch, spoiled.join("\n") + "\n").unwrap();
     package(&recipe, &[]).1.fails(1, &["phase bootstrap failed", "FAILED"]);

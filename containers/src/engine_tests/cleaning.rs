@@ -101,7 +101,7 @@ async fn cleanup_takes_what_is_stale_and_nothing_else() {
     });
     let id = started(&engine, "test-stale", &log).await;
     assert_eq!(cleanup(&engine, |run| run == "test-other").await.unwrap(), Vec::<String>::new());
-    assert_eq!(containers(&engine, "test-stale").await, [id.clone()]);
+    assert_eq!(containers(&engine, "test-stale").await, std::slice::from_ref(&id));
     let removed = cleanup(&engine, |run| run == "test-stale").await.unwrap();
     assert_eq!(removed, [format!("container {} (test-stale)", &id[..12])]);
     assert_eq!(containers(&engine, "test-stale").await, Vec::<String>::new());

@@ -72,10 +72,8 @@ pub fn publish(
     progress: &dyn Progress,
 ) -> Result<Published, Error> {
     let stage = Stage::start(progress, format!("signing with {}", signer.key().user_id));
-    let parent = build.dist.parent().unwrap_or(Path::new("."));
-    let temporary =
-        tempfile::Builder::new().prefix(".dist-").tempdir_in(parent).map_err(Error::io("make a folder in", parent))?;
-    let folder = temporary.path();
+    let new = NewFolder::beside(&build.dist)?;
+    let folder = new.0.as_path();
     let epoch = inputs.plan.source_date_epoch;
     let architecture = options.target.name.architecture();
     let mut signed = Vec::new();
@@ -134,7 +132,7 @@ pub fn publish(
         packages: reports,
     };
     write_file(&folder.join(REPORT), &serde_json::to_vec_pretty(&report).expect("plain data"))?;
-    replace(temporary, &build.dist)?;
+    replace(&new, &build.dist)?;
     let seconds = seconds + stage.finish();
     Ok(Published { folder: build.dist.clone(), report, unchanged: false, seconds })
 }
@@ -178,27 +176,49 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
+/// Where the new `dist` is put together: beside it, so that renaming is enough, and always under the
+/// same name, so that what a killed run left is found and removed.
+struct NewFolder(PathBuf);
+
+impl NewFolder {
+    fn beside(dist: &Path) -> Result<Self, Error> {
+        let folder = beside(dist, "new");
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+        }
+        fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
+        Ok(Self(folder))
+    }
+}
+
+fn beside(dist: &Path, what: &str) -> PathBuf {
+    let name = dist.file_name().map_or_else(|| "dist".into(), |name| name.to_string_lossy());
+    dist.with_file_name(format!(".{name}.{what}"))
+}
+
+impl Drop for NewFolder {
+    fn drop(&mut self) {
+        // Gone when it was renamed; what else stays is removed by the next run.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// Puts the new folder in the place of the old one. A run that is killed in between leaves the old
 /// packages aside under another name, and the next run replaces both.
-fn replace(new: tempfile::TempDir, dist: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::PermissionsExt;
-    let new_folder = new.path().to_owned();
-    fs::set_permissions(&new_folder, fs::Permissions::from_mode(0o755))
-        .map_err(Error::io("change the permissions of", &new_folder))?;
-    let old = dist.with_extension("old");
+fn replace(new: &NewFolder, dist: &Path) -> Result<(), Error> {
+    let new_folder = &new.0;
+    let old = beside(dist, "old");
     if old.exists() {
         fs::remove_dir_all(&old).map_err(Error::io("remove", &old))?;
     }
     if dist.exists() {
         fs::rename(dist, &old).map_err(Error::io("rename", dist))?;
     }
-    let renamed = fs::rename(&new_folder, dist).map_err(Error::io("rename", &new_folder));
+    let renamed = fs::rename(new_folder, dist).map_err(Error::io("rename", new_folder));
     if renamed.is_err() && old.exists() {
         fs::rename(&old, dist).map_err(Error::io("rename", &old))?;
     }
     renamed?;
-    // Renamed away: there is nothing left for the guard to remove.
-    let _ = new.keep();
     if old.exists() {
         fs::remove_dir_all(&old).map_err(Error::io("remove", &old))?;
     }

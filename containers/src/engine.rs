@@ -347,9 +347,13 @@ fn explain(error: &ApiError) -> String {
     text
 }
 
-/// Whether the engine says that there is no such thing.
+/// Whether the engine says that there is no such thing, or none in a moment.
 pub(crate) fn is_missing(error: &ApiError) -> bool {
-    matches!(error, ApiError::DockerResponseServerError { status_code: 404, .. })
+    match error {
+        ApiError::DockerResponseServerError { status_code: 404, .. } => true,
+        ApiError::DockerResponseServerError { status_code: 409, message } => message.contains("already in progress"),
+        _ => false,
+    }
 }
 
 /// Whether a unix socket exists and somebody listens on it.

@@ -125,6 +125,49 @@ mod tests {
         assert_eq!(jobs(&info(4), GIB, 0), 4);
     }
 
+    /// Runs the shell's reading of control groups on forged ones: the machine of a test has only one version.
+    fn shell(files: &[(&str, &str)]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        let driver = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/run-phase.sh");
+        let script = format!(
+            ". {driver}; cgroups={} own_kills=/nonexistent\n\
+             for what in peak used refaults kills cpu; do cgroup $what; echo $what $number; done",
+            folder.path().display()
+        );
+        let output = std::process::Command::new("/bin/sh").args(["-euc", &script]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn both_versions_of_control_groups() {
+        let v1 = [
+            ("memory/memory.max_usage_in_bytes", "1000\n"),
+            (
+                "memory/memory.stat",
+                "rss 1\ntotal_cache 5\ntotal_rss 700\ntotal_shmem 20\ntotal_workingset_refault_file 9\n",
+            ),
+            ("memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+            ("cpuacct/cpuacct.usage", "2500000\n"),
+        ];
+        assert_eq!(shell(&v1), "peak 1000\nused 720\nrefaults 9\nkills 3\ncpu 2500\n");
+        let v2 = [
+            ("cgroup.controllers", "cpu memory pids\n"),
+            ("memory.peak", "1000\n"),
+            ("memory.stat", "anon 700\nfile 5\nshmem 20\nworkingset_refault_file 9\n"),
+            ("memory.events", "low 0\noom 4\noom_kill 3\noom_group_kill 0\n"),
+            ("cpu.stat", "usage_usec 2500\nuser_usec 2000\n"),
+        ];
+        assert_eq!(shell(&v2), "peak 1000\nused 720\nrefaults 9\nkills 3\ncpu 2500\n");
+        // A kernel before 5.19 keeps no peak.
+        assert!(shell(&[v2[0], v2[2]]).starts_with("peak\nused 720\n"));
+    }
+
     #[test]
     fn reports() {
         let report =

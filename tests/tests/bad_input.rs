@@ -155,29 +155,20 @@ fn no_such_key() {
         .fails(1, &["no secret key", "--list-secret-keys"]);
 }
 
-#[test]
-fn a_key_with_a_wrong_passphrase() {
+/// A GnuPG home with one key, `test@example.org`.
+fn gpg_home(passphrase: &str) -> (tempfile::TempDir, String) {
     let home = tempfile::tempdir().unwrap();
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
-    let home_name = home.path().display().to_string();
-    judge(
-        "gpg",
-        &[
-            "--homedir",
-            &home_name,
-            "--batch",
-            "--pinentry-mode",
-            "loopback",
-            "--passphrase",
-            "right",
-            "--quick-generate-key",
-            "Test <test@example.org>",
-            "ed25519",
-            "sign",
-            "never",
-        ],
-        home.path(),
-    );
+    let name = home.path().display().to_string();
+    let options = ["--homedir", &name, "--batch", "--pinentry-mode", "loopback", "--passphrase", passphrase];
+    let make = ["--quick-generate-key", "Test <test@example.org>", "ed25519", "sign", "never"];
+    judge("gpg", &[options.as_slice(), make.as_slice()].concat(), home.path());
+    (home, name)
+}
+
+#[test]
+fn a_key_with_a_wrong_passphrase() {
+    let (home, home_name) = gpg_home("right");
     let exported = tests::run(
         Command::new("gpg")
             .args(["--homedir", &home_name, "--batch", "--pinentry-mode", "loopback", "--passphrase", "right"])
@@ -207,27 +198,7 @@ fn a_key_with_a_wrong_passphrase() {
 
 #[test]
 fn a_release_key_refuses_a_local_source() {
-    let home = tempfile::tempdir().unwrap();
-    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
-    let home_name = home.path().display().to_string();
-    judge(
-        "gpg",
-        &[
-            "--homedir",
-            &home_name,
-            "--batch",
-            "--pinentry-mode",
-            "loopback",
-            "--passphrase",
-            "",
-            "--quick-generate-key",
-            "Test <test@example.org>",
-            "ed25519",
-            "sign",
-            "never",
-        ],
-        home.path(),
-    );
+    let (home, home_name) = gpg_home("");
     let workshop = prepared();
     let (_folder, recipe) = sample_copy();
     let out = tempfile::tempdir().unwrap();

@@ -139,7 +139,7 @@ async fn a_build_that_only_reads_its_own_code_again_is_helped_by_a_kill() {
              echo oom_kill 2 >$cgroups/memory.events\n\
              pages=0\n\
              tell() { pages=$((pages + $1)); printf 'anon %s\\nshmem 10\\nworkingset_refault_file %s\\n' $((MEMORY_BYTES - $2)) $pages >$cgroups/new; mv $cgroups/new $cgroups/memory.stat; }\n\
-             tell 0 1000; { head -c 60M /dev/zero; touch /build/full; sleep 40; } | tail -c 60M >/dev/null & eater=$!\n\
+             tell 0 1000; { head -c 60M /dev/zero; touch /build/full; until [ -e /build/over ]; do command sleep 0.1; done; } | tail -c 60M >/dev/null & eater=$!\n\
              sleep() { n=$((${n:-0} + 1)); [ $n -le $checks ] && tell $step $room; }\n\
              # Enough memory, or few pages: nobody is killed.\n\
              checks=20 step=50000 room=100000000 n=0; watch_memory || :\n\
@@ -147,7 +147,7 @@ async fn a_build_that_only_reads_its_own_code_again_is_helped_by_a_kill() {
              cgroup kills; echo calm $number\n\
              until [ -e /build/full ]; do command sleep 0.1; done\n\
              checks=7 step=50000 room=1000 n=0; watch_memory || :\n\
-             cgroup kills; echo after $number\n\
+             cgroup kills; echo after $number; touch /build/over\n\
              if wait $eater; then echo the eater lives; else echo the eater ended with $?; fi",
         )
         .await;

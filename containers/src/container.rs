@@ -142,7 +142,7 @@ impl Drop for Container {
 }
 
 /// Runs a last request to its end although our own runtime may be going down.
-fn detached<F: Future<Output = ()>>(request: impl FnOnce() -> F + Send + 'static) {
+pub(crate) fn detached<F: Future<Output = ()>>(request: impl FnOnce() -> F + Send + 'static) {
     let thread = std::thread::spawn(move || {
         if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
             runtime.block_on(request());

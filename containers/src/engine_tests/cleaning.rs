@@ -40,7 +40,7 @@ async fn started(engine: &Engine, run: &str, log: &std::path::Path) -> String {
 #[tokio::test]
 async fn a_container_killed_from_outside_is_told_apart_and_the_next_run_works() {
     let mut bench = Bench::new("killed").await;
-    bench.engine = bench.engine.with_run("test-killed");
+    bench.engine = bench.engine.clone().with_run("test-killed");
     let spec = bench.spec("echo begun; if [ ! -e /build/second ]; then touch /build/second; sleep 60; fi; echo done");
     let kill = async {
         let id = started(&bench.engine, "test-killed", &spec.log).await;
@@ -59,7 +59,7 @@ async fn a_container_killed_from_outside_is_told_apart_and_the_next_run_works() 
 #[tokio::test]
 async fn a_container_removed_from_outside_is_no_riddle_either() {
     let mut bench = Bench::new("removed").await;
-    bench.engine = bench.engine.with_run("test-removed");
+    bench.engine = bench.engine.clone().with_run("test-removed");
     let spec = bench.spec("echo begun; sleep 60");
     let remove = async {
         started(&bench.engine, "test-removed", &spec.log).await;
@@ -74,7 +74,7 @@ async fn a_container_removed_from_outside_is_no_riddle_either() {
 #[tokio::test]
 async fn dropping_the_future_stops_the_container() {
     let mut bench = Bench::new("dropped").await;
-    bench.engine = bench.engine.with_run("test-dropped");
+    bench.engine = bench.engine.clone().with_run("test-dropped");
     let spec = bench.spec("echo begun; sleep 60");
     let log = spec.log.clone();
     let mut ignore = |_| ();
@@ -89,7 +89,7 @@ async fn dropping_the_future_stops_the_container() {
 #[tokio::test]
 async fn cleanup_takes_what_is_stale_and_nothing_else() {
     let mut bench = Bench::new("stale").await;
-    bench.engine = bench.engine.with_run("test-stale");
+    bench.engine = bench.engine.clone().with_run("test-stale");
     let engine = bench.engine.clone();
     let spec = bench.spec("echo begun; sleep 60");
     let log = spec.log.clone();

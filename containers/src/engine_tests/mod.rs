@@ -169,6 +169,18 @@ impl Bench {
     }
 }
 
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // A test that failed did not come to `done`.
+        let (engine, name) = (self.engine.clone(), self.volume.clone());
+        crate::container::detached(move || async move {
+            if let Some(docker) = engine.reconnected() {
+                let _ = docker.remove_volume(&name, None::<bollard::query_parameters::RemoveVolumeOptions>).await;
+            }
+        });
+    }
+}
+
 /// A stand-in for a compiler at `/build/fake/cc`. A source named `N-….c` costs N MiB for two seconds;
 /// once it has them, there is a file `/build/full`.
 pub(super) fn fake_compiler() -> Upload {

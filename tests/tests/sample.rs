@@ -123,3 +123,19 @@ fn the_plan_names_every_input_and_is_stable() {
     let digest = workshop.run(&["plan", "--recipe", "sample", "--digest"]).success().stdout;
     assert_eq!(value["plan-digest"].as_str().unwrap(), digest.trim());
 }
+
+/// Cleaning one cache must not cost another one its finished phases.
+#[test]
+fn clean_leaves_other_caches_alone() {
+    let out = tempfile::tempdir().unwrap();
+    let workshop = Workshop::shared();
+    workshop.package_sample(&out.path().join("dist"), &[]).success();
+    let volumes = || {
+        let prefix = format!("mesos-packages-{}-", packaging::store::Store::open(Some(&workshop.cache)).unwrap().id());
+        let listed = tests::run(std::process::Command::new("docker").args(["volume", "ls", "--format", "{{.Name}}"]));
+        listed.success().stdout.lines().filter(|name| name.starts_with(&prefix)).count()
+    };
+    assert!(volumes() > 0);
+    Workshop::empty().run(&["clean"]).success();
+    assert!(volumes() > 0, "another cache's volumes were removed");
+}

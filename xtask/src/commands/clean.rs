@@ -9,7 +9,7 @@ use crate::terminal::Terminal;
 /// Arguments.
 #[derive(Args)]
 pub struct Arguments {
-    /// Also remove the compiler cache and everything downloaded
+    /// Also remove the compiler caches, and forget the build roots
     #[arg(long)]
     all: bool,
 }
@@ -21,9 +21,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let removed = block_on(&store, async || {
         let engine = engine(&store, false, &terminal).await?;
         let mut removed = 0;
+        // Another cache's volumes on the same engine are not ours to remove; compiler caches are shared.
+        let ours = format!("mesos-packages-{}-", store.id());
         for found in volume::list(&engine).await? {
             let compiler_cache = found.labels.get(volume::LABEL_KIND).is_some_and(|kind| kind == "ccache");
-            if arguments.all || !compiler_cache {
+            if found.name.starts_with(&ours) || (arguments.all && compiler_cache) {
                 volume::remove(&engine, &found.name).await?;
                 removed += 1;
             }

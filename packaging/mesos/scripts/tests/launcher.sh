@@ -478,7 +478,11 @@ has 'arg<--no-systemd_enable_support>'
 mkdir -p "$root/run/systemd/system"
 launch agent
 has 'arg<--no-systemd_enable_support>'
-mkdir -p "$root/sys/fs/cgroup/systemd"
+mkdir -p "$root/sys/fs/cgroup/systemd" "$root/proc/1"
+echo '1:name=systemd:/docker/0123456789ab/init.scope' >"$root/proc/1/cgroup"
+launch agent
+has 'arg<--no-systemd_enable_support>'
+echo '1:name=systemd:/init.scope' >"$root/proc/1/cgroup"
 launch agent
 lacks systemd
 rm -r "$root/run"

@@ -126,16 +126,25 @@ fn the_plan_names_every_input_and_is_stable() {
 
 /// Cleaning one cache must not cost another one its finished phases.
 #[test]
-fn clean_leaves_other_caches_alone() {
-    let out = tempfile::tempdir().unwrap();
-    let workshop = Workshop::shared();
-    workshop.package_sample(&out.path().join("dist"), &[]).success();
-    let volumes = || {
-        let prefix = format!("mesos-packages-{}-", packaging::store::Store::open(Some(&workshop.cache)).unwrap().id());
-        let listed = tests::run(std::process::Command::new("docker").args(["volume", "ls", "--format", "{{.Name}}"]));
-        listed.success().stdout.lines().filter(|name| name.starts_with(&prefix)).count()
+fn clean_removes_its_own_volumes_only() {
+    let docker = |arguments: &[&str]| tests::run(std::process::Command::new("docker").args(arguments));
+    let mine = Workshop::empty();
+    let other = Workshop::empty();
+    let volume = |workshop: &Workshop| {
+        let id = packaging::store::Store::open(Some(&workshop.cache)).unwrap().id();
+        let name = format!("mesos-packages-{id}-test");
+        let labels = ["org.mesos-packages.run=test", "org.mesos-packages.kind=phase", "org.mesos-packages.key=test"];
+        let mut arguments = vec!["volume", "create"];
+        arguments.extend(labels.iter().flat_map(|label| ["--label", label]));
+        arguments.push(&name);
+        docker(&arguments).success();
+        name
     };
-    assert!(volumes() > 0);
-    Workshop::empty().run(&["clean"]).success();
-    assert!(volumes() > 0, "another cache's volumes were removed");
+    let (my_volume, other_volume) = (volume(&mine), volume(&other));
+    mine.run(&["clean"]).success();
+    let exists = |name: &str| docker(&["volume", "inspect", name]).code == Some(0);
+    assert!(!exists(&my_volume), "its own volume is still there");
+    assert!(exists(&other_volume), "another cache's volume was removed");
+    other.run(&["clean"]).success();
+    assert!(!exists(&other_volume));
 }

@@ -70,6 +70,12 @@ pub fn repository() -> PathBuf {
     xtask.parent().expect("xtask is a folder of the checkout").to_owned()
 }
 
+/// Whether a program is in a folder of PATH.
+pub fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
 /// Opens the cache and takes its lock; while another run holds it, says who, and waits.
 pub fn locked_store(what: &str, terminal: &Terminal) -> anyhow::Result<(Store, StoreLock)> {
     use packaging::progress::Progress;

@@ -11,7 +11,7 @@ use packaging::staged::StagedTree;
 use packaging::store::Store;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildOptions, Error, Inputs, Options, Stage, copy, write_file};
+use super::{BuildOptions, Error, Inputs, Options, Stage, copy, keep_log, read_json, write_json};
 use crate::build_root::BuildRoot;
 use crate::engine::Engine;
 use crate::phase::{self, PhaseEvent, PhaseRecord, PhaseSpec};
@@ -179,14 +179,13 @@ impl Runner<'_> {
                 return Err(error);
             }
             Err(error) => {
-                keep_log(store, phase, &log);
+                keep_log(store, &phase.name, &phase.key, &log);
                 // The engine may be the one that died: its leftovers are removed by the next run.
                 let _ = volume::remove(engine, &name).await;
                 return Err(error.into());
             }
         };
-        let text = serde_json::to_vec_pretty(&record).expect("plain data");
-        write_file(&writer.path().join("record.json"), &text)?;
+        write_json(&writer.path().join("record.json"), &record)?;
         writer.commit()?;
         stage.finish();
         Ok(())
@@ -241,8 +240,7 @@ impl Runner<'_> {
             download_dir: folder.to_owned(),
         };
         let history_path = self.history_path(phase);
-        let before: Option<History> =
-            std::fs::read(&history_path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let before: Option<History> = read_json(&history_path).ok();
         let started = Instant::now();
         let mut lines = 0;
         let mut current = None;
@@ -273,10 +271,9 @@ impl Runner<'_> {
         let record = phase::run(self.engine, spec, &mut listen).await?;
         if record.exit == 0 {
             let history = History { seconds: record.wall, lines };
-            let text = serde_json::to_vec(&history).expect("plain data");
             // Only an estimate: a disk that is full shows itself where it matters.
             let _ = std::fs::create_dir_all(history_path.parent().expect("in a folder"));
-            let _ = write_file(&history_path, &text);
+            let _ = write_json(&history_path, &history);
         }
         Ok(record)
     }
@@ -310,7 +307,7 @@ impl Runner<'_> {
 
     /// The error of a script that failed, with what helps to understand it.
     async fn failed(&self, phase: &PlannedPhase, volume: &str, record: &PhaseRecord, log: &Path) -> Error {
-        let kept = keep_log(self.store, phase, log);
+        let kept = keep_log(self.store, &phase.name, &phase.key, log);
         let text = std::fs::read(log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
@@ -349,17 +346,6 @@ impl Runner<'_> {
             .copied()
             .collect();
         format!("\nFrom config.log:\n{}", excerpt.join("\n"))
-    }
-}
-
-/// Keeps the log of a phase that failed where the next run does not remove it.
-fn keep_log(store: &Store, phase: &PlannedPhase, log: &Path) -> PathBuf {
-    let folder = store.root().join("failed");
-    let kept = folder.join(format!("{}-{}.log", phase.name, phase.key.short()));
-    let _ = std::fs::create_dir_all(&folder);
-    match std::fs::copy(log, &kept) {
-        Ok(_) => kept,
-        Err(_) => log.to_owned(),
     }
 }
 

@@ -35,10 +35,9 @@ const DRIVER: &[&str] = &[
 
 /// Reads recipe, locks and source, and makes the plan. The source is downloaded if it has to be.
 pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Result<Inputs, Error> {
-    let Options { recipe, target, targets, .. } = options;
+    let Options { recipe, target, .. } = options;
     let mut changelog = Changelog::read(&recipe.folder.join("changelog"))?;
-    let lock =
-        RootLock::read(&recipe.lock_path(targets, target), recipe.name(), &target.name, recipe.request_digest(target))?;
+    let lock = options.lock()?;
     let source = source(store, options, changelog.epoch, progress)?;
     for deviation in &source.deviations {
         progress.event(Event::Warning {

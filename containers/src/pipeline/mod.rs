@@ -20,12 +20,16 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use packaging::bytes::ByteSize;
+use packaging::digest::Digest;
 use packaging::download::Network;
 use packaging::progress::{Event, Progress};
 use packaging::recipe::Recipe;
+use packaging::root_lock::RootLock;
 use packaging::signer::KeySource;
 use packaging::store::Store;
 use packaging::target::Target;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub use error::Error;
 pub use inputs::{Inputs, gather};
@@ -50,6 +54,15 @@ pub struct Options {
     pub network: Network,
     /// `--mirror`.
     pub mirror: Option<String>,
+}
+
+impl Options {
+    /// The build-root lock of this recipe and target.
+    pub fn lock(&self) -> Result<RootLock, Error> {
+        let Self { recipe, target, targets, .. } = self;
+        let path = recipe.lock_path(targets, target);
+        Ok(RootLock::read(&path, recipe.name(), &target.name, recipe.request_digest(target))?)
+    }
 }
 
 /// How it is built; nothing here changes the bytes.
@@ -81,8 +94,8 @@ pub async fn package(
     if let Some(published) = publish::up_to_date(&inputs, signer.as_ref(), build_options)? {
         return Ok(published);
     }
-    let staged_split = match pack::packed(store, &inputs)? {
-        Some(packages) => packages,
+    let packages = match pack::packed(store, &inputs)? {
+        Some(found) => found,
         None => {
             let engine = engine.ok_or(Error::EngineNeeded)?;
             let root = build_root(engine, store, options, &inputs, progress).await?;
@@ -92,7 +105,7 @@ pub async fn package(
     };
     let seconds = started.elapsed().as_secs_f64();
     tokio::task::block_in_place(|| {
-        publish::publish(store, options, build_options, &inputs, &staged_split, signer.as_ref(), seconds, progress)
+        publish::publish(store, options, build_options, &inputs, &packages, signer.as_ref(), seconds, progress)
     })
 }
 
@@ -114,6 +127,28 @@ impl<'a> Stage<'a> {
         let seconds = self.started.elapsed().as_secs_f64();
         self.progress.event(Event::StageFinished { stage: self.name, seconds });
         seconds
+    }
+}
+
+/// Reads a record that [`write_json`] wrote.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = std::fs::read(path).map_err(Error::io("read", path))?;
+    serde_json::from_slice(&text).map_err(|error| Error::io("understand", path)(std::io::Error::other(error)))
+}
+
+/// Writes a record.
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    write_file(path, &serde_json::to_vec_pretty(value).expect("plain data"))
+}
+
+/// Keeps the log of a phase that failed where the next run does not remove it; returns where it is.
+fn keep_log(store: &Store, phase: &str, key: &Digest, log: &Path) -> PathBuf {
+    let folder = store.root().join("failed");
+    let kept = folder.join(format!("{phase}-{}.log", key.short()));
+    let _ = std::fs::create_dir_all(&folder);
+    match std::fs::copy(log, &kept) {
+        Ok(_) => kept,
+        Err(_) => log.to_owned(),
     }
 }
 

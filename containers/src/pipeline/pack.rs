@@ -11,7 +11,7 @@ use packaging::split::{self, Split};
 use packaging::staged::StagedTree;
 use packaging::store::Store;
 
-use super::{Error, Inputs, Options, Stage, write_file};
+use super::{Error, Inputs, Options, Stage, keep_log, read_json, write_json};
 use crate::build_root::BuildRoot;
 use crate::engine::Engine;
 use crate::phase::{self, PhaseEvent, PhaseSpec};
@@ -45,10 +45,7 @@ fn key(inputs: &Inputs) -> Digest {
 pub fn packed(store: &Store, inputs: &Inputs) -> Result<Option<Packages>, Error> {
     let key = key(inputs);
     let Some(folder) = store.stage("packages", &key) else { return Ok(None) };
-    let list = folder.join(LIST);
-    let text = std::fs::read(&list).map_err(Error::io("read", &list))?;
-    let packages =
-        serde_json::from_slice(&text).map_err(|error| Error::io("understand", &list)(std::io::Error::other(error)))?;
+    let packages = read_json(&folder.join(LIST))?;
     Ok(Some(Packages { folder, packages }))
 }
 
@@ -83,8 +80,7 @@ pub async fn pack(
         let writer = store.begin("packages", &key)?;
         let say = |name: &str| progress.event(Event::Note { text: format!("  {name}") });
         let packages = deb::build_all(&packing, writer.path(), &say)?;
-        let text = serde_json::to_vec_pretty(&packages).expect("plain data");
-        write_file(&writer.path().join(LIST), &text)?;
+        write_json(&writer.path().join(LIST), &packages)?;
         let folder = writer.commit()?;
         stage.finish();
         Ok(Packages { folder, packages })
@@ -143,20 +139,16 @@ async fn run_split(
         volume::remove(engine, &volume).await?;
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        let kept = store.root().join("failed").join(format!("split-{}.log", key.short()));
-        let _ = std::fs::create_dir_all(kept.parent().expect("in a folder"));
-        let _ = std::fs::copy(&log, &kept);
         return Err(Error::Phase {
             phase: "split".into(),
             exit: record.exit,
             tail: lines[lines.len().saturating_sub(20)..].join("\n"),
             more: String::new(),
-            log: kept,
+            log: keep_log(store, "split", key, &log),
         });
     }
     transfer::download(engine, &root.image, &volume, split::OUTPUT_FOLDER, writer.path()).await?;
-    let text = serde_json::to_vec_pretty(&record).expect("plain data");
-    write_file(&writer.path().join("record.json"), &text)?;
+    write_json(&writer.path().join("record.json"), &record)?;
     let folder = writer.commit()?;
     volume::remove(engine, &volume).await?;
     stage.finish();

@@ -10,9 +10,12 @@ use packaging::progress::Progress;
 use packaging::signer::{KeyForm, KeyKind, Signer};
 use packaging::store::Store;
 use packaging::{changes, debsig, sums};
+use walkdir::WalkDir;
 
 use super::pack::Packages;
-use super::{BuildOptions, Error, Inputs, Options, PackageReport, PhaseReport, Report, Stage, write_file};
+use super::{
+    BuildOptions, Error, Inputs, Options, PackageReport, PhaseReport, Report, Stage, read_json, write_file, write_json,
+};
 use crate::build_root::BuildRoot;
 use crate::phase::PhaseRecord;
 
@@ -90,13 +93,12 @@ pub fn publish(
         });
         signed.push(with_signature);
     }
-    let environment = inputs.plan.phases[0].environment.clone();
     let info = BuildInfo {
         changelog: &inputs.changelog,
         architecture,
         vendor: &options.target.vendor,
         lock: &inputs.lock,
-        environment: &environment,
+        environment: &inputs.plan.phases[0].environment,
         build_path: "/build/source",
     };
     let name = changes::file_name(&inputs.changelog, architecture, "buildinfo");
@@ -131,7 +133,7 @@ pub fn publish(
         phases,
         packages: reports,
     };
-    write_file(&folder.join(REPORT), &serde_json::to_vec_pretty(&report).expect("plain data"))?;
+    write_json(&folder.join(REPORT), &report)?;
     replace(&new, &build.dist)?;
     let seconds = seconds + stage.finish();
     Ok(Published { folder: build.dist.clone(), report, unchanged: false, seconds })
@@ -153,27 +155,14 @@ fn evidence(store: &Store, inputs: &Inputs, logs: &Path) -> Result<(Digest, Vec<
     Ok((root.map_or(inputs.plan.build_root.key, |root| root.digest), phases))
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let text = fs::read(path).map_err(Error::io("read", path))?;
-    serde_json::from_slice(&text).map_err(|error| Error::io("understand", path)(std::io::Error::other(error)))
-}
-
 /// All files below a folder, relative to it.
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    fn walk(top: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                walk(top, &entry.path(), files)?;
-            } else {
-                files.push(entry.path().strip_prefix(top).expect("walked below the folder").to_owned());
-            }
-        }
-        Ok(())
-    }
-    let mut files = Vec::new();
-    walk(folder, folder, &mut files).map_err(Error::io("read", folder))?;
-    Ok(files)
+    WalkDir::new(folder)
+        .into_iter()
+        .filter(|entry| !entry.as_ref().is_ok_and(|entry| entry.file_type().is_dir()))
+        .map(|entry| Ok(entry?.path().strip_prefix(folder).expect("walked below the folder").to_owned()))
+        .collect::<Result<_, walkdir::Error>>()
+        .map_err(|error| Error::io("read", folder)(error.into()))
 }
 
 /// Where the new `dist` is put together: beside it, so that renaming is enough, and always under the

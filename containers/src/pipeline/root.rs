@@ -11,7 +11,7 @@ use packaging::progress::{Event, Progress};
 use packaging::root_lock::{PinnedDeb, RootLock};
 use packaging::store::Store;
 
-use super::{Error, Inputs, Options, Stage, write_file};
+use super::{Error, Inputs, Options, Stage, read_json, write_file, write_json};
 use crate::build_root::{self as assembling, BuildRoot};
 use crate::engine::Engine;
 use crate::once::run_once;
@@ -60,10 +60,8 @@ pub async fn build_root(
     progress: &dyn Progress,
 ) -> Result<BuildRoot, Error> {
     let key = inputs.plan.build_root.key;
-    let known: Option<BuildRoot> = store
-        .stage("build-root", &key)
-        .and_then(|folder| std::fs::read(folder.join("build-root.json")).ok())
-        .and_then(|text| serde_json::from_slice(&text).ok());
+    let known: Option<BuildRoot> =
+        store.stage("build-root", &key).and_then(|folder| read_json(&folder.join("build-root.json")).ok());
     if let Some(known) = &known
         && let Some(root) = BuildRoot::find(engine, known.digest).await?
     {
@@ -86,8 +84,7 @@ pub async fn build_root(
     }
     if store.stage("build-root", &key).is_none() {
         let writer = store.begin("build-root", &key)?;
-        let text = serde_json::to_vec_pretty(&root).expect("plain data");
-        write_file(&writer.path().join("build-root.json"), &text)?;
+        write_json(&writer.path().join("build-root.json"), &root)?;
         writer.commit()?;
     }
     stage.finish();

@@ -7,7 +7,7 @@ use packaging::debian::mirror::{Mirrors, UserConfig};
 use packaging::gpg::DEVELOPMENT_FILE;
 use packaging::store::Store;
 
-use crate::arguments::{Selection, block_on};
+use crate::arguments::{Selection, block_on, installed};
 
 /// Arguments.
 #[derive(Args)]
@@ -65,10 +65,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     });
     findings.push(key(&store));
     for program in ["gpg", "gpgv", "git"] {
-        let found = std::env::var_os("PATH")
-            .into_iter()
-            .flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>())
-            .any(|folder| folder.join(program).is_file());
+        let found = installed(program);
         findings.push(Finding {
             good: found,
             what: program,

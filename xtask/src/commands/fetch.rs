@@ -19,12 +19,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let options = arguments.selection.options()?;
     let (store, _lock) = locked_store("fetch", &terminal)?;
     // The packages first: they can be had even where upstream cannot be reached.
-    let lock = packaging::root_lock::RootLock::read(
-        &options.recipe.lock_path(&options.targets, &options.target),
-        options.recipe.name(),
-        &options.target.name,
-        options.recipe.request_digest(&options.target),
-    )?;
+    let lock = options.lock()?;
     let debs = pipeline::fetch_debs(&store, &options, &lock, &terminal)?;
     let inputs = pipeline::gather(&store, &options, &terminal)?;
     terminal.finish();

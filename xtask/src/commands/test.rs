@@ -5,7 +5,7 @@ use clap::Args;
 use packaging::store::Store;
 use xshell::{Shell, cmd};
 
-use crate::arguments::{block_on, engine, repository};
+use crate::arguments::{block_on, engine, installed, repository};
 use crate::terminal::Terminal;
 
 /// Arguments.
@@ -58,13 +58,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn judges(shell: &Shell, setup: bool) -> anyhow::Result<()> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<_> = std::env::split_paths(&path).collect();
-    let missing: Vec<&str> = JUDGES
-        .iter()
-        .filter(|(program, _)| !folders.iter().any(|folder| folder.join(program).is_file()))
-        .map(|(_, package)| *package)
-        .collect();
+    let missing: Vec<&str> =
+        JUDGES.iter().filter(|(program, _)| !installed(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -206,6 +206,11 @@ fn a_local_build_says_so_everywhere() {
     assert_eq!(tools.file, "demo-tools_1.0-1+local_amd64.deb");
     let depends = field(&debs.join(&tools.file), "Depends");
     assert!(depends.contains("libdemo-1.0 (= 1:1.0-1+local)"), "{depends}");
+    // The changelog that is shipped: the newest entry alone.
+    let changelog = "./usr/share/doc/demo-tools/changelog.Debian.gz";
+    let unpack = format!("dpkg-deb --fsys-tarfile \"$1\" | tar -xO {changelog} | gunzip");
+    let text = judge("dpkg", command("sh", ["-c", &unpack, "sh"]).arg(debs.join(&tools.file)));
+    assert_eq!(text, support::CHANGELOG.replacen("demo (1:1.0-1)", "demo (1:1.0-1+local)", 1));
     check_lintian(&packages, &debs);
 }
 

@@ -36,7 +36,7 @@ const DRIVER: &[&str] = &[
 /// Reads recipe, locks and source, and makes the plan. The source is downloaded if it has to be.
 pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Result<Inputs, Error> {
     let Options { recipe, target, .. } = options;
-    let mut changelog = Changelog::read(&recipe.folder.join("changelog"))?;
+    let changelog = Changelog::read(&recipe.folder.join("changelog"))?;
     let lock = options.lock()?;
     let source = source(store, options, changelog.epoch, progress)?;
     for deviation in &source.deviations {
@@ -44,7 +44,7 @@ pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Resu
             text: format!("{} is not the file that sources.lock pins: the packages will say so", deviation.path),
         });
     }
-    changelog.version += &source.version_suffix;
+    let changelog = changelog.with_suffix(&source.version_suffix);
     let plan = Plan::new(Parts {
         recipe,
         target,
@@ -86,5 +86,55 @@ fn source(store: &Store, options: &Options, epoch: i64, progress: &dyn Progress)
             Ok(git::pinned(store, &pin, &rules, options.network, &say)?)
         }
         Source::Directory(source) => Ok(recipe_directory(store, &recipe.folder, &source.directory, &rules)?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use packaging::download::Network;
+    use packaging::recipe::Recipe;
+    use packaging::target::Target;
+
+    use super::*;
+
+    struct Silent;
+
+    impl Progress for Silent {
+        fn event(&self, _: Event) {}
+    }
+
+    /// The sample's inputs with its own source, or with a local one.
+    fn sample(source: Option<&Path>) -> Inputs {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let targets = top.join("targets");
+        let options = Options {
+            recipe: Recipe::read(&top.join("../tests/fixtures/sample")).unwrap(),
+            target: Target::read(&targets, &"debian-12/amd64".parse().unwrap()).unwrap(),
+            targets,
+            source: source.map(Path::to_owned),
+            network: Network::Offline,
+            mirror: None,
+        };
+        let cache = tempfile::tempdir().unwrap();
+        gather(&Store::open(Some(cache.path())).unwrap(), &options, &Silent).unwrap()
+    }
+
+    #[test]
+    fn a_local_source_shows_in_the_changelog_that_is_shipped() {
+        let upstream = tempfile::tempdir().unwrap();
+        std::fs::write(upstream.path().join("README"), "mine\n").unwrap();
+        let (pinned, local) = (sample(None).changelog, sample(Some(upstream.path())));
+        assert_eq!(local.changelog.version, format!("{}+local", pinned.version));
+        assert_eq!((&local.plan.version, local.plan.source_date_epoch), (&local.changelog.version, pinned.epoch));
+        let heading = |text: &str| text.lines().next().unwrap().to_owned();
+        assert_eq!(
+            heading(&local.changelog.text),
+            heading(&pinned.text).replace(&pinned.version, &local.changelog.version)
+        );
+        // All the rest, older entries included, is as it was.
+        let rest = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(rest(&local.changelog.text), rest(&pinned.text));
     }
 }

@@ -5,6 +5,7 @@ pub mod buildinfo;
 pub mod bytes;
 pub mod changelog;
 pub mod changes;
+pub mod check;
 pub mod config;
 pub mod contents;
 pub mod control;

@@ -1,9 +1,14 @@
 //! The ar archive around a .deb (deb(5)): `debian-binary`, `control.tar.*`, `data.tar.*`, and at the end
 //! what signs them. Members are found by offset, so large ones never go through memory.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::digest::Digest;
 
 const MAGIC: &[u8; 8] = b"!<arch>\n";
 const HEADER: usize = 60;
@@ -108,6 +113,27 @@ impl<W: Write> Writer<W> {
     }
 }
 
+/// Writes a .deb with what `members` adds, all of one date, and returns its digest and size. It is durable before it
+/// appears under its name, in the place of what was there.
+pub fn create_deb(
+    path: &Path,
+    date: i64,
+    members: impl FnOnce(&mut Writer<BufWriter<&File>>) -> io::Result<()>,
+) -> io::Result<(Digest, u64)> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    let temporary = NamedTempFile::new_in(folder)?;
+    let mut archive = Writer::new(BufWriter::new(temporary.as_file()), date)?;
+    members(&mut archive)?;
+    let file = archive.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    // A temporary file is private; a package is for everybody.
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.sync_all()?;
+    let size = file.metadata()?.len();
+    let sha256 = Digest::of_file(temporary.path())?;
+    temporary.persist(path)?;
+    Ok((sha256, size))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +150,22 @@ mod tests {
         let mut text = String::new();
         deb.read(0).unwrap().chain(deb.read(1).unwrap()).read_to_string(&mut text).unwrap();
         assert_eq!(text, "abcde");
+    }
+
+    #[test]
+    fn a_deb_appears_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.deb");
+        let write = |content: &'static [u8], size| {
+            create_deb(&path, 7, |archive| archive.member("debian-binary", size, &mut &content[..]))
+        };
+        let (sha256, size) = write(b"2.0\n", 4).unwrap();
+        let metadata = std::fs::metadata(&path).unwrap();
+        assert_eq!((metadata.len(), metadata.permissions().mode() & 0o7777), (size, 0o644));
+        // A second one that fails halfway leaves the first one alone, and nothing beside it.
+        assert!(write(b"2", 4).is_err());
+        assert_eq!(Digest::of_file(&path).unwrap(), sha256);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

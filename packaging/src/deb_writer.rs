@@ -5,7 +5,7 @@
 //! dpkg-shlibdeps on the host, stripping, zopfli) is not called.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -18,11 +18,10 @@ use cargo_deb::listener::Listener;
 use cargo_deb::{BuildEnvironment, CargoDebError, PackageConfig, write_deb};
 use toml::{Table, Value};
 
-use crate::archive::{DebFile, Writer};
+use crate::archive::{DebFile, create_deb};
 use crate::control::{ControlArchive, Paragraph};
 use crate::data::{Data, Item};
 use crate::deb::{BinaryPackage, DebError};
-use crate::digest::Digest;
 use crate::manifest::{Directory, MultiArch};
 
 /// A package with everything decided.
@@ -253,23 +252,14 @@ impl Package {
 
         let file = format!("{}_{}_{}.deb", self.name, self.file_version, self.architecture);
         let path = folder.join(&file);
-        let write = |source| DebError::File { what: "write", path: path.clone(), source };
-        let temporary = tempfile::NamedTempFile::new_in(folder).map_err(write)?;
-        let mut data_archive = archive.reopen().map_err(write)?;
-        let size = (|| {
-            let mut archive = Writer::new(BufWriter::new(temporary.as_file()), self.epoch)?;
-            archive.member("debian-binary", 4, &mut &b"2.0\n"[..])?;
-            archive.member("control.tar.xz", control.len() as u64, &mut &control[..])?;
+        let (sha256, size) = create_deb(&path, self.epoch, |deb| {
+            deb.member("debian-binary", 4, &mut &b"2.0\n"[..])?;
+            deb.member("control.tar.xz", control.len() as u64, &mut &control[..])?;
+            let mut data_archive = archive.reopen()?;
             let length = data_archive.metadata()?.len();
-            archive.member("data.tar.xz", length, &mut data_archive)?;
-            let file: &File = archive.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-            file.sync_all()?;
-            Ok(file.metadata()?.len())
-        })()
-        .map_err(write)?;
-        let sha256 = Digest::of_file(temporary.path()).map_err(write)?;
-        temporary.persist(&path).map_err(|error| write(error.error))?;
+            deb.member("data.tar.xz", length, &mut data_archive)
+        })
+        .map_err(|source| self.file_error(&path, source))?;
         Ok(BinaryPackage {
             name: self.name.clone(),
             version: self.version.clone(),

@@ -1,11 +1,10 @@
 //! Origin signatures inside a .deb, as debsig-verify(1) checks them: the ar member `_gpgorigin` is a
 //! detached signature over the members `debian-binary`, `control.tar.*` and `data.tar.*`, one after another.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::archive::{DebFile, Writer};
+use crate::archive::{DebFile, Writer, create_deb};
 use crate::deb::BinaryPackage;
 use crate::digest::Digest;
 use crate::signer::{Form, KeyForm, SignError, Signer};
@@ -77,20 +76,11 @@ pub fn sign(
     let mut signed = deb.read(0).map_err(read)?.chain(deb.read(1).map_err(read)?).chain(deb.read(2).map_err(read)?);
     let signature = signer.sign(Form::DetachedBinary, &mut signed, epoch)?;
     let path = to.join(&package.file);
-    let write = |source| DebsigError::File { path: path.clone(), source };
-    let temporary = tempfile::NamedTempFile::new_in(to).map_err(write)?;
-    let size = (|| {
-        let mut archive = Writer::new(BufWriter::new(temporary.as_file()), epoch)?;
-        copy(&deb, &mut archive)?;
-        archive.member(ORIGIN, signature.len() as u64, &mut &signature[..])?;
-        let file: &File = archive.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-        file.sync_all()?;
-        Ok(file.metadata()?.len())
-    })()
-    .map_err(write)?;
-    let sha256 = Digest::of_file(temporary.path()).map_err(write)?;
-    temporary.persist(&path).map_err(|error| write(error.error))?;
+    let (sha256, size) = create_deb(&path, epoch, |archive| {
+        copy(&deb, archive)?;
+        archive.member(ORIGIN, signature.len() as u64, &mut &signature[..])
+    })
+    .map_err(|source| DebsigError::File { path: path.clone(), source })?;
     Ok(BinaryPackage { sha256, size, ..package.clone() })
 }
 

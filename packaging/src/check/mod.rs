@@ -2,5 +2,7 @@
 //! what follows from a run. Running them in containers is the crate `containers`' part.
 
 pub mod gtest;
+pub mod junit;
 pub mod quarantine;
+pub mod summary;
 pub mod verdict;

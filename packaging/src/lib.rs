@@ -31,6 +31,7 @@ pub mod substvars;
 pub mod sums;
 pub mod target;
 pub mod verification;
+pub mod verify;
 
 /// The code that decides the packages' bytes: an input of packing like any other.
 pub const CODE: &[&str] = &[

@@ -30,6 +30,8 @@ enum Command {
     Fetch(commands::fetch::Arguments),
     /// Pin the build root: write the target's lock
     Lock(commands::lock::Arguments),
+    /// Check a folder of packages offline: digests, signatures, and what the tests said
+    Verify(commands::verify::Arguments),
     /// Run the project's whole test suite
     Test(commands::test::Arguments),
     /// Say what was found on this machine and what is missing
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Plan(arguments) => commands::plan::run(arguments),
         Command::Fetch(arguments) => commands::fetch::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments),
+        Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Test(arguments) => commands::test::run(arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Clean(arguments) => commands::clean::run(arguments),
@@ -63,6 +66,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if let Some(error) = cause.downcast_ref::<containers::pipeline::Error>() {
             return error.exit_code();
+        }
+        if packaging::verification::is_verification_failure(cause) {
+            return 3;
         }
         if let Some(containers::Error::NoEngine { .. }) = cause.downcast_ref() {
             return 4;

@@ -4,5 +4,6 @@
 pub mod gtest;
 pub mod junit;
 pub mod quarantine;
+pub mod statement;
 pub mod summary;
 pub mod verdict;

@@ -7,3 +7,4 @@ pub mod lock;
 pub mod package;
 pub mod plan;
 pub mod test;
+pub mod verify;

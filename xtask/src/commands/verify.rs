@@ -1,0 +1,70 @@
+//! `cargo xtask verify`: checks a folder of packages offline, as anybody can who has the public key.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use packaging::check::statement::TestResult;
+use packaging::signer::DEVELOPMENT_NAME;
+use packaging::verify::{self, Verified};
+
+use crate::arguments::repository;
+
+/// Arguments.
+#[derive(Args)]
+pub struct Arguments {
+    /// The folder; the default is dist/debian-12-amd64
+    #[arg(value_name = "DIST")]
+    dist: Option<PathBuf>,
+    /// Public keys to trust, binary; the default is the folder's own key.gpg
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let dist = arguments.dist.unwrap_or_else(|| repository().join("dist/debian-12-amd64"));
+    let keyring = arguments.keyring.unwrap_or_else(|| {
+        eprintln!(
+            "warning: the key is the folder's own. That proves that nothing was damaged, not who signed it: whoever replaces \
+             the packages can replace the key. Name a key that you trust with --keyring FILE"
+        );
+        dist.join("key.gpg")
+    });
+    let verified = verify::verify(&dist, &keyring)?;
+    print!("{}", text(&verified));
+    for key in verified.keys.iter().filter(|key| key.user_id.starts_with(DEVELOPMENT_NAME)) {
+        eprintln!("warning: {} is a development key, which says nothing about who built the packages", key.fingerprint);
+    }
+    if verified.tests.as_ref().is_some_and(|tests| tests.result == TestResult::Failed) {
+        eprintln!(
+            "warning: the signatures are good, and what is signed is that upstream's tests FAILED on these packages"
+        );
+    }
+    Ok(())
+}
+
+/// What was found, for people.
+fn text(verified: &Verified) -> String {
+    let Verified { files, packages, signed, tests, keys } = verified;
+    let mut text = format!("ok  digests     {files} files as listed, {} packages and no other\n", packages.len());
+    for name in signed {
+        text += &format!("ok  signature   {}\n", name.display());
+    }
+    text += &match tests {
+        Some(tests) => format!(
+            "ok  tests       {}: {} passed, {} with a warning, {} failed\n",
+            tests.result,
+            tests.passed_tests.len(),
+            tests.warned_tests.len(),
+            tests.failed_tests.len()
+        ),
+        None => "--  tests       nothing is said about these packages\n".to_owned(),
+    };
+    for key in keys {
+        text += &format!("    signed by   {} {}\n", key.fingerprint, key.user_id);
+        if key.primary != key.fingerprint {
+            text += &format!("    subkey of   {}\n", key.primary);
+        }
+    }
+    text
+}

@@ -1,8 +1,7 @@
 //! A hermetic phase: one script in a container with no network, no privileges and a memory limit.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::container::{Container, isolated, mount};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::log::Log;
 use crate::transfer::{BUILDER, Upload, get, get_with, put};
 use crate::usage::{Report, in_use};
 
@@ -228,7 +228,7 @@ async fn attempt(
     loop {
         tokio::select! {
             piece = output.next() => match piece {
-                Some(Ok(piece)) => log.write(piece.as_ref(), event)?,
+                Some(Ok(piece)) => log.write(piece.as_ref(), &mut |line| event(PhaseEvent::Line(line)))?,
                 Some(Err(error)) => { broken = Some(error); break }
                 None => break,
             },
@@ -242,12 +242,12 @@ async fn attempt(
             }
             () = &mut limit => {
                 container.kill().await;
-                log.finish(event)?;
+                log.finish(&mut |line| event(PhaseEvent::Line(line)))?;
                 return Err(Error::TimedOut { phase: spec.name.clone(), after: spec.timeout.unwrap_or_default(), log: spec.log.clone() });
             }
         }
     }
-    log.finish(event)?;
+    log.finish(&mut |line| event(PhaseEvent::Line(line)))?;
     let doing = format!("running the phase {}", spec.name);
     let state = match (container.ended(&spec.name).await, broken) {
         (Ok(state), _) => state,
@@ -256,7 +256,7 @@ async fn attempt(
         (Err(Error::EngineGone { endpoint, why, .. }), None) => return Err(Error::EngineGone { doing, endpoint, why }),
         (Err(error), None) => return Err(error),
     };
-    done.report = get_with(engine, &container, REPORT, read_report).await?.flatten();
+    done.report = get_with(engine, &container, REPORT, |reader| read_report(reader, REPORT)).await?.flatten();
     let exit = state.exit_code.unwrap_or(-1);
     match &done.report {
         Some(report) if report.exit == exit => {}
@@ -284,9 +284,9 @@ async fn attempt(
 }
 
 /// The report is the only entry of what the engine sends.
-fn read_report(reader: &mut dyn Read) -> Result<Option<Report>, Error> {
+pub(crate) fn read_report(reader: &mut dyn Read, path: &str) -> Result<Option<Report>, Error> {
     let broken =
-        |error: std::io::Error| Error::Archive { archive: format!("the archive of {REPORT}"), why: error.to_string() };
+        |error: std::io::Error| Error::Archive { archive: format!("the archive of {path}"), why: error.to_string() };
     let mut archive = tar::Archive::new(reader);
     let Some(entry) = archive.entries().map_err(broken)?.next() else { return Ok(None) };
     let mut text = String::new();
@@ -392,61 +392,5 @@ fn body(
         labels: Some(spec.labels.clone().into_iter().collect()),
         host_config: Some(host),
         ..ContainerCreateBody::default()
-    }
-}
-
-/// The log: bytes as they come to the file, whole lines to the listener.
-struct Log {
-    file: BufWriter<File>,
-    path: PathBuf,
-    bytes: u64,
-    line: Vec<u8>,
-}
-
-/// A line longer than this is cut for the listener; the file has it whole.
-const LONGEST_LINE: usize = 64 << 10;
-
-impl Log {
-    fn create(path: &Path) -> Result<Self, Error> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        }
-        let file = File::create(path).map_err(Error::io("create", path))?;
-        Ok(Self { file: BufWriter::new(file), path: path.to_owned(), bytes: 0, line: Vec::new() })
-    }
-
-    fn write(&mut self, bytes: &[u8], event: &mut dyn FnMut(PhaseEvent)) -> Result<(), Error> {
-        // Flushed at once: who reads the file while the phase runs wants the last line.
-        self.file.write_all(bytes).and_then(|()| self.file.flush()).map_err(Error::io("write", &self.path))?;
-        self.bytes += bytes.len() as u64;
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let room = LONGEST_LINE.saturating_sub(self.line.len());
-            let (text, ends) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
-            self.line.extend_from_slice(&text[..text.len().min(room)]);
-            if ends {
-                self.emit(event);
-            }
-        }
-        Ok(())
-    }
-
-    fn emit(&mut self, event: &mut dyn FnMut(PhaseEvent)) {
-        let line = String::from_utf8_lossy(&self.line).trim_end_matches('\r').to_owned();
-        self.line.clear();
-        event(PhaseEvent::Line(line));
-    }
-
-    /// A last line without a line feed.
-    fn finish(&mut self, event: &mut dyn FnMut(PhaseEvent)) -> Result<(), Error> {
-        if !self.line.is_empty() {
-            self.emit(event);
-        }
-        self.file.flush().map_err(Error::io("write", &self.path))
-    }
-
-    /// A line of our own.
-    fn line(&mut self, text: &str) -> Result<(), Error> {
-        self.bytes += text.len() as u64 + 1;
-        writeln!(self.file, "{text}").and_then(|()| self.file.flush()).map_err(Error::io("write", &self.path))
     }
 }

@@ -134,6 +134,19 @@ impl Plan {
         })
     }
 
+    /// The phase that compiles upstream's tests, where the recipe has some, and how many phases come before it.
+    ///
+    /// It is no part of the plan: tests do not decide the packages' bytes.
+    pub fn check(&self, recipe: &Recipe) -> Result<Option<(usize, PlannedPhase)>, RecipeError> {
+        let (Some(check), Some(phase)) = (&recipe.file.check, recipe.check_phase()) else { return Ok(None) };
+        let after =
+            self.phases.iter().position(|phase| phase.name == check.after).expect("looked over with the recipe");
+        let PlannedPhase { key, environment, .. } = &self.phases[after];
+        let inputs = recipe.phase_inputs(&phase)?;
+        let key = Digest::of_json(&(key, &phase.name, &inputs, environment));
+        Ok(Some((after + 1, PlannedPhase { name: phase.name, key, inputs, environment: environment.clone() })))
+    }
+
     /// The plan digest.
     pub fn digest(&self) -> Digest {
         Digest::of_json(self)

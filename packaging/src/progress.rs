@@ -70,6 +70,32 @@ pub enum Event {
         /// File that is being compiled, where it can be told from the log.
         current: Option<String>,
     },
+    /// How far upstream's tests are, about once a second for each shard.
+    TestProgress {
+        /// Wall time so far, in seconds.
+        elapsed: f64,
+        /// Tests done.
+        done: usize,
+        /// Tests in all.
+        total: usize,
+        /// Tests that failed so far.
+        failed: usize,
+        /// Shards that are running.
+        shards: usize,
+        /// Their memory together, in bytes.
+        memory: u64,
+        /// The limit of all that may run at once, in bytes.
+        limit: u64,
+    },
+    /// A test did not pass; it may be tried again.
+    TestFailed {
+        /// The test program.
+        program: String,
+        /// The test.
+        test: String,
+        /// How: failed, crashed, timed out.
+        how: String,
+    },
 }
 
 /// Who is told.

@@ -33,6 +33,9 @@ pub struct RecipeFile {
     /// The phases, in order.
     #[serde(rename = "phase")]
     pub phases: Vec<Phase>,
+    /// Upstream's test suite, where it is one of googletest programs.
+    #[serde(default)]
+    pub check: Option<Check>,
 }
 
 /// Where upstream's source comes from.
@@ -96,6 +99,58 @@ pub struct Phase {
     #[serde(default)]
     pub inputs: Vec<PathBuf>,
 }
+
+/// Upstream's test suite; the script that compiles it is `phases/check`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Check {
+    /// The phase whose result the test programs are compiled in: with these objects, and no others.
+    pub after: String,
+    /// Recipe files or folders that the script reads, beside those of the phases before.
+    #[serde(default)]
+    pub inputs: Vec<PathBuf>,
+    /// Memory limit of one shard; as many run at once as the budget has room for.
+    pub memory_per_shard: crate::bytes::ByteSize,
+    /// Shards that run at once for each processor, where memory allows: tests mostly wait.
+    pub shards_per_processor: u32,
+    /// Seconds after which a test that has not ended is killed, with everything that it started.
+    pub test_seconds: u64,
+    /// Variables for the test programs.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// The test programs, in order.
+    #[serde(rename = "program")]
+    pub programs: Vec<TestProgram>,
+    /// The tests that need a root user, for `--root`.
+    #[serde(default)]
+    pub root: Option<RootTests>,
+}
+
+/// A googletest program.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TestProgram {
+    /// The name that reports give it.
+    pub name: String,
+    /// Its path below `/build/work`; it is run in the folder that it is in.
+    pub path: PathBuf,
+}
+
+/// Tests that need a root user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RootTests {
+    /// Which they are, in googletest's filter syntax.
+    pub filter: String,
+    /// The capabilities that they get, see capabilities(7), without `CAP_`.
+    pub capabilities: Vec<String>,
+}
+
+/// Name of the phase that compiles the tests.
+pub const CHECK_PHASE: &str = "check";
+
+/// Known failures of the test suite, beside `recipe.toml`.
+pub const QUARANTINE: &str = "quarantine.toml";
 
 /// A recipe that has been read and looked over.
 #[derive(Clone, Debug)]
@@ -202,15 +257,19 @@ impl Recipe {
             if !is_name(&phase.name) || file.phases[..i].iter().any(|other| other.name == phase.name) {
                 return invalid(format!("phase \"{}\": names are lower-case and used once", phase.name));
             }
-            for input in &phase.inputs {
-                if input.components().any(|part| !matches!(part, Component::Normal(_))) {
-                    return invalid(format!(
-                        "phase \"{}\": the input {} is not a path inside the recipe's folder",
-                        phase.name,
-                        input.display()
-                    ));
-                }
+            if phase.name == CHECK_PHASE {
+                return invalid(format!("phase \"{CHECK_PHASE}\": describe upstream's tests in [check]"));
             }
+            if let Some(input) = outside(&phase.inputs) {
+                return invalid(format!(
+                    "phase \"{}\": the input {} is not a path inside the recipe's folder",
+                    phase.name,
+                    input.display()
+                ));
+            }
+        }
+        if let Some(Err(message)) = file.check.as_ref().map(|check| check.look_over(&file.phases)) {
+            return invalid(format!("check.{message}"));
         }
         Ok(Self { folder: folder.to_owned(), file })
     }
@@ -248,15 +307,21 @@ impl Recipe {
         self.files(&roots)
     }
 
+    /// The phase that compiles upstream's tests, where the recipe has some.
+    pub fn check_phase(&self) -> Option<Phase> {
+        let check = self.file.check.as_ref()?;
+        Some(Phase { name: CHECK_PHASE.to_owned(), inputs: check.inputs.clone() })
+    }
+
     /// The files that packing reads: everything in the folder but the upstream, the phases and
-    /// what only they read.
+    /// what only they read, and what is known of the tests.
     pub fn packing_inputs(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
         let mut files = self.files(&[PathBuf::new()])?;
-        let mut skipped = vec!["phases".to_owned(), "sources.lock".to_owned()];
+        let mut skipped = vec!["phases".to_owned(), "sources.lock".to_owned(), QUARANTINE.to_owned()];
         if let Source::Directory(source) = &self.file.source {
             skipped.push(source.directory.display().to_string());
         }
-        for phase in &self.file.phases {
+        for phase in self.file.phases.iter().chain(&self.check_phase()) {
             skipped.extend(phase.inputs.iter().map(|input| input.display().to_string()));
         }
         files.retain(|path, _| {
@@ -303,6 +368,38 @@ impl Recipe {
     }
 }
 
+impl Check {
+    fn look_over(&self, phases: &[Phase]) -> Result<(), String> {
+        if !phases.iter().any(|phase| phase.name == self.after) {
+            let names: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();
+            return Err(format!("after = \"{}\": name one of the phases ({})", self.after, names.join(", ")));
+        }
+        if self.programs.is_empty() {
+            return Err("program is empty: name at least one googletest program".into());
+        }
+        if self.shards_per_processor == 0 || self.test_seconds == 0 {
+            return Err("shards-per-processor and test-seconds have to be 1 or more".into());
+        }
+        if let Some(input) = outside(&self.inputs) {
+            return Err(format!("inputs: {} is not a path inside the recipe's folder", input.display()));
+        }
+        for (i, program) in self.programs.iter().enumerate() {
+            if outside(std::slice::from_ref(&program.path)).is_some() {
+                return Err(format!("program: {} is not a path below /build/work", program.path.display()));
+            }
+            if program.name.is_empty() || self.programs[..i].iter().any(|other| other.name == program.name) {
+                return Err(format!("program: the name \"{}\" is empty or used twice", program.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first path that leads out of the folder that it is in.
+fn outside(paths: &[PathBuf]) -> Option<&PathBuf> {
+    paths.iter().find(|path| path.components().any(|part| !matches!(part, Component::Normal(_))))
+}
+
 /// The recipe that this project exists for.
 pub const MAIN_RECIPE: &str = "mesos";
 
@@ -344,6 +441,50 @@ inputs = ["patches"]
         let folder = folder_with(&GOOD.replace("\"patches\"", "\"../x\""));
         let error = Recipe::read(folder.path()).unwrap_err().to_string();
         assert!(error.contains("../x"), "{error}");
+    }
+
+    const CHECK: &str = r#"
+[check]
+after = "build"
+memory-per-shard = "1GiB"
+shards-per-processor = 2
+test-seconds = 60
+[[check.program]]
+name = "tests"
+path = "src/tests"
+"#;
+
+    #[test]
+    fn tests_that_cannot_be_run_are_refused() {
+        assert!(Recipe::read(folder_with(&format!("{GOOD}{CHECK}")).path()).is_ok());
+        for (right, wrong, says) in [
+            ("after = \"build\"", "after = \"make\"", "after = \"make\": name one of the phases (build)"),
+            ("path = \"src/tests\"", "path = \"/bin/sh\"", "/bin/sh is not a path below /build/work"),
+            ("test-seconds = 60", "test-seconds = 0", "1 or more"),
+            ("name = \"tests\"", "name = \"\"", "empty or used twice"),
+            ("after =", "afterr =", "shards-per-processor"),
+        ] {
+            let recipe = format!("{GOOD}{}", CHECK.replace(right, wrong));
+            let error = Recipe::read(folder_with(&recipe).path()).unwrap_err().to_string();
+            assert!(error.contains(says), "{says} is missing in: {error}");
+        }
+        let named = GOOD.replace("name = \"build\"", "name = \"check\"");
+        let error = Recipe::read(folder_with(&named).path()).unwrap_err().to_string();
+        assert!(error.contains("[check]"), "{error}");
+    }
+
+    #[test]
+    fn what_is_known_of_tests_decides_no_package() {
+        let folder = folder_with(&format!("{GOOD}{CHECK}"));
+        for file in ["phases/build", "phases/check", "patches/series", QUARANTINE] {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, file).unwrap();
+        }
+        let recipe = Recipe::read(folder.path()).unwrap();
+        assert_eq!(recipe.packing_inputs().unwrap().into_keys().collect::<Vec<_>>(), ["recipe.toml"]);
+        let phase = recipe.check_phase().unwrap();
+        assert_eq!(recipe.phase_inputs(&phase).unwrap().into_keys().collect::<Vec<_>>(), ["phases/check"]);
     }
 
     #[test]

@@ -24,6 +24,8 @@ struct Cli {
 enum Command {
     /// Build, package and sign: the main job
     Package(commands::package::Arguments),
+    /// Run upstream's tests on the objects that are packaged
+    Check(commands::check::Arguments),
     /// Print the plan as JSON, with its digest, without building
     Plan(commands::plan::Arguments),
     /// Download sources and Debian packages into the cache; afterwards no network is needed
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Package(arguments) => commands::package::run(arguments),
+        Command::Check(arguments) => commands::check::run(arguments),
         Command::Plan(arguments) => commands::plan::run(arguments),
         Command::Fetch(arguments) => commands::fetch::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments),

@@ -105,6 +105,16 @@ fn line(event: &Event) -> Line {
                 ByteSize(*bytes_total)
             ),
         ),
+        Event::TestProgress { elapsed, done, total, failed, shards, memory, limit } => Line::Status(
+            "tests".into(),
+            format!(
+                "  tests: {done} of {total}, {failed} failed, {}, {shards} shards, memory {} of {}",
+                duration(*elapsed),
+                ByteSize(*memory),
+                ByteSize(*limit)
+            ),
+        ),
+        Event::TestFailed { program, test, how } => Line::Keep(format!("  {program} {test}: {how}")),
         Event::PhaseLine { .. } => Line::Nothing,
         Event::PhaseUsage { phase, elapsed, expected, percent, memory, limit, current } => {
             let mut text = format!("  {phase}: {}", duration(*elapsed));

@@ -28,55 +28,92 @@ struct History {
     lines: u64,
 }
 
-/// Runs the phases that have no result yet and returns the staged tree.
-pub async fn staged_tree(
-    engine: &Engine,
-    store: &Store,
-    options: &Options,
-    build: &BuildOptions,
-    inputs: &Inputs,
-    root: &BuildRoot,
-    progress: &dyn Progress,
-) -> Result<StagedTree, Error> {
-    let phases = &inputs.plan.phases;
-    let key = inputs.plan.staged_key();
-    if let Some(folder) = store.stage("staged", &key) {
-        progress.event(Event::StageCached { stage: "staged tree".into(), key: key.to_string() });
-        let folder = folder.join("tree");
-        return tokio::task::block_in_place(|| StagedTree::read(&folder)).map_err(Error::io("read", folder));
-    }
-    let budget = Budget::of(engine, options, build, progress).await?;
-    let mut first = 0;
-    for (i, phase) in phases.iter().enumerate().rev() {
-        if store.stage("phase", &phase.key).is_some()
-            && volume::exists(engine, &volume_name(store, inputs, phase)).await?
-        {
-            progress.event(Event::StageCached { stage: phase.name.clone(), key: phase.key.to_string() });
-            first = i + 1;
-            break;
+/// Everything that a phase is run with.
+pub struct Builder<'a> {
+    pub engine: &'a Engine,
+    pub store: &'a Store,
+    pub options: &'a Options,
+    pub build: &'a BuildOptions,
+    pub inputs: &'a Inputs,
+    pub root: &'a BuildRoot,
+    pub progress: &'a dyn Progress,
+}
+
+impl Builder<'_> {
+    /// Runs the phases that have no result yet and returns the staged tree.
+    pub async fn staged_tree(&self) -> Result<StagedTree, Error> {
+        let Self { engine, store, inputs, root, progress, .. } = *self;
+        let key = inputs.plan.staged_key();
+        if let Some(folder) = store.stage("staged", &key) {
+            progress.event(Event::StageCached { stage: "staged tree".into(), key: key.to_string() });
+            return tokio::task::block_in_place(|| read_staged(&folder));
         }
+        let phases: Vec<&PlannedPhase> = inputs.plan.phases.iter().collect();
+        let last = self.phases(&phases).await?;
+        let stage = Stage::start(progress, "staged tree");
+        let writer = store.begin("staged", &key)?;
+        let folder = writer.path().join("tree");
+        std::fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
+        if !transfer::download(engine, &root.image, &last, "/build/stage", &folder).await? {
+            return Err(crate::Error::Request(format!(
+                "the phase {} of {} left no /build/stage: it has to install with DESTDIR=/build/stage",
+                phases[phases.len() - 1].name,
+                inputs.plan.recipe
+            ))
+            .into());
+        }
+        let folder = writer.commit()?;
+        stage.finish();
+        self.remove_old_volumes().await?;
+        tokio::task::block_in_place(|| read_staged(&folder))
     }
-    let runner = Runner { engine, store, options, build, inputs, root, progress, budget };
-    for i in first..phases.len() {
-        runner.run(i).await?;
+
+    /// Runs those of these phases, each of which works on what the one before left, that have no result
+    /// yet. Returns the volume of the last one's result.
+    pub async fn phases(&self, phases: &[&PlannedPhase]) -> Result<String, Error> {
+        let Self { engine, store, inputs, progress, .. } = *self;
+        let mut first = 0;
+        for (i, phase) in phases.iter().enumerate().rev() {
+            if store.stage("phase", &phase.key).is_some()
+                && volume::exists(engine, &volume_name(store, inputs, phase)).await?
+            {
+                progress.event(Event::StageCached { stage: phase.name.clone(), key: phase.key.to_string() });
+                first = i + 1;
+                break;
+            }
+        }
+        if first < phases.len() {
+            let budget = Budget::of(engine, self.options, self.build, progress).await?;
+            let runner = Runner { builder: self, budget };
+            for i in first..phases.len() {
+                runner.run(phases[i], i.checked_sub(1).map(|before| phases[before])).await?;
+            }
+        }
+        Ok(volume_name(store, inputs, phases[phases.len() - 1]))
     }
-    let last = volume_name(store, inputs, &phases[phases.len() - 1]);
-    let stage = Stage::start(progress, "staged tree");
-    let writer = store.begin("staged", &key)?;
-    let folder = writer.path().join("tree");
-    std::fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
-    if !transfer::download(engine, &root.image, &last, "/build/stage", &folder).await? {
-        return Err(crate::Error::Request(format!(
-            "the phase {} of {} left no /build/stage: it has to install with DESTDIR=/build/stage",
-            phases[phases.len() - 1].name,
-            inputs.plan.recipe
-        ))
-        .into());
+
+    /// Keeps the volumes of this plan but the last (the staged tree is kept in the store), and that of the
+    /// compiled tests; removes those of earlier plans of the same recipe: they are gigabytes each.
+    async fn remove_old_volumes(&self) -> Result<(), Error> {
+        let Self { engine, store, inputs, .. } = *self;
+        let phases = &inputs.plan.phases;
+        let check = inputs.plan.check(&self.options.recipe)?.map(|(_, phase)| phase);
+        let keep: Vec<String> =
+            phases[..phases.len() - 1].iter().chain(&check).map(|phase| volume_name(store, inputs, phase)).collect();
+        let prefix = volume_prefix(store, inputs);
+        for found in volume::list(engine).await? {
+            let ours = found.labels.get(volume::LABEL_KIND).is_some_and(|kind| kind == VOLUME_KIND);
+            if ours && found.name.starts_with(&prefix) && !keep.contains(&found.name) {
+                volume::remove(engine, &found.name).await?;
+            }
+        }
+        Ok(())
     }
-    let folder = writer.commit()?.join("tree");
-    stage.finish();
-    remove_old_volumes(engine, store, inputs).await?;
-    tokio::task::block_in_place(|| StagedTree::read(&folder)).map_err(Error::io("read", folder))
+}
+
+fn read_staged(stage: &Path) -> Result<StagedTree, Error> {
+    let folder = stage.join("tree");
+    StagedTree::read(&folder).map_err(Error::io("read", folder))
 }
 
 /// The volume of a phase's result.
@@ -87,21 +124,6 @@ fn volume_name(store: &Store, inputs: &Inputs, phase: &PlannedPhase) -> String {
 /// Volumes are not shared between stores: each removes what it no longer needs.
 fn volume_prefix(store: &Store, inputs: &Inputs) -> String {
     format!("mesos-packages-{}-{}-", store.id(), inputs.plan.recipe)
-}
-
-/// Keeps the volumes of this plan but the last (the staged tree is kept in the store), and removes
-/// those of earlier plans of the same recipe: they are gigabytes each.
-async fn remove_old_volumes(engine: &Engine, store: &Store, inputs: &Inputs) -> Result<(), Error> {
-    let phases = &inputs.plan.phases;
-    let keep: Vec<String> = phases[..phases.len() - 1].iter().map(|phase| volume_name(store, inputs, phase)).collect();
-    let prefix = volume_prefix(store, inputs);
-    for found in volume::list(engine).await? {
-        let ours = found.labels.get(volume::LABEL_KIND).is_some_and(|kind| kind == VOLUME_KIND);
-        if ours && found.name.starts_with(&prefix) && !keep.contains(&found.name) {
-            volume::remove(engine, &found.name).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Memory and jobs of a run.
@@ -135,26 +157,22 @@ impl Budget {
 }
 
 struct Runner<'a> {
-    engine: &'a Engine,
-    store: &'a Store,
-    options: &'a Options,
-    build: &'a BuildOptions,
-    inputs: &'a Inputs,
-    root: &'a BuildRoot,
-    progress: &'a dyn Progress,
+    builder: &'a Builder<'a>,
     budget: Budget,
 }
 
 impl Runner<'_> {
-    async fn run(&self, i: usize) -> Result<(), Error> {
-        let Self { engine, store, inputs, root, progress, .. } = *self;
-        let phase = &inputs.plan.phases[i];
+    async fn run(&self, phase: &PlannedPhase, previous: Option<&PlannedPhase>) -> Result<(), Error> {
+        let Builder { engine, store, inputs, root, progress, .. } = *self.builder;
         let name = volume_name(store, inputs, phase);
         let stage = Stage::start(progress, format!("phase {}", phase.name));
         // A result without its volume (somebody pruned the engine) is none.
         store.forget_stage("phase", &phase.key)?;
         let mut uploads = self.uploads(phase)?;
-        if i == 0 {
+        if let Some(previous) = previous {
+            let previous = volume_name(store, inputs, previous);
+            copy::copy(engine, &root.image, &previous, &name, VOLUME_KIND, &phase.key).await?;
+        } else {
             volume::remove(engine, &name).await?;
             volume::create(engine, &name, VOLUME_KIND, &phase.key.to_string()).await?;
             uploads.push(Upload {
@@ -162,9 +180,6 @@ impl Runner<'_> {
                 content: Content::Tar(inputs.source.tar.clone()),
                 mode: 0o755,
             });
-        } else {
-            let previous = volume_name(store, inputs, &inputs.plan.phases[i - 1]);
-            copy::copy(engine, &root.image, &previous, &name, VOLUME_KIND, &phase.key).await?;
         }
         let writer = store.begin("phase", &phase.key)?;
         let log = writer.path().join("log");
@@ -203,7 +218,7 @@ impl Runner<'_> {
     }
 
     fn input(&self, path: &str, input: &packaging::recipe::Input) -> Result<Vec<u8>, Error> {
-        let file = self.options.recipe.folder.join(path);
+        let file = self.builder.options.recipe.folder.join(path);
         let content = std::fs::read(&file).map_err(Error::io("read", &file))?;
         if Digest::of(&content) != input.sha256 {
             return Err(Error::Changed { path: file });
@@ -223,7 +238,7 @@ impl Runner<'_> {
         let cache_volume = self.cache_volume().await?;
         let spec = PhaseSpec {
             name: phase.name.clone(),
-            image: self.root.image.clone(),
+            image: self.builder.root.image.clone(),
             volume: volume.to_owned(),
             cache_volume,
             script,
@@ -245,7 +260,7 @@ impl Runner<'_> {
         let mut lines = 0;
         let mut current = None;
         let limit = self.budget.memory;
-        let progress = self.progress;
+        let progress = self.builder.progress;
         let mut listen = |event: PhaseEvent| match event {
             PhaseEvent::Line(line) => {
                 lines += 1;
@@ -268,7 +283,7 @@ impl Runner<'_> {
             }),
             PhaseEvent::Note(text) => progress.event(Event::Note { text }),
         };
-        let record = phase::run(self.engine, spec, &mut listen).await?;
+        let record = phase::run(self.builder.engine, spec, &mut listen).await?;
         if record.exit == 0 {
             let history = History { seconds: record.wall, lines };
             // Only an estimate: a disk that is full shows itself where it matters.
@@ -279,9 +294,9 @@ impl Runner<'_> {
     }
 
     fn history_path(&self, phase: &PlannedPhase) -> PathBuf {
-        let plan = &self.inputs.plan;
+        let plan = &self.builder.inputs.plan;
         let name = format!("{}-{}-{}.json", plan.recipe, plan.target.name.file_stem(), phase.name);
-        self.store.root().join("history").join(name)
+        self.builder.store.root().join("history").join(name)
     }
 
     fn environment(&self, phase: &PlannedPhase) -> BTreeMap<String, String> {
@@ -290,24 +305,24 @@ impl Runner<'_> {
         // The compiler is part of the volume's name; its time stamp says nothing.
         environment.insert("CCACHE_COMPILERCHECK".into(), "content".into());
         environment.insert("CCACHE_MAXSIZE".into(), "10G".into());
-        if !self.build.compiler_cache {
+        if !self.builder.build.compiler_cache {
             environment.insert("CCACHE_DISABLE".into(), "1".into());
         }
         environment
     }
 
     async fn cache_volume(&self) -> Result<Option<String>, crate::Error> {
-        if !self.build.compiler_cache {
+        if !self.builder.build.compiler_cache {
             return Ok(None);
         }
-        let name = format!("mesos-packages-ccache-{}", self.root.digest.short());
-        volume::create(self.engine, &name, "ccache", &self.root.digest.to_string()).await?;
+        let name = format!("mesos-packages-ccache-{}", self.builder.root.digest.short());
+        volume::create(self.builder.engine, &name, "ccache", &self.builder.root.digest.to_string()).await?;
         Ok(Some(name))
     }
 
     /// The error of a script that failed, with what helps to understand it.
     async fn failed(&self, phase: &PlannedPhase, volume: &str, record: &PhaseRecord, log: &Path) -> Error {
-        let kept = keep_log(self.store, &phase.name, &phase.key, log);
+        let kept = keep_log(self.builder.store, &phase.name, &phase.key, log);
         let text = std::fs::read(log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
@@ -328,8 +343,14 @@ impl Runner<'_> {
     /// The test that made configure stop, from config.log.
     async fn config_log(&self, volume: &str) -> String {
         let Ok(folder) = tempfile::tempdir() else { return String::new() };
-        let found =
-            transfer::download(self.engine, &self.root.image, volume, "/build/work/config.log", folder.path()).await;
+        let found = transfer::download(
+            self.builder.engine,
+            &self.builder.root.image,
+            volume,
+            "/build/work/config.log",
+            folder.path(),
+        )
+        .await;
         let Ok(text) = std::fs::read(folder.path().join("config.log")) else { return String::new() };
         if !matches!(found, Ok(true)) {
             return String::new();

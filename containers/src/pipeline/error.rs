@@ -11,6 +11,31 @@ pub enum Error {
     /// An engine is needed and none was found.
     #[error("a container engine is needed for what has changed: `cargo xtask doctor` says what is missing")]
     EngineNeeded,
+    /// There are no tests to run.
+    #[error("the recipe {recipe} has no tests: describe upstream's test programs in [check] of its recipe.toml")]
+    NoCheck {
+        /// The recipe.
+        recipe: String,
+    },
+    /// The quarantine of tests.
+    #[error(transparent)]
+    Quarantine(#[from] packaging::check::quarantine::QuarantineError),
+    /// The statement on the tests.
+    #[error(transparent)]
+    Statement(#[from] packaging::check::statement::StatementError),
+    /// Upstream's tests found the build unsound.
+    #[error(
+        "{failures} of upstream's tests failed, and {expired} entries of quarantine.toml have expired: nothing was put into dist.\n\
+         The results are in {results}", results = results.display()
+    )]
+    Unsound {
+        /// Tests that failed and are not excused.
+        failures: usize,
+        /// Entries of the quarantine that excuse nothing any more.
+        expired: usize,
+        /// Where the results are.
+        results: PathBuf,
+    },
     /// The cache.
     #[error(transparent)]
     Store(#[from] packaging::store::StoreError),

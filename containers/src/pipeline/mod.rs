@@ -8,6 +8,7 @@
 //! ```
 
 mod build;
+pub mod check;
 mod copy;
 mod error;
 mod inputs;
@@ -31,6 +32,8 @@ use packaging::target::Target;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use build::Builder;
+use check::{CheckOptions, Checked};
 pub use error::Error;
 pub use inputs::{Inputs, gather};
 pub use publish::Published;
@@ -80,33 +83,89 @@ pub struct BuildOptions {
     pub key: KeySource,
 }
 
-/// Runs the whole pipeline. The caller holds the store's lock.
+/// Runs the whole pipeline, with upstream's tests where that is asked for. The caller holds the store's lock.
 pub async fn package(
     engine: Option<&Engine>,
     store: &Store,
     options: &Options,
     build_options: &BuildOptions,
+    check_options: Option<&CheckOptions>,
     progress: &dyn Progress,
 ) -> Result<Published, Error> {
     let started = Instant::now();
     let inputs = tokio::task::block_in_place(|| gather(store, options, progress))?;
     let signer = tokio::task::block_in_place(|| publish::open_signer(build_options, &inputs))?;
-    if let Some(published) = publish::up_to_date(&inputs, signer.as_ref(), build_options)? {
+    let check_key = check_options.map(|asked| check::key(options, &inputs, asked)).transpose()?;
+    if let Some(published) = publish::up_to_date(&inputs, signer.as_ref(), build_options, check_key)? {
         return Ok(published);
     }
-    let packages = match pack::packed(store, &inputs)? {
-        Some(found) => found,
-        None => {
-            let engine = engine.ok_or(Error::EngineNeeded)?;
-            let root = build_root(engine, store, options, &inputs, progress).await?;
-            let staged = build::staged_tree(engine, store, options, build_options, &inputs, &root, progress).await?;
-            pack::pack(engine, store, options, &inputs, &root, &staged, progress).await?
+    let found = pack::packed(store, &inputs)?;
+    let root = match engine {
+        Some(engine) if found.is_none() || check_options.is_some() => {
+            Some((engine, build_root(engine, store, options, &inputs, progress).await?))
         }
+        _ => None,
+    };
+    let builder = root.as_ref().map(|(engine, root)| Builder {
+        engine,
+        store,
+        options,
+        build: build_options,
+        inputs: &inputs,
+        root,
+        progress,
+    });
+    let packages = match (found, &builder) {
+        (Some(found), _) => found,
+        (None, None) => return Err(Error::EngineNeeded),
+        (None, Some(builder)) => {
+            let staged = builder.staged_tree().await?;
+            pack::pack(builder.engine, store, options, &inputs, builder.root, &staged, progress).await?
+        }
+    };
+    let checked = match (check_options, &builder) {
+        (None, _) => None,
+        (Some(_), None) => return Err(Error::EngineNeeded),
+        (Some(asked), Some(builder)) => Some(check::sound(builder, asked).await?),
     };
     let seconds = started.elapsed().as_secs_f64();
     tokio::task::block_in_place(|| {
-        publish::publish(store, options, build_options, &inputs, &packages, signer.as_ref(), seconds, progress)
+        let publication = publish::Publication {
+            store,
+            options,
+            build: build_options,
+            inputs: &inputs,
+            packages: &packages,
+            checked: checked.as_ref(),
+            signer: signer.as_ref(),
+            progress,
+        };
+        publication.publish(seconds)
     })
+}
+
+/// Puts what upstream's tests found beside the packages, if those in `dist` are of the same plan and key.
+pub fn attest(
+    store: &Store,
+    options: &Options,
+    build: &BuildOptions,
+    checked: &Checked,
+    progress: &dyn Progress,
+) -> Result<Option<PathBuf>, Error> {
+    let inputs = gather(store, options, progress)?;
+    let Some(packages) = pack::packed(store, &inputs)? else { return Ok(None) };
+    if !build.dist.join(publish::REPORT).exists() {
+        return Ok(None);
+    }
+    let signer = publish::open_signer(build, &inputs)?;
+    let signer = signer.as_ref();
+    if publish::up_to_date(&inputs, signer, build, None)?.is_none() {
+        return Ok(None);
+    }
+    let checked = Some(checked);
+    publish::Publication { store, options, build, inputs: &inputs, packages: &packages, checked, signer, progress }
+        .publish(0.0)
+        .map(|published| Some(published.folder))
 }
 
 /// Tells when a stage begins and how long it took.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use packaging::buildinfo::{self, BuildInfo};
+use packaging::check::statement::{Resource, Statement};
 use packaging::digest::Digest;
 use packaging::gpg::Gpg;
 use packaging::progress::Progress;
@@ -12,7 +13,9 @@ use packaging::store::Store;
 use packaging::{changes, debsig, sums};
 use walkdir::WalkDir;
 
+use super::check::{self, Checked};
 use super::pack::Packages;
+use super::report::CheckReport;
 use super::{
     BuildOptions, Error, Inputs, Options, PackageReport, PhaseReport, Report, Stage, read_json, write_file, write_json,
 };
@@ -32,7 +35,7 @@ pub struct Published {
     pub seconds: f64,
 }
 
-const REPORT: &str = "report.json";
+pub const REPORT: &str = "report.json";
 
 /// Opens the key before anything long begins: a wrong one must not be found out after an hour.
 pub fn open_signer(build: &BuildOptions, inputs: &Inputs) -> Result<Box<dyn Signer>, Error> {
@@ -44,11 +47,18 @@ pub fn open_signer(build: &BuildOptions, inputs: &Inputs) -> Result<Box<dyn Sign
     Ok(Box::new(signer))
 }
 
-/// What `dist` holds, if it is what this plan and key lead to, unchanged.
-pub fn up_to_date(inputs: &Inputs, signer: &dyn Signer, build: &BuildOptions) -> Result<Option<Published>, Error> {
+/// What `dist` holds, if it is what this plan and key lead to, unchanged; where tests are asked for, only if
+/// those of this key found it sound.
+pub fn up_to_date(
+    inputs: &Inputs,
+    signer: &dyn Signer,
+    build: &BuildOptions,
+    check: Option<Digest>,
+) -> Result<Option<Published>, Error> {
     let Ok(text) = fs::read(build.dist.join(REPORT)) else { return Ok(None) };
     let Ok(report) = serde_json::from_slice::<Report>(&text) else { return Ok(None) };
-    let same = report.plan == inputs.plan.digest() && report.key == *signer.key();
+    let tested = check.is_none_or(|key| report.check.as_ref().is_some_and(|check| check.sound && check.key == key));
+    let same = report.plan == inputs.plan.digest() && report.key == *signer.key() && tested;
     let whole = || {
         report.packages.iter().all(|package| {
             fs::metadata(build.dist.join(&package.file)).is_ok_and(|metadata| metadata.len() == package.size)
@@ -62,81 +72,104 @@ pub fn up_to_date(inputs: &Inputs, signer: &dyn Signer, build: &BuildOptions) ->
     }))
 }
 
-/// Signs the packages, writes what belongs beside them, and puts all of it into `dist` at once.
-#[allow(clippy::too_many_arguments)] // Everything here is an input of this one stage.
-pub fn publish(
-    store: &Store,
-    options: &Options,
-    build: &BuildOptions,
-    inputs: &Inputs,
-    packages: &Packages,
-    signer: &dyn Signer,
-    seconds: f64,
-    progress: &dyn Progress,
-) -> Result<Published, Error> {
-    let stage = Stage::start(progress, format!("signing with {}", signer.key().user_id));
-    let new = NewFolder::beside(&build.dist)?;
-    let folder = new.0.as_path();
-    let epoch = inputs.plan.source_date_epoch;
-    let architecture = options.target.name.architecture();
-    let mut signed = Vec::new();
-    let mut reports = Vec::new();
-    for package in &packages.packages {
-        let with_signature = debsig::sign(package, &packages.folder, folder, signer, epoch)?;
-        reports.push(PackageReport {
-            name: package.name.clone(),
-            architecture: package.architecture.clone(),
-            file: with_signature.file.clone(),
-            size: with_signature.size,
-            sha256: with_signature.sha256,
-            unsigned_sha256: package.sha256,
-        });
-        signed.push(with_signature);
+/// Everything that goes into `dist`, and who signs it.
+pub struct Publication<'a> {
+    pub store: &'a Store,
+    pub options: &'a Options,
+    pub build: &'a BuildOptions,
+    pub inputs: &'a Inputs,
+    pub packages: &'a Packages,
+    pub checked: Option<&'a Checked>,
+    pub signer: &'a dyn Signer,
+    pub progress: &'a dyn Progress,
+}
+
+impl Publication<'_> {
+    /// Signs the packages, writes what belongs beside them, and puts all of it into `dist` at once.
+    pub fn publish(&self, seconds: f64) -> Result<Published, Error> {
+        let Self { store, options, build, inputs, packages, checked, signer, progress } = *self;
+        let stage = Stage::start(progress, format!("signing with {}", signer.key().user_id));
+        let new = NewFolder::beside(&build.dist)?;
+        let folder = new.0.as_path();
+        let epoch = inputs.plan.source_date_epoch;
+        let architecture = options.target.name.architecture();
+        let mut signed = Vec::new();
+        let mut reports = Vec::new();
+        for package in &packages.packages {
+            let with_signature = debsig::sign(package, &packages.folder, folder, signer, epoch)?;
+            reports.push(PackageReport {
+                name: package.name.clone(),
+                architecture: package.architecture.clone(),
+                file: with_signature.file.clone(),
+                size: with_signature.size,
+                sha256: with_signature.sha256,
+                unsigned_sha256: package.sha256,
+            });
+            signed.push(with_signature);
+        }
+        let info = BuildInfo {
+            changelog: &inputs.changelog,
+            architecture,
+            vendor: &options.target.vendor,
+            lock: &inputs.lock,
+            environment: &inputs.plan.phases[0].environment,
+            build_path: "/build/source",
+        };
+        let name = changes::file_name(&inputs.changelog, architecture, "buildinfo");
+        sums::write_clear_signed(folder, &name, &buildinfo::text(&info, &signed, folder)?, signer, epoch)?;
+        let maintainer = &options.recipe.file.maintainer;
+        let text = changes::text(&inputs.changelog, maintainer, architecture, &signed, folder)?;
+        let changes_name = changes::file_name(&inputs.changelog, architecture, "changes");
+        sums::write_clear_signed(folder, &changes_name, &text, signer, epoch)?;
+        write_file(&folder.join("key.asc"), &signer.public_key(KeyForm::Armored)?)?;
+        write_file(&folder.join("key.gpg"), &signer.public_key(KeyForm::Binary)?)?;
+        debsig::write_policy(folder, &inputs.plan.recipe, signer)?;
+        if signer.key().kind == KeyKind::Development {
+            let text = "These packages are signed with an UNTRUSTED DEVELOPMENT key, made on the machine that built them.\n\
+                        The signatures prove nothing about who built them. Build with --key for anything that others install.\n";
+            write_file(&folder.join("UNTRUSTED-DEVELOPMENT-KEY"), text.as_bytes())?;
+        }
+        if let Some(checked) = checked {
+            let results = folder.join("check");
+            fs::create_dir(&results).map_err(Error::io("make the folder", &results))?;
+            check::write(checked, &results)?;
+            statement(checked, inputs, &reports).write(folder, signer, epoch)?;
+        }
+        let mut files: Vec<PathBuf> = files_below(folder)?;
+        files.sort();
+        sums::write(folder, &files, signer, epoch)?;
+        let (build_root, phases) = evidence(store, inputs, &folder.join("logs"))?;
+        let report = Report {
+            recipe: inputs.plan.recipe.clone(),
+            version: inputs.plan.version.clone(),
+            target: inputs.plan.target.name.to_string(),
+            plan: inputs.plan.digest(),
+            source_date_epoch: epoch,
+            source: inputs.source.digest,
+            origin: inputs.plan.source.origin.clone(),
+            deviations: inputs.source.deviations.clone(),
+            build_root,
+            key: signer.key().clone(),
+            phases,
+            packages: reports,
+            check: checked.map(CheckReport::from),
+        };
+        write_json(&folder.join(REPORT), &report)?;
+        replace(&new, &build.dist)?;
+        let seconds = seconds + stage.finish();
+        Ok(Published { folder: build.dist.clone(), report, unchanged: false, seconds })
     }
-    let info = BuildInfo {
-        changelog: &inputs.changelog,
-        architecture,
-        vendor: &options.target.vendor,
-        lock: &inputs.lock,
-        environment: &inputs.plan.phases[0].environment,
-        build_path: "/build/source",
-    };
-    let name = changes::file_name(&inputs.changelog, architecture, "buildinfo");
-    sums::write_clear_signed(folder, &name, &buildinfo::text(&info, &signed, folder)?, signer, epoch)?;
-    let maintainer = &options.recipe.file.maintainer;
-    let text = changes::text(&inputs.changelog, maintainer, architecture, &signed, folder)?;
-    let changes_name = changes::file_name(&inputs.changelog, architecture, "changes");
-    sums::write_clear_signed(folder, &changes_name, &text, signer, epoch)?;
-    write_file(&folder.join("key.asc"), &signer.public_key(KeyForm::Armored)?)?;
-    write_file(&folder.join("key.gpg"), &signer.public_key(KeyForm::Binary)?)?;
-    debsig::write_policy(folder, &inputs.plan.recipe, signer)?;
-    if signer.key().kind == KeyKind::Development {
-        let text = "These packages are signed with an UNTRUSTED DEVELOPMENT key, made on the machine that built them.\n\
-                    The signatures prove nothing about who built them. Build with --key for anything that others install.\n";
-        write_file(&folder.join("UNTRUSTED-DEVELOPMENT-KEY"), text.as_bytes())?;
-    }
-    let mut files: Vec<PathBuf> = files_below(folder)?;
-    files.sort();
-    sums::write(folder, &files, signer, epoch)?;
-    let (build_root, phases) = evidence(store, inputs, &folder.join("logs"))?;
-    let report = Report {
-        recipe: inputs.plan.recipe.clone(),
-        version: inputs.plan.version.clone(),
-        target: inputs.plan.target.name.to_string(),
-        plan: inputs.plan.digest(),
-        source_date_epoch: epoch,
-        source: inputs.source.digest,
-        origin: inputs.plan.source.origin.clone(),
-        deviations: inputs.source.deviations.clone(),
-        build_root,
-        key: signer.key().clone(),
-        phases,
-        packages: reports,
-    };
-    write_json(&folder.join(REPORT), &report)?;
-    replace(&new, &build.dist)?;
-    let seconds = seconds + stage.finish();
-    Ok(Published { folder: build.dist.clone(), report, unchanged: false, seconds })
+}
+
+/// What the tests say about these packages, and what they were compiled from.
+fn statement(checked: &Checked, inputs: &Inputs, packages: &[PackageReport]) -> Statement {
+    let subjects = packages.iter().map(|package| Resource::new(&package.file, package.sha256)).collect();
+    let configuration = vec![
+        Resource::new("plan", inputs.plan.digest()),
+        Resource::new("compiled tests", checked.tests),
+        Resource::new("test run", checked.key),
+    ];
+    Statement::new(subjects, configuration, &checked.judgement)
 }
 
 /// The logs, copied, and the records of the phases.

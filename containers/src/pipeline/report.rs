@@ -1,10 +1,14 @@
 //! `report.json`: what was built from what, how, and what came out.
 
+use std::collections::BTreeMap;
+
+use packaging::check::verdict::Verdict;
 use packaging::digest::Digest;
 use packaging::signer::SigningKey;
 use packaging::source::Deviation;
 use serde::{Deserialize, Serialize};
 
+use super::check::Checked;
 use crate::phase::PhaseRecord;
 
 /// The report of a build.
@@ -35,6 +39,35 @@ pub struct Report {
     pub phases: Vec<PhaseReport>,
     /// The packages, as they are distributed.
     pub packages: Vec<PackageReport>,
+    /// Upstream's tests, where they were run.
+    #[serde(default)]
+    pub check: Option<CheckReport>,
+}
+
+/// Upstream's tests.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct CheckReport {
+    /// Digest of the compiled tests and of how they were run.
+    pub key: Digest,
+    /// Whether nothing failed that is not excused.
+    pub sound: bool,
+    /// How many tests have which verdict.
+    pub verdicts: BTreeMap<Verdict, usize>,
+}
+
+impl CheckReport {
+    /// The verdicts for people: `10 passed, 1 flaky`.
+    pub fn counts(&self) -> String {
+        let some = self.verdicts.iter().filter(|(_, count)| **count > 0);
+        some.map(|(verdict, count)| format!("{count} {verdict}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl From<&Checked> for CheckReport {
+    fn from(checked: &Checked) -> Self {
+        Self { key: checked.key, sound: checked.judgement.sound(), verdicts: checked.judgement.counts() }
+    }
 }
 
 /// One phase.

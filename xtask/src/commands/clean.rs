@@ -32,7 +32,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Ok(removed)
     })?;
-    for kind in ["phase", "staged", "split", "packages"].into_iter().chain(arguments.all.then_some("build-root")) {
+    for kind in ["phase", "staged", "split", "packages", "tests", "shard"]
+        .into_iter()
+        .chain(arguments.all.then_some("build-root"))
+    {
         store.forget_stages(kind)?;
     }
     terminal.finish();

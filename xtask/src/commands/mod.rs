@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod check;
 pub mod clean;
 pub mod doctor;
 pub mod fetch;

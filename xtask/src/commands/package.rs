@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use containers::pipeline::check::CheckOptions;
 use containers::pipeline::{self, BuildOptions, Published};
 use packaging::bytes::ByteSize;
 use packaging::recipe::MAIN_RECIPE;
 use packaging::signer::{KeyKind, KeySource, Passphrase};
+use packaging::store::Store;
 
 use crate::arguments::{Selection, Usage, block_on, engine, locked_store, repository};
 use crate::terminal::{Terminal, duration};
@@ -17,9 +19,19 @@ use crate::terminal::{Terminal, duration};
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
+    #[command(flatten)]
+    build: BuildArguments,
+    /// Run upstream's tests first, and put nothing into dist that they find unsound
+    #[arg(long)]
+    check: bool,
+}
+
+/// How it is built, and what it is signed with.
+#[derive(Args)]
+pub struct BuildArguments {
     /// Install and start a container engine where none answers
     #[arg(long)]
-    setup: bool,
+    pub setup: bool,
     /// Memory that the build may use, such as 4GiB; the default is what the host can spare
     #[arg(long, value_name = "SIZE")]
     memory: Option<ByteSize>,
@@ -40,7 +52,31 @@ pub struct Arguments {
     dist: Option<PathBuf>,
     /// Print facts as JSON, one a line, on standard output
     #[arg(long)]
-    json: bool,
+    pub json: bool,
+}
+
+impl BuildArguments {
+    /// What the pipeline understands.
+    pub fn options(self, store: &Store, default_dist: PathBuf) -> anyhow::Result<BuildOptions> {
+        if let Some(memory) = self.memory.filter(|memory| *memory < LEAST_MEMORY) {
+            let text = format!("--memory {memory} is too little to compile anything: {LEAST_MEMORY} is the least");
+            return Err(Usage(text).into());
+        }
+        let key = match (self.key, self.key_file) {
+            (Some(key), _) => KeySource::KeyRing { home: None, key },
+            (None, Some(path)) => {
+                KeySource::SecretFile { path, passphrase: std::env::var(PASSPHRASE).ok().map(Passphrase::new) }
+            }
+            (None, None) => KeySource::Development { state: store.root().join("development-key") },
+        };
+        Ok(BuildOptions {
+            memory: self.memory,
+            jobs: self.jobs,
+            compiler_cache: !self.no_cache,
+            dist: self.dist.unwrap_or(default_dist),
+            key,
+        })
+    }
 }
 
 /// Names the passphrase of `--key-file`.
@@ -52,38 +88,24 @@ const LEAST_MEMORY: ByteSize = ByteSize(256 << 20);
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let started = Instant::now();
-    let terminal = Terminal::new(arguments.json);
-    if let Some(memory) = arguments.memory.filter(|memory| *memory < LEAST_MEMORY) {
-        return Err(
-            Usage(format!("--memory {memory} is too little to compile anything: {LEAST_MEMORY} is the least")).into()
-        );
-    }
+    let json = arguments.build.json;
+    let setup = arguments.build.setup;
+    let terminal = Terminal::new(json);
     let options = arguments.selection.options()?;
     let what = format!("package {} for {}", options.recipe.name(), options.target.name);
     let (store, _lock) = locked_store(&what, &terminal)?;
-    let key = match (arguments.key, arguments.key_file) {
-        (Some(key), _) => KeySource::KeyRing { home: None, key },
-        (None, Some(path)) => {
-            KeySource::SecretFile { path, passphrase: std::env::var(PASSPHRASE).ok().map(Passphrase::new) }
-        }
-        (None, None) => KeySource::Development { state: store.root().join("development-key") },
-    };
-    let build = BuildOptions {
-        memory: arguments.memory,
-        jobs: arguments.jobs,
-        compiler_cache: !arguments.no_cache,
-        dist: arguments.dist.unwrap_or_else(|| default_dist(options.recipe.name(), &options.target.name.file_stem())),
-        key,
-    };
+    let dist = default_dist(options.recipe.name(), &options.target.name.file_stem());
+    let build = arguments.build.options(&store, dist)?;
+    let check = arguments.check.then(CheckOptions::default);
     let published = block_on(&store, async || {
         // Looked for even where nothing may have to be built: --setup promises an engine. Without
         // --setup, a missing one is only an error once something needs it.
-        let engine = match engine(&store, arguments.setup, &terminal).await {
+        let engine = match engine(&store, setup, &terminal).await {
             Ok(engine) => Ok(engine),
             Err(error @ containers::Error::NoEngine { .. }) => Err(error),
             Err(error) => return Err(error.into()),
         };
-        match pipeline::package(engine.as_ref().ok(), &store, &options, &build, &terminal).await {
+        match pipeline::package(engine.as_ref().ok(), &store, &options, &build, check.as_ref(), &terminal).await {
             Err(pipeline::Error::EngineNeeded) => {
                 Err(engine.err().map_or(pipeline::Error::EngineNeeded, pipeline::Error::Containers).into())
             }
@@ -92,7 +114,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     });
     terminal.finish();
     let published = published?;
-    if arguments.json {
+    if json {
         println!("{}", serde_json::to_string(&published.report)?);
     } else if published.unchanged {
         println!(
@@ -107,7 +129,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn default_dist(recipe: &str, target: &str) -> PathBuf {
+/// Where packages go unless the user says otherwise.
+pub fn default_dist(recipe: &str, target: &str) -> PathBuf {
     let dist = repository().join("dist");
     if recipe == MAIN_RECIPE { dist.join(target) } else { dist.join(recipe).join(target) }
 }
@@ -134,6 +157,9 @@ fn table(published: &Published) -> String {
         for file in &phase.killed_for_memory {
             text += &format!("{:width$}  killed for memory, then compiled alone: {file}\n", "");
         }
+    }
+    if let Some(check) = &report.check {
+        text += &format!("\nupstream's tests: {}\n", check.counts());
     }
     text += &format!("\n{} in {}\n", published.folder.display(), duration(published.seconds));
     if report.key.kind == KeyKind::Development {

@@ -1,0 +1,111 @@
+//! `cargo xtask check`: upstream's test suite on the objects that are packaged.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use containers::pipeline::check::{self, CheckOptions, Checked};
+use containers::pipeline::{self, BuildOptions};
+use packaging::bytes::ByteSize;
+use packaging::check::verdict::Verdict;
+
+use crate::arguments::{Selection, block_on, engine, locked_store};
+use crate::commands::package::{BuildArguments, default_dist};
+use crate::terminal::{Terminal, duration};
+
+/// Arguments.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    #[command(flatten)]
+    build: BuildArguments,
+    /// Only these tests, in googletest's syntax, such as 'Master*:Slave*-*Recover*'
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<String>,
+    /// Run the tests that need root as well, with the capabilities that the recipe gives them
+    #[arg(long)]
+    root: bool,
+    /// As upstream's make check does: each program as a whole, one after the other
+    #[arg(long, conflicts_with = "at_once")]
+    serial: bool,
+    /// Run what was judged before once more
+    #[arg(long)]
+    again: bool,
+    /// Shards at once; the default follows from memory, processors and the recipe
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    at_once: Option<u32>,
+    /// Folder for the results; the default is dist/check/RELEASE-ARCH
+    #[arg(long, value_name = "FOLDER")]
+    results: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let terminal = Terminal::new(arguments.build.json);
+    let options = arguments.selection.options()?;
+    let what = format!("check {} for {}", options.recipe.name(), options.target.name);
+    let (store, _lock) = locked_store(&what, &terminal)?;
+    let json = arguments.build.json;
+    let setup = arguments.build.setup;
+    let recipe = options.recipe.name().to_owned();
+    let target = options.target.name.file_stem();
+    let build: BuildOptions = arguments.build.options(&store, default_dist(&recipe, &target))?;
+    let asked = CheckOptions {
+        filter: arguments.filter,
+        root: arguments.root,
+        serial: arguments.serial,
+        again: arguments.again,
+        at_once: arguments.at_once,
+    };
+    let results = arguments.results.unwrap_or_else(|| check::results_beside(&build.dist));
+    let checked = block_on(&store, async || {
+        let engine = engine(&store, setup, &terminal).await?;
+        Ok(check::check(&engine, &store, &options, &build, &asked, &terminal).await?)
+    });
+    terminal.finish();
+    let checked = checked?;
+    check::write_folder(&checked, &results)?;
+    // Of the whole suite only: a part of it says nothing about the packages.
+    let whole = asked.filter.is_none() && !asked.serial;
+    let attested = if whole { pipeline::attest(&store, &options, &build, &checked, &terminal)? } else { None };
+    if json {
+        println!("{}", serde_json::to_string(&checked.judgement).context("cannot print the verdicts")?);
+    } else {
+        print!("{}", std::fs::read_to_string(results.join("summary.txt")).context("cannot read the summary")?);
+        print!("{}", conclusion(&checked));
+        println!("results in {}", results.display());
+        match attested {
+            Some(dist) => println!("statement on the packages in {}", dist.display()),
+            None if whole => println!(
+                "no packages of this build in {}: package --check makes and attests them",
+                build.dist.display()
+            ),
+            None => {}
+        }
+    }
+    if !checked.judgement.sound() {
+        let counts = checked.judgement.counts();
+        bail!(
+            "{} tests failed, {} timed out, {} entries of quarantine.toml have expired: their logs are in {}",
+            counts[&Verdict::Failed],
+            counts[&Verdict::TimedOut],
+            checked.judgement.expired.len(),
+            results.join("logs").display()
+        );
+    }
+    Ok(())
+}
+
+fn conclusion(checked: &Checked) -> String {
+    let peak = checked.shards.iter().map(|shard| shard.peak_memory).max().unwrap_or(0);
+    let mut text = format!("\ntests ran for {}, largest shard {}\n", duration(checked.seconds), ByteSize(peak));
+    if checked.judged_before > 0 {
+        text += &format!(
+            "{} of {} shards were judged by an earlier run; --again runs them once more\n",
+            checked.judged_before,
+            checked.shards.len()
+        );
+    }
+    text
+}

@@ -10,6 +10,7 @@ use xz2::stream::{Check, MtStreamBuilder};
 use xz2::write::XzEncoder;
 
 use crate::control::{append, header};
+use crate::digest::{Digest, Hasher};
 use crate::manifest::Directory;
 
 /// What the data archive contains.
@@ -30,6 +31,8 @@ pub enum Item {
         size: u64,
         /// MD5 in hexadecimal digits, for `md5sums` (deb-md5sums(5)).
         md5: String,
+        /// Digest of the content, to compare with what was asked for.
+        sha256: Digest,
     },
     /// A symbolic link.
     Link {
@@ -77,11 +80,11 @@ impl Data {
                     Item::Link { target }
                 }
                 tar::EntryType::Regular => {
-                    let mut reader = HashReader { inner: &mut entry, hasher: Md5::new() };
+                    let mut reader = HashReader { inner: &mut entry, md5: Md5::new(), sha256: Hasher::default() };
                     let head = header(tar::EntryType::Regular, mode, size, epoch)?;
                     append(&mut archive, head, &format!("./{path}"), "", &mut reader)?;
-                    let md5 = reader.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-                    Item::File { mode, size, md5 }
+                    let md5 = reader.md5.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+                    Item::File { mode, size, md5, sha256: reader.sha256.finish() }
                 }
                 other => return Err(wrong(format!("{path} is neither file, link nor folder ({other:?})"))),
             };
@@ -158,13 +161,15 @@ fn name<R: Read>(entry: &tar::Entry<'_, R>) -> io::Result<String> {
 
 struct HashReader<R> {
     inner: R,
-    hasher: Md5,
+    md5: Md5,
+    sha256: Hasher,
 }
 
 impl<R: Read> Read for HashReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = self.inner.read(buffer)?;
-        self.hasher.update(&buffer[..length]);
+        self.md5.update(&buffer[..length]);
+        self.sha256.write_all(&buffer[..length])?;
         Ok(length)
     }
 }
@@ -190,10 +195,8 @@ mod tests {
         let directories = [Directory { path: "a/d/e".into(), mode: Some("750".into()) }];
         let mut output = Vec::new();
         let data = Data::normalise(&input[..], &mut output, &directories, 7).unwrap();
-        assert_eq!(
-            data.entries["a/b"],
-            Item::File { mode: 0o644, size: 5, md5: "5d41402abc4b2a76b9719d911017c592".into() }
-        );
+        let (md5, sha256) = ("5d41402abc4b2a76b9719d911017c592".into(), Digest::of("hello"));
+        assert_eq!(data.entries["a/b"], Item::File { mode: 0o644, size: 5, md5, sha256 });
         let mut found = Vec::new();
         for entry in tar::Archive::new(XzDecoder::new(&output[..])).entries().unwrap() {
             let entry = entry.unwrap();

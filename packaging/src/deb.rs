@@ -3,10 +3,11 @@
 //! Each package becomes a manifest crate of its own in a temporary folder, with every file listed by itself, so
 //! that what was checked is what is packed. cargo-deb reads it, and writes archives and maintainer scripts.
 //! Afterwards the data archive is compared with what was asked for, and the control archive gets what cargo-deb
-//! leaves out ([`crate::control`]).
+//! leaves out ([`crate::control`]). A finished package is kept under the digest of all that made it, so that a
+//! change writes those packages again that it is in, and no others.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +16,10 @@ use crate::contents::{Contents, Entry, Origin};
 use crate::deb_writer::{Content, Package};
 use crate::debsig;
 use crate::digest::Digest;
-use crate::manifest::{Architecture, Lines, Manifest, ManifestError, MultiArch, PackageSpec};
+use crate::finished;
+use crate::manifest::{Architecture, Fields, Lines, Manifest, ManifestError, MultiArch, PackageSpec};
 use crate::split::{Binary, Split};
+use crate::store::{Store, StoreError};
 use crate::substvars;
 use crate::target::Target;
 
@@ -74,6 +77,9 @@ pub enum DebError {
         /// What cargo-deb said, with its causes.
         message: String,
     },
+    /// The cache.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// A file cannot be read or written.
     #[error("cannot {what} {}: {source}", path.display())]
     File {
@@ -94,28 +100,24 @@ pub enum DebError {
     },
 }
 
-/// Writes all packages of the recipe and their `-dbgsym` packages into `folder`, unsigned; sorted by name.
-/// `progress` is told each package's name before it is written.
+/// What is done about a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It was written before, and is found under this digest.
+    Found(Digest),
+    /// It is being written.
+    Write,
+}
+
+/// Puts all packages of the recipe and their `-dbgsym` packages into `folder`, unsigned; sorted by name. Those that
+/// the store has are links to what is there. `progress` is told each package's name.
 pub fn build_all(
     packing: &Packing<'_>,
+    store: &Store,
     folder: &Path,
-    progress: &dyn Fn(&str),
+    progress: &dyn Fn(&str, Step),
 ) -> Result<Vec<BinaryPackage>, DebError> {
-    let all = packing.manifest.resolve(&packing.split.stage)?;
-    let mut packages = Vec::new();
-    for spec in &packing.manifest.packages {
-        let package = packing.package(spec, &all[&spec.name]).map_err(|problem| problem.of(&spec.name))?;
-        packages.extend(packing.debug_package(&package));
-        packages.push(package);
-    }
-    packages.sort_by(|a, b| a.name.cmp(&b.name));
-    packages
-        .iter()
-        .map(|package| {
-            progress(&package.name);
-            package.write(&packing.manifest.recipe, folder)
-        })
-        .collect()
+    packing.packages()?.iter().map(|package| finished::put(package, store, folder, progress)).collect()
 }
 
 /// A problem whose package is known one level up.
@@ -140,6 +142,19 @@ impl From<String> for Problem {
 }
 
 impl Packing<'_> {
+    /// All packages, sorted by name.
+    fn packages(&self) -> Result<Vec<Package>, DebError> {
+        let all = self.manifest.resolve(&self.split.stage)?;
+        let mut packages = Vec::new();
+        for spec in &self.manifest.packages {
+            let package = self.package(spec, &all[&spec.name]).map_err(|problem| problem.of(&spec.name))?;
+            packages.extend(self.debug_package(&package)?);
+            packages.push(package);
+        }
+        packages.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(packages)
+    }
+
     fn package(&self, spec: &PackageSpec, contents: &Contents) -> Result<Package, Problem> {
         let fields = &spec.fields;
         let binaries: Vec<&Binary> = self.split.binaries.iter().filter(|binary| binary.package == spec.name).collect();
@@ -195,6 +210,7 @@ impl Packing<'_> {
             conf_files: fields.conf_files.clone().unwrap_or_default(),
             maintainer_scripts: fields.maintainer_scripts.clone(),
             systemd_units: fields.systemd_units.clone(),
+            looked_for: self.looked_for(fields)?,
             shlibs,
             triggers,
             build_ids: vec![],
@@ -202,25 +218,25 @@ impl Packing<'_> {
     }
 
     /// `NAME-dbgsym`, as debhelper makes it (dh_strip(1)); `None` where there are no debug symbols.
-    fn debug_package(&self, package: &Package) -> Option<Package> {
+    fn debug_package(&self, package: &Package) -> Result<Option<Package>, DebError> {
         let binaries = self.split.binaries.iter().filter(|binary| binary.package == package.name);
         let mut entries = BTreeMap::new();
         let mut build_ids = Vec::new();
         for binary in binaries {
             let (Some(path), Some(id)) = (binary.debug_path(), &binary.build_id) else { continue };
-            let file = Content::Path { path: self.split.debug.join(&path), mode: 0o644 };
+            let file = file(self.split.debug.join(&path), 0o644)?;
             if entries.insert(path, file).is_none() {
                 build_ids.push(id.clone());
             }
         }
         if entries.is_empty() {
-            return None;
+            return Ok(None);
         }
         build_ids.sort();
         let name = format!("{}-dbgsym", package.name);
         entries.insert(format!("usr/share/doc/{name}"), Content::Link { target: package.name.clone() });
-        add_override(&name, true, &mut entries).expect("there is no file of that name to read");
-        Some(Package {
+        add_override(&name, true, &mut entries)?;
+        Ok(Some(Package {
             synopsis: format!("debug symbols for {}", package.name),
             description: String::new(),
             section: "debug".to_owned(),
@@ -234,10 +250,36 @@ impl Packing<'_> {
             conf_files: vec![],
             maintainer_scripts: None,
             systemd_units: None,
+            looked_for: BTreeMap::new(),
             shlibs: vec![],
             triggers: vec![],
             ..package.clone()
-        })
+        }))
+    }
+
+    /// The files in the folders of the recipe where cargo-deb looks for maintainer scripts and units.
+    fn looked_for(&self, fields: &Fields) -> Result<BTreeMap<String, Vec<u8>>, Problem> {
+        let mut files = BTreeMap::new();
+        for folder in searched_folders(fields) {
+            let inside = Path::new(folder).components().all(|part| matches!(part, Component::Normal(_)));
+            if folder.is_empty() || !inside {
+                return Err(format!(
+                    "its scripts or units are said to be in '{folder}', which is no folder inside the recipe: \
+                     write the path of one, such as systemd"
+                )
+                .into());
+            }
+            let path = self.manifest.recipe.join(folder);
+            if !path.is_dir() {
+                // cargo-deb says so in words of its own.
+                continue;
+            }
+            for name in file_names(&path).map_err(Problem::Error)? {
+                let content = read(&path.join(&name)).map_err(Problem::Error)?;
+                files.insert(format!("{folder}/{name}"), content);
+            }
+        }
+        Ok(files)
     }
 
     fn relations(&self, spec: &PackageSpec, binaries: &[&Binary]) -> Result<BTreeMap<&'static str, String>, String> {
@@ -316,14 +358,14 @@ impl Packing<'_> {
                 return Ok((zipped(path), Content::Link { target }));
             }
             Entry::File { origin, mode } => {
-                let file = match origin {
+                let origin = match origin {
                     Origin::Stage(path) => self.split.stage.join(path),
                     Origin::Recipe(path) => self.manifest.recipe.join(path),
                 };
                 if compress {
-                    Content::Bytes { bytes: gzip(&read(&file).map_err(Problem::Error)?), mode: *mode }
+                    Content::Bytes { bytes: gzip(&read(&origin).map_err(Problem::Error)?), mode: *mode }
                 } else {
-                    Content::Path { path: file, mode: *mode }
+                    file(origin, *mode).map_err(Problem::Error)?
                 }
             }
         };
@@ -352,6 +394,39 @@ fn add_override(package: &str, debug: bool, entries: &mut BTreeMap<String, Conte
     bytes.extend_from_slice(debsig::lintian_override(package, debug).as_bytes());
     entries.insert(path, Content::Bytes { bytes, mode: 0o644 });
     Ok(())
+}
+
+/// Where cargo-deb looks for files by itself: in the folder of maintainer scripts, and for units in their own.
+fn searched_folders(fields: &Fields) -> BTreeSet<&str> {
+    let scripts = fields.maintainer_scripts.as_deref();
+    let units = match &fields.systemd_units {
+        None => &[][..],
+        Some(toml::Value::Array(units)) => units,
+        Some(unit) => std::slice::from_ref(unit),
+    };
+    let own = units.iter().map(|unit| unit.get("unit-scripts").and_then(toml::Value::as_str));
+    own.map(|own| own.or(scripts).unwrap_or("systemd")).chain(scripts).collect()
+}
+
+/// The names of the files in a folder, as far as they can be a script's or a unit's.
+fn file_names(folder: &Path) -> Result<Vec<String>, DebError> {
+    let error = |source| DebError::File { what: "read", path: folder.to_owned(), source };
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(error)? {
+        let entry = entry.map_err(error)?;
+        if entry.path().is_file() {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    Ok(names)
+}
+
+/// A file as it is now; that it is still so when it is packed is checked then.
+fn file(path: PathBuf, mode: u32) -> Result<Content, DebError> {
+    match Digest::of_file(&path) {
+        Ok(sha256) => Ok(Content::Path { path, sha256, mode }),
+        Err(source) => Err(DebError::File { what: "read", path, source }),
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, DebError> {

@@ -16,16 +16,18 @@ use cargo_deb::compress::{CompressConfig, Format};
 use cargo_deb::config::{BuildOptions, DebugSymbolOptions, Multiarch};
 use cargo_deb::listener::Listener;
 use cargo_deb::{BuildEnvironment, CargoDebError, PackageConfig, write_deb};
+use serde::Serialize;
 use toml::{Table, Value};
 
 use crate::archive::{DebFile, create_deb};
 use crate::control::{ControlArchive, Paragraph};
 use crate::data::{Data, Item};
 use crate::deb::{BinaryPackage, DebError};
+use crate::digest::Digest;
 use crate::manifest::{Directory, MultiArch};
 
-/// A package with everything decided.
-#[derive(Clone, Debug)]
+/// A package with everything decided: this and the code make its bytes, and nothing else does.
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Package {
     pub name: String,
     pub source: String,
@@ -49,6 +51,8 @@ pub(crate) struct Package {
     pub conf_files: Vec<String>,
     pub maintainer_scripts: Option<String>,
     pub systemd_units: Option<Value>,
+    /// What cargo-deb looks for by itself, maintainer scripts and units: content by path in the recipe.
+    pub looked_for: BTreeMap<String, Vec<u8>>,
     pub shlibs: Vec<String>,
     pub triggers: Vec<String>,
     /// Only a package of debug symbols has them.
@@ -56,11 +60,42 @@ pub(crate) struct Package {
 }
 
 /// The content of one path.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) enum Content {
-    Path { path: PathBuf, mode: u32 },
-    Bytes { bytes: Vec<u8>, mode: u32 },
-    Link { target: String },
+    /// Where the file lies is not in its digest: what is in it is.
+    Path {
+        #[serde(skip)]
+        path: PathBuf,
+        sha256: Digest,
+        mode: u32,
+    },
+    Bytes {
+        bytes: Vec<u8>,
+        mode: u32,
+    },
+    Link {
+        target: String,
+    },
+}
+
+impl Content {
+    /// Whether the archive's item has the same kind and mode.
+    fn is_kind_of(&self, item: &Item) -> bool {
+        match (self, item) {
+            (Self::Path { mode, .. } | Self::Bytes { mode, .. }, Item::File { mode: found, .. }) => mode == found,
+            (Self::Link { .. }, Item::Link { .. }) => true,
+            _ => false,
+        }
+    }
+
+    /// The digest of a file's bytes.
+    fn sha256(&self) -> Option<Digest> {
+        match self {
+            Self::Path { sha256, .. } => Some(*sha256),
+            Self::Bytes { bytes, .. } => Some(Digest::of(bytes)),
+            Self::Link { .. } => None,
+        }
+    }
 }
 
 /// Where the listed files are put in the manifest crate.
@@ -68,28 +103,24 @@ const FILES: &str = ".files";
 
 impl Package {
     /// Writes the .deb into `folder` under a temporary name, and renames it.
-    pub fn write(&self, recipe: &Path, folder: &Path) -> Result<BinaryPackage, DebError> {
+    pub fn write(&self, folder: &Path) -> Result<BinaryPackage, DebError> {
         let top = tempfile::Builder::new()
             .prefix("mesos-packages-")
             .tempdir()
             .map_err(|source| self.file_error(folder, source))?;
-        self.write_crate(top.path(), recipe).map_err(|source| self.file_error(top.path(), source))?;
+        self.write_crate(top.path()).map_err(|source| self.file_error(top.path(), source))?;
         let raw = top.path().join("raw.deb");
         self.cargo_deb(top.path(), &raw)?;
         self.finish(&raw, folder)
     }
 
-    /// The manifest crate, with each file under a number, so that no name is taken for a pattern.
-    fn write_crate(&self, top: &Path, recipe: &Path) -> io::Result<()> {
-        for entry in fs::read_dir(recipe)? {
-            let entry = entry?;
-            // cargo is to see nothing of the recipe but the folders that maintainer scripts and units are in.
-            if entry.path().is_dir()
-                && !entry.file_name().to_string_lossy().starts_with('.')
-                && entry.file_name() != "src"
-            {
-                symlink(fs::canonicalize(entry.path())?, top.join(entry.file_name()))?;
-            }
+    /// The manifest crate, with each file under a number, so that no name is taken for a pattern. cargo-deb sees
+    /// nothing of the recipe but what is in the package's description.
+    fn write_crate(&self, top: &Path) -> io::Result<()> {
+        for (path, content) in &self.looked_for {
+            let path = top.join(path);
+            fs::create_dir_all(path.parent().expect("it is below the folder"))?;
+            fs::write(path, content)?;
         }
         let files = top.join(FILES);
         fs::create_dir(&files)?;
@@ -275,21 +306,17 @@ impl Package {
         })
     }
 
-    /// The archive has every path that was asked for, of the right kind and mode, and nothing else.
+    /// The archive has every path that was asked for, of the right kind, mode and content, and nothing else.
     fn check(&self, data: &Data) -> Result<(), String> {
         for (path, content) in &self.entries {
-            let right = match (content, data.entries.get(path)) {
-                (Content::Path { mode, .. } | Content::Bytes { mode, .. }, Some(Item::File { mode: found, .. })) => {
-                    mode == found
-                }
-                (Content::Link { .. }, Some(Item::Link { .. })) => true,
-                _ => false,
-            };
-            if !right {
-                return Err(format!(
-                    "/{path} is not in it as the manifest has it (found: {:?})",
-                    data.entries.get(path)
-                ));
+            let found = data.entries.get(path);
+            if !found.is_some_and(|item| content.is_kind_of(item)) {
+                return Err(format!("/{path} is not in it as the manifest has it (found: {found:?})"));
+            }
+            if let (Some(wanted), Some(Item::File { sha256, .. })) = (content.sha256(), found)
+                && wanted != *sha256
+            {
+                return Err(format!("/{path} was changed while it was packed: run the same command again"));
             }
         }
         let extra =

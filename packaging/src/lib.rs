@@ -16,6 +16,7 @@ pub mod debian;
 pub mod debsig;
 pub mod digest;
 pub mod download;
+pub(crate) mod finished;
 pub mod gpg;
 pub mod manifest;
 pub mod plan;
@@ -34,7 +35,7 @@ pub mod verification;
 pub mod verify;
 
 /// The code that decides the packages' bytes: an input of packing like any other.
-pub const CODE: &[&str] = &[
+const CODE: &[&str] = &[
     include_str!("archive.rs"),
     include_str!("changelog.rs"),
     include_str!("contents.rs"),
@@ -42,7 +43,15 @@ pub const CODE: &[&str] = &[
     include_str!("data.rs"),
     include_str!("deb.rs"),
     include_str!("deb_writer.rs"),
+    include_str!("debsig.rs"),
     include_str!("manifest.rs"),
     include_str!("split.rs"),
     include_str!("substvars.rs"),
+    // The versions of cargo-deb, liblzma and tar are in it.
+    include_str!("../../Cargo.lock"),
 ];
+
+/// The digest of [`CODE`].
+pub fn code() -> digest::Digest {
+    digest::Digest::of(CODE.concat())
+}

@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::changelog::valid_package_name;
 use crate::config::{ConfigError, read_toml};
@@ -86,7 +86,7 @@ pub struct Extra {
 }
 
 /// An empty folder that a package owns.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Directory {
     /// Path in the package, without a leading `/`.
@@ -107,7 +107,7 @@ pub enum Architecture {
 }
 
 /// The field `Multi-Arch`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MultiArch {
     /// Co-installable with itself from another architecture.

@@ -248,6 +248,11 @@ fn manifests_that_would_make_wrong_packages_are_refused() {
             "maintainer-scripts = \"man\"",
             "cannot be made: its postinst does not begin with #!",
         ),
+        (
+            "maintainer-scripts = \"deb/demo-tools\"",
+            "maintainer-scripts = \"deb/../../elsewhere\"",
+            "in 'deb/../../elsewhere', which is no folder inside the recipe",
+        ),
     ] {
         demo.edit(from, to);
         let error = demo.try_pack(&split, &debs, "").unwrap_err().to_string();

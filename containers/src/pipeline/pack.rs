@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use packaging::deb::{self, BinaryPackage, Packing};
+use packaging::deb::{self, BinaryPackage, Packing, Step};
 use packaging::digest::Digest;
 use packaging::manifest;
 use packaging::progress::{Event, Progress};
@@ -32,13 +32,8 @@ const LIST: &str = "packages.json";
 /// Memory and jobs of the split phase: it reads and writes files, one at a time.
 const SPLIT_MEMORY: u64 = 2 << 30;
 
-/// The tool's own code that decides the packages' bytes.
-fn packing_code() -> Digest {
-    Digest::of(packaging::CODE.concat())
-}
-
 fn key(inputs: &Inputs) -> Digest {
-    Digest::of_json(&(&inputs.plan, packing_code()))
+    Digest::of_json(&(&inputs.plan, packaging::code()))
 }
 
 /// The packages of this plan, if they were written before.
@@ -78,8 +73,13 @@ pub async fn pack(
         let packing =
             Packing { manifest: &manifest, changelog: &inputs.changelog, target: &options.target, split: &split };
         let writer = store.begin("packages", &key)?;
-        let say = |name: &str| progress.event(Event::Note { text: format!("  {name}") });
-        let packages = deb::build_all(&packing, writer.path(), &say)?;
+        let say = |name: &str, step| {
+            progress.event(match step {
+                Step::Found(key) => Event::StageCached { stage: name.into(), key: key.to_string() },
+                Step::Write => Event::Note { text: format!("  {name}") },
+            });
+        };
+        let packages = deb::build_all(&packing, store, writer.path(), &say)?;
         write_json(&writer.path().join(LIST), &packages)?;
         let folder = writer.commit()?;
         stage.finish();

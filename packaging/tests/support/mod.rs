@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use packaging::changelog::Changelog;
-use packaging::deb::{BinaryPackage, DebError, Packing, build_all};
+use packaging::deb::{BinaryPackage, DebError, Packing, Step, build_all};
 use packaging::manifest;
 use packaging::split::{Split, inputs};
+use packaging::store::Store;
 use packaging::target::Target;
 
 pub const CHANGELOG: &str = "demo (1:1.0-1) bookworm; urgency=medium\n\n  * New upstream version.\n\n    With a paragraph.\n\n \
@@ -162,12 +163,27 @@ impl Demo {
     }
 
     pub fn try_pack(&self, split: &Split, folder: &Path, suffix: &str) -> Result<Vec<BinaryPackage>, DebError> {
+        self.pack_with(&self.store(), split, folder, suffix, &|_, _| ())
+    }
+
+    pub fn store(&self) -> Store {
+        Store::open(Some(&self.path("store"))).unwrap()
+    }
+
+    pub fn pack_with(
+        &self,
+        store: &Store,
+        split: &Split,
+        folder: &Path,
+        suffix: &str,
+        progress: &dyn Fn(&str, Step),
+    ) -> Result<Vec<BinaryPackage>, DebError> {
         fs::create_dir_all(folder).unwrap();
         let manifest = manifest::read(&self.recipe())?;
         let changelog = Changelog::read(&self.recipe().join("changelog")).unwrap().with_suffix(suffix);
         let target = target();
         let packing = Packing { manifest: &manifest, changelog: &changelog, target: &target, split };
-        build_all(&packing, folder, &|_| ())
+        build_all(&packing, store, folder, progress)
     }
 
     /// Changes the manifest.

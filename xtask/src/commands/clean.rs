@@ -32,7 +32,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Ok(removed)
     })?;
-    for kind in ["phase", "staged", "split", "packages", "tests", "shard"]
+    for kind in ["phase", "staged", "split", "package", "packages", "tests", "shard"]
         .into_iter()
         .chain(arguments.all.then_some("build-root"))
     {

@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
+use crate::check::quarantine;
 use crate::config::{ConfigError, read_toml};
 use crate::digest::Digest;
 use crate::target::Target;
@@ -148,9 +149,6 @@ pub struct RootTests {
 
 /// Name of the phase that compiles the tests.
 pub const CHECK_PHASE: &str = "check";
-
-/// Known failures of the test suite, beside `recipe.toml`.
-pub const QUARANTINE: &str = "quarantine.toml";
 
 /// A recipe that has been read and looked over.
 #[derive(Clone, Debug)]
@@ -317,7 +315,7 @@ impl Recipe {
     /// what only they read, and what is known of the tests.
     pub fn packing_inputs(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
         let mut files = self.files(&[PathBuf::new()])?;
-        let mut skipped = vec!["phases".to_owned(), "sources.lock".to_owned(), QUARANTINE.to_owned()];
+        let mut skipped = vec!["phases".to_owned(), "sources.lock".to_owned(), quarantine::FILE.to_owned()];
         if let Source::Directory(source) = &self.file.source {
             skipped.push(source.directory.display().to_string());
         }
@@ -476,7 +474,7 @@ path = "src/tests"
     #[test]
     fn what_is_known_of_tests_decides_no_package() {
         let folder = folder_with(&format!("{GOOD}{CHECK}"));
-        for file in ["phases/build", "phases/check", "patches/series", QUARANTINE] {
+        for file in ["phases/build", "phases/check", "patches/series", quarantine::FILE] {
             let path = folder.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, file).unwrap();

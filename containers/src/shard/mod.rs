@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
-use bollard::models::{ContainerCreateBody, Mount, ResourcesUlimits};
+use bollard::models::{ContainerCreateBody, HostConfigCgroupnsModeEnum, Mount, ResourcesUlimits};
 use bollard::query_parameters::StatsOptionsBuilder;
 use futures_util::StreamExt;
 use packaging::check::verdict::{Execution, Outcome};
@@ -267,6 +267,8 @@ fn body(engine: &Engine, room: &TestRoom, program: &Path, arguments: &[String]) 
             host.cap_drop = Some(vec!["ALL".into()]);
             host.cap_add = Some(capabilities.clone());
             host.security_opt = Some(vec!["seccomp=unconfined".into(), "apparmor=unconfined".into()]);
+            // What tests of control groups make is below the container's own group, and goes with it.
+            host.cgroupns_mode = Some(HostConfigCgroupnsModeEnum::PRIVATE);
         }
     }
     let user = if room.root.is_some() { 0 } else { BUILDER };

@@ -285,7 +285,11 @@ impl Suite<'_> {
         let mut notices: Vec<String> = plan.listings.iter().flat_map(|listing| listing.notices.clone()).collect();
         notices.sort();
         notices.dedup();
-        let judgement = judge(records.in_order(&plan.listings), quarantine, &options.target.name, results::today());
+        let mut judgement = judge(records.in_order(&plan.listings), quarantine, &options.target.name, results::today());
+        if self.asked.filter.is_some() {
+            // Of tests that were not asked for, nothing is known.
+            judgement.unused.clear();
+        }
         Ok(Checked { key: self.key, tests, judgement, shards: figures, notices, seconds, judged_before })
     }
 

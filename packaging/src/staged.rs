@@ -26,8 +26,34 @@ enum Kind {
     Link { target: String },
 }
 
+/// In the stage that keeps a staged tree: the tree, and its digest.
+const TREE: &str = "tree";
+const DIGEST: &str = "tree.sha256";
+
 impl StagedTree {
-    /// Reads a staged tree.
+    /// Where the tree is in its stage.
+    pub fn folder_in(stage: &Path) -> PathBuf {
+        stage.join(TREE)
+    }
+
+    /// The tree of a finished stage, which nothing changes any more: its digest is the one that [`Self::record`] kept.
+    /// Where there is none, the tree is hashed.
+    pub fn in_stage(stage: &Path) -> io::Result<Self> {
+        let folder = Self::folder_in(stage);
+        let recorded = std::fs::read_to_string(stage.join(DIGEST)).ok();
+        match recorded.and_then(|text| text.trim().parse().ok()) {
+            Some(digest) => Ok(Self { folder, digest }),
+            None => Self::read(&folder),
+        }
+    }
+
+    /// Keeps the tree's digest in a stage that is about to be finished.
+    pub fn record(stage: &Path) -> io::Result<()> {
+        let tree = Self::read(&Self::folder_in(stage))?;
+        std::fs::write(stage.join(DIGEST), format!("{}\n", tree.digest))
+    }
+
+    /// Reads and hashes a staged tree.
     pub fn read(folder: &Path) -> io::Result<Self> {
         let mut entries = Vec::new();
         for entry in WalkDir::new(folder).sort_by_file_name() {
@@ -69,5 +95,23 @@ mod tests {
         assert_ne!(executable, first);
         std::fs::write(&file, "two").unwrap();
         assert_ne!(digest(), executable);
+    }
+
+    #[test]
+    fn a_stage_keeps_the_digest_of_its_tree() {
+        let stage = tempfile::tempdir().unwrap();
+        let folder = StagedTree::folder_in(stage.path());
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("file"), "one").unwrap();
+        let hashed = StagedTree::read(&folder).unwrap().digest;
+        let in_stage = || StagedTree::in_stage(stage.path()).unwrap();
+        assert_eq!((in_stage().folder, in_stage().digest), (folder.clone(), hashed), "as an older version left it");
+        StagedTree::record(stage.path()).unwrap();
+        // The tree is not read again: that a file is gone does not show.
+        std::fs::remove_file(folder.join("file")).unwrap();
+        assert_eq!((in_stage().folder, in_stage().digest), (folder.clone(), hashed));
+        // A record that is none is not believed.
+        std::fs::write(stage.path().join(DIGEST), "").unwrap();
+        assert_eq!(in_stage().digest, StagedTree::read(&folder).unwrap().digest);
     }
 }

@@ -52,7 +52,7 @@ impl Builder<'_> {
         let last = self.phases(&phases).await?;
         let stage = Stage::start(progress, "staged tree");
         let writer = store.begin("staged", &key)?;
-        let folder = writer.path().join("tree");
+        let folder = StagedTree::folder_in(writer.path());
         std::fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
         if !transfer::download(engine, &root.image, &last, "/build/stage", &folder).await? {
             return Err(crate::Error::Request(format!(
@@ -62,10 +62,11 @@ impl Builder<'_> {
             ))
             .into());
         }
+        tokio::task::block_in_place(|| StagedTree::record(writer.path())).map_err(Error::io("hash", &folder))?;
         let folder = writer.commit()?;
         stage.finish();
         self.remove_old_volumes().await?;
-        tokio::task::block_in_place(|| read_staged(&folder))
+        read_staged(&folder)
     }
 
     /// Runs those of these phases, each of which works on what the one before left, that have no result
@@ -112,8 +113,7 @@ impl Builder<'_> {
 }
 
 fn read_staged(stage: &Path) -> Result<StagedTree, Error> {
-    let folder = stage.join("tree");
-    StagedTree::read(&folder).map_err(Error::io("read", folder))
+    StagedTree::in_stage(stage).map_err(Error::io("read", StagedTree::folder_in(stage)))
 }
 
 /// The volume of a phase's result.

@@ -7,6 +7,7 @@ use packaging::deb::{self, BinaryPackage, Packing, Step};
 use packaging::digest::Digest;
 use packaging::manifest;
 use packaging::progress::{Event, Progress};
+use packaging::recipe::{Input, Recipe};
 use packaging::split::{self, Split};
 use packaging::staged::StagedTree;
 use packaging::store::Store;
@@ -80,11 +81,22 @@ pub async fn pack(
             });
         };
         let packages = deb::build_all(&packing, store, writer.path(), &say)?;
+        check_unchanged(&options.recipe, &inputs.plan.packing)?;
         write_json(&writer.path().join(LIST), &packages)?;
         let folder = writer.commit()?;
         stage.finish();
         Ok(Packages { folder, packages })
     })
+}
+
+/// Between the plan and the packing there may be an hour of compiling: packages from a recipe that was edited
+/// meanwhile must not get under the digest of the old plan.
+fn check_unchanged(recipe: &Recipe, planned: &BTreeMap<String, Input>) -> Result<(), Error> {
+    let now = recipe.packing_inputs()?;
+    match planned.keys().chain(now.keys()).find(|path| planned.get(*path) != now.get(*path)) {
+        Some(path) => Err(Error::Changed { path: recipe.folder.join(path) }),
+        None => Ok(()),
+    }
 }
 
 #[allow(clippy::too_many_arguments)] // Everything here is an input of this one stage.
@@ -153,4 +165,45 @@ async fn run_split(
     volume::remove(engine, &volume).await?;
     stage.finish();
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_recipe_that_is_edited_meanwhile_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/sample");
+        for entry in walkdir::WalkDir::new(&sample) {
+            let entry = entry.unwrap();
+            let to = folder.path().join(entry.path().strip_prefix(&sample).unwrap());
+            if entry.file_type().is_dir() {
+                std::fs::create_dir_all(to).unwrap();
+            } else {
+                std::fs::copy(entry.path(), to).unwrap();
+            }
+        }
+        let recipe = Recipe::read(folder.path()).unwrap();
+        let planned = recipe.packing_inputs().unwrap();
+        let changed = || match check_unchanged(&recipe, &planned) {
+            Err(Error::Changed { path }) => Some(path),
+            other => {
+                other.unwrap();
+                None
+            }
+        };
+        assert_eq!(changed(), None);
+        let unit = folder.path().join("systemd/sample-agent.service");
+        let text = std::fs::read_to_string(&unit).unwrap();
+        std::fs::write(&unit, format!("{text}# edited\n")).unwrap();
+        assert_eq!(changed(), Some(unit.clone()));
+        std::fs::write(&unit, text).unwrap();
+        assert_eq!(changed(), None);
+        let script = folder.path().join("deb/sample-agent/preinst");
+        std::fs::write(&script, "#!/bin/sh\n").unwrap();
+        assert_eq!(changed(), Some(script), "a file that is new counts as well");
+    }
 }

@@ -53,6 +53,14 @@ cgroup_sum() {
     done <"$1"
 }
 
+# Lines of a report: what this container has used.
+figures() {
+    for what in peak kills cpu; do
+        cgroup "$what"
+        [ -z "$number" ] || echo "$what $number"
+    done
+}
+
 # Without swap, the kernel kills only when there is nothing left to throw out. Shortly before that it throws
 # out the programs' own code and reads it again, and a compile that needs a little more than there is
 # goes on like this for hours. Then the largest process is killed here, as if the kernel had done it.
@@ -115,10 +123,7 @@ if [ $# -eq 2 ]; then
     kill "$watcher" 2>/dev/null || :
     {
         echo "exit $status"
-        for what in peak kills cpu; do
-            cgroup "$what"
-            [ -z "$number" ] || echo "$what $number"
-        done
+        figures
         # Lines `together FILE` and `alone FILE`, from the compiler wrapper.
         [ ! -e "$killed" ] || cat "$killed"
     } >"$2.new"

@@ -18,10 +18,7 @@ status=0
 kill "$watcher" 2>/dev/null || :
 {
     echo "exit $status"
-    for what in peak kills cpu; do
-        cgroup "$what"
-        [ -z "$number" ] || echo "$what $number"
-    done
+    figures
 } >"$report.new"
 mv "$report.new" "$report"
 exit "$status"

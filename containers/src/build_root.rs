@@ -1,4 +1,4 @@
-//! The build root: a root file system made of nothing but locked .debs.
+//! The build root: a root file system made of nothing but locked .debs. A cluster's node root is made the same way.
 //!
 //! The base packages are unpacked here, in Rust, into an archive that the engine imports; in a
 //! container of it, without network, dpkg installs the same packages and all others. What comes out
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use bollard::container::LogOutput;
 use bollard::models::{ContainerCreateBody, Mount, MountType};
 use packaging::digest::Digest;
-use packaging::root_lock::{PinnedDeb, RootLock};
+use packaging::root_lock::{PinnedDeb, RootKind, RootLock};
 use packaging::target::Target;
 use serde::{Deserialize, Serialize};
 
@@ -25,55 +25,76 @@ use crate::volume::LABEL_KEY;
 /// Label of the digest of an image's root file system.
 const LABEL_DIGEST: &str = "org.mesos-packages.digest";
 const SCRIPT: &str = include_str!("../assets/assemble.sh");
+/// What makes a node of it.
+pub(crate) const NODE_SCRIPT: &str = include_str!("../assets/node-root.sh");
 /// Lines of output that an error shows.
 const TAIL: usize = 30;
 
-/// A root file system that compiles, as an image in the engine.
+/// A root file system made of locked .debs, as an image in the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BuildRoot {
+pub struct RootImage {
     /// Digest of its normalised tar: the same lock always gives the same.
     pub digest: Digest,
     /// The image's name in the engine. Its id is not stable, so nothing refers to that.
     pub image: String,
 }
 
-impl BuildRoot {
-    /// The build root with this digest, if the engine has it.
-    pub async fn find(engine: &Engine, digest: Digest) -> Result<Option<Self>, Error> {
-        let image = format!("mesos-packages/build-root:{}", digest.short());
+/// A root file system that compiles.
+pub type BuildRoot = RootImage;
+
+/// The root file system of a cluster's nodes.
+pub type NodeRoot = RootImage;
+
+impl RootImage {
+    /// The root of this kind with this digest, if the engine has it.
+    pub async fn find(engine: &Engine, kind: RootKind, digest: Digest) -> Result<Option<Self>, Error> {
+        let image = image_name(kind, &digest);
         let labels = image_labels(engine, &image).await?;
         let ours = labels.is_some_and(|labels| labels.get(LABEL_DIGEST) == Some(&digest.to_string()));
         Ok(ours.then_some(Self { digest, image }))
     }
 }
 
-/// Makes the build root of a lock. `debs` are the files of all the lock's packages.
+/// `build-root` or `node-root`: in the names of images, as a label, and in the store.
+pub(crate) fn slug(kind: RootKind) -> &'static str {
+    match kind {
+        RootKind::Build => "build-root",
+        RootKind::Node => "node-root",
+    }
+}
+
+fn image_name(kind: RootKind, digest: &Digest) -> String {
+    format!("mesos-packages/{}:{}", slug(kind), digest.short())
+}
+
+/// Makes the root of a lock. `debs` are the files of all the lock's packages.
 pub async fn assemble(
     engine: &Engine,
+    kind: RootKind,
     lock: &RootLock,
     target: &Target,
     debs: &[(PinnedDeb, PathBuf)],
     progress: &dyn Fn(&str),
-) -> Result<BuildRoot, Error> {
+) -> Result<RootImage, Error> {
     if let Some(missing) = lock.packages.iter().find(|pinned| !debs.iter().any(|(deb, _)| deb == *pinned)) {
         return Err(Error::Request(format!(
             "the file of {} {} is missing: run `cargo xtask fetch`",
             missing.name, missing.version
         )));
     }
-    let container = installed(engine, target, lock.release_date, debs, progress).await?;
+    let container = installed(engine, kind, target, lock.release_date, debs, progress).await?;
     let normaliser = Normaliser::new(&target.remove, lock.release_date)?;
     progress("hashing the root file system");
     let digest = digest(engine, &container, &normaliser).await?;
-    if let Some(found) = BuildRoot::find(engine, digest).await? {
+    if let Some(found) = RootImage::find(engine, kind, digest).await? {
         container.remove().await?;
         return Ok(found);
     }
-    let image = format!("mesos-packages/build-root:{}", digest.short());
+    let image = image_name(kind, &digest);
     progress(&format!("importing {image}"));
-    keep(engine, &container, normaliser, &image, "build-root", &digest, &digest).await?;
+    keep(engine, &container, normaliser, &image, slug(kind), &digest, &digest).await?;
     container.remove().await?;
-    Ok(BuildRoot { digest, image })
+    Ok(RootImage { digest, image })
 }
 
 /// Makes an image of the base packages alone, in which `cargo xtask lock` lets apt solve.
@@ -84,7 +105,7 @@ pub async fn base_only(
     release_date: i64,
     debs: &[(PinnedDeb, PathBuf)],
     progress: &dyn Fn(&str),
-) -> Result<BuildRoot, Error> {
+) -> Result<RootImage, Error> {
     let mut digests: Vec<Digest> = debs.iter().map(|(deb, _)| deb.sha256).collect();
     digests.sort();
     let key = Digest::of_json(&(digests, &target.remove, target.merge_usr, release_date, SCRIPT));
@@ -93,20 +114,21 @@ pub async fn base_only(
         && labels.get(LABEL_KEY) == Some(&key.to_string())
         && let Some(digest) = labels.get(LABEL_DIGEST).and_then(|text| text.parse().ok())
     {
-        return Ok(BuildRoot { digest, image });
+        return Ok(RootImage { digest, image });
     }
     let debs: Vec<_> = debs.iter().map(|(deb, path)| (PinnedDeb { base: true, ..deb.clone() }, path.clone())).collect();
-    let container = installed(engine, target, release_date, &debs, progress).await?;
+    let container = installed(engine, RootKind::Build, target, release_date, &debs, progress).await?;
     let normaliser = Normaliser::new(&target.remove, release_date)?;
     let digest = digest(engine, &container, &normaliser).await?;
     keep(engine, &container, normaliser, &image, "base", &key, &digest).await?;
     container.remove().await?;
-    Ok(BuildRoot { digest, image })
+    Ok(RootImage { digest, image })
 }
 
 /// A container, ended, in which all packages are installed.
 async fn installed(
     engine: &Engine,
+    kind: RootKind,
     target: &Target,
     epoch: i64,
     debs: &[(PinnedDeb, PathBuf)],
@@ -118,7 +140,9 @@ async fn installed(
 
     let base: Vec<_> = debs.iter().filter(|(deb, _)| deb.base).cloned().collect();
     if base.is_empty() {
-        return Err(Error::Request("no package of the build root is marked as base: run `cargo xtask lock`".into()));
+        return Err(Error::Request(
+            "no package of the lock is marked as base: make it again with `cargo xtask lock`".into(),
+        ));
     }
     progress(&format!("unpacking the base ({} packages)", base.len()));
     let merging = target.clone();
@@ -137,7 +161,12 @@ async fn installed(
     ];
     let mut command = vec!["-i".to_owned(), format!("SOURCE_DATE_EPOCH={epoch}")];
     command.extend(environment.iter().map(|(key, value)| format!("{key}={value}")));
-    command.extend(["/bin/sh", "/debs/assemble.sh"].map(str::to_owned));
+    let scripts: &[(&str, &str)] = match kind {
+        RootKind::Build => &[("assemble.sh", SCRIPT)],
+        RootKind::Node => &[("assemble.sh", SCRIPT), ("node-root.sh", NODE_SCRIPT)],
+    };
+    let sourced: Vec<String> = scripts.iter().map(|(name, _)| format!(". /debs/{name}")).collect();
+    command.extend(["/bin/sh".to_owned(), "-c".into(), sourced.join("; ")]);
     let body = ContainerCreateBody {
         image: Some(image.name.clone()),
         entrypoint: Some(vec!["/usr/bin/env".into()]),
@@ -149,19 +178,20 @@ async fn installed(
         ..ContainerCreateBody::default()
     };
     let container = Container::create(engine, "build-root", body).await?;
-    let mut uploads = vec![Upload::bytes("/debs/assemble.sh", SCRIPT, 0o644)];
+    let mut uploads: Vec<Upload> =
+        scripts.iter().map(|(name, content)| Upload::bytes(format!("/debs/{name}"), *content, 0o644)).collect();
     uploads.extend(debs.iter().map(|(deb, path)| {
         let folder = if deb.base { "base" } else { "rest" };
         let name = format!("{}_{}_{}.deb", deb.name, deb.version, deb.architecture);
         Upload { path: format!("/debs/{folder}/{name}"), content: Content::File(path.clone()), mode: 0o644 }
     }));
     put(engine, &container, "/debs", uploads, 0).await?;
-    install(&container, debs.len(), progress).await?;
+    install(&container, kind, debs.len(), progress).await?;
     Ok(container)
 }
 
 /// Runs the script and tells how far it is.
-async fn install(container: &Container, packages: usize, progress: &dyn Fn(&str)) -> Result<(), Error> {
+async fn install(container: &Container, kind: RootKind, packages: usize, progress: &dyn Fn(&str)) -> Result<(), Error> {
     let mut tail: VecDeque<String> = VecDeque::new();
     let mut step = "starting".to_owned();
     let mut line = Vec::new();
@@ -193,17 +223,18 @@ async fn install(container: &Container, packages: usize, progress: &dyn Fn(&str)
             tail.push_back(text);
         }
     };
-    let state = container.run("the build root", |piece: LogOutput| take(piece.as_ref())).await?;
+    let state = container.run(&format!("the {}", kind.noun()), |piece: LogOutput| take(piece.as_ref())).await?;
     match state.exit_code.unwrap_or(-1) {
         0 => Ok(()),
         exit if exit == 137 && state.oom_killed != Some(true) => {
-            Err(Error::KilledFromOutside { name: "the build root".into(), exit })
+            Err(Error::KilledFromOutside { name: format!("the {}", kind.noun()), exit })
         }
-        exit => Err(Error::BuildRoot {
+        exit => Err(Error::Root {
+            what: kind.noun(),
             step,
             exit,
             tail: tail.make_contiguous().join("\n"),
-            next: "Where a package says that it depends on another one, the lock is incomplete: run `cargo xtask lock`. \
+            next: "Where a package says that it depends on another one, the lock is incomplete: make it again with `cargo xtask lock`. \
                    Otherwise a maintainer script does not work without network or services: name the package in an issue."
                 .into(),
         }),
@@ -215,7 +246,7 @@ async fn digest(engine: &Engine, container: &Container, normaliser: &Normaliser)
     let normaliser = normaliser.clone();
     consume(docker.export_container(&container.id), move |reader| normaliser.digest(reader)).await.map_err(|failed| {
         match failed {
-            Failed::Stream(error) => engine.error("exporting the build root".into(), error),
+            Failed::Stream(error) => engine.error("exporting a root file system".into(), error),
             Failed::Reader(error) => error,
         }
     })
@@ -240,7 +271,7 @@ async fn keep(
         reader.drain()
     });
     match tokio::join!(pump(docker.export_container(&container.id), sender), imported) {
-        (Some(error), _) => Err(engine.error("exporting the build root".into(), error)),
+        (Some(error), _) => Err(engine.error("exporting a root file system".into(), error)),
         (None, imported) => imported,
     }
 }

@@ -124,9 +124,11 @@ pub enum Error {
         /// What is wrong, and with which entry.
         why: String,
     },
-    /// The build root could not be made from its packages.
-    #[error("the build root cannot be made: {step} failed (exit {exit}). Its last lines:\n{tail}\n{next}")]
-    BuildRoot {
+    /// A build root or node root could not be made from its packages.
+    #[error("the {what} cannot be made: {step} failed (exit {exit}). Its last lines:\n{tail}\n{next}")]
+    Root {
+        /// Build root or node root.
+        what: &'static str,
         /// The step.
         step: String,
         /// Exit status of the step.

@@ -207,7 +207,7 @@ impl Normaliser {
     /// folders by name.
     pub(crate) fn copy(&self, reader: impl Read, writer: &mut impl Write) -> Result<(), Error> {
         let broken = |error: io::Error| Error::Archive {
-            archive: "the export of the build root".into(),
+            archive: "the export of the root file system".into(),
             why: error.to_string(),
         };
         let mut archive = Archive::new(reader);
@@ -235,7 +235,7 @@ impl Normaliser {
                         target.components().filter(|part| matches!(part, Component::Normal(_))).collect();
                     if self.remove.is_match(&target) {
                         return Err(Error::Archive {
-                            archive: "the export of the build root".into(),
+                            archive: "the export of the root file system".into(),
                             why: format!(
                                 "{} is a hard link to {}, which `remove` of the target leaves out; let `remove` match both or none",
                                 path.display(),

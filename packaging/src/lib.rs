@@ -6,6 +6,7 @@ pub mod bytes;
 pub mod changelog;
 pub mod changes;
 pub mod check;
+pub mod cluster;
 pub mod config;
 pub mod contents;
 pub mod control;

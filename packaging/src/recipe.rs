@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
 use crate::check::quarantine;
+use crate::cluster::Cluster;
 use crate::config::{ConfigError, read_toml};
 use crate::digest::Digest;
+use crate::root_lock::RootKind;
 use crate::target::Target;
 
 /// `recipe.toml`.
@@ -37,6 +39,9 @@ pub struct RecipeFile {
     /// Upstream's test suite, where it is one of googletest programs.
     #[serde(default)]
     pub check: Option<Check>,
+    /// The cluster that the packages make, where they make one.
+    #[serde(default)]
+    pub cluster: Option<Cluster>,
 }
 
 /// Where upstream's source comes from.
@@ -147,8 +152,14 @@ pub struct RootTests {
     pub capabilities: Vec<String>,
 }
 
+/// Folder of the scripts that configure a cluster's nodes.
+pub const CLUSTER_FOLDER: &str = "cluster";
+
 /// Name of the phase that compiles the tests.
 pub const CHECK_PHASE: &str = "check";
+
+/// Name of the recipe's description.
+const FILE: &str = "recipe.toml";
 
 /// A recipe that has been read and looked over.
 #[derive(Clone, Debug)]
@@ -209,8 +220,8 @@ impl Recipe {
             .iter()
             .find(|(known, _)| *known == name)
             .map_or_else(|| PathBuf::from(name), |(_, folder)| folder.clone());
-        if !folder.join("recipe.toml").is_file() {
-            let mut looked = vec![folder.join("recipe.toml").display().to_string()];
+        if !folder.join(FILE).is_file() {
+            let mut looked = vec![folder.join(FILE).display().to_string()];
             looked.extend(known.iter().map(|(name, _)| format!("the recipe {name}")));
             return Err(RecipeError::Unknown { name: name.to_owned(), looked: looked.join(", ") });
         }
@@ -219,7 +230,7 @@ impl Recipe {
 
     /// Reads the recipe in a folder.
     pub fn read(folder: &Path) -> Result<Self, RecipeError> {
-        let path = folder.join("recipe.toml");
+        let path = folder.join(FILE);
         let file: RecipeFile = read_toml(&path)?;
         let invalid = |message: String| Err(RecipeError::Invalid { path: path.clone(), message });
         let is_name = |text: &str| {
@@ -269,6 +280,9 @@ impl Recipe {
         if let Some(Err(message)) = file.check.as_ref().map(|check| check.look_over(&file.phases)) {
             return invalid(format!("check.{message}"));
         }
+        if let Some(Err(message)) = file.cluster.as_ref().map(Cluster::look_over) {
+            return invalid(format!("cluster.{message}"));
+        }
         Ok(Self { folder: folder.to_owned(), file })
     }
 
@@ -277,24 +291,31 @@ impl Recipe {
         &self.file.name
     }
 
-    /// Everything that the build root is asked to have beside Essential and required packages.
-    pub fn request(&self, target: &Target) -> Vec<String> {
-        let mut request = target.base.clone();
-        request.extend(self.file.build.depends.iter().cloned());
+    /// Everything that a root is asked to have beside Essential and required packages.
+    pub fn request(&self, target: &Target, kind: RootKind) -> Vec<String> {
+        let mut request = match kind {
+            RootKind::Build => [target.base.as_slice(), &self.file.build.depends].concat(),
+            // What only compiling needs has no place on a node.
+            RootKind::Node => self.file.cluster.iter().flat_map(|cluster| cluster.depends.clone()).collect(),
+        };
         request.sort();
         request.dedup();
         request
     }
 
-    /// The digest of the request, as the build-root lock keeps it.
-    pub fn request_digest(&self, target: &Target) -> Digest {
-        Digest::of_json(&(&target.suite, &target.component, self.request(target)))
+    /// The digest of the request, as the root's lock keeps it.
+    pub fn request_digest(&self, target: &Target, kind: RootKind) -> Digest {
+        Digest::of_json(&(&target.suite, &target.component, self.request(target, kind)))
     }
 
-    /// Where this recipe's build-root lock for a target is kept: the main recipe's beside the
+    /// Where this recipe's lock of a root for a target is kept: the main recipe's beside the
     /// targets, another recipe's in its own folder, so that one can be added without touching the tool.
-    pub fn lock_path(&self, targets: &Path, target: &Target) -> PathBuf {
-        let file = target.name.file_stem() + ".lock";
+    pub fn lock_path(&self, targets: &Path, target: &Target, kind: RootKind) -> PathBuf {
+        let extension = match kind {
+            RootKind::Build => "lock",
+            RootKind::Node => "cluster.lock",
+        };
+        let file = format!("{}.{extension}", target.name.file_stem());
         if self.name() == MAIN_RECIPE { targets.join(file) } else { self.folder.join(file) }
     }
 
@@ -312,10 +333,10 @@ impl Recipe {
     }
 
     /// The files that packing reads: everything in the folder but the upstream, the phases and
-    /// what only they read, and what is known of the tests.
+    /// what only they read, and what tests and clusters are made of.
     pub fn packing_inputs(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
         let mut files = self.files(&[PathBuf::new()])?;
-        let mut skipped = vec!["phases".to_owned(), "sources.lock".to_owned(), quarantine::FILE.to_owned()];
+        let mut skipped = ["phases", "sources.lock", quarantine::FILE, CLUSTER_FOLDER].map(str::to_owned).to_vec();
         if let Source::Directory(source) = &self.file.source {
             skipped.push(source.directory.display().to_string());
         }
@@ -326,6 +347,9 @@ impl Recipe {
             !path.ends_with(".lock")
                 && !skipped.iter().any(|skip| path == skip || path.starts_with(&format!("{skip}/")))
         });
+        if let Some(own) = files.get_mut(FILE) {
+            own.sha256 = Digest::of_json(&RecipeFile { check: None, cluster: None, ..self.file.clone() });
+        }
         Ok(files)
     }
 
@@ -483,6 +507,66 @@ path = "src/tests"
         assert_eq!(recipe.packing_inputs().unwrap().into_keys().collect::<Vec<_>>(), ["recipe.toml"]);
         let phase = recipe.check_phase().unwrap();
         assert_eq!(recipe.phase_inputs(&phase).unwrap().into_keys().collect::<Vec<_>>(), ["phases/check"]);
+    }
+
+    const CLUSTER: &str = r#"
+[cluster]
+depends = ["systemd-sysv", "curl"]
+[cluster.state]
+port = 5050
+path = "/state"
+agents = "/agents"
+[[cluster.role]]
+name = "master"
+nodes = "masters"
+packages = ["thing-master"]
+units = ["thing-master"]
+[[cluster.role]]
+name = "agent"
+nodes = "agents"
+packages = ["thing-agent"]
+units = ["thing-agent"]
+"#;
+
+    #[test]
+    fn what_a_cluster_is_made_of_decides_no_package() {
+        let plain = folder_with(GOOD);
+        let with = folder_with(&format!("{GOOD}{CHECK}{CLUSTER}"));
+        std::fs::create_dir(with.path().join("cluster")).unwrap();
+        std::fs::write(with.path().join("cluster/master"), "").unwrap();
+        let inputs = |folder: &Path| Recipe::read(folder).unwrap().packing_inputs().unwrap();
+        assert_eq!(inputs(plain.path()), inputs(with.path()));
+        let other = folder_with(&GOOD.replace("example.org\"\n[", "example.com\"\n["));
+        assert_ne!(inputs(plain.path()), inputs(other.path()));
+    }
+
+    #[test]
+    fn each_root_has_its_own_request_and_lock() {
+        let folder = folder_with(&format!("{GOOD}{CLUSTER}"));
+        let recipe = Recipe::read(folder.path()).unwrap();
+        let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../containers/targets");
+        let target = Target::read(&targets, &"debian-12/amd64".parse().unwrap()).unwrap();
+        assert!(recipe.request(&target, RootKind::Build).contains(&"g++".to_owned()));
+        assert_eq!(recipe.request(&target, RootKind::Node), ["curl", "systemd-sysv"]);
+        let path = |kind| recipe.lock_path(Path::new("/targets"), &target, kind);
+        assert_eq!(path(RootKind::Build), folder.path().join("debian-12-amd64.lock"));
+        assert_eq!(path(RootKind::Node), folder.path().join("debian-12-amd64.cluster.lock"));
+    }
+
+    #[test]
+    fn a_cluster_that_cannot_be_is_refused() {
+        for (right, wrong, says) in [
+            ("name = \"agent\"", "name = \"agent-1\"", "\"agent-1\": names have lower-case letters only"),
+            ("name = \"agent\"", "name = \"master\"", "used once"),
+            ("nodes = \"agents\"", "nodes = \"masters\"", "exactly one of them has nodes = \"masters\""),
+            ("nodes = \"agents\"", "nodes = \"two\"", "ensemble"),
+            ("agents = \"/agents\"", "agents = \"agents\"", "\"agents\" is not a JSON pointer"),
+            ("path = \"/state\"", "path = \"/state\"\nleads = \"/leads\"", "nodes = \"ensemble\", and only there"),
+        ] {
+            let folder = folder_with(&format!("{GOOD}{}", CLUSTER.replace(right, wrong)));
+            let error = Recipe::read(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(says), "{says} is missing in: {error}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The build-root lock: every .deb of a target's build root, pinned by digest.
+//! The build-root lock and the node-root lock: every .deb of a root file system, pinned by digest.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,41 @@ use crate::config::{ConfigError, read_toml};
 use crate::digest::Digest;
 use crate::target::TargetName;
 
-/// `containers/targets/NAME.lock` (or `NAME.lock` in a recipe's folder), in TOML.
+/// What a root file system of locked .debs is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootKind {
+    /// The build root: it compiles.
+    Build,
+    /// The node root: every node of a cluster is a copy of it.
+    Node,
+}
+
+impl RootKind {
+    /// What people call it.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Build => "build root",
+            Self::Node => "node root",
+        }
+    }
+
+    /// The command that makes its lock.
+    pub fn lock_command(self, recipe: &str, target: &TargetName) -> String {
+        let option = match self {
+            Self::Build => "",
+            Self::Node => " --cluster",
+        };
+        format!("cargo xtask lock{option} --target {target} --recipe {recipe}")
+    }
+}
+
+/// `containers/targets/NAME.lock` and `NAME.cluster.lock` (or those in a recipe's folder), in TOML.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RootLock {
     /// The format of this file; this code reads and writes 1.
     pub version: u32,
-    /// The recipe whose build dependencies were solved.
+    /// The recipe whose dependencies were solved.
     pub recipe: String,
     /// The target that was solved for.
     pub target: TargetName,
@@ -28,14 +56,14 @@ pub struct RootLock {
     pub release_sha256: Digest,
     /// Digest of the uncompressed Packages index that it names.
     pub packages_sha256: Digest,
-    /// Digest of what was asked for (base and build dependencies): a lock for other wishes is stale.
+    /// Digest of what was asked for (a target's base, a recipe's dependencies): a lock for other wishes is stale.
     pub request_sha256: Digest,
     /// The packages, sorted by name.
     #[serde(rename = "package")]
     pub packages: Vec<PinnedDeb>,
 }
 
-/// One .deb of the build root.
+/// One .deb of the root file system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PinnedDeb {
@@ -56,24 +84,24 @@ pub struct PinnedDeb {
     pub base: bool,
 }
 
-/// A build-root lock that cannot be used.
+/// A lock that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// There is none.
-    #[error("there is no build-root lock {}: make it with `cargo xtask lock --target {target} --recipe {recipe}`", path.display())]
+    #[error("there is no lock of the {what} {}: make it with `{command}`", path.display())]
     Missing {
+        /// Build root or node root.
+        what: &'static str,
         /// Where it should be.
         path: PathBuf,
-        /// The target.
-        target: TargetName,
-        /// The recipe.
-        recipe: String,
+        /// What makes it.
+        command: String,
     },
     /// It cannot be parsed.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// It was made for something else.
-    #[error("{path} was made for {found}, not for {expected}: run `cargo xtask lock --target {target} --recipe {recipe}`", path = path.display())]
+    #[error("{path} was made for {found}, not for {expected}: run `{command}`", path = path.display())]
     Other {
         /// The lock.
         path: PathBuf,
@@ -81,32 +109,27 @@ pub enum LockError {
         found: String,
         /// What is being built.
         expected: String,
-        /// The target.
-        target: TargetName,
-        /// The recipe.
-        recipe: String,
+        /// What makes it anew.
+        command: String,
     },
 }
 
 impl RootLock {
     /// Reads a lock and checks that it belongs to this recipe, target and request.
-    pub fn read(path: &Path, recipe: &str, target: &TargetName, request: Digest) -> Result<Self, LockError> {
+    pub fn read(
+        path: &Path,
+        kind: RootKind,
+        recipe: &str,
+        target: &TargetName,
+        request: Digest,
+    ) -> Result<Self, LockError> {
+        let command = kind.lock_command(recipe, target);
         if !path.exists() {
-            return Err(LockError::Missing {
-                path: path.to_owned(),
-                target: target.clone(),
-                recipe: recipe.to_owned(),
-            });
+            return Err(LockError::Missing { what: kind.noun(), path: path.to_owned(), command });
         }
         let lock: Self = read_toml(path)?;
         let other = |found: String, expected: String| {
-            Err(LockError::Other {
-                path: path.to_owned(),
-                found,
-                expected,
-                target: target.clone(),
-                recipe: recipe.to_owned(),
-            })
+            Err(LockError::Other { path: path.to_owned(), found, expected, command: command.clone() })
         };
         if lock.version != 1 {
             return other(format!("lock format {}", lock.version), "lock format 1".into());
@@ -118,7 +141,7 @@ impl RootLock {
             return other(format!("the target {}", lock.target), format!("the target {target}"));
         }
         if lock.request_sha256 != request {
-            return other("other build dependencies".into(), "those that recipe and target ask for now".into());
+            return other("other dependencies".into(), "those that recipe and target ask for now".into());
         }
         Ok(lock)
     }

@@ -9,7 +9,7 @@ use containers::once::run_once;
 use containers::transfer::{Content, Upload};
 use packaging::digest::Digest;
 use packaging::recipe::Recipe;
-use packaging::root_lock::PinnedDeb;
+use packaging::root_lock::{PinnedDeb, RootKind, RootLock};
 use packaging::store::Store;
 use packaging::target::Target;
 use tests::{Workshop, repository};
@@ -70,9 +70,9 @@ fn apt_installs_runs_and_purges() {
     let targets = repository().join("containers/targets");
     let target = Target::read(&targets, &"debian-12/amd64".parse().unwrap()).unwrap();
     let recipe = Recipe::read(&repository().join("tests/fixtures/sample")).unwrap();
-    let path = recipe.lock_path(&targets, &target);
-    let lock =
-        packaging::root_lock::RootLock::read(&path, "sample", &target.name, recipe.request_digest(&target)).unwrap();
+    let kind = RootKind::Build;
+    let path = recipe.lock_path(&targets, &target, kind);
+    let lock = RootLock::read(&path, kind, "sample", &target.name, recipe.request_digest(&target, kind)).unwrap();
     let store = Store::open(Some(&workshop.cache)).unwrap();
     // The base, and what the packages depend on beside it: libstdc++ and zlib are in the base already.
     let debs: Vec<(PinnedDeb, std::path::PathBuf)> = lock

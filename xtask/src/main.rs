@@ -30,7 +30,7 @@ enum Command {
     Plan(commands::plan::Arguments),
     /// Download sources and Debian packages into the cache; afterwards no network is needed
     Fetch(commands::fetch::Arguments),
-    /// Pin the build root: write the target's lock
+    /// Pin the build root, or with --cluster the nodes of a cluster: write the target's lock
     Lock(commands::lock::Arguments),
     /// Check a folder of packages offline: digests, signatures, and what the tests said
     Verify(commands::verify::Arguments),

@@ -108,11 +108,19 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// apt could not solve the build dependencies.
-    #[error(
-        "apt cannot solve the build dependencies of {recipe} for {target}:\n{output}\nCorrect build.depends in recipe.toml, or base in the target's file"
-    )]
+    /// The packages make no cluster.
+    #[error("the recipe {recipe} has no cluster: describe its nodes in [cluster] of its recipe.toml")]
+    NoCluster {
+        /// The recipe.
+        recipe: String,
+    },
+    /// apt could not solve the dependencies.
+    #[error("apt cannot solve the dependencies of the {what} of {recipe} for {target}:\n{output}\nCorrect {field}")]
     Solve {
+        /// Build root or node root.
+        what: &'static str,
+        /// Where they are written.
+        field: &'static str,
         /// The recipe.
         recipe: String,
         /// The target.

@@ -5,7 +5,7 @@ use packaging::digest::Digest;
 use packaging::plan::{Parts, Plan, PlannedSource};
 use packaging::progress::{Event, Progress};
 use packaging::recipe::Source;
-use packaging::root_lock::RootLock;
+use packaging::root_lock::{RootKind, RootLock};
 use packaging::source::{Rules, SourceTree, SourcesLock, git, local, recipe_directory};
 use packaging::store::Store;
 
@@ -24,11 +24,14 @@ pub struct Inputs {
     pub plan: Plan,
 }
 
-/// The tool's own part in the build root and in phases. The scripts are inputs as they are; the number
-/// has to be raised when `build_root` or `rootfs` make another root file system from the same lock.
+/// The tool's own part in a root file system. The script is an input as it is; the number has to be raised when
+/// `build_root` or `rootfs` make another root file system from the same lock.
+pub const ASSEMBLY: [&str; 2] = ["assembly 1", include_str!("../../assets/assemble.sh")];
+
+/// The tool's own part in the build root and in phases.
 const DRIVER: &[&str] = &[
-    "assembly 1",
-    include_str!("../../assets/assemble.sh"),
+    ASSEMBLY[0],
+    ASSEMBLY[1],
     include_str!("../../assets/compile-wrapper"),
     include_str!("../../assets/run-phase.sh"),
 ];
@@ -37,7 +40,7 @@ const DRIVER: &[&str] = &[
 pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Result<Inputs, Error> {
     let Options { recipe, target, .. } = options;
     let changelog = Changelog::read(&recipe.folder.join("changelog"))?;
-    let lock = options.lock()?;
+    let lock = options.lock(RootKind::Build)?;
     let source = source(store, options, changelog.epoch, progress)?;
     for deviation in &source.deviations {
         progress.event(Event::Warning {

@@ -25,7 +25,7 @@ use packaging::digest::Digest;
 use packaging::download::Network;
 use packaging::progress::{Event, Progress};
 use packaging::recipe::Recipe;
-use packaging::root_lock::RootLock;
+use packaging::root_lock::{RootKind, RootLock};
 use packaging::signer::KeySource;
 use packaging::store::Store;
 use packaging::target::Target;
@@ -38,7 +38,7 @@ pub use error::Error;
 pub use inputs::{Inputs, gather};
 pub use publish::Published;
 pub use report::{PackageReport, PhaseReport, Report};
-pub use root::{build_root, fetch_debs, lock};
+pub use root::{build_root, fetch_debs, lock, node_root};
 
 use crate::engine::Engine;
 
@@ -60,11 +60,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// The build-root lock of this recipe and target.
-    pub fn lock(&self) -> Result<RootLock, Error> {
+    /// The lock of a root of this recipe and target.
+    pub fn lock(&self, kind: RootKind) -> Result<RootLock, Error> {
         let Self { recipe, target, targets, .. } = self;
-        let path = recipe.lock_path(targets, target);
-        Ok(RootLock::read(&path, recipe.name(), &target.name, recipe.request_digest(target))?)
+        let path = recipe.lock_path(targets, target, kind);
+        Ok(RootLock::read(&path, kind, recipe.name(), &target.name, recipe.request_digest(target, kind))?)
     }
 }
 

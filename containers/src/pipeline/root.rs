@@ -1,4 +1,4 @@
-//! The build root: its .debs, its lock, and the root file system itself.
+//! The build root and a cluster's node root: their .debs, their locks, and the root file systems themselves.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,18 +6,20 @@ use std::path::PathBuf;
 use packaging::debian::mirror::{Mirrors, UserConfig};
 use packaging::debian::release::Release;
 use packaging::debian::{self, closure};
+use packaging::digest::Digest;
 use packaging::download::{Downloader, Event as DownloadEvent, Wanted};
 use packaging::progress::{Event, Progress};
-use packaging::root_lock::{PinnedDeb, RootLock};
+use packaging::root_lock::{PinnedDeb, RootKind, RootLock};
 use packaging::store::Store;
 
+use super::inputs::ASSEMBLY;
 use super::{Error, Inputs, Options, Stage, read_json, write_file, write_json};
-use crate::build_root::{self as assembling, BuildRoot};
+use crate::build_root::{self as assembling, BuildRoot, NodeRoot, RootImage, slug};
 use crate::engine::Engine;
 use crate::once::run_once;
 use crate::transfer::{Content, Upload};
 
-/// Brings the .debs of the build root into the store and returns where they are.
+/// Brings the .debs of a lock into the store and returns where they are.
 pub fn fetch_debs(
     store: &Store,
     options: &Options,
@@ -60,47 +62,80 @@ pub async fn build_root(
     progress: &dyn Progress,
 ) -> Result<BuildRoot, Error> {
     let key = inputs.plan.build_root.key;
-    let known: Option<BuildRoot> =
-        store.stage("build-root", &key).and_then(|folder| read_json(&folder.join("build-root.json")).ok());
+    root(engine, store, options, RootKind::Build, key, &inputs.lock, progress).await
+}
+
+/// The node root of a cluster of the recipe's packages, likewise.
+pub async fn node_root(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<NodeRoot, Error> {
+    if options.recipe.file.cluster.is_none() {
+        return Err(Error::NoCluster { recipe: options.recipe.name().to_owned() });
+    }
+    let lock = options.lock(RootKind::Node)?;
+    let key = Digest::of_json(&(&lock, &options.target, ASSEMBLY, assembling::NODE_SCRIPT));
+    root(engine, store, options, RootKind::Node, key, &lock, progress).await
+}
+
+async fn root(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    kind: RootKind,
+    key: Digest,
+    lock: &RootLock,
+    progress: &dyn Progress,
+) -> Result<RootImage, Error> {
+    let (slug, noun) = (slug(kind), kind.noun());
+    let record = format!("{slug}.json");
+    let known: Option<RootImage> = store.stage(slug, &key).and_then(|folder| read_json(&folder.join(&record)).ok());
     if let Some(known) = &known
-        && let Some(root) = BuildRoot::find(engine, known.digest).await?
+        && let Some(root) = RootImage::find(engine, kind, known.digest).await?
     {
-        progress.event(Event::StageCached { stage: "build root".into(), key: root.digest.to_string() });
+        progress.event(Event::StageCached { stage: noun.into(), key: root.digest.to_string() });
         return Ok(root);
     }
-    let stage = Stage::start(progress, format!("build root from {} packages", inputs.lock.packages.len()));
-    let debs = tokio::task::block_in_place(|| fetch_debs(store, options, &inputs.lock, progress))?;
+    let stage = Stage::start(progress, format!("{noun} from {} packages", lock.packages.len()));
+    let debs = tokio::task::block_in_place(|| fetch_debs(store, options, lock, progress))?;
     let say = |text: &str| progress.event(Event::Note { text: format!("  {text}") });
-    let root = assembling::assemble(engine, &inputs.lock, &options.target, &debs, &say).await?;
+    let root = assembling::assemble(engine, kind, lock, &options.target, &debs, &say).await?;
     if let Some(known) = known.filter(|known| known.digest != root.digest) {
         progress.event(Event::Warning {
             text: format!(
-                "the same lock gave the build root {} before and {} now: please report this",
+                "the same lock gave the {noun} {} before and {} now: please report this",
                 known.digest.short(),
                 root.digest.short()
             ),
         });
-        store.forget_stage("build-root", &key)?;
+        store.forget_stage(slug, &key)?;
     }
-    if store.stage("build-root", &key).is_none() {
-        let writer = store.begin("build-root", &key)?;
-        write_json(&writer.path().join("build-root.json"), &root)?;
+    if store.stage(slug, &key).is_none() {
+        let writer = store.begin(slug, &key)?;
+        write_json(&writer.path().join(&record), &root)?;
         writer.commit()?;
     }
     stage.finish();
     Ok(root)
 }
 
-/// Makes the build-root lock: verified indices, a pinned base, and apt in it solving the rest.
+/// Makes the lock of a root: verified indices, a pinned base, and apt in it solving the rest.
 pub async fn lock(
     engine: &Engine,
     store: &Store,
     options: &Options,
+    kind: RootKind,
     snapshot: Option<&str>,
     progress: &dyn Progress,
 ) -> Result<(PathBuf, RootLock), Error> {
     let Options { recipe, target, targets, .. } = options;
-    let request = recipe.request(target);
+    if kind == RootKind::Node && recipe.file.cluster.is_none() {
+        return Err(Error::NoCluster { recipe: recipe.name().to_owned() });
+    }
+    let request = recipe.request(target, kind);
+    let request_digest = recipe.request_digest(target, kind);
     let (release, index, base, debs) = tokio::task::block_in_place(|| -> Result<_, Error> {
         let mirrors = mirrors(options)?;
         let downloader = Downloader::new(options.network);
@@ -111,7 +146,7 @@ pub async fn lock(
         });
         let index = release.packages(&downloader, store, &mirrors, target, &on)?;
         let base = closure::base(&index, target)?;
-        let part = closure::lock(recipe.name(), target, &release, &index, recipe.request_digest(target), base.clone());
+        let part = closure::lock(recipe.name(), target, &release, &index, request_digest, base.clone());
         let debs = fetch_debs(store, options, &part, progress)?;
         Ok((release, index, base, debs))
     })?;
@@ -119,7 +154,7 @@ pub async fn lock(
     let say = |text: &str| progress.event(Event::Note { text: format!("  {text}") });
     let root = assembling::base_only(engine, target, release.date, &debs, &say).await?;
     stage.finish();
-    let stage = Stage::start(progress, "apt solves the build dependencies");
+    let stage = Stage::start(progress, format!("apt solves the dependencies of the {}", kind.noun()));
     let uploads: Vec<Upload> = closure::solver_uploads(&index, &request)?
         .into_iter()
         .map(|upload| Upload { path: upload.path, content: Content::Bytes(upload.content), mode: 0o644 })
@@ -128,7 +163,13 @@ pub async fn lock(
     let output = run_once(engine, &root.image, script, &uploads, &BTreeMap::new(), true).await?;
     let text = String::from_utf8_lossy(&output.stdout);
     if output.exit != 0 {
+        let field = match kind {
+            RootKind::Build => "build.depends in recipe.toml, or base in the target's file",
+            RootKind::Node => "cluster.depends in recipe.toml",
+        };
         return Err(Error::Solve {
+            what: kind.noun(),
+            field,
             recipe: recipe.name().to_owned(),
             target: target.name.to_string(),
             output: format!("{}{}", text, String::from_utf8_lossy(&output.stderr)),
@@ -136,8 +177,8 @@ pub async fn lock(
     }
     let packages = closure::from_solution(&index, &base, &text)?;
     stage.finish();
-    let lock = closure::lock(recipe.name(), target, &release, &index, recipe.request_digest(target), packages);
-    let path = recipe.lock_path(targets, target);
+    let lock = closure::lock(recipe.name(), target, &release, &index, request_digest, packages);
+    let path = recipe.lock_path(targets, target, kind);
     write_file(&path, lock.to_toml().as_bytes())?;
     Ok((path, lock))
 }

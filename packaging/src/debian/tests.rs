@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use crate::download::test_server::{Manner, Server};
 use crate::download::tests::quick;
 use crate::download::{Event, Network};
+use crate::root_lock::RootKind;
 use crate::store::Store;
 use crate::target::Target;
 
@@ -330,18 +331,20 @@ fn a_malformed_lock_is_refused_with_file_and_line() {
     let lock = lock("mesos", &target(), &release, &index, request, base(&index, &target()).unwrap());
     let read = |text: &str| {
         std::fs::write(&path, text).unwrap();
-        RootLock::read(&path, "mesos", &target().name, request).map_err(|error| error.to_string())
+        RootLock::read(&path, RootKind::Build, "mesos", &target().name, request).map_err(|error| error.to_string())
     };
     assert_eq!(read(&lock.to_toml()).unwrap().packages, lock.packages);
     for (from, to, why) in [
         ("snapshot =", "snapshut =", "snapshut"),
         ("size = ", "size = \"", "debian-12-amd64.lock"),
         ("sha256 = \"", "sha256 = \"x", "is not a sha256 digest"),
-        ("recipe = \"mesos\"", "recipe = \"sample\"", "cargo xtask lock"),
+        ("recipe = \"mesos\"", "recipe = \"sample\"", "cargo xtask lock --target debian-12/amd64 --recipe mesos"),
     ] {
         let error = read(&lock.to_toml().replace(from, to)).unwrap_err();
         assert!(error.contains(why) && error.contains("debian-12-amd64.lock"), "{error}");
     }
+    let error = RootLock::read(&path, RootKind::Node, "mesos", &target().name, Digest::of("more")).unwrap_err();
+    assert!(error.to_string().contains("`cargo xtask lock --cluster --target"), "{error}");
 }
 
 /// With the real archive, where it can be reached: set MESOS_PACKAGES_TEST_ARCHIVE to `host` (the

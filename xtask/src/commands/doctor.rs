@@ -5,6 +5,7 @@ use containers::engine::{Engine, EngineInfo};
 use packaging::bytes::ByteSize;
 use packaging::debian::mirror::{Mirrors, UserConfig};
 use packaging::gpg::DEVELOPMENT_FILE;
+use packaging::root_lock::RootKind;
 use packaging::store::Store;
 
 use crate::arguments::{Selection, block_on, installed};
@@ -53,7 +54,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             None => format!("{} only: name a nearer one with --mirror", mirrors.archive),
         },
     });
-    let lock = options.recipe.lock_path(&options.targets, &options.target);
+    let lock = options.recipe.lock_path(&options.targets, &options.target, RootKind::Build);
     findings.push(Finding {
         good: lock.exists(),
         what: "lock",

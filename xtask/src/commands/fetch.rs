@@ -2,6 +2,7 @@
 
 use clap::Args;
 use containers::pipeline;
+use packaging::root_lock::RootKind;
 
 use crate::arguments::{Selection, locked_store};
 use crate::terminal::Terminal;
@@ -19,7 +20,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let options = arguments.selection.options()?;
     let (store, _lock) = locked_store("fetch", &terminal)?;
     // The packages first: they can be had even where upstream cannot be reached.
-    let lock = options.lock()?;
+    let lock = options.lock(RootKind::Build)?;
     let debs = pipeline::fetch_debs(&store, &options, &lock, &terminal)?;
     let inputs = pipeline::gather(&store, &options, &terminal)?;
     terminal.finish();

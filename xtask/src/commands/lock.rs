@@ -1,7 +1,8 @@
-//! `cargo xtask lock`: pins the build root of a target.
+//! `cargo xtask lock`: pins the build root of a target, or the node root of its clusters.
 
 use clap::Args;
 use containers::pipeline;
+use packaging::root_lock::RootKind;
 
 use crate::arguments::{Selection, block_on, engine, locked_store};
 use crate::terminal::Terminal;
@@ -11,6 +12,9 @@ use crate::terminal::Terminal;
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
+    /// Pin what the nodes of a cluster are made of, and leave the build root as it is: a new one would build everything anew
+    #[arg(long)]
+    cluster: bool,
     /// Lock the archive as of this time, such as 20260912T000000Z; the default is the archive as it is now
     #[arg(long, value_name = "TIME")]
     snapshot: Option<String>,
@@ -23,10 +27,11 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let terminal = Terminal::new(false);
     let options = arguments.selection.options()?;
+    let kind = if arguments.cluster { RootKind::Node } else { RootKind::Build };
     let (store, _held) = locked_store("lock", &terminal)?;
     let (path, lock) = block_on(&store, async || {
         let engine = engine(&store, arguments.setup, &terminal).await?;
-        Ok(pipeline::lock(&engine, &store, &options, arguments.snapshot.as_deref(), &terminal).await?)
+        Ok(pipeline::lock(&engine, &store, &options, kind, arguments.snapshot.as_deref(), &terminal).await?)
     })?;
     terminal.finish();
     let size: u64 = lock.packages.iter().map(|deb| deb.size).sum();

@@ -1,0 +1,101 @@
+//! The cluster that a recipe's packages make, as data: what its nodes are, run and answer.
+//!
+//! `[cluster]` of `recipe.toml`; the scripts beside it are `cluster/ROLE`, which write a node's configuration as an
+//! administrator would, and `cluster/environment`, which is read before each of them.
+
+use serde::{Deserialize, Serialize};
+
+/// `[cluster]` of `recipe.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Cluster {
+    /// The distribution's packages on every node, in the syntax of Debian's `Build-Depends`: the node-root lock pins
+    /// them. What the recipe's own packages depend on belongs here, because a node has no network to get it from.
+    pub depends: Vec<String>,
+    /// The roles, in the order in which their nodes are configured and started.
+    #[serde(rename = "role")]
+    pub roles: Vec<Role>,
+    /// How a master tells what it knows of the cluster.
+    pub state: State,
+}
+
+/// What a node is for. Its nodes are called `NAME1`, `NAME2`, …; `cluster/NAME` configures them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Role {
+    /// The name.
+    pub name: String,
+    /// How many nodes have this role.
+    pub nodes: Nodes,
+    /// What apt installs there.
+    pub packages: Vec<String>,
+    /// What systemd enables and starts there, once it is configured.
+    pub units: Vec<String>,
+    /// A shell command that succeeds on a node once what was started there answers.
+    #[serde(default)]
+    pub ready: Option<String>,
+}
+
+/// How many nodes have a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nodes {
+    /// As many as `--masters` says.
+    Masters,
+    /// As many as `--agents` says.
+    Agents,
+    /// As many as masters where there are several, none where there is one: what elects a leader among masters.
+    Ensemble,
+}
+
+/// How a master tells what it knows of the cluster: JSON over HTTP, in which values are named by a JSON pointer
+/// (RFC 6901).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct State {
+    /// The port, which is also that of the web interface.
+    pub port: u16,
+    /// The path, such as `/state`.
+    pub path: String,
+    /// A value that only the leading master has; none where there is but one master.
+    #[serde(default)]
+    pub leads: Option<String>,
+    /// The agents that are registered: their number, or a list of them.
+    pub agents: String,
+}
+
+impl Cluster {
+    /// Says what makes no sense.
+    pub(crate) fn look_over(&self) -> Result<(), String> {
+        for (i, role) in self.roles.iter().enumerate() {
+            // It becomes a host name, and the name of a variable.
+            let plain = !role.name.is_empty() && role.name.bytes().all(|byte| byte.is_ascii_lowercase());
+            if !plain || self.roles[..i].iter().any(|other| other.name == role.name) {
+                return Err(format!("role \"{}\": names have lower-case letters only, and are used once", role.name));
+            }
+        }
+        for (nodes, name) in [(Nodes::Masters, "masters"), (Nodes::Agents, "agents")] {
+            if self.roles.iter().filter(|role| role.nodes == nodes).count() != 1 {
+                return Err(format!("role: exactly one of them has nodes = \"{name}\""));
+            }
+        }
+        if !self.state.path.starts_with('/') {
+            return Err(format!("state.path = \"{}\": it has to start with /", self.state.path));
+        }
+        for pointer in self.state.leads.iter().chain([&self.state.agents]) {
+            if !pointer.starts_with('/') {
+                return Err(format!("state: \"{pointer}\" is not a JSON pointer: it has to start with /"));
+            }
+        }
+        let ensemble = self.role(Nodes::Ensemble).is_some();
+        if ensemble != self.state.leads.is_some() {
+            return Err("state.leads is needed where a role has nodes = \"ensemble\", and only there".into());
+        }
+        Ok(())
+    }
+
+    /// The first role with this number of nodes.
+    pub fn role(&self, nodes: Nodes) -> Option<&Role> {
+        self.roles.iter().find(|role| role.nodes == nodes)
+    }
+}

@@ -21,14 +21,17 @@ begin() {
 	root=$top/root
 	rm -rf "$root"
 	mkdir -p "$root/etc/mesos" "$root/etc/default" "$root/etc/mesos-master" "$root/etc/mesos-agent" \
-		"$root/usr/sbin" "$root/var/lib/mesos"
+		"$root/usr/sbin" "$root/var/lib/mesos" "$root/var/log/mesos" "$root/bin"
 	chmod 755 "$top" "$root"
-	echo /var/lib/mesos/master >"$root/etc/mesos-master/work_dir"
-	echo /var/lib/mesos/agent >"$root/etc/mesos-agent/work_dir"
 	echo 192.0.2.1:5050 >"$root/etc/mesos-agent/master"
+	# The machine that runs this must not decide: every port is free, and its name resolves to an address that others reach.
+	printf '#!/bin/sh\n' >"$root/bin/perl"
+	printf '#!/bin/sh\necho "192.0.2.100 STREAM host"\n' >"$root/bin/getent"
+	chmod 755 "$root/bin/perl" "$root/bin/getent"
 	for program in mesos-master mesos-agent; do
 		cat >"$root/usr/sbin/$program" <<'STUB'
 #!/bin/sh
+if [ "$*" = --help ] && [ -e "${0%/*}/flags" ]; then exec cat "${0%/*}/flags"; fi
 for argument; do printf 'arg<%s>\n' "$argument"; done
 env | grep -E '^(MESOS_|IP=|PORT=|ZK=|LOGS=|FROM_DEFAULTS=)' | sed 's/^/env /'
 printf 'files %s\n' "$(ulimit -n)"
@@ -39,13 +42,22 @@ STUB
 
 # launch ROLE [ARGUMENT…]: run it; output in $out, what it says in $err, its status in $status.
 launch() {
-	env -i PATH="$PATH" ${extra_env:+"$extra_env"} "$shell" "$launcher" --root "$root" "$@" >"$top/out" 2>"$top/err"
+	env -i PATH="$root/bin:$PATH" ${extra_env:+"$extra_env"} "$shell" "$launcher" --root "$root" "$@" >"$top/out" 2>"$top/err"
 	status=$?
 	out=$(cat "$top/out")
 	err=$(cat "$top/err")
 	extra_env=
 }
 extra_env=
+
+# launch_as_nobody ROLE: the same as a user who may do little; for when root runs the tests.
+launch_as_nobody() {
+	env -i PATH="$root/bin:$PATH" setpriv --reuid 65534 --regid 65534 --clear-groups \
+		"$shell" "$launcher" --root "$root" "$@" >"$top/out" 2>"$top/err"
+	status=$?
+	out=$(cat "$top/out")
+	err=$(cat "$top/err")
+}
 
 ok() { passed=$((passed + 1)); }
 not_ok() {
@@ -63,6 +75,7 @@ lacks() { # lacks TEXT: nowhere in the output
 }
 starts() { if [ "$status" -eq 0 ]; then ok; else not_ok "did not start"; fi; }
 says() { case $err in *"$1"*) ok ;; *) not_ok "expected to be told '$1'" ;; esac; }
+not_told() { case $err in *"$1"*) not_ok "did not expect to be told '$1'" ;; *) ok ;; esac; }
 silent() { case $err in '') ok ;; *) not_ok "expected no word" ;; esac; }
 refused() { # refused TEXT: configuration error, told with TEXT, nothing started
 	if [ "$status" -eq 78 ] && [ -z "$out" ]; then ok; else not_ok "expected status 78 and nothing started"; fi
@@ -140,6 +153,28 @@ launch agent
 starts
 lacks read
 says 'read me.txt is ignored'
+
+begin 'a name that is no flag of this program'
+cat >"$root/usr/sbin/flags" <<'FLAGS'
+Usage: mesos-agent [options]
+
+  --master=VALUE                                 The master.
+  --[no-]switch_user                             Says --not_a_flag, and
+                                                 --not_this_either.
+  --agent_subsystems=VALUE, --slave_subsystems=VALUE   Both names.
+FLAGS
+: >"$root/etc/mesos-agent/?no-switch_user"
+echo memory >"$root/etc/mesos-agent/slave_subsystems"
+launch agent
+starts
+silent
+echo 1 >"$root/etc/mesos-agent/atributes"
+launch agent
+refused "/etc/mesos-agent/atributes: mesos-agent has no flag --atributes"
+rm "$root/etc/mesos-agent/atributes"
+echo 1 >"$root/etc/mesos-agent/not_a_flag"
+launch agent
+refused 'has no flag --not_a_flag'
 
 begin 'the same flag twice'
 echo true >"$root/etc/mesos-agent/switch_user"
@@ -362,12 +397,30 @@ echo 1 >"$root/etc/mesos-master/quorum"
 launch master
 starts
 
-begin 'work_dir'
-rm "$root/etc/mesos-master/work_dir" "$root/etc/mesos-agent/work_dir"
+begin 'a quorum above the majority'
+echo 'zk://a:2181,b:2181,c:2181/mesos' >"$root/etc/mesos/zk"
+echo 3 >"$root/etc/mesos-master/quorum"
+echo MASTERS=3 >"$root/etc/default/mesos-master"
 launch master
-refused 'needs --work_dir'
+starts
+says 'stands still when 1 of them fail, and not only at 2'
+
+begin 'work_dir and log_dir where nobody has said anything'
+launch master
+has 'arg<--work_dir=/var/lib/mesos/master>'
+has 'arg<--log_dir=/var/log/mesos/master>'
 launch agent
-refused 'needs --work_dir'
+has 'arg<--work_dir=/var/lib/mesos/agent>'
+has 'arg<--log_dir=/var/log/mesos/agent>'
+echo 'LOGS=' >"$root/etc/default/mesos"
+echo 'MESOS_WORK_DIR=/var/lib/mesos/env' >"$root/etc/default/mesos-agent"
+launch agent
+starts
+lacks 'arg<--log_dir'
+lacks 'arg<--work_dir'
+has 'env MESOS_WORK_DIR=/var/lib/mesos/env'
+
+begin 'a work_dir that cannot be'
 echo var/lib >"$root/etc/mesos-agent/work_dir"
 launch agent
 refused 'not an absolute path'
@@ -378,11 +431,7 @@ refused 'is not a folder'
 
 begin 'a work_dir that the user cannot write'
 if [ "$(id -u)" -eq 0 ]; then
-	env -i PATH="$PATH" setpriv --reuid 65534 --regid 65534 --clear-groups \
-		"$shell" "$launcher" --root "$root" master >"$top/out" 2>"$top/err"
-	status=$?
-	out=$(cat "$top/out")
-	err=$(cat "$top/err")
+	launch_as_nobody master
 else
 	chmod 555 "$root/var/lib/mesos"
 	launch master
@@ -390,35 +439,224 @@ else
 fi
 refused 'cannot write in'
 
+begin 'a work_dir that is read-only'
+if [ "$(id -u)" -eq 0 ]; then
+	# Mounting wants more than this test should have: what touch(1) says is the sign.
+	printf '#!/bin/sh\necho "touch: Read-only file system" >&2; exit 1\n' >"$root/bin/touch"
+	chmod 755 "$root/bin/touch"
+	echo /srv/mesos >"$root/etc/mesos-master/work_dir"
+	launch_as_nobody master
+	refused 'is read-only here'
+	says 'ReadWritePaths=/srv/mesos'
+fi
+
 begin 'secrets stay out of the argument list'
-echo '{"principal": "a", "secret": "s3cret"}' >"$root/etc/mesos-agent/credential"
 echo '{"auths": {"example.org": {"auth": "s3cret"}}}' >"$root/etc/mesos-agent/docker_config"
+chmod 600 "$root/etc/mesos-agent/docker_config"
 launch agent
 starts
-has 'env MESOS_CREDENTIAL={"principal": "a", "secret": "s3cret"}'
+silent
 has 'env MESOS_DOCKER_CONFIG={"auths": {"example.org": {"auth": "s3cret"}}}'
-lacks 'arg<--credential'
 lacks 'arg<--docker_config'
 launch --print agent
 starts
 lacks s3cret
-has "# MESOS_CREDENTIAL is set in the environment, from $root/etc/mesos-agent/credential"
+has "# MESOS_DOCKER_CONFIG is set in the environment, from $root/etc/mesos-agent/docker_config"
+
+begin 'credentials in the flag file itself'
+for flag in credential credentials; do
+	echo '{"principal": "a", "secret": "s3cret"}' >"$root/etc/mesos-agent/$flag"
+	chmod 600 "$root/etc/mesos-agent/$flag"
+	launch agent
+	starts
+	silent
+	has "arg<--$flag=/etc/mesos-agent/$flag>"
+	lacks s3cret
+	rm "$root/etc/mesos-agent/$flag"
+done
 
 begin 'a path to a secret is no secret'
-echo /etc/mesos-agent/.credential.json >"$root/etc/mesos-agent/credential"
+echo s3cret >"$root/etc/mesos-agent/.credential.json"
+chmod 600 "$root/etc/mesos-agent/.credential.json"
+for path in /etc/mesos-agent/.credential.json file:///etc/mesos-agent/.credential.json; do
+	echo "$path" >"$root/etc/mesos-agent/credential"
+	launch agent
+	has "arg<--credential=$path>"
+	silent
+	chmod 600 "$root/etc/mesos-agent/credential"
+	launch agent
+	has "arg<--credential=$path>"
+	silent
+	chmod 644 "$root/etc/mesos-agent/credential"
+done
+echo /etc/mesos-agent/none >"$root/etc/mesos-agent/credential"
 launch agent
-has 'arg<--credential=/etc/mesos-agent/.credential.json>'
-echo file:///etc/mesos-agent/.credential.json >"$root/etc/mesos-agent/credential"
+refused '--credential=/etc/mesos-agent/none: there is no such file'
+rm "$root/etc/mesos-agent/credential"
+echo MESOS_CREDENTIAL=/etc/mesos-agent/none >"$root/etc/default/mesos-agent"
 launch agent
-has 'arg<--credential=file:///etc/mesos-agent/.credential.json>'
+refused '--credential=/etc/mesos-agent/none: there is no such file'
+
+begin 'a secret that every user can read'
+echo s3cret >"$root/etc/mesos/open"
+echo /etc/mesos/open >"$root/etc/mesos-master/credentials"
+launch master
+starts
+says "can read the secret in $root/etc/mesos/open: chgrp mesos $root/etc/mesos/open; chmod 640 $root/etc/mesos/open"
+echo /etc/mesos/open >"$root/etc/mesos-agent/credential"
+launch agent
+says "chmod 600 $root/etc/mesos/open"
+chmod 600 "$root/etc/mesos/open"
+launch agent
+silent
+echo '{"auths": {}}' >"$root/etc/mesos-agent/docker_config"
+launch agent
+says "can read the secret in $root/etc/mesos-agent/docker_config"
+if [ "$(id -u)" -eq 0 ]; then
+	launch_as_nobody master
+	refused '--credentials=/etc/mesos/open cannot be read by user'
+fi
+
+begin 'TLS'
+echo key >"$root/etc/mesos/key.pem"
+printf '%s\n' LIBPROCESS_SSL_ENABLED=1 LIBPROCESS_SSL_KEY_FILE=/etc/mesos/key.pem \
+	LIBPROCESS_SSL_CERT_FILE=/etc/mesos/cert.pem >"$root/etc/default/mesos"
+launch agent
+refused 'LIBPROCESS_SSL_CERT_FILE=/etc/mesos/cert.pem cannot be read'
+echo cert >"$root/etc/mesos/cert.pem"
+launch agent
+starts
+says "can read the private key in $root/etc/mesos/key.pem"
+chmod 600 "$root/etc/mesos/key.pem"
+launch agent
+starts
+silent
+
+begin 'the time-out of the ZooKeeper session'
+launch master
+lacks zk_session_timeout
+launch agent
+echo 'zk://a:2181/mesos' >"$root/etc/mesos/zk"
+echo 1 >"$root/etc/mesos-master/quorum"
+launch master
+has 'arg<--zk_session_timeout=6secs>'
+echo 10secs >"$root/etc/mesos-master/zk_session_timeout"
+launch master
+has 'arg<--zk_session_timeout=10secs>'
+lacks 6secs
+rm "$root/etc/mesos-master/zk_session_timeout"
+echo MESOS_ZK_SESSION_TIMEOUT=8secs >"$root/etc/default/mesos-master"
+launch master
+has 'env MESOS_ZK_SESSION_TIMEOUT=8secs'
+lacks 6secs
+rm "$root/etc/mesos-agent/master"
+launch agent
+has 'arg<--master=zk://a:2181/mesos>'
+lacks zk_session_timeout
+
+# The ports that a program of this test listens on, for as long as the shell lives.
+listen() { # listen ADDRESS: its port into $port
+	perl -MSocket -e 'socket(S, PF_INET, SOCK_STREAM, 0); bind(S, sockaddr_in(0, inet_aton($ARGV[0]))); listen(S, 1);
+		print ((sockaddr_in(getsockname(S)))[0], "\n"); close STDOUT; sleep 60' "$1" >"$top/port" &
+	listener=$!
+	while [ ! -s "$top/port" ]; do sleep 0.05; done
+	port=$(cat "$top/port")
+	: >"$top/port"
+}
+
+begin 'a port that is taken'
+rm "$root/bin/perl"
+listen 127.0.0.1
+echo "$port" >"$root/etc/mesos-master/port"
+launch master
+refused "port $port is taken"
+echo 127.0.0.1 >"$root/etc/mesos-master/ip"
+launch master
+refused "port $port is taken"
+echo 127.0.0.2 >"$root/etc/mesos-master/ip"
+launch master
+starts
+launch --print master -- --ip=127.0.0.1
+starts
+launch master -- --ip=127.0.0.1
+refused "port $port is taken"
+rm "$root/etc/mesos-master/port"
+echo "MESOS_PORT=$port" >"$root/etc/default/mesos"
+echo 127.0.0.1 >"$root/etc/mesos-agent/ip"
+launch agent
+refused "port $port is taken"
+kill "$listener"
+wait "$listener" 2>/dev/null
+launch agent
+starts
+
+begin 'a port that cannot be'
+for wrong in http 123456 -1; do
+	echo "$wrong" >"$root/etc/mesos-master/port"
+	launch master
+	refused "--port=$wrong is not a number of a port"
+done
+rm "$root/bin/perl"
+if [ "$(id -u)" -eq 0 ] && [ "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start)" -gt 81 ]; then
+	echo 81 >"$root/etc/mesos-master/port"
+	chmod 777 "$root/var/lib/mesos" "$root/var/log/mesos"
+	launch_as_nobody master
+	refused 'port 81 is not for user'
+fi
+
+begin 'an address of another machine: the unit is to try again'
+rm "$root/bin/perl"
+echo 192.0.2.1 >"$root/etc/mesos-agent/ip"
+echo 0 >"$root/etc/mesos-agent/port"
+launch agent
+if [ "$status" -eq 75 ] && [ -z "$out" ]; then ok; else not_ok 'expected status 75'; fi
+says '--ip=192.0.2.1 is no address of this machine'
+
+begin 'an address on the loopback interface, in a cluster of several machines'
+printf '#!/bin/sh\necho "127.0.1.1 STREAM host"\n' >"$root/bin/getent"
+launch master
+starts
+not_told 'no other machine'
+echo 'zk://a:2181/mesos' >"$root/etc/mesos/zk"
+echo 1 >"$root/etc/mesos-master/quorum"
+launch master
+starts
+says 'tells the others to reach it at 127.0.1.1, which is what its name,'
+launch agent
+starts
+says 'tells the others to reach it at 127.0.1.1'
+echo 127.0.0.1 >"$root/etc/mesos-agent/ip"
+launch agent
+says 'tells the others to reach it at 127.0.0.1, and no other machine can'
+echo 192.0.2.2 >"$root/etc/mesos-agent/advertise_ip"
+launch agent
+silent
+rm "$root/etc/mesos-agent/advertise_ip"
+echo 192.0.2.2 >"$root/etc/mesos-agent/ip"
+launch agent
+silent
+echo /usr/bin/true >"$root/etc/mesos-master/ip_discovery_command"
+launch master
+not_told 'no other machine'
+rm "$root/etc/mesos-master/ip_discovery_command" "$root/etc/mesos-agent/ip" "$root/etc/mesos-agent/master"
+for url in zk://127.0.0.1:2181/mesos zk://localhost:2181,localhost/mesos 'zk://u:p@localhost:2181/mesos'; do
+	echo "$url" >"$root/etc/mesos/zk"
+	launch master
+	not_told 'no other machine'
+	launch agent
+	not_told 'no other machine'
+done
 
 begin 'ZooKeeper with a password'
 echo 'zk://user:s3cret@a:2181/mesos' >"$root/etc/mesos/zk"
 echo 1 >"$root/etc/mesos-master/quorum"
 launch master
 has 'env MESOS_ZK=zk://user:s3cret@a:2181/mesos'
-lacks 'arg<--zk'
+lacks 'arg<--zk='
+says "can read ZooKeeper's password in $root/etc/mesos/zk"
+chmod 600 "$root/etc/mesos/zk"
 launch --print master
+silent
 lacks s3cret
 echo 'zk://user:s3cret@a:2181' >"$root/etc/mesos/zk"
 launch master
@@ -434,18 +672,14 @@ launch master
 has 'env MESOS_CLUSTER=anything'
 has 'env MESOS_ZK=zk://a:2181/mesos'
 lacks 'arg<--cluster'
-lacks 'arg<--zk'
+lacks 'arg<--zk='
 
 begin 'a file that the user may not read'
 echo x >"$root/etc/mesos-master/cluster"
 chmod 600 "$root/etc/mesos-master/cluster"
 if [ "$(id -u)" -eq 0 ]; then
-	chmod 777 "$root/var/lib/mesos"
-	env -i PATH="$PATH" setpriv --reuid 65534 --regid 65534 --clear-groups \
-		"$shell" "$launcher" --root "$root" master >"$top/out" 2>"$top/err"
-	status=$?
-	out=$(cat "$top/out")
-	err=$(cat "$top/err")
+	chmod 777 "$root/var/lib/mesos" "$root/var/log/mesos"
+	launch_as_nobody master
 	refused 'cluster cannot be read by user'
 fi
 
@@ -453,10 +687,10 @@ begin '--print'
 echo 'a b' >"$root/etc/mesos-master/cluster"
 launch --print master
 starts
-has "$root/usr/sbin/mesos-master '--cluster=a b' --work_dir=/var/lib/mesos/master"
+has "$root/usr/sbin/mesos-master '--cluster=a b' --work_dir=/var/lib/mesos/master --log_dir=/var/log/mesos/master"
 echo "it's" >"$root/etc/mesos-master/cluster"
 launch --print master
-has "$root/usr/sbin/mesos-master '--cluster=it'\\''s' --work_dir=/var/lib/mesos/master"
+has "$root/usr/sbin/mesos-master '--cluster=it'\\''s' --work_dir=/var/lib/mesos/master --log_dir=/var/log/mesos/master"
 
 begin 'flags by hand'
 echo 5050 >"$root/etc/mesos-master/port"
@@ -501,9 +735,71 @@ begin 'names before Mesos 1.0'
 launch slave
 starts
 has 'arg<--master=192.0.2.1:5050>'
-mkdir "$root/etc/mesos-slave"
+mkdir -p "$root/etc/mesos-slave/attributes" "$root/etc/mesos-agent/attributes"
+echo MASTER=192.0.2.7:5050 >"$root/etc/default/mesos-slave"
+rm "$root/etc/mesos-agent/master"
+echo /var/lib/mesos >"$root/etc/mesos-slave/work_dir"
+echo 5051 >"$root/etc/mesos-slave/port"
+echo 5052 >"$root/etc/mesos-agent/port"
+echo a >"$root/etc/mesos-slave/attributes/rack"
+: >"$root/etc/mesos-slave/?no-switch_user"
 launch agent
-says "move its content to $root/etc/mesos-agent"
+starts
+has 'arg<--master=192.0.2.7:5050>'
+has 'arg<--work_dir=/var/lib/mesos>'
+has 'arg<--port=5052>'
+has 'arg<--attributes=rack:a>'
+has 'arg<--no-switch_user>'
+lacks 5051
+says "from $root/etc/mesos-slave, which an older package left: ?no-switch_user work_dir attributes/"
+says "$root/etc/default/mesos-slave, which an older package left"
+echo MASTER=192.0.2.8:5050 >"$root/etc/default/mesos-agent"
+echo b >"$root/etc/mesos-agent/attributes/zone"
+launch agent
+has 'arg<--master=192.0.2.8:5050>'
+has 'arg<--attributes=zone:b>'
+lacks rack:
+launch master
+starts
+lacks 'switch_user'
+not_told mesos-slave
+
+begin 'folders that older packages shared between master and agent'
+echo LOGS=/var/log/mesos >"$root/etc/default/mesos"
+echo /var/lib/mesos >"$root/etc/mesos-master/work_dir"
+mkdir "$root/var/lib/mesos/master" "$root/var/log/mesos/master"
+chmod 777 "$root/var/lib/mesos/master" "$root/var/log/mesos/master"
+if [ "$(id -u)" -eq 0 ]; then
+	launch_as_nobody master
+	starts
+	has 'arg<--work_dir=/var/lib/mesos/master>'
+	has 'arg<--log_dir=/var/log/mesos/master>'
+	says '--work_dir=/var/lib/mesos belongs to root: the master uses /var/lib/mesos/master'
+fi
+chmod 777 "$root/var/lib/mesos" "$root/var/log/mesos"
+launch master
+has 'arg<--work_dir=/var/lib/mesos>'
+has 'arg<--log_dir=/var/log/mesos>'
+launch agent
+has 'arg<--work_dir=/var/lib/mesos/agent>'
+has 'arg<--log_dir=/var/log/mesos>'
+
+begin 'waiting for the daemon'
+cp "$(command -v sleep)" "$root/bin/mesos-master"
+"$root/bin/mesos-master" 60 &
+daemon=$!
+"$shell" "$launcher" --started "$daemon" >"$top/out" 2>"$top/err"
+status=$?
+out=''
+err=$(cat "$top/err")
+starts
+silent
+kill "$daemon"
+wait "$daemon" 2>/dev/null
+sleep 0.2 &
+"$shell" "$launcher" --started $! >"$top/out" 2>"$top/err"
+status=$?
+if [ "$status" -eq 1 ]; then ok; else not_ok 'a program that ended counts as started'; fi
 
 begin 'the program is not installed'
 rm "$root/usr/sbin/mesos-agent"
@@ -511,7 +807,7 @@ launch agent
 refused 'install the package mesos-agent'
 
 begin 'use of the command'
-for arguments in '' 'both' '--unknown master' '--root' 'master --port=1'; do
+for arguments in '' 'both' '--unknown master' '--root' 'master --port=1' '--started' '--started x'; do
 	# shellcheck disable=SC2086 # words
 	env -i PATH="$PATH" "$shell" "$launcher" $arguments >"$top/out" 2>"$top/err"
 	status=$?

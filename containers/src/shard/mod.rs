@@ -33,6 +33,7 @@ pub(crate) const RUNNER: &str = include_str!("../../assets/run-shard.sh");
 /// In the container's own temporary folder: the rest of it cannot be written.
 const DRIVER_PATH: &str = "/tmp/.check/run-phase.sh";
 const RUNNER_PATH: &str = "/tmp/.check/run-shard.sh";
+const HOSTNAME: &str = "build";
 const REPORT: &str = "/tmp/.check/report";
 
 /// The container that test programs run in.
@@ -248,6 +249,8 @@ fn body(engine: &Engine, room: &TestRoom, program: &Path, arguments: &[String]) 
     host.memory = Some(bytes(room.memory_bytes));
     host.memory_swap = host.memory;
     host.pids_limit = Some(4096);
+    // There is no name service, and libprocess looks up the host's own name.
+    host.extra_hosts = Some(vec![format!("{HOSTNAME}:127.0.0.1")]);
     // Tests ask whether processes have gone: somebody has to reap those whose parents died.
     host.init = Some(true);
     let limit =
@@ -290,7 +293,7 @@ fn body(engine: &Engine, room: &TestRoom, program: &Path, arguments: &[String]) 
         cmd: Some(command),
         user: Some(format!("{user}:{user}")),
         working_dir: program.parent().map(|folder| folder.display().to_string()),
-        hostname: Some("build".into()),
+        hostname: Some(HOSTNAME.into()),
         host_config: Some(host),
         ..ContainerCreateBody::default()
     }

@@ -23,6 +23,39 @@ fn command_line_ports() {
 }
 
 #[test]
+fn completion_of_the_flags() {
+    judge("bash", &["scripts/tests/completion.sh"], &mesos());
+    judge("shellcheck", &["--shell=bash", "config/bash-completion/mesos", "scripts/tests/completion.sh"], &mesos());
+    judge("shellcheck", &["--shell=sh", "scripts/tests/launcher.sh"], &mesos());
+}
+
+/// Nothing shipped holds a secret, and nothing shipped is a place where one would be looked for: credentials and keys are
+/// files that the administrator makes, and the launcher says which are too open (`launcher.sh` has the cases).
+#[test]
+fn no_secret_is_shipped() {
+    let manifest = fs::read_to_string(mesos().join("deb/Cargo.toml")).unwrap();
+    let manifest: toml::Table = toml::from_str(&manifest).unwrap();
+    let variants = manifest["package"]["metadata"]["deb"]["variants"].as_table().unwrap();
+    let mut below_etc = Vec::new();
+    for asset in variants.values().flat_map(|variant| variant["assets"].as_array().unwrap()) {
+        let dest = asset["dest"].as_str().unwrap();
+        if let Some(path) = dest.strip_prefix("etc/") {
+            assert_eq!(asset["mode"].as_str(), Some("644"), "{dest}");
+            let text = fs::read_to_string(mesos().join(asset["source"].as_str().unwrap())).unwrap();
+            for line in text.lines().filter(|line| !line.starts_with('#')) {
+                for word in ["zk://", "secret", "password", "BEGIN", "CREDENTIAL"] {
+                    assert!(!line.contains(word), "{dest} sets a secret for all to read: {line}");
+                }
+            }
+            below_etc.push(path.to_owned());
+        }
+    }
+    below_etc.sort();
+    // Flag files, credentials and the ZooKeeper URL are the administrator's alone: a conffile would compete with them.
+    assert_eq!(below_etc, ["default/mesos", "default/mesos-agent", "default/mesos-master", "ufw/applications.d/mesos"]);
+}
+
+#[test]
 fn shell_scripts() {
     let mut scripts = vec!["scripts/mesos-init-wrapper".to_owned()];
     for folder in ["deb/mesos-master", "deb/mesos-agent", "deb/mesos-common"] {

@@ -1,7 +1,8 @@
-//! The container engine, the build root and hermetic phases. The only async code.
+//! The container engine, the build root, hermetic phases, and clusters of what was built. The only async code.
 
 pub mod build_root;
 pub mod cleanup;
+pub mod cluster;
 mod container;
 pub mod engine;
 pub mod error;

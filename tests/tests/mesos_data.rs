@@ -69,7 +69,10 @@ fn shell_scripts() {
     for name in ["bootstrap", "configure", "build", "install"] {
         scripts.push(format!("phases/{name}"));
     }
-    assert!(scripts.len() > 8);
+    for name in ["environment", "zk", "master", "agent"] {
+        scripts.push(format!("cluster/{name}"));
+    }
+    assert!(scripts.len() > 12);
     let mut arguments = vec!["--shell=sh"];
     arguments.extend(scripts.iter().map(String::as_str));
     judge("shellcheck", &arguments, &mesos());

@@ -1,6 +1,8 @@
 //! Arguments that several commands share, and what they stand for.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use clap::Args;
@@ -28,15 +30,22 @@ impl std::error::Error for Usage {}
 /// What is built, and from where.
 #[derive(Args, Clone)]
 pub struct Selection {
+    #[command(flatten)]
+    pub subject: Subject,
+    /// Build this local source tree or archive instead of the pinned source; the version then carries +local
+    #[arg(long, value_name = "PATH")]
+    pub source: Option<PathBuf>,
+}
+
+/// What it is about, and where Debian's packages come from.
+#[derive(Args, Clone)]
+pub struct Subject {
     /// Recipe: `mesos`, `sample`, or the path of a recipe's folder
     #[arg(long, value_name = "NAME", default_value = MAIN_RECIPE)]
     pub recipe: String,
     /// Target, a distribution release and architecture
     #[arg(long, value_name = "RELEASE/ARCH", default_value = "debian-12/amd64")]
     pub target: TargetName,
-    /// Build this local source tree or archive instead of the pinned source; the version then carries +local
-    #[arg(long, value_name = "PATH")]
-    pub source: Option<PathBuf>,
     /// Debian mirror to try first, such as https://mirror.example.org/debian
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
@@ -48,6 +57,13 @@ pub struct Selection {
 impl Selection {
     /// Reads recipe and target.
     pub fn options(&self) -> anyhow::Result<Options> {
+        Ok(Options { source: self.source.clone(), ..self.subject.options()? })
+    }
+}
+
+impl Subject {
+    /// Reads recipe and target; the source is the pinned one.
+    pub fn options(&self) -> anyhow::Result<Options> {
         let top = repository();
         let known = [(MAIN_RECIPE, top.join("packaging/mesos")), ("sample", top.join("tests/fixtures/sample"))];
         let recipe = Recipe::find(&self.recipe, &known)?;
@@ -57,7 +73,7 @@ impl Selection {
             recipe,
             target,
             targets,
-            source: self.source.clone(),
+            source: None,
             network: if self.offline { Network::Offline } else { Network::Online },
             mirror: self.mirror.clone(),
         })
@@ -121,22 +137,53 @@ async fn leftovers(engine: &Engine, store: &Store) -> Result<Vec<String>, contai
     containers::cleanup::cleanup(engine, |run| run.starts_with(&prefix)).await
 }
 
-/// Runs an async job; on Ctrl-C or SIGTERM removes the containers that it started and ends.
+/// Removes what this very run has started in the engine.
+pub async fn remove_own(engine: &Engine, store: &Store) {
+    let own = run_id(store);
+    let _ = containers::cleanup::cleanup(engine, |run| run == own).await;
+}
+
+/// Runs an async job of a run that holds the store's lock; on Ctrl-C or SIGTERM removes the containers that it
+/// started and ends.
 pub fn block_on<T>(store: &Store, job: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the worker threads")?;
     let store = store.clone();
-    runtime.block_on(async {
+    let undo = |engine: Engine| async move { drop(leftovers(&engine, &store).await) };
+    block_on_or(undo, job)
+}
+
+/// Runs an async job; on Ctrl-C or SIGTERM undoes what it did, and ends.
+pub fn block_on_or<T, U: Future<Output = ()> + Send>(
+    undo: impl FnOnce(Engine) -> U + Send + 'static,
+    job: impl AsyncFnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let ending = Arc::new(AtomicBool::new(false));
+    runtime()?.block_on(async {
+        let begun = ending.clone();
         tokio::spawn(async move {
             interrupted().await;
+            begun.store(true, Ordering::Relaxed);
             eprintln!("interrupted: stopping what was started; run the same command again to continue");
             if let Ok(engine) = Engine::find().await {
-                let _ = leftovers(&engine, &store).await;
+                undo(engine).await;
             }
             std::process::exit(130);
         });
-        job().await
+        let result = job().await;
+        // What it says now is only that its containers are gone.
+        if ending.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        result
     })
+}
+
+/// Runs an async job that leaves nothing behind, whenever it ends.
+pub fn wait_for<T>(job: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    runtime()?.block_on(job())
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the worker threads")
 }
 
 async fn interrupted() {

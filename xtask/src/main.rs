@@ -32,6 +32,9 @@ enum Command {
     Fetch(commands::fetch::Arguments),
     /// Pin the build root, or with --cluster the nodes of a cluster: write the target's lock
     Lock(commands::lock::Arguments),
+    /// A cluster of the packages in containers with systemd: up, status, exec, logs, down
+    #[command(subcommand)]
+    Cluster(commands::cluster::Command),
     /// Check a folder of packages offline: digests, signatures, and what the tests said
     Verify(commands::verify::Arguments),
     /// Run the project's whole test suite
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Plan(arguments) => commands::plan::run(arguments),
         Command::Fetch(arguments) => commands::fetch::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments),
+        Command::Cluster(command) => return commands::cluster::run(command),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Test(arguments) => commands::test::run(arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),
@@ -57,17 +61,23 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(exit_code(&error))
-        }
+        Err(error) => failed(&error),
     }
+}
+
+/// Says why, and which exit code says so.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::from(exit_code(error))
 }
 
 /// The code of the first cause that has one of its own.
 fn exit_code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if let Some(error) = cause.downcast_ref::<containers::pipeline::Error>() {
+            return error.exit_code();
+        }
+        if let Some(error) = cause.downcast_ref::<containers::cluster::Error>() {
             return error.exit_code();
         }
         if packaging::verification::is_verification_failure(cause) {

@@ -169,20 +169,20 @@ pub fn attest(
 }
 
 /// Tells when a stage begins and how long it took.
-struct Stage<'a> {
+pub(crate) struct Stage<'a> {
     progress: &'a dyn Progress,
     name: String,
     started: Instant,
 }
 
 impl<'a> Stage<'a> {
-    fn start(progress: &'a dyn Progress, name: impl Into<String>) -> Self {
+    pub(crate) fn start(progress: &'a dyn Progress, name: impl Into<String>) -> Self {
         let name = name.into();
         progress.event(Event::StageStarted { stage: name.clone() });
         Self { progress, name, started: Instant::now() }
     }
 
-    fn finish(self) -> f64 {
+    pub(crate) fn finish(self) -> f64 {
         let seconds = self.started.elapsed().as_secs_f64();
         self.progress.event(Event::StageFinished { stage: self.name, seconds });
         seconds

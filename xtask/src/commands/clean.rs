@@ -9,7 +9,7 @@ use crate::terminal::Terminal;
 /// Arguments.
 #[derive(Args)]
 pub struct Arguments {
-    /// Also remove the compiler caches, and forget the build roots
+    /// Also remove the compiler caches, and forget the build roots and node roots
     #[arg(long)]
     all: bool,
 }
@@ -32,10 +32,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Ok(removed)
     })?;
-    for kind in ["phase", "staged", "split", "package", "packages", "tests", "shard"]
-        .into_iter()
-        .chain(arguments.all.then_some("build-root"))
-    {
+    let mut kinds = vec!["phase", "staged", "split", "package", "packages", "tests", "shard"];
+    if arguments.all {
+        kinds.extend(["build-root", "node-root"]);
+    }
+    for kind in kinds {
         store.forget_stages(kind)?;
     }
     terminal.finish();

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod clean;
+pub mod cluster;
 pub mod doctor;
 pub mod fetch;
 pub mod lock;

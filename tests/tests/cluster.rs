@@ -1,0 +1,156 @@
+//! A cluster of the sample's packages: made, looked at, and removed without a trace, also when it was never finished.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tests::{Ran, Workshop, judge};
+
+/// A cluster that is removed at the end of its test, whatever happens.
+struct Cluster {
+    workshop: Workshop,
+    name: &'static str,
+    /// Removed with it.
+    _out: tempfile::TempDir,
+    dist: PathBuf,
+}
+
+impl Cluster {
+    fn new(name: &'static str) -> Self {
+        let (workshop, out) = (Workshop::shared(), tempfile::tempdir().unwrap());
+        let dist = out.path().join("dist");
+        workshop.package_sample(&dist, &[]).success();
+        Self { workshop, name, _out: out, dist }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let (command, rest) = arguments.split_first().unwrap();
+        self.workshop.run(&[&["cluster", command, "--name", self.name], rest].concat())
+    }
+
+    fn up(&self) -> Vec<&str> {
+        vec!["up", "--recipe", "sample", "--agents", "2", "--dist", self.dist.to_str().expect("a plain name")]
+    }
+
+    /// A script on a node that must succeed; its output.
+    fn on(&self, node: &str, script: &str) -> String {
+        self.run(&["exec", node, "--", "sh", "-c", script]).success().stdout
+    }
+
+    /// What the engine still has of it.
+    fn left(&self) -> BTreeSet<String> {
+        let id = packaging::store::Store::open(Some(&self.workshop.cache)).unwrap().id();
+        let prefix = format!("mesos-cluster-{id}-{}", self.name);
+        let listed = [
+            judge("docker", &["ps", "--all", "--format", "{{.Names}}"], Path::new("/")),
+            judge("docker", &["network", "ls", "--format", "{{.Name}}"], Path::new("/")),
+            judge("docker", &["volume", "ls", "--format", "{{.Name}}"], Path::new("/")),
+        ];
+        listed.concat().lines().filter(|line| line.starts_with(&prefix)).map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.run(&["down"]);
+    }
+}
+
+/// A page of a server on loopback, with its header.
+fn get(address: &str) -> String {
+    let host = address.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(host).expect("it listens on loopback");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    write!(stream, "GET / HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).unwrap();
+    page
+}
+
+#[test]
+fn a_cluster_of_the_sample() {
+    let cluster = Cluster::new("whole");
+    let said = cluster.run(&cluster.up()).success();
+    eprintln!("up in {:.1} s", said.seconds);
+    cluster.run(&cluster.up()).fails(1, &["there is a cluster whole already", "cluster down --name whole"]);
+
+    let status = cluster.run(&["status", "--json"]).success().stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let nodes = status["nodes"].as_array().unwrap();
+    let names: Vec<&str> = nodes.iter().map(|node| node["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["master1", "agent1", "agent2"]);
+    assert!(nodes.iter().all(|node| node["units"][0]["active"] == "active"), "{status}");
+    assert!(nodes[0]["leads"] == true && nodes[0]["agents"] == 2, "{status}");
+    let web = nodes[0]["web"].as_str().unwrap();
+    assert!(said.stdout.contains(web), "{}", said.stdout);
+    let page = get(web);
+    assert!(page.starts_with("HTTP/1.") && page.contains("<h1>sample-master"), "{page}");
+    let table = cluster.run(&["status"]).success().stdout;
+    assert!(table.contains("sample-agent active") && table.contains("leads, 2 agents"), "{table}");
+
+    // Names and addresses; enabled as an administrator enables; nothing but the local repository to install from.
+    let address = nodes[0]["address"].as_str().unwrap();
+    assert!(cluster.on("agent2", "getent hosts master1").starts_with(address));
+    assert_eq!(cluster.on("master1", "systemctl is-enabled sample-master").trim(), "enabled");
+    let policy = cluster.on("agent1", "apt-cache policy sample-agent; grep -rh ^deb /etc/apt/");
+    assert!(policy.contains("500 file:/srv/packages") && policy.matches("\ndeb ").count() == 1, "{policy}");
+    assert_eq!(cluster.on("agent1", "dpkg --verify sample-agent libsample-1.0.0 | grep -v ' c '; true"), "");
+    assert_eq!(cluster.on("agent1", "systemctl --failed --plain --no-legend"), "");
+    // Nothing outside, by name or by address: 198.51.100.0/24 is for documentation (RFC 5737).
+    cluster.run(&["exec", "agent1", "--", "getent", "hosts", "deb.debian.org"]).fails(2, &[]);
+    cluster
+        .run(&["exec", "agent1", "--", "curl", "--silent", "--max-time", "2", "http://198.51.100.1/"])
+        .fails(28, &[]);
+
+    let ran = cluster.run(&["exec", "agent1", "--", "sh", "-c", "echo here; echo there >&2; exit 7"]);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (Some(7), "here\n", "there\n"));
+    let journal = cluster.run(&["logs", "agent1"]).success().stdout;
+    assert!(journal.contains("sample-agent") && journal.contains("registered as"), "{journal}");
+    cluster.run(&["logs", "agent9"]).fails(1, &["no node agent9", "master1, agent1, agent2"]);
+
+    // A build beside it takes nothing of it for what a killed run left.
+    let said = cluster.workshop.package_sample(&cluster.dist, &[]).success();
+    assert!(!said.stderr.contains("left behind"), "{}", said.stderr);
+    assert_eq!(cluster.left().len(), 6, "{:?}", cluster.left());
+    cluster.run(&["down"]).success();
+    assert_eq!(cluster.left(), BTreeSet::new());
+    cluster.run(&["status"]).fails(1, &["there is no cluster whole", "cluster up --name whole"]);
+}
+
+#[test]
+fn what_a_killed_up_leaves_is_removed() {
+    let cluster = Cluster::new("killed");
+    let arguments = [&["cluster", "up", "--name", cluster.name], &cluster.up()[1..]].concat();
+    let mut child = cluster
+        .workshop
+        .command(&arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the tool starts");
+    while cluster.left().len() < 4 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it had nodes");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    cluster.run(&["down"]).fails(1, &["is in use by process", &child.id().to_string()]);
+    child.kill().expect("it still runs");
+    child.wait().expect("it ends");
+    let table = cluster.run(&["status"]).success().stdout;
+    assert!(table.contains("never came up"), "{table}");
+    cluster.run(&["down"]).success();
+    assert_eq!(cluster.left(), BTreeSet::new());
+}
+
+#[test]
+fn a_cluster_that_cannot_be_is_refused() {
+    let workshop = Workshop::shared();
+    let up =
+        |more: &[&str]| workshop.run(&[&["cluster", "up", "--recipe", "sample", "--name", "refused"], more].concat());
+    up(&["--masters", "3"]).fails(2, &["sample has nothing that elects a leader", "ask for one master"]);
+    up(&["--masters", "2"]).fails(2, &["odd number"]);
+    up(&["--dist", "/nonexistent/dist"]).fails(1, &["/nonexistent/dist has no packages", "cargo xtask package"]);
+    workshop.run(&["cluster", "up", "--name", "No/Name"]).fails(2, &["lower-case letters"]);
+}

@@ -1,0 +1,223 @@
+//! `cargo xtask cluster`: a cluster of the packages, in containers with systemd.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Subcommand};
+use containers::cluster::{self, ClusterName, ClusterRecord, Request, Size, Status};
+use containers::engine::Engine;
+use packaging::store::Store;
+
+use crate::arguments::{Subject, block_on_or, engine, locked_store, remove_own, wait_for};
+use crate::commands::package::default_dist;
+use crate::terminal::{Terminal, duration};
+
+/// Commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a cluster: nodes with systemd, the packages installed by apt, configured, enabled and started
+    Up(UpArguments),
+    /// Tell the nodes, their addresses and units, and who leads
+    Status(StatusArguments),
+    /// Run a command on a node; its exit status is that of this command
+    Exec(ExecArguments),
+    /// Print the journal of a node
+    Logs(LogsArguments),
+    /// Remove a cluster and everything that it had in the engine
+    Down(Which),
+}
+
+/// Which cluster.
+#[derive(Args, Clone)]
+pub struct Which {
+    /// Name of the cluster, for more than one at the same time
+    #[arg(long, value_name = "NAME", default_value = "trial")]
+    name: ClusterName,
+}
+
+/// Arguments of `up`.
+#[derive(Args)]
+pub struct UpArguments {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    subject: Subject,
+    /// Masters: one, or an odd number with as many nodes of ZooKeeper
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    masters: u32,
+    /// Agents
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    agents: u32,
+    /// Folder with the packages; the default is dist/RELEASE-ARCH
+    #[arg(long, value_name = "FOLDER")]
+    dist: Option<PathBuf>,
+    /// Install and start a container engine where none answers
+    #[arg(long)]
+    setup: bool,
+}
+
+/// Arguments of `status`.
+#[derive(Args)]
+pub struct StatusArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `exec`.
+#[derive(Args)]
+pub struct ExecArguments {
+    #[command(flatten)]
+    which: Which,
+    /// The node, such as master1
+    node: String,
+    /// The command and its arguments
+    #[arg(last = true, required = true)]
+    command: Vec<String>,
+}
+
+/// Arguments of `logs`.
+#[derive(Args)]
+pub struct LogsArguments {
+    #[command(flatten)]
+    which: Which,
+    /// The node, such as master1
+    node: String,
+}
+
+/// Runs the command.
+pub fn run(command: Command) -> ExitCode {
+    let result = match command {
+        Command::Up(arguments) => up(arguments).map(|()| 0),
+        Command::Status(arguments) => status(&arguments).map(|()| 0),
+        Command::Exec(arguments) => on_node(&arguments.which, &arguments.node, Some(&arguments.command)),
+        Command::Logs(arguments) => on_node(&arguments.which, &arguments.node, None),
+        Command::Down(which) => down(&which).map(|()| 0),
+    };
+    match result {
+        Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
+        Err(error) => crate::failed(&error),
+    }
+}
+
+fn up(arguments: UpArguments) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let terminal = Terminal::new(false);
+    let options = arguments.subject.options()?;
+    let dist = default_dist(options.recipe.name(), &options.target.name.file_stem());
+    let request = Request {
+        name: arguments.which.name,
+        size: Size { masters: arguments.masters, agents: arguments.agents },
+        dist: arguments.dist.unwrap_or(dist),
+    };
+    let what = format!("cluster up --name {}", request.name);
+    let store = Store::open(None)?;
+    let _cluster_lock = cluster::lock(&store, &request.name, &what)?;
+    let undo = {
+        let (store, name) = (store.clone(), request.name.clone());
+        move |engine: Engine| async move {
+            let _ = cluster::down(&engine, &store, &name).await;
+            remove_own(&engine, &store).await;
+        }
+    };
+    let made = block_on_or(undo, async || {
+        let (store, held) = locked_store(&what, &terminal)?;
+        let engine = engine(&store, arguments.setup, &terminal).await?;
+        let prepared = cluster::prepare(&engine, &store, &options, &request, &terminal).await?;
+        // From here on nothing carries the label of this run, and a build may go on beside it.
+        drop(held);
+        Ok(cluster::up(&engine, &store, prepared, &terminal).await?)
+    });
+    terminal.finish();
+    let (record, leader) = made?;
+    print!("{}", described(&record, &leader, started.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+/// What came up, and what to do with it.
+fn described(record: &ClusterRecord, leader: &str, seconds: f64) -> String {
+    let name = &record.name;
+    let nodes: Vec<&str> = record.nodes.iter().map(|node| node.name.as_str()).collect();
+    let mut text = format!("\nthe cluster {name} is up: {} ({})\n", nodes.join(", "), duration(seconds));
+    if let Some(address) = record.web.get(leader) {
+        text += &format!("web interface of {leader}, which leads: {address}\n");
+    }
+    let option = if name.to_string() == "trial" { String::new() } else { format!(" --name {name}") };
+    text += &format!(
+        "`cargo xtask cluster status{option}` tells the others and who leads later, `cluster down{option}` removes it\n"
+    );
+    text
+}
+
+fn status(arguments: &StatusArguments) -> anyhow::Result<()> {
+    let store = Store::open(None)?;
+    let status = wait_for(async || {
+        let engine = Engine::find().await?;
+        Ok(cluster::status(&engine, &store, &arguments.which.name).await?)
+    })?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&status)?);
+    } else {
+        print!("{}", table(&status));
+    }
+    Ok(())
+}
+
+fn table(status: &Status) -> String {
+    let unfinished = if status.up { "" } else { " (it never came up: `cluster up` makes it anew)" };
+    let mut text = format!("cluster {} of {} for {}{unfinished}\n\n", status.name, status.recipe, status.target);
+    text += &format!("{:<10}  {:<15}  {:<30}  state\n", "node", "address", "units");
+    for node in &status.nodes {
+        let units: Vec<String> = node.units.iter().map(|unit| format!("{} {}", unit.unit, unit.active)).collect();
+        let units = if units.is_empty() { "does not run".to_owned() } else { units.join(", ") };
+        let state = match (node.leads, node.agents) {
+            (Some(true), Some(agents)) => format!("leads, {agents} agents"),
+            (Some(false), _) => "follows".into(),
+            _ => String::new(),
+        };
+        let web = node.web.as_deref().unwrap_or_default();
+        let line = format!("{:<10}  {:<15}  {units:<30}  {state}  {web}", node.name, node.address);
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+/// Runs a command on a node, or prints its journal.
+fn on_node(which: &Which, node: &str, command: Option<&[String]>) -> anyhow::Result<i64> {
+    let store = Store::open(None)?;
+    let name = &which.name;
+    wait_for(async || {
+        let engine = Engine::find().await?;
+        let hand_on = |piece: containers::cluster::Piece| {
+            use containers::cluster::Piece;
+            // A reader that went away ends nothing: the command's exit status is what counts.
+            let _ = match piece {
+                Piece::StdErr { message } => std::io::stderr().write_all(&message),
+                other => std::io::stdout().write_all(other.as_ref()),
+            };
+        };
+        Ok(match command {
+            Some(command) => {
+                let command: Vec<&str> = command.iter().map(String::as_str).collect();
+                cluster::exec(&engine, &store, name, node, &command, hand_on).await?
+            }
+            None => cluster::logs(&engine, &store, name, node, hand_on).await?,
+        })
+    })
+}
+
+fn down(which: &Which) -> anyhow::Result<()> {
+    let store = Store::open(None)?;
+    let _lock = cluster::lock(&store, &which.name, &format!("cluster down --name {}", which.name))?;
+    let removed = wait_for(async || {
+        let engine = Engine::find().await?;
+        Ok(cluster::down(&engine, &store, &which.name).await?)
+    })?;
+    println!("removed {removed} containers, networks and volumes of the cluster {}", which.name);
+    Ok(())
+}

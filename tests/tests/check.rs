@@ -179,9 +179,20 @@ fn packages_carry_the_verdict_and_unsound_ones_are_not_published() {
     package(&failing, &refused).fails(1, &["1 of upstream's tests failed", "nothing was put into dist"]);
     assert!(fs::read_dir(&refused).map_or(0, Iterator::count) == 0, "packages were published");
 
+    // Packages that are there already get the verdict from `check`, with the same bytes.
     let (_folder, good) = recipe_with(&[]);
+    let later = out.path().join("later");
+    let (recipe, folder) = (good.display().to_string(), later.display().to_string());
+    workshop.run(&["package", "--recipe", &recipe, "--dist", &folder]).success();
+    assert!(!later.join("test-result.json").exists());
+    let said = workshop.run(&["check", "--recipe", &recipe, "--dist", &folder]).success().stdout;
+    assert!(said.contains("statement on the packages in"), "{said}");
+    workshop.run(&["verify", &folder]).success();
+
     let dist = out.path().join("dist");
     package(&good, &dist).success();
+    assert_eq!(digests(&later, "deb"), digests(&dist, "deb"));
+    assert_eq!(fs::read(later.join("test-result.json")).unwrap(), fs::read(dist.join("test-result.json")).unwrap());
     let again = package(&good, &dist).success();
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
     judge("gpgv", &["--keyring", "./key.gpg", "test-result.json.asc", "test-result.json"], &dist);

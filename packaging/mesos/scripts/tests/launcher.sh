@@ -464,7 +464,7 @@ lacks s3cret
 has "# MESOS_DOCKER_CONFIG is set in the environment, from $root/etc/mesos-agent/docker_config"
 
 begin 'credentials in the flag file itself'
-for flag in credential credentials; do
+for flag in credential credentials http_credentials; do
 	echo '{"principal": "a", "secret": "s3cret"}' >"$root/etc/mesos-agent/$flag"
 	chmod 600 "$root/etc/mesos-agent/$flag"
 	launch agent
@@ -531,6 +531,32 @@ chmod 600 "$root/etc/mesos/key.pem"
 launch agent
 starts
 silent
+
+begin 'the example of README.Debian, "Security"'
+example=$here/../../config/examples/security
+cat "$example/default/mesos" >>"$root/etc/default/mesos"
+mkdir "$root/etc/mesos/tls"
+for file in key.pem cert.pem ca.pem executor-key.pem executor-cert.pem; do echo pem >"$root/etc/mesos/tls/$file"; done
+install -m 600 "$example"/mesos-master/credentials "$root/etc/mesos-master/"
+install -m 644 "$example"/mesos-master/a* "$example"/mesos-master/http_* "$root/etc/mesos-master/"
+install -m 600 "$example"/mesos-agent/*credential* "$root/etc/mesos-agent/"
+install -m 644 "$example"/mesos-agent/a* "$example"/mesos-agent/exec* "$root/etc/mesos-agent/"
+chmod 600 "$root/etc/mesos/tls/key.pem"
+for role in master agent; do
+	launch "$role"
+	starts
+	not_told "every user"
+	lacks CHANGE
+	has 'arg<--authenticate_http_readonly=true>'
+	installed=$(find "$root/etc/mesos-$role" -type f | wc -l)
+	shipped=$(find "$example/mesos-$role" -type f | wc -l)
+	if [ "$installed" -ge "$shipped" ]; then ok; else not_ok 'the commands leave a file out'; fi
+done
+has 'arg<--credential=/etc/mesos-agent/credential>'
+has 'arg<--http_credentials=/etc/mesos-agent/http_credentials>'
+chmod 644 "$root/etc/mesos-agent/http_credentials"
+launch agent
+says 'every user of this machine can read the secret'
 
 begin 'the time-out of the ZooKeeper session'
 launch master

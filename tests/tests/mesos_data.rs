@@ -16,7 +16,9 @@ fn launcher_under_dash() {
 
 #[test]
 fn launcher_under_bash() {
-    assert!(judge("env", &["LAUNCHER_SHELL=bash", "bash", "scripts/tests/launcher.sh"], &mesos()).contains(" 0 failed"));
+    assert!(
+        judge("env", &["LAUNCHER_SHELL=bash", "bash", "scripts/tests/launcher.sh"], &mesos()).contains(" 0 failed")
+    );
 }
 
 #[test]

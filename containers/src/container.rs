@@ -31,11 +31,11 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// Makes a container (and does not start it) with our labels.
+    /// Makes a container (and does not start it) with our labels, where it has none of its own.
     pub(crate) async fn create(engine: &Engine, kind: &str, mut body: ContainerCreateBody) -> Result<Self, Error> {
         let labels = body.labels.get_or_insert_default();
-        labels.insert(LABEL_RUN.into(), engine.run.clone());
-        labels.insert(LABEL_KIND.into(), kind.into());
+        labels.entry(LABEL_RUN.into()).or_insert_with(|| engine.run.clone());
+        labels.entry(LABEL_KIND.into()).or_insert_with(|| kind.into());
         let image = body.image.clone().unwrap_or_default();
         let host = body.host_config.get_or_insert_default();
         // We read the output ourselves; the engine need not keep a second copy of a log of megabytes.

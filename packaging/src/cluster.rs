@@ -17,6 +17,12 @@ pub struct Cluster {
     pub roles: Vec<Role>,
     /// How a master tells what it knows of the cluster.
     pub state: State,
+    /// What `cluster test` runs on the cluster and expects to end well.
+    #[serde(default, rename = "framework")]
+    pub frameworks: Vec<Framework>,
+    /// The task that has to survive what `cluster test` does to the cluster.
+    #[serde(default)]
+    pub task: Option<Task>,
 }
 
 /// What a node is for. Its nodes are called `NAME1`, `NAME2`, …; `cluster/NAME` configures them.
@@ -46,6 +52,30 @@ pub enum Nodes {
     Agents,
     /// As many as masters where there are several, none where there is one: what elects a leader among masters.
     Ensemble,
+    /// One where frameworks are tested, else none: the machine of somebody who uses the cluster.
+    Client,
+}
+
+/// A framework that runs on the cluster and ends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Framework {
+    /// What people call it.
+    pub name: String,
+    /// What apt installs for it, on the client and on the agents.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// The shell command, run on the client after `cluster/environment`; it must succeed.
+    pub run: String,
+}
+
+/// A task that runs until it is ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Task {
+    /// The shell command, run on the client after `cluster/environment`: it starts `$TASK`, a shell command itself, on
+    /// any agent, in such a way that it survives a restart of the agent; and it goes on as long as the task does.
+    pub run: String,
 }
 
 /// How a master tells what it knows of the cluster: JSON over HTTP, in which values are named by a JSON pointer
@@ -86,6 +116,9 @@ impl Cluster {
             if !pointer.starts_with('/') {
                 return Err(format!("state: \"{pointer}\" is not a JSON pointer: it has to start with /"));
             }
+        }
+        if (self.task.is_some() || !self.frameworks.is_empty()) && self.role(Nodes::Client).is_none() {
+            return Err("framework, task: they run on a client, and no role has nodes = \"client\"".into());
         }
         let ensemble = self.role(Nodes::Ensemble).is_some();
         if ensemble != self.state.leads.is_some() {

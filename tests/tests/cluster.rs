@@ -1,13 +1,14 @@
 //! A cluster of the sample's packages: made, looked at, and removed without a trace, also when it was never finished.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tests::{Ran, Workshop, judge};
+use tests::{Ran, Workshop, judge, sample_copy};
 
 /// A cluster that is removed at the end of its test, whatever happens.
 struct Cluster {
@@ -20,9 +21,15 @@ struct Cluster {
 
 impl Cluster {
     fn new(name: &'static str) -> Self {
+        Self::of(name, Path::new("sample"))
+    }
+
+    /// Of a recipe's packages.
+    fn of(name: &'static str, recipe: &Path) -> Self {
         let (workshop, out) = (Workshop::shared(), tempfile::tempdir().unwrap());
         let dist = out.path().join("dist");
-        workshop.package_sample(&dist, &[]).success();
+        let (recipe, folder) = (recipe.display().to_string(), dist.display().to_string());
+        workshop.run(&["package", "--recipe", &recipe, "--dist", &folder]).success();
         Self { workshop, name, _out: out, dist }
     }
 
@@ -141,6 +148,45 @@ fn what_a_killed_up_leaves_is_removed() {
     let table = cluster.run(&["status"]).success().stdout;
     assert!(table.contains("never came up"), "{table}");
     cluster.run(&["down"]).success();
+    assert_eq!(cluster.left(), BTreeSet::new());
+}
+
+#[test]
+fn the_samples_packages_pass_their_scenarios() {
+    let cluster = Cluster::new("tested");
+    let dist = cluster.dist.display().to_string();
+    let ran = cluster.run(&["test", "--recipe", "sample", "--dist", &dist, "--json"]).success();
+    let findings: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let names: Vec<&str> = findings.as_array().unwrap().iter().map(|f| f["scenario"].as_str().unwrap()).collect();
+    assert_eq!(names, ["install", "up"]);
+    assert!(findings.as_array().unwrap().iter().all(|finding| finding["failure"].is_null()), "{findings}");
+    let units = "5 packages; their units: sample-agent.service sample-master.service";
+    assert_eq!(findings[0]["figures"][0], units);
+    let only = |scenario| cluster.run(&["test", "--recipe", "sample", "--dist", &dist, "--only", scenario]);
+    only("kill-leader").fails(2, &["kill-leader: not for sample"]);
+    only("everything").fails(2, &["scenarios are install, up,"]);
+    assert_eq!(cluster.left(), BTreeSet::new());
+}
+
+#[test]
+fn a_package_that_starts_itself_is_found_out() {
+    let (_folder, recipe) = sample_copy();
+    let postinst = recipe.join("deb/sample-agent/postinst");
+    let script = fs::read_to_string(&postinst).unwrap() + "systemctl enable --now sample-agent.service\n";
+    fs::write(&postinst, script).unwrap();
+    let cluster = Cluster::of("startsitself", &recipe);
+    let (recipe, dist) = (recipe.display().to_string(), cluster.dist.display().to_string());
+    let results = cluster.dist.with_file_name("results");
+    let folder = results.display().to_string();
+    let arguments = ["test", "--recipe", &recipe, "--dist", &dist, "--results", &folder, "--only", "install"];
+    let ran = cluster.run(&arguments);
+    assert_eq!(ran.code, Some(1), "{}{}", ran.stdout, ran.stderr);
+    for says in ["FAILED", "sample-agent.service is enabled. sample-agent.service is active.", &folder] {
+        assert!(ran.stdout.contains(says), "'{says}' is not in:\n{}", ran.stdout);
+    }
+    let journals = fs::read_dir(results.join("install")).unwrap().flatten();
+    let kept: Vec<String> = journals.map(|entry| fs::read_to_string(entry.path()).unwrap()).collect();
+    assert!(kept.iter().any(|journal| journal.contains("Started sample-agent.service")), "{kept:?}");
     assert_eq!(cluster.left(), BTreeSet::new());
 }
 

@@ -32,7 +32,7 @@ enum Command {
     Fetch(commands::fetch::Arguments),
     /// Pin the build root, or with --cluster the nodes of a cluster: write the target's lock
     Lock(commands::lock::Arguments),
-    /// A cluster of the packages in containers with systemd: up, status, exec, logs, down
+    /// A cluster of the packages in containers with systemd: up, status, exec, logs, test, down
     #[command(subcommand)]
     Cluster(commands::cluster::Command),
     /// Check a folder of packages offline: digests, signatures, and what the tests said

@@ -16,9 +16,9 @@ pub enum Error {
     /// The cache.
     #[error(transparent)]
     Store(#[from] packaging::store::StoreError),
-    /// A size that makes no sense.
+    /// The caller asked for something that makes no sense.
     #[error("{0}")]
-    Size(String),
+    Request(String),
     /// A cluster's name that is none.
     #[error("--name '{0}': a cluster's name has lower-case letters and digits, 20 at most")]
     Name(String),
@@ -113,7 +113,7 @@ impl Error {
             Self::Pipeline(error) => error.exit_code(),
             Self::Engine(crate::Error::NoEngine { .. }) => 4,
             Self::Engine(crate::Error::Verification { .. }) => 3,
-            Self::Size(_) | Self::Name(_) => 2,
+            Self::Request(_) | Self::Name(_) => 2,
             Self::NotUp { why, .. } => why.exit_code(),
             _ => 1,
         }

@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 
 /// The name among those of the nodes.
-const NAME: &str = "gate";
+pub const NAME: &str = "gate";
 
 /// Opens a way to a port of each of these nodes, on a port of the loopback that the engine chooses; returns the
 /// addresses by node.

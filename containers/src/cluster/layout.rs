@@ -13,6 +13,8 @@ pub struct Size {
     pub masters: u32,
     /// Agents.
     pub agents: u32,
+    /// Clients: one where frameworks are to be run.
+    pub clients: u32,
 }
 
 /// A node that is to be.
@@ -29,14 +31,14 @@ pub struct Place {
 /// The nodes of a cluster of this size, role by role.
 pub fn places(recipe: &str, cluster: &Cluster, size: Size) -> Result<Vec<Place>, Error> {
     if size.masters.is_multiple_of(2) {
-        return Err(Error::Size(format!(
+        return Err(Error::Request(format!(
             "{} masters are not better than {}: an election needs more than half of them, so ask for an odd number",
             size.masters,
             size.masters.max(2) - 1
         )));
     }
     if size.masters > 1 && cluster.role(Nodes::Ensemble).is_none() {
-        return Err(Error::Size(format!(
+        return Err(Error::Request(format!(
             "{recipe} has nothing that elects a leader among masters: ask for one master"
         )));
     }
@@ -45,6 +47,7 @@ pub fn places(recipe: &str, cluster: &Cluster, size: Size) -> Result<Vec<Place>,
         Nodes::Agents => size.agents,
         Nodes::Ensemble if size.masters > 1 => size.masters,
         Nodes::Ensemble => 0,
+        Nodes::Client => size.clients,
     };
     let of_role = |(index, role): (usize, &Role)| -> Vec<Place> {
         let place = |number| Place { name: format!("{}{number}", role.name), role: index, number };
@@ -81,11 +84,17 @@ mod tests {
             depends: Vec::new(),
             roles: roles.iter().map(role).collect(),
             state: State { port: 1, path: "/".into(), leads: None, agents: "/a".into() },
+            frameworks: Vec::new(),
+            task: None,
         }
     }
 
     fn names(cluster: &Cluster, masters: u32, agents: u32) -> Vec<String> {
-        places("thing", cluster, Size { masters, agents }).unwrap().into_iter().map(|place| place.name).collect()
+        places("thing", cluster, Size { masters, agents, clients: 0 })
+            .unwrap()
+            .into_iter()
+            .map(|place| place.name)
+            .collect()
     }
 
     #[test]
@@ -93,7 +102,7 @@ mod tests {
         let cluster = cluster(&[("zk", Nodes::Ensemble), ("master", Nodes::Masters), ("agent", Nodes::Agents)]);
         assert_eq!(names(&cluster, 1, 1), ["master1", "agent1"]);
         assert_eq!(names(&cluster, 3, 1), ["zk1", "zk2", "zk3", "master1", "master2", "master3", "agent1"]);
-        let places = places("thing", &cluster, Size { masters: 1, agents: 2 }).unwrap();
+        let places = places("thing", &cluster, Size { masters: 1, agents: 2, clients: 0 }).unwrap();
         let expected = [("AGENTS", "agent1 agent2"), ("MASTERS", "master1"), ("ZKS", "")];
         assert_eq!(
             environment(&cluster, &places),
@@ -105,7 +114,7 @@ mod tests {
     fn sizes_that_cannot_be() {
         let cluster = cluster(&[("master", Nodes::Masters), ("agent", Nodes::Agents)]);
         for (masters, says) in [(0, "odd number"), (2, "2 masters are not better than 1"), (3, "ask for one master")] {
-            let error = places("thing", &cluster, Size { masters, agents: 1 }).unwrap_err().to_string();
+            let error = places("thing", &cluster, Size { masters, agents: 1, clients: 0 }).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }
     }

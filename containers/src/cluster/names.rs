@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bollard::models::NetworkCreateRequest;
+use bollard::models::{ContainerSummary, NetworkCreateRequest};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
 };
@@ -81,14 +81,35 @@ impl Names {
         volume::create(engine, &self.volume(), "cluster", &self.label()).await
     }
 
-    /// Removes everything that the cluster has in the engine; returns how many containers, networks and volumes it was.
-    pub async fn remove_all(&self, engine: &Engine) -> Result<usize, Error> {
-        let mut removed = 0;
+    /// The nodes that the engine has, whether they run or not: names and containers.
+    pub async fn nodes(&self, engine: &Engine) -> Result<Vec<(String, String)>, Error> {
+        let prefix = self.container("");
+        let names = self.containers(engine).await?.into_iter().filter_map(|container| container.names?.pop());
+        let mut nodes: Vec<(String, String)> = names
+            .filter_map(|name| {
+                let container = name.trim_start_matches('/').to_owned();
+                Some((container.strip_prefix(&prefix)?.to_owned(), container))
+            })
+            .filter(|(node, _)| node != super::gate::NAME)
+            .collect();
+        nodes.sort();
+        Ok(nodes)
+    }
+
+    async fn containers(&self, engine: &Engine) -> Result<Vec<ContainerSummary>, Error> {
         let label = format!("{LABEL_CLUSTER}={}", self.label());
         let filters = HashMap::from([("label", vec![label.as_str()])]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let containers = engine.docker.list_containers(Some(options)).await;
-        let containers = containers.map_err(|error| engine.error("listing the cluster's nodes".into(), error))?;
+        containers.map_err(|error| engine.error("listing the cluster's nodes".into(), error))
+    }
+
+    /// Removes everything that the cluster has in the engine; returns how many containers, networks and volumes it was.
+    pub async fn remove_all(&self, engine: &Engine) -> Result<usize, Error> {
+        let mut removed = 0;
+        let containers = self.containers(engine).await?;
+        let label = format!("{LABEL_CLUSTER}={}", self.label());
+        let filters = HashMap::from([("label", vec![label.as_str()])]);
         let ids: Vec<String> = containers.into_iter().filter_map(|container| container.id).collect();
         let remove = |id: String| async move {
             // Killed, not stopped: nothing that its first process could write is kept.

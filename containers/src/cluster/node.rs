@@ -51,8 +51,9 @@ impl Node {
         repository.read_only = Some(true);
         let tmpfs = [("/run", "mode=755"), ("/run/lock", "mode=1777"), ("/tmp", "exec,mode=1777")];
         let host = HostConfig {
-            // systemd mounts; iptables on a node is what cuts its network. Nothing else is given: not privileged.
-            cap_add: Some(vec!["SYS_ADMIN".into(), "NET_ADMIN".into()]),
+            // systemd mounts; iptables on a node is what cuts its network; start-stop-daemon looks at the processes of
+            // other users. Nothing else is given: not privileged.
+            cap_add: Some(["NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE"].map(str::to_owned).into()),
             // The engine's own filters refuse mount and what units ask of the kernel for their sandboxes.
             security_opt: Some(vec!["seccomp=unconfined".into(), "apparmor=unconfined".into()]),
             cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),

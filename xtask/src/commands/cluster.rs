@@ -2,12 +2,16 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use containers::cluster::{self, ClusterName, ClusterRecord, Request, Size, Status};
+use containers::build_root::NodeRoot;
+use containers::cluster::{self, ClusterName, ClusterRecord, Draft, Finding, Request, Scenario, Size, Status};
 use containers::engine::Engine;
+use containers::pipeline::{self, Options};
+use packaging::cluster::Nodes;
 use packaging::store::Store;
 
 use crate::arguments::{Subject, block_on_or, engine, locked_store, remove_own, wait_for};
@@ -25,6 +29,8 @@ pub enum Command {
     Exec(ExecArguments),
     /// Print the journal of a node
     Logs(LogsArguments),
+    /// Put a cluster of the packages through its scenarios: install, frameworks, failovers
+    Test(TestArguments),
     /// Remove a cluster and everything that it had in the engine
     Down(Which),
 }
@@ -56,6 +62,44 @@ pub struct UpArguments {
     /// Install and start a container engine where none answers
     #[arg(long)]
     setup: bool,
+}
+
+/// Arguments of `test`.
+#[derive(Args)]
+pub struct TestArguments {
+    #[command(flatten)]
+    subject: Subject,
+    /// Only this scenario; may be given more than once
+    #[arg(long, value_name = "SCENARIO", value_parser = scenario)]
+    only: Vec<Scenario>,
+    /// Masters; the default is three, or one where nothing elects a leader
+    #[arg(long, value_name = "N")]
+    masters: Option<u32>,
+    /// Agents
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    agents: u32,
+    /// Folder with the packages; the default is dist/RELEASE-ARCH
+    #[arg(long, value_name = "FOLDER")]
+    dist: Option<PathBuf>,
+    /// Folder for the journals of what failed; the default is dist/cluster/RELEASE-ARCH
+    #[arg(long, value_name = "FOLDER")]
+    results: Option<PathBuf>,
+    /// Name of the cluster, which is made for the test and removed afterwards
+    #[arg(long, value_name = "NAME", default_value = "test")]
+    name: ClusterName,
+    /// Install and start a container engine where none answers
+    #[arg(long)]
+    setup: bool,
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+fn scenario(text: &str) -> Result<Scenario, String> {
+    Scenario::ALL.into_iter().find(|scenario| scenario.name() == text).ok_or_else(|| {
+        let names: Vec<&str> = Scenario::ALL.iter().map(|scenario| scenario.name()).collect();
+        format!("scenarios are {}", names.join(", "))
+    })
 }
 
 /// Arguments of `status`.
@@ -96,6 +140,7 @@ pub fn run(command: Command) -> ExitCode {
         Command::Status(arguments) => status(&arguments).map(|()| 0),
         Command::Exec(arguments) => on_node(&arguments.which, &arguments.node, Some(&arguments.command)),
         Command::Logs(arguments) => on_node(&arguments.which, &arguments.node, None),
+        Command::Test(arguments) => test(arguments).map(i64::from),
         Command::Down(which) => down(&which).map(|()| 0),
     };
     match result {
@@ -111,32 +156,49 @@ fn up(arguments: UpArguments) -> anyhow::Result<()> {
     let dist = default_dist(options.recipe.name(), &options.target.name.file_stem());
     let request = Request {
         name: arguments.which.name,
-        size: Size { masters: arguments.masters, agents: arguments.agents },
+        size: Size { masters: arguments.masters, agents: arguments.agents, clients: 0 },
         dist: arguments.dist.unwrap_or(dist),
     };
-    let what = format!("cluster up --name {}", request.name);
     let store = Store::open(None)?;
+    let draft = Draft::new(&options, &request)?;
+    let what = format!("cluster up --name {}", request.name);
     let _cluster_lock = cluster::lock(&store, &request.name, &what)?;
-    let undo = {
-        let (store, name) = (store.clone(), request.name.clone());
-        move |engine: Engine| async move {
-            let _ = cluster::down(&engine, &store, &name).await;
-            remove_own(&engine, &store).await;
-        }
-    };
-    let made = block_on_or(undo, async || {
-        let (store, held) = locked_store(&what, &terminal)?;
-        let engine = engine(&store, arguments.setup, &terminal).await?;
-        let prepared = cluster::prepare(&engine, &store, &options, &request, &terminal).await?;
-        // From here on nothing carries the label of this run, and a build may go on beside it.
-        drop(held);
-        Ok(cluster::up(&engine, &store, prepared, &terminal).await?)
+    draft.refuse_existing(&store)?;
+    let made = block_on_or(undo(&store, &request.name), async || {
+        let (engine, root) = node_root(&options, arguments.setup, &what, &terminal).await?;
+        Ok(cluster::up(&engine, &store, &draft, &root, &terminal).await?)
     });
     terminal.finish();
     let (record, leader) = made?;
     print!("{}", described(&record, &leader, started.elapsed().as_secs_f64()));
     Ok(())
 }
+
+/// The engine, and what nodes are made of. Afterwards the store is free again: a build may go on beside a cluster.
+async fn node_root(
+    options: &Options,
+    setup: bool,
+    what: &str,
+    terminal: &Terminal,
+) -> anyhow::Result<(Engine, NodeRoot)> {
+    let (store, _held) = locked_store(what, terminal)?;
+    let engine = engine(&store, setup, terminal).await?;
+    let root = pipeline::node_root(&engine, &store, options, terminal).await?;
+    Ok((engine, root))
+}
+
+/// What an interrupt does: removes the cluster that is being made.
+fn undo(store: &Store, name: &ClusterName) -> impl FnOnce(Engine) -> Undoing + Send + 'static {
+    let (store, name) = (store.clone(), name.clone());
+    move |engine| {
+        Box::pin(async move {
+            remove_own(&engine, &store).await;
+            let _ = cluster::down(&engine, &store, &name).await;
+        })
+    }
+}
+
+type Undoing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What came up, and what to do with it.
 fn described(record: &ClusterRecord, leader: &str, seconds: f64) -> String {
@@ -150,6 +212,54 @@ fn described(record: &ClusterRecord, leader: &str, seconds: f64) -> String {
     text += &format!(
         "`cargo xtask cluster status{option}` tells the others and who leads later, `cluster down{option}` removes it\n"
     );
+    text
+}
+
+/// Runs the scenarios; returns the exit status.
+fn test(arguments: TestArguments) -> anyhow::Result<u8> {
+    let started = Instant::now();
+    let terminal = Terminal::new(false);
+    let options = arguments.subject.options()?;
+    let dist = arguments.dist.unwrap_or_else(|| default_dist(options.recipe.name(), &options.target.name.file_stem()));
+    let elects = options.recipe.file.cluster.as_ref().is_some_and(|cluster| cluster.role(Nodes::Ensemble).is_some());
+    let masters = arguments.masters.unwrap_or(if elects { 3 } else { 1 });
+    let size = Size { masters, agents: arguments.agents, clients: 1 };
+    let results = arguments.results.unwrap_or_else(|| cluster::results_beside(&dist));
+    let draft = Draft::new(&options, &Request { name: arguments.name.clone(), size, dist })?;
+    let wanted = if arguments.only.is_empty() { Scenario::ALL.to_vec() } else { arguments.only };
+    let scenarios = Scenario::applying(&draft, &wanted)?;
+    let store = Store::open(None)?;
+    let what = format!("cluster test --name {}", arguments.name);
+    let _cluster_lock = cluster::lock(&store, &arguments.name, &what)?;
+    let findings = block_on_or(undo(&store, &arguments.name), async || {
+        let (engine, root) = node_root(&options, arguments.setup, &what, &terminal).await?;
+        Ok(cluster::test(&engine, &store, &draft, &root, &scenarios, &results, &terminal).await?)
+    });
+    terminal.finish();
+    let findings = findings?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&findings)?);
+    } else {
+        print!("{}", findings_table(&findings));
+        println!("\n{} scenarios in {}", findings.len(), duration(started.elapsed().as_secs_f64()));
+    }
+    Ok(u8::from(findings.iter().any(|finding| finding.failure.is_some())))
+}
+
+fn findings_table(findings: &[Finding]) -> String {
+    let width = findings.iter().map(|finding| finding.scenario.checks().chars().count()).max().unwrap_or(0);
+    let mut text = format!("\n{:<13}  {:<width$}  {:>12}  verdict\n", "scenario", "checked", "time");
+    for Finding { scenario, seconds, figures, failure, journals } in findings {
+        let verdict = if failure.is_some() { "FAILED" } else { "passed" };
+        let (name, checks) = (scenario.name(), scenario.checks());
+        text += &format!("{name:<13}  {checks:<width$}  {:>12}  {verdict}\n", duration(*seconds));
+        for line in figures.iter().map(String::as_str).chain(failure.iter().flat_map(|failure| failure.lines())) {
+            text += &format!("{:<13}    {line}\n", "");
+        }
+        if let Some(journals) = journals {
+            text += &format!("{:<13}    the nodes' journals are in {}\n", "", journals.display());
+        }
+    }
     text
 }
 

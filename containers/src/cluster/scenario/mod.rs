@@ -1,0 +1,291 @@
+//! `cluster test`: scenarios that a cluster of the packages has to go through, and what came of each.
+
+mod availability;
+mod frameworks;
+mod install;
+mod task;
+mod timeline;
+mod watch;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use packaging::cluster::{Cluster, Nodes};
+use packaging::progress::{Event, Progress};
+use packaging::store::Store;
+use serde::Serialize;
+
+use super::draft::Draft;
+use super::names::Names;
+use super::node::Node;
+use super::record::{ClusterRecord, NodeRecord};
+use super::up::{ELECTION, elected, up};
+use super::{Error, down};
+use crate::build_root::NodeRoot;
+use crate::engine::Engine;
+use crate::pipeline::Stage;
+
+/// Something that a cluster has to go through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scenario {
+    /// Each package alone, and all together.
+    Install,
+    /// The cluster comes up.
+    Up,
+    /// The recipe's frameworks.
+    Frameworks,
+    /// The leading master is killed, again and again.
+    KillLeader,
+    /// The nodes of what elects the leader stop, one at a time.
+    StopEnsemble,
+    /// The leading master's network is cut and healed.
+    CutLeader,
+    /// An agent is killed.
+    KillAgent,
+}
+
+impl Scenario {
+    /// All, in the order in which they are run.
+    pub const ALL: [Self; 7] = [
+        Self::Install,
+        Self::Up,
+        Self::Frameworks,
+        Self::KillLeader,
+        Self::StopEnsemble,
+        Self::CutLeader,
+        Self::KillAgent,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Up => "up",
+            Self::Frameworks => "frameworks",
+            Self::KillLeader => "kill-leader",
+            Self::StopEnsemble => "stop-ensemble",
+            Self::CutLeader => "cut-leader",
+            Self::KillAgent => "kill-agent",
+        }
+    }
+
+    /// What is checked.
+    pub fn checks(self) -> &'static str {
+        match self {
+            Self::Install => "each package alone and all together; nothing is enabled, started or failed",
+            Self::Up => "configured and enabled: units active, one leader, all agents registered",
+            Self::Frameworks => "frameworks on the cluster come to a good end",
+            Self::KillLeader => "kill -9 of the leader, ten times: a new one, all agents, the task goes on",
+            Self::StopEnsemble => "nodes that elect stop and come back, one at a time: a leader, the task goes on",
+            Self::CutLeader => "the leader's network is cut and healed: a new one, never two, the task goes on",
+            Self::KillAgent => "kill -9 of the agent that runs the task: it comes back, the task goes on",
+        }
+    }
+
+    /// Those of these scenarios that a cluster has what is needed for, in the order in which they are run.
+    pub fn applying(draft: &Draft, wanted: &[Self]) -> Result<Vec<Self>, Error> {
+        let cluster = &draft.cluster;
+        let masters = draft.places.iter().filter(|place| cluster.roles[place.role].nodes == Nodes::Masters).count();
+        let found: Vec<Self> =
+            Self::ALL.into_iter().filter(|one| wanted.contains(one) && one.applies(cluster, masters)).collect();
+        if found.is_empty() {
+            let wanted: Vec<&str> = wanted.iter().map(|scenario| scenario.name()).collect();
+            return Err(Error::Request(format!(
+                "{}: not for {}, as the size is: it has nothing to try that with",
+                wanted.join(", "),
+                draft.recipe
+            )));
+        }
+        Ok(found)
+    }
+
+    /// Whether a recipe and a number of masters have what it needs.
+    fn applies(self, cluster: &Cluster, masters: usize) -> bool {
+        match self {
+            Self::Install | Self::Up => true,
+            Self::Frameworks => !cluster.frameworks.is_empty(),
+            Self::KillAgent => cluster.task.is_some(),
+            Self::KillLeader | Self::StopEnsemble | Self::CutLeader => cluster.task.is_some() && masters > 1,
+        }
+    }
+}
+
+/// What came of a scenario.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Finding {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// How long it took.
+    pub seconds: f64,
+    /// What was measured, a sentence each.
+    pub figures: Vec<String>,
+    /// Why it failed; none if it did not.
+    pub failure: Option<String>,
+    /// Where the nodes' journals are, if it failed.
+    pub journals: Option<PathBuf>,
+}
+
+/// Where the journals of failed scenarios go unless the user says otherwise: beside `dist`.
+pub fn results_beside(dist: &Path) -> PathBuf {
+    match (dist.parent(), dist.file_name()) {
+        (Some(parent), Some(name)) => parent.join("cluster").join(name),
+        _ => dist.join("cluster"),
+    }
+}
+
+/// Everything that scenarios are run with.
+struct Test<'a> {
+    engine: &'a Engine,
+    store: &'a Store,
+    draft: &'a Draft,
+    root: &'a NodeRoot,
+    progress: &'a dyn Progress,
+    names: Names,
+}
+
+/// Runs scenarios, one after the other; nothing of the cluster is left afterwards. The caller
+/// holds the cluster's lock.
+pub async fn test(
+    engine: &Engine,
+    store: &Store,
+    draft: &Draft,
+    root: &NodeRoot,
+    scenarios: &[Scenario],
+    results: &Path,
+    progress: &dyn Progress,
+) -> Result<Vec<Finding>, Error> {
+    let test = Test { engine, store, draft, root, progress, names: Names::new(store, &draft.name) };
+    let mut findings = Vec::new();
+    // The scenarios share a cluster until one of them fails: what it leaves is no ground for the next.
+    let mut shared: Option<ClusterRecord> = None;
+    for scenario in scenarios.iter().copied() {
+        let folder = results.join(scenario.name());
+        forget_journals(&folder)?;
+        let stage = Stage::start(progress, format!("scenario {}", scenario.name()));
+        let started = Instant::now();
+        let outcome = test.run(scenario, &mut shared).await;
+        let seconds = started.elapsed().as_secs_f64();
+        let mut finding = Finding { scenario, seconds, figures: Vec::new(), failure: None, journals: None };
+        match outcome {
+            Ok(figures) => finding.figures = figures,
+            Err(error) => {
+                finding.failure = Some(reason(&error));
+                finding.journals = Some(test.keep_journals(folder).await?);
+                down(engine, store, &draft.name).await?;
+                shared = None;
+            }
+        }
+        stage.finish();
+        findings.push(finding);
+    }
+    down(engine, store, &draft.name).await?;
+    Ok(findings)
+}
+
+/// Why, without what to do with nodes that will be gone.
+fn reason(error: &Error) -> String {
+    match error {
+        Error::NotUp { why, .. } => why.to_string(),
+        other => other.to_string(),
+    }
+}
+
+impl Test<'_> {
+    async fn run(&self, scenario: Scenario, shared: &mut Option<ClusterRecord>) -> Result<Vec<String>, Error> {
+        if scenario == Scenario::Install {
+            return install::run(self).await;
+        }
+        let record = match shared.take() {
+            Some(record) => record,
+            None => up(self.engine, self.store, self.draft, self.root, self.progress).await?.0,
+        };
+        let figures = match scenario {
+            Scenario::Install => unreachable!("it has nodes of its own"),
+            Scenario::Up => self.units_active(&record).await?,
+            Scenario::Frameworks => frameworks::run(self, &record).await?,
+            disturbing => availability::run(self, &record, disturbing).await?,
+        };
+        *shared = Some(record);
+        Ok(figures)
+    }
+
+    async fn units_active(&self, record: &ClusterRecord) -> Result<Vec<String>, Error> {
+        for node in &record.nodes {
+            let script = format!(
+                "for unit in {}; do systemctl is-active $unit && systemctl is-enabled $unit || exit 1; done
+                failed=$(systemctl --failed --plain --no-legend); echo \"$failed\"; [ -z \"$failed\" ]",
+                node.units.join(" ")
+            );
+            self.node(node)
+                .step("looking for units that are not active and enabled", &script, &record.environment)
+                .await?;
+        }
+        Ok(vec![format!("{} nodes", record.nodes.len())])
+    }
+
+    fn node(&self, record: &NodeRecord) -> Node {
+        Node::of(self.engine, &record.name, &record.container)
+    }
+
+    /// The node of somebody who uses the cluster.
+    fn client(&self, record: &ClusterRecord) -> Node {
+        self.node(record.of(Nodes::Client).first().expect("looked over with the recipe: it has a client"))
+    }
+
+    /// Waits until the cluster is as it should be; returns the leader.
+    async fn settled(&self, record: &ClusterRecord) -> Result<String, Error> {
+        elected(self.engine, record, ELECTION).await
+    }
+
+    fn note(&self, text: impl Into<String>) {
+        self.progress.event(Event::Note { text: format!("  {}", text.into()) });
+    }
+
+    /// Writes the journal of every node that still runs into a folder.
+    async fn keep_journals(&self, folder: PathBuf) -> Result<PathBuf, Error> {
+        fs::create_dir_all(&folder).map_err(Error::io("make the folder", &folder))?;
+        for (name, container) in self.names.nodes(self.engine).await? {
+            let script = "journalctl --no-pager --output=short-iso-precise";
+            let node = Node::of(self.engine, &name, &container);
+            let journal = match node.shell(script, &Default::default()).await {
+                Ok(output) => output.stdout,
+                Err(error) => error.to_string().into_bytes(),
+            };
+            let path = folder.join(format!("{name}.{JOURNAL}"));
+            fs::write(&path, journal).map_err(Error::io("write", &path))?;
+        }
+        Ok(folder)
+    }
+}
+
+/// How the names of journals end.
+const JOURNAL: &str = "journal";
+
+/// Removes the journals of an earlier failure, and nothing else: the folder may be the user's.
+fn forget_journals(folder: &Path) -> Result<(), Error> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|kind| kind == JOURNAL) {
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    // Only where nothing is left in it.
+    let _ = fs::remove_dir(folder);
+    Ok(())
+}
+
+/// What a scenario found to be otherwise than it should be.
+fn otherwise(node: &str, step: &str, found: impl Into<String>) -> Error {
+    Error::Step { node: node.to_owned(), step: step.to_owned(), exit: 0, tail: found.into() }
+}
+
+/// For people: `9.1 s`.
+fn seconds(value: f64) -> String {
+    format!("{value:.1} s")
+}
+
+/// How long an election may take that follows a failure.
+const FAILOVER: Duration = Duration::from_secs(60);

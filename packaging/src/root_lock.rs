@@ -141,7 +141,11 @@ impl RootLock {
             return other(format!("the target {}", lock.target), format!("the target {target}"));
         }
         if lock.request_sha256 != request {
-            return other("other dependencies".into(), "those that recipe and target ask for now".into());
+            let found = match kind {
+                RootKind::Build => "other build dependencies",
+                RootKind::Node => "other dependencies of nodes",
+            };
+            return other(found.into(), "those that recipe and target ask for now".into());
         }
         Ok(lock)
     }

@@ -82,7 +82,11 @@ fn a_cluster_of_the_sample() {
     let cluster = Cluster::new("whole");
     let said = cluster.run(&cluster.up()).success();
     eprintln!("up in {:.1} s", said.seconds);
-    cluster.run(&cluster.up()).fails(1, &["there is a cluster whole already", "cluster down --name whole"]);
+    let refused = ["there is a cluster whole already", "cluster down --name whole"];
+    cluster.run(&cluster.up()).fails(1, &refused);
+    let mut test = cluster.up();
+    test[0] = "test";
+    cluster.run(&test).fails(1, &refused);
 
     let status = cluster.run(&["status", "--json"]).success().stdout;
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();

@@ -36,6 +36,7 @@ pub struct Draft {
     /// The packages of the local repository.
     pub(super) debs: Vec<PathBuf>,
     pub(super) places: Vec<Place>,
+    test: bool,
     /// `cluster/environment` of the recipe: what all its scripts and commands begin with.
     preface: String,
     /// `cluster/ROLE`, by role.
@@ -55,6 +56,7 @@ impl Draft {
             recipe: recipe.name().to_owned(),
             target: options.target.name.clone(),
             dist: request.dist.clone(),
+            test: request.size.clients > 0,
             places: layout::places(recipe.name(), &cluster, request.size)?,
             debs: repository::packages(&request.dist, recipe.name())?,
             preface: read("environment")?,
@@ -63,9 +65,9 @@ impl Draft {
         })
     }
 
-    /// Refuses to replace a cluster that is up.
+    /// Refuses to replace a cluster that is up, unless it is what a test that was killed has left.
     pub fn refuse_existing(&self, store: &Store) -> Result<(), Error> {
-        match ClusterRecord::find(store, &self.name)?.filter(|record| record.up) {
+        match ClusterRecord::find(store, &self.name)?.filter(|record| record.up && !record.test) {
             Some(record) => Err(Error::Exists { name: self.name.to_string(), recipe: record.recipe }),
             None => Ok(()),
         }
@@ -90,6 +92,7 @@ impl Draft {
             dist: self.dist.clone(),
             state: self.cluster.state.clone(),
             environment: layout::environment(&self.cluster, &self.places),
+            test: self.test,
             up: false,
             nodes: Vec::new(),
             web: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! What a cluster's parts are called in the engine, and how all of them are found again and removed.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use bollard::models::{ContainerSummary, NetworkCreateRequest};
 use bollard::query_parameters::{
@@ -106,36 +107,57 @@ impl Names {
 
     /// Removes everything that the cluster has in the engine; returns how many containers, networks and volumes it was.
     pub async fn remove_all(&self, engine: &Engine) -> Result<usize, Error> {
+        let started = Instant::now();
         let mut removed = 0;
+        // The engine goes on with what it was told by a run that was cut short: a container may come into being while
+        // its network is removed. Then all of it is tried again.
+        loop {
+            match self.remove_once(engine, &mut removed).await {
+                Err(Error::Engine { .. }) if started.elapsed() < LINGERING => {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                }
+                other => return other.map(|()| removed),
+            }
+        }
+    }
+
+    async fn remove_once(&self, engine: &Engine, removed: &mut usize) -> Result<(), Error> {
         let containers = self.containers(engine).await?;
-        let label = format!("{LABEL_CLUSTER}={}", self.label());
-        let filters = HashMap::from([("label", vec![label.as_str()])]);
-        let ids: Vec<String> = containers.into_iter().filter_map(|container| container.id).collect();
-        let remove = |id: String| async move {
+        // One by one: Docker 20.10 loses count of a network's endpoints where several come or go at once, and then refuses
+        // to remove the network until it is restarted.
+        for id in containers.into_iter().filter_map(|container| container.id) {
             // Killed, not stopped: nothing that its first process could write is kept.
             let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
             match engine.docker.remove_container(&id, Some(options)).await {
-                Err(error) if !is_missing(&error) => Err(engine.error("removing a node".into(), error)),
-                _ => Ok(()),
+                Err(error) if is_missing(&error) => {}
+                other => {
+                    other.map_err(|error| engine.error("removing a node".into(), error))?;
+                    *removed += 1;
+                }
             }
-        };
-        removed += ids.len();
-        futures_util::future::try_join_all(ids.into_iter().map(remove)).await?;
+        }
+        let label = format!("{LABEL_CLUSTER}={}", self.label());
+        let filters = HashMap::from([("label", vec![label.as_str()])]);
         let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
         let networks = engine.docker.list_networks(Some(options)).await;
         for network in networks.map_err(|error| engine.error("listing the cluster's networks".into(), error))? {
             let Some(id) = network.id else { continue };
             match engine.docker.remove_network(&id).await {
                 Err(error) if !is_missing(&error) => {
-                    return Err(engine.error("removing the cluster's network".into(), error));
+                    let doing =
+                        "removing the cluster's network (where it has no container any more, restart the engine)";
+                    return Err(engine.error(doing.into(), error));
                 }
-                _ => removed += 1,
+                _ => *removed += 1,
             }
         }
         if volume::exists(engine, &self.volume()).await? {
             volume::remove(engine, &self.volume()).await?;
-            removed += 1;
+            *removed += 1;
         }
-        Ok(removed)
+        Ok(())
     }
 }
+
+/// How long the engine may take to be done with what it was told before.
+const LINGERING: Duration = Duration::from_secs(20);

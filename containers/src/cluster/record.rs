@@ -67,6 +67,8 @@ pub struct ClusterRecord {
     pub state: State,
     /// What the recipe's scripts know of the cluster, as variables.
     pub environment: BTreeMap<String, String>,
+    /// Whether it is there to be tested, and for nobody else.
+    pub test: bool,
     /// Whether it came up; else the run that was to make it failed or was killed.
     pub up: bool,
     /// The nodes, role by role.

@@ -57,8 +57,8 @@ async fn make(
     let (roles, places) = (&draft.cluster.roles, &draft.places);
     prepare(engine, &names, draft, root, progress).await?;
     let stage = Stage::start(progress, format!("{} nodes boot", places.len()));
-    let booting = places.iter().map(|place| boot(engine, &names, root, &place.name));
-    let nodes = try_join_all(booting).await?;
+    let wanted: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
+    let nodes = boot(engine, &names, root, &wanted).await?;
     for (place, (node, address)) in places.iter().zip(&nodes) {
         record.nodes.push(NodeRecord {
             name: node.name.clone(),
@@ -118,11 +118,24 @@ pub async fn prepare(
     Ok(())
 }
 
-/// Makes a node, waits until systemd has started all that it starts, and returns it with its address.
-pub async fn boot(engine: &Engine, names: &Names, root: &NodeRoot, name: &str) -> Result<(Node, String), Error> {
+/// Makes nodes, waits until systemd has started all that it starts there, and returns them with their addresses.
+pub async fn boot(
+    engine: &Engine,
+    names: &Names,
+    root: &NodeRoot,
+    wanted: &[&str],
+) -> Result<Vec<(Node, String)>, Error> {
     let volume = names.volume();
-    let spec = NodeSpec { image: &root.image, name, volume: (&volume, repository::FOLDER) };
-    let node = Node::start(engine, names, &spec).await?;
+    let mut nodes = Vec::new();
+    // One by one, as they are removed: see there.
+    for name in wanted {
+        let spec = NodeSpec { image: &root.image, name, volume: (&volume, repository::FOLDER) };
+        nodes.push(Node::start(engine, names, &spec).await?);
+    }
+    try_join_all(nodes.into_iter().map(|node| booted(names, node))).await
+}
+
+async fn booted(names: &Names, node: Node) -> Result<(Node, String), Error> {
     // The first process answers only after a moment; then `--wait` waits.
     let script = format!(
         "timeout {} sh -c 'until systemctl is-system-running --wait | grep -q -E \"running|degraded\"; do sleep 0.1; done' \
@@ -135,7 +148,7 @@ pub async fn boot(engine: &Engine, names: &Names, root: &NodeRoot, name: &str) -
     node.step("booting", &script, &BTreeMap::new()).await?;
     let address = node.address(&names.network()).await?;
     let address = address.ok_or_else(|| Error::Step {
-        node: name.to_owned(),
+        node: node.name.clone(),
         step: "booting".into(),
         exit: 0,
         tail: "it has no address in the cluster's network: was its container removed?".into(),

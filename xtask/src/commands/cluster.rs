@@ -76,7 +76,7 @@ pub struct TestArguments {
     #[arg(long, value_name = "N")]
     masters: Option<u32>,
     /// Agents
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     agents: u32,
     /// Folder with the packages; the default is dist/RELEASE-ARCH
     #[arg(long, value_name = "FOLDER")]
@@ -231,6 +231,7 @@ fn test(arguments: TestArguments) -> anyhow::Result<u8> {
     let store = Store::open(None)?;
     let what = format!("cluster test --name {}", arguments.name);
     let _cluster_lock = cluster::lock(&store, &arguments.name, &what)?;
+    draft.refuse_existing(&store)?;
     let findings = block_on_or(undo(&store, &arguments.name), async || {
         let (engine, root) = node_root(&options, arguments.setup, &what, &terminal).await?;
         Ok(cluster::test(&engine, &store, &draft, &root, &scenarios, &results, &terminal).await?)

@@ -12,6 +12,9 @@ use crate::terminal::Terminal;
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
+    /// Also what the nodes of a cluster are made of
+    #[arg(long)]
+    cluster: bool,
 }
 
 /// Runs the command.
@@ -20,8 +23,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let options = arguments.selection.options()?;
     let (store, _lock) = locked_store("fetch", &terminal)?;
     // The packages first: they can be had even where upstream cannot be reached.
-    let lock = options.lock(RootKind::Build)?;
-    let debs = pipeline::fetch_debs(&store, &options, &lock, &terminal)?;
+    let mut debs = pipeline::fetch_debs(&store, &options, &options.lock(RootKind::Build)?, &terminal)?;
+    if arguments.cluster {
+        debs.extend(pipeline::fetch_debs(&store, &options, &options.lock(RootKind::Node)?, &terminal)?);
+        // Most of what a node has is in the build root as well.
+        debs.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+        debs.dedup_by(|(a, _), (b, _)| a.path == b.path);
+    }
     let inputs = pipeline::gather(&store, &options, &terminal)?;
     terminal.finish();
     let size: u64 = debs.iter().map(|(deb, _)| deb.size).sum();

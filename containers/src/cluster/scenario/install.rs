@@ -36,11 +36,13 @@ pub async fn run(test: &Test<'_>) -> Result<Vec<String>, Error> {
     let alone = packages.iter().map(|package| vec![package.clone()]);
     let sets: Vec<Vec<String>> = alone.chain([packages.clone()]).collect();
     let environment = BTreeMap::from([("PACKAGES".to_owned(), packages.join(" "))]);
-    let quiet = try_join_all(sets.iter().enumerate().map(|(index, set)| {
+    let wanted: Vec<String> = (1..=sets.len()).map(|number| format!("install{number}")).collect();
+    let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
+    let nodes = boot(test.engine, &test.names, test.root, &wanted).await?;
+    let quiet = try_join_all(nodes.iter().zip(&sets).map(|((node, _), set)| {
         let environment = &environment;
         async move {
-            let (node, _) = boot(test.engine, &test.names, test.root, &format!("install{}", index + 1)).await?;
-            install(&node, set).await?;
+            install(node, set).await?;
             let step = format!("after apt-get install {}, looking for units that are enabled or run", set.join(" "));
             node.step(&step, QUIET, environment).await
         }

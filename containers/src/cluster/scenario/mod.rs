@@ -172,10 +172,21 @@ pub async fn test(
         match outcome {
             Ok(figures) => finding.figures = figures,
             Err(error) => {
-                finding.failure = Some(reason(&error));
-                finding.journals = Some(test.keep_journals(folder).await?);
-                down(engine, store, &draft.name).await?;
                 shared = None;
+                let mut failure = reason(&error);
+                match test.keep_journals(folder).await {
+                    Ok(folder) => finding.journals = Some(folder),
+                    Err(error) => failure += &format!("\nThe journals could not be kept: {error}"),
+                }
+                let removed = down(engine, store, &draft.name).await;
+                if let Err(error) = &removed {
+                    failure += &format!("\nThe scenarios that follow were not run: {error}");
+                }
+                finding.failure = Some(failure);
+                if removed.is_err() {
+                    findings.push(finding);
+                    return Ok(findings);
+                }
             }
         }
         stage.finish();

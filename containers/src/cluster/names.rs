@@ -123,8 +123,8 @@ impl Names {
 
     async fn remove_once(&self, engine: &Engine, removed: &mut usize) -> Result<(), Error> {
         let containers = self.containers(engine).await?;
-        // One by one: Docker 20.10 loses count of a network's endpoints where several come or go at once, and then refuses
-        // to remove the network until it is restarted.
+        // One by one: Docker 20.10 loses count of a network's endpoints where several come or go at once, and then
+        // refuses to remove the network until it is restarted.
         for id in containers.into_iter().filter_map(|container| container.id) {
             // Killed, not stopped: nothing that its first process could write is kept.
             let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();

@@ -1,5 +1,5 @@
-//! The local apt repository of a cluster: a volume with the packages of a `dist` folder and their index, which every node
-//! sees as a folder. It is not signed: nodes are told to trust it (`[trusted=yes]`), because only this tool writes it.
+//! The local apt repository of a cluster: a volume with the packages of a `dist` folder and their index, which every
+//! node sees as a folder. It is not signed: nodes are told to trust it (`[trusted=yes]`), because only this tool writes it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ pub const FOLDER: &str = "/srv/packages";
 pub const CONFIGURE: &str = "echo 'deb [trusted=yes] file:/srv/packages ./' >/etc/apt/sources.list.d/packages.list
 apt-get --quiet update";
 
-/// The packages of a `dist` folder that an administrator's repository would have; debug symbols are kept apart, as Debian
-/// does.
+/// The packages of a `dist` folder that an administrator's repository would have; debug symbols are kept apart, as
+/// Debian does.
 pub fn packages(dist: &Path, recipe: &str) -> Result<Vec<PathBuf>, Error> {
     let none = || Error::NoPackages { dist: dist.to_owned(), recipe: recipe.to_owned() };
     let mut found: Vec<PathBuf> = match fs::read_dir(dist) {

@@ -1,4 +1,5 @@
-//! Watching masters: each is asked about ten times a second, from its own node or from another one, until the watch ends.
+//! Watching masters: each is asked about ten times a second, from its own node or from another one, until the watch
+//! ends.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

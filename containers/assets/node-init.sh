@@ -2,7 +2,7 @@
 #
 # A node has a control group namespace of its own: what systemd and the daemons make in it ends with the node, and two
 # nodes never see each other's. Engines mount the control groups read-only; whoever may mount can change that. This is
-# the one place that knows what is mounted: version 2 in /sys/fs/cgroup itself, of version 1 each controller in a folder.
+# the one place that knows what is mounted: version 2 in /sys/fs/cgroup, of version 1 each controller in a folder.
 set -eu
 while read -r _ folder kind _; do
     case $kind in

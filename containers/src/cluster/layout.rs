@@ -56,8 +56,8 @@ pub fn places(recipe: &str, cluster: &Cluster, size: Size) -> Result<Vec<Place>,
     Ok(cluster.roles.iter().enumerate().flat_map(of_role).collect())
 }
 
-/// What the scripts of a recipe know of the cluster: for each role a variable with its nodes' names, `MASTERS` for those
-/// of the role `master`.
+/// What the scripts of a recipe know of the cluster: for each role a variable with its nodes' names, `MASTERS` for
+/// those of the role `master`.
 pub fn environment(cluster: &Cluster, places: &[Place]) -> BTreeMap<String, String> {
     let names = |index: usize| -> Vec<&str> {
         places.iter().filter(|place| place.role == index).map(|place| place.name.as_str()).collect()

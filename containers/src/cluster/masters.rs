@@ -26,8 +26,8 @@ pub fn question(state: &State, address: &str) -> String {
     format!("curl --silent --max-time 2 --write-out '\\n%{{http_code}}' http://{address}:{}{}", state.port, state.path)
 }
 
-/// Understands what [`question`] printed, also where its lines were joined. A master that does not lead may answer with a
-/// redirection.
+/// Understands what [`question`] printed, also where its lines were joined. A master that does not lead may answer with
+/// a redirection.
 pub fn understand(state: &State, printed: &str) -> Option<Answer> {
     let (body, status) = printed.trim_end().rsplit_once([' ', '\n'])?;
     let follows = Answer { leads: false, agents: 0 };

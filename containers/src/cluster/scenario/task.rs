@@ -30,7 +30,7 @@ impl Running {
         &self.agent
     }
 
-    /// Fails unless the task has gone on since `from` without a gap, and its framework as well; returns the longest gap.
+    /// Fails unless the task has gone on since `from` without a gap, and its framework too; returns the longest gap.
     pub async fn went_on(&self, from: f64) -> Result<f64, Error> {
         let step = "asking how the task went on";
         let script = format!(

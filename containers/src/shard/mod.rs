@@ -33,6 +33,8 @@ pub(crate) const RUNNER: &str = include_str!("../../assets/run-shard.sh");
 /// In the container's own temporary folder: the rest of it cannot be written.
 const DRIVER_PATH: &str = "/tmp/.check/run-phase.sh";
 const RUNNER_PATH: &str = "/tmp/.check/run-shard.sh";
+/// Part of the key of what tests found: raised when the container that they run in becomes another.
+pub(crate) const ROOM: &str = "room 1";
 const HOSTNAME: &str = "build";
 const REPORT: &str = "/tmp/.check/report";
 
@@ -253,9 +255,13 @@ fn body(engine: &Engine, room: &TestRoom, program: &Path, arguments: &[String]) 
     host.extra_hosts = Some(vec![format!("{HOSTNAME}:127.0.0.1")]);
     // Tests ask whether processes have gone: somebody has to reap those whose parents died.
     host.init = Some(true);
-    let limit =
-        |name: &str, value: i64| ResourcesUlimits { name: Some(name.into()), soft: Some(value), hard: Some(value) };
-    host.ulimits = Some(vec![limit("core", 0), limit("nofile", 16384)]);
+    let limit = |name: &str, soft: i64, hard: i64| ResourcesUlimits {
+        name: Some(name.into()),
+        soft: Some(soft),
+        hard: Some(hard),
+    };
+    // A test lifts the limit of core files, which only root could if it were a hard one.
+    host.ulimits = Some(vec![limit("core", 0, -1), limit("nofile", 16384, 16384)]);
     let tree = Mount { read_only: Some(true), ..mount(&room.volume, "/build") };
     // On disk, not in memory: tests use extended attributes and measure files. It has no name, so it goes with the container.
     let temporary = Mount { source: None, ..mount("", "/tmp") };

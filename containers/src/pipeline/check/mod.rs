@@ -134,7 +134,7 @@ pub(super) fn key(options: &Options, inputs: &Inputs, asked: &CheckOptions) -> R
 fn run_key(check: &Check, phase: &Digest, asked: &CheckOptions) -> Digest {
     let Check { memory_per_shard, test_seconds, environment, programs, root, .. } = check;
     let how = (memory_per_shard, test_seconds, environment, programs, root);
-    Digest::of_json(&(phase, how, &asked.filter, asked.root, asked.serial, shard::RUNNER))
+    Digest::of_json(&(phase, how, &asked.filter, asked.root, asked.serial, shard::RUNNER, shard::ROOM))
 }
 
 /// What a run is going to do; kept, because where it is split follows from measurements that change.

@@ -111,7 +111,7 @@ fn a_cluster_of_the_sample() {
     assert_eq!(cluster.on("agent1", "dpkg --verify sample-agent libsample-1.0.0 | grep -v ' c '; true"), "");
     assert_eq!(cluster.on("agent1", "systemctl --failed --plain --no-legend"), "");
     // Nothing outside, by name or by address: 198.51.100.0/24 is for documentation (RFC 5737).
-    cluster.run(&["exec", "agent1", "--", "getent", "hosts", "deb.debian.org"]).fails(2, &[]);
+    cluster.run(&["exec", "agent1", "--", "getent", "hosts", "www.debian.org"]).fails(2, &[]);
     cluster
         .run(&["exec", "agent1", "--", "curl", "--silent", "--max-time", "2", "http://198.51.100.1/"])
         .fails(28, &[]);

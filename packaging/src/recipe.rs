@@ -15,6 +15,7 @@ use crate::cluster::Cluster;
 use crate::config::{ConfigError, read_toml};
 use crate::digest::Digest;
 use crate::root_lock::RootKind;
+use crate::source::cherry_pick::{self, CherryPick, Pick};
 use crate::target::Target;
 
 /// `recipe.toml`.
@@ -31,6 +32,9 @@ pub struct RecipeFile {
     pub homepage: String,
     /// Where upstream's source comes from.
     pub source: Source,
+    /// Later commits of upstream that are applied on the source, in order.
+    #[serde(default, rename = "cherry-pick", skip_serializing_if = "Vec::is_empty")]
+    pub cherry_picks: Vec<CherryPick>,
     /// What the build needs.
     pub build: Build,
     /// The phases, in order.
@@ -259,6 +263,15 @@ impl Recipe {
                 return invalid("source.git is empty: name at least one repository".into());
             }
         }
+        if let (Source::Directory(_), Some(pick)) = (&file.source, file.cherry_picks.first()) {
+            return invalid(format!(
+                "cherry-pick {}: a folder has no later commits; only a source with `commit` and `git` has",
+                pick.commit
+            ));
+        }
+        if let Err(message) = cherry_pick::look_over(&file.cherry_picks) {
+            return invalid(message);
+        }
         if file.phases.is_empty() {
             return invalid("there is no [[phase]]: name at least one, with its script in phases/".into());
         }
@@ -289,6 +302,11 @@ impl Recipe {
     /// The name.
     pub fn name(&self) -> &str {
         &self.file.name
+    }
+
+    /// The later commits that are to be applied on the source, in order.
+    pub fn picks(&self) -> Vec<Pick> {
+        self.file.cherry_picks.iter().filter_map(CherryPick::pick).collect()
     }
 
     /// Everything that a root is asked to have beside Essential and required packages.
@@ -348,7 +366,13 @@ impl Recipe {
                 && !skipped.iter().any(|skip| path == skip || path.starts_with(&format!("{skip}/")))
         });
         if let Some(own) = files.get_mut(FILE) {
-            own.sha256 = Digest::of_json(&RecipeFile { check: None, cluster: None, ..self.file.clone() });
+            // What is applied decides the source, and with it everything; why it is decides nothing.
+            own.sha256 = Digest::of_json(&RecipeFile {
+                check: None,
+                cluster: None,
+                cherry_picks: Vec::new(),
+                ..self.file.clone()
+            });
         }
         Ok(files)
     }
@@ -426,161 +450,5 @@ fn outside(paths: &[PathBuf]) -> Option<&PathBuf> {
 pub const MAIN_RECIPE: &str = "mesos";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder_with(recipe: &str) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("recipe.toml"), recipe).unwrap();
-        folder
-    }
-
-    const GOOD: &str = r#"
-name = "thing"
-version = "1.0"
-maintainer = "Someone <someone@example.org>"
-homepage = "https://example.org"
-[source]
-directory = "upstream"
-[build]
-depends = ["g++"]
-[[phase]]
-name = "build"
-inputs = ["patches"]
-"#;
-
-    #[test]
-    fn unknown_field_names_file_line_and_valid_names() {
-        let folder = folder_with(&GOOD.replace("depends =", "dependz ="));
-        let error = Recipe::read(folder.path()).unwrap_err().to_string();
-        for part in ["recipe.toml", "line 9", "dependz", "memory-per-job"] {
-            assert!(error.contains(part), "{part} is missing in: {error}");
-        }
-    }
-
-    #[test]
-    fn an_input_must_stay_in_the_folder() {
-        let folder = folder_with(&GOOD.replace("\"patches\"", "\"../x\""));
-        let error = Recipe::read(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("../x"), "{error}");
-    }
-
-    const CHECK: &str = r#"
-[check]
-after = "build"
-memory-per-shard = "1GiB"
-shards-per-processor = 2
-test-seconds = 60
-[[check.program]]
-name = "tests"
-path = "src/tests"
-"#;
-
-    #[test]
-    fn tests_that_cannot_be_run_are_refused() {
-        assert!(Recipe::read(folder_with(&format!("{GOOD}{CHECK}")).path()).is_ok());
-        for (right, wrong, says) in [
-            ("after = \"build\"", "after = \"make\"", "after = \"make\": name one of the phases (build)"),
-            ("path = \"src/tests\"", "path = \"/bin/sh\"", "/bin/sh is not a path below /build/work"),
-            ("test-seconds = 60", "test-seconds = 0", "1 or more"),
-            ("name = \"tests\"", "name = \"\"", "empty or used twice"),
-            ("after =", "afterr =", "shards-per-processor"),
-        ] {
-            let recipe = format!("{GOOD}{}", CHECK.replace(right, wrong));
-            let error = Recipe::read(folder_with(&recipe).path()).unwrap_err().to_string();
-            assert!(error.contains(says), "{says} is missing in: {error}");
-        }
-        let named = GOOD.replace("name = \"build\"", "name = \"check\"");
-        let error = Recipe::read(folder_with(&named).path()).unwrap_err().to_string();
-        assert!(error.contains("[check]"), "{error}");
-    }
-
-    #[test]
-    fn what_is_known_of_tests_decides_no_package() {
-        let folder = folder_with(&format!("{GOOD}{CHECK}"));
-        for file in ["phases/build", "phases/check", "patches/series", quarantine::FILE] {
-            let path = folder.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, file).unwrap();
-        }
-        let recipe = Recipe::read(folder.path()).unwrap();
-        assert_eq!(recipe.packing_inputs().unwrap().into_keys().collect::<Vec<_>>(), ["recipe.toml"]);
-        let phase = recipe.check_phase().unwrap();
-        assert_eq!(recipe.phase_inputs(&phase).unwrap().into_keys().collect::<Vec<_>>(), ["phases/check"]);
-    }
-
-    const CLUSTER: &str = r#"
-[cluster]
-depends = ["systemd-sysv", "curl"]
-[cluster.state]
-port = 5050
-path = "/state"
-agents = "/agents"
-[[cluster.role]]
-name = "master"
-nodes = "masters"
-packages = ["thing-master"]
-units = ["thing-master"]
-[[cluster.role]]
-name = "agent"
-nodes = "agents"
-packages = ["thing-agent"]
-units = ["thing-agent"]
-"#;
-
-    #[test]
-    fn what_a_cluster_is_made_of_decides_no_package() {
-        let plain = folder_with(GOOD);
-        let with = folder_with(&format!("{GOOD}{CHECK}{CLUSTER}"));
-        std::fs::create_dir(with.path().join("cluster")).unwrap();
-        std::fs::write(with.path().join("cluster/master"), "").unwrap();
-        let inputs = |folder: &Path| Recipe::read(folder).unwrap().packing_inputs().unwrap();
-        assert_eq!(inputs(plain.path()), inputs(with.path()));
-        let other = folder_with(&GOOD.replace("example.org\"\n[", "example.com\"\n["));
-        assert_ne!(inputs(plain.path()), inputs(other.path()));
-    }
-
-    #[test]
-    fn each_root_has_its_own_request_and_lock() {
-        let folder = folder_with(&format!("{GOOD}{CLUSTER}"));
-        let recipe = Recipe::read(folder.path()).unwrap();
-        let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../containers/targets");
-        let target = Target::read(&targets, &"debian-12/amd64".parse().unwrap()).unwrap();
-        assert!(recipe.request(&target, RootKind::Build).contains(&"g++".to_owned()));
-        assert_eq!(recipe.request(&target, RootKind::Node), ["curl", "systemd-sysv"]);
-        let path = |kind| recipe.lock_path(Path::new("/targets"), &target, kind);
-        assert_eq!(path(RootKind::Build), folder.path().join("debian-12-amd64.lock"));
-        assert_eq!(path(RootKind::Node), folder.path().join("debian-12-amd64.cluster.lock"));
-    }
-
-    #[test]
-    fn a_cluster_that_cannot_be_is_refused() {
-        for (right, wrong, says) in [
-            ("name = \"agent\"", "name = \"agent-1\"", "\"agent-1\": names have lower-case letters only"),
-            ("name = \"agent\"", "name = \"master\"", "used once"),
-            ("nodes = \"agents\"", "nodes = \"masters\"", "exactly one of them has nodes = \"masters\""),
-            ("nodes = \"agents\"", "nodes = \"two\"", "ensemble"),
-            ("agents = \"/agents\"", "agents = \"agents\"", "\"agents\" is not a JSON pointer"),
-            ("path = \"/state\"", "path = \"/state\"\nleads = \"/leads\"", "nodes = \"ensemble\", and only there"),
-        ] {
-            let folder = folder_with(&format!("{GOOD}{}", CLUSTER.replace(right, wrong)));
-            let error = Recipe::read(folder.path()).unwrap_err().to_string();
-            assert!(error.contains(says), "{says} is missing in: {error}");
-        }
-    }
-
-    #[test]
-    fn a_unit_file_is_read_by_packing_and_by_no_phase() {
-        let folder = folder_with(GOOD);
-        for file in ["phases/build", "patches/series", "systemd/thing.service", "upstream/main.c"] {
-            let path = folder.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, file).unwrap();
-        }
-        let recipe = Recipe::read(folder.path()).unwrap();
-        let packing: Vec<_> = recipe.packing_inputs().unwrap().into_keys().collect();
-        assert_eq!(packing, ["recipe.toml", "systemd/thing.service"]);
-        let phase: Vec<_> = recipe.phase_inputs(&recipe.file.phases[0]).unwrap().into_keys().collect();
-        assert_eq!(phase, ["patches/series", "phases/build"]);
-    }
-}
+#[path = "recipe_tests.rs"]
+mod tests;

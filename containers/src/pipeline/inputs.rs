@@ -44,7 +44,7 @@ pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Resu
     let source = source(store, options, changelog.epoch, progress)?;
     for deviation in &source.deviations {
         progress.event(Event::Warning {
-            text: format!("{} is not the file that sources.lock pins: the packages will say so", deviation.path),
+            text: format!("the source is not what the recipe asks for: {deviation}. The report will say so"),
         });
     }
     let changelog = changelog.with_suffix(&source.version_suffix);
@@ -75,7 +75,7 @@ fn source(store: &Store, options: &Options, epoch: i64, progress: &dyn Progress)
     };
     let rules = Rules { epoch, bundled, lock: &lock };
     if let Some(path) = &options.source {
-        return Ok(local(store, path, &rules)?);
+        return Ok(local(store, path, &recipe.picks(), &rules)?);
     }
     match &recipe.file.source {
         Source::Git(source) => {
@@ -83,7 +83,7 @@ fn source(store: &Store, options: &Options, epoch: i64, progress: &dyn Progress)
                 commit: source.commit.clone(),
                 tag: Some(source.tag.clone()),
                 remotes: source.git.clone(),
-                cherry_picks: Vec::new(),
+                cherry_picks: recipe.picks(),
             };
             let say = |text: &str| progress.event(Event::Note { text: text.to_owned() });
             Ok(git::pinned(store, &pin, &rules, options.network, &say)?)

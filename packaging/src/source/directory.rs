@@ -33,9 +33,9 @@ pub(super) enum Kind {
 pub(super) struct Listing {
     pub(super) entries: Vec<Entry>,
     /// Digest of what the file system says about every entry.
-    fingerprint: Digest,
+    pub(super) fingerprint: Digest,
     /// Every change is old enough that a later one must show another time stamp.
-    settled: bool,
+    pub(super) settled: bool,
 }
 
 /// Packs a folder. With nothing changed since the last time that costs one walk.

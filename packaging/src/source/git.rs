@@ -4,15 +4,14 @@
 //! packing (a new changelog entry changes the time stamps) needs no network. git checks that content
 //! belongs to a commit's id; this module checks that the id is the pinned one.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::pack::{self};
-use super::{Origin, Rules, SourceError, SourceTree, archive, directory};
+use super::cherry_pick::{self, Pick};
+use super::{Origin, Rules, SourceError, SourceTree, archive, directory, pack};
 use crate::digest::Digest;
 use crate::download::{Downloader, Network, Tried};
 use crate::store::{Store, StoreError};
@@ -27,7 +26,7 @@ pub struct GitPin {
     /// The repositories, tried in turn.
     pub remotes: Vec<String>,
     /// Later commits of the same repository to apply on it, in order.
-    pub cherry_picks: Vec<String>,
+    pub cherry_picks: Vec<Pick>,
 }
 
 /// The archive that keeps every public commit, by its id; the last resort.
@@ -111,9 +110,8 @@ fn repository(
         return Err(SourceError::Unreachable { commit: pin.commit.clone(), tried });
     }
     let stage = store.begin(KIND, &key)?;
-    let git = Git { dir: stage.path().to_owned() };
-    git.run("init", ["init", "--quiet", "--bare"].map(OsStr::new))?;
-    for commit in std::iter::once(&pin.commit).chain(&pin.cherry_picks) {
+    let git = Git::init(stage.path())?;
+    for commit in std::iter::once(&pin.commit).chain(pin.cherry_picks.iter().map(|pick| &pick.commit)) {
         fetch(&git, store, pin, commit, downloader, heritage, &mut tried, say)?;
     }
     let tree = apply(&git, store, pin)?;
@@ -170,59 +168,43 @@ fn fetch(
 /// Applies the picks and returns the id of the resulting tree.
 fn apply(git: &Git, store: &Store, pin: &GitPin) -> Result<String, SourceError> {
     if pin.cherry_picks.is_empty() {
-        return git
-            .run("read the commit", ["rev-parse", "--verify", &format!("{}^{{tree}}", pin.commit)].map(OsStr::new));
+        return git.run("read the commit", &["rev-parse", "--verify", &format!("{}^{{tree}}", pin.commit)]);
     }
     let temp = store.temp_dir()?;
     let work = temp.path().join("work");
     std::fs::create_dir(&work).map_err(StoreError::io("make the folder", &work))?;
-    let at_work = |arguments: &[&str]| {
-        let mut command = git.command();
-        command.env("GIT_WORK_TREE", &work).env("GIT_INDEX_FILE", temp.path().join("index")).current_dir(&work);
-        command.args(ISOLATED).args(["-c", "user.name=-", "-c", "user.email=-"]).args(arguments);
-        run("apply a commit", &mut command)
-    };
-    at_work(&["update-ref", "--no-deref", "HEAD", &pin.commit])?;
-    at_work(&["reset", "--quiet", "--hard", &pin.commit])?;
-    for commit in &pin.cherry_picks {
-        at_work(&["cherry-pick", "--no-commit", commit]).map_err(|error| SourceError::CherryPick {
-            commit: commit.clone(),
-            onto: pin.commit.clone(),
-            why: match error {
-                SourceError::Git { why, .. } => why,
-                other => other.to_string(),
-            },
-        })?;
-    }
-    at_work(&["write-tree"])
+    let git = git.at_work(&work, &temp.path().join("index"));
+    git.run("check out", &["update-ref", "--no-deref", "HEAD", &pin.commit])?;
+    git.run("check out", &["reset", "--quiet", "--hard", &pin.commit])?;
+    cherry_pick::apply(&git, &pin.cherry_picks, &pin.commit)?;
+    git.run("write the tree", &["write-tree"])
 }
 
 /// Writes the tree of a fetched pin into a new folder below `temp`.
 fn check_out(repository: &Path, temp: &Path) -> Result<PathBuf, SourceError> {
-    let git = Git { dir: repository.to_owned() };
     let note = repository.join("tree");
     let id = std::fs::read_to_string(&note).map_err(|source| SourceError::Read { path: note, source })?;
     let work = temp.join("tree");
     std::fs::create_dir(&work).map_err(StoreError::io("make the folder", &work))?;
-    for arguments in [&["read-tree", id.trim()][..], &["checkout-index", "--all", "--force"]] {
-        let mut command = git.command();
-        command.env("GIT_WORK_TREE", &work).env("GIT_INDEX_FILE", temp.join("index")).current_dir(&work);
-        run("check out", command.args(ISOLATED).args(arguments))?;
-    }
+    let git = Git::of(repository).at_work(&work, &temp.join("index"));
+    git.run("check out", &["read-tree", id.trim()])?;
+    git.run("check out", &["checkout-index", "--all", "--force"])?;
     Ok(work)
+}
+
+/// The repository that a folder is the work tree of.
+pub(super) fn of_folder(folder: &Path) -> Option<Git> {
+    let dir = folder.join(".git");
+    dir.exists().then(|| Git::of(&dir))
 }
 
 /// The commit that is checked out in a folder.
 pub(super) fn head_of(folder: &Path) -> Option<String> {
-    if !folder.join(".git").exists() {
-        return None;
-    }
-    let git = Git { dir: folder.join(".git") };
-    git.run("read the commit", ["rev-parse", "--verify", "HEAD"].map(OsStr::new)).ok()
+    of_folder(folder)?.run("read the commit", &["rev-parse", "--verify", "HEAD"]).ok()
 }
 
 /// No conversion of line ends or filters: a user's settings must not change the source.
-const ISOLATED: [&str; 8] = [
+const ISOLATED: [&str; 12] = [
     "-c",
     "core.autocrlf=false",
     "-c",
@@ -231,13 +213,42 @@ const ISOLATED: [&str; 8] = [
     "core.attributesFile=/dev/null",
     "-c",
     "core.hooksPath=/dev/null",
+    // What git wants to know for a commit, even for one that is not kept.
+    "-c",
+    "user.name=-",
+    "-c",
+    "user.email=-",
 ];
 
-struct Git {
+/// A repository, with a work tree and an index where it has them.
+pub(super) struct Git {
     dir: PathBuf,
+    work: Option<(PathBuf, PathBuf)>,
 }
 
 impl Git {
+    fn of(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), work: None }
+    }
+
+    /// A new one without a work tree.
+    pub(super) fn init(dir: &Path) -> Result<Self, SourceError> {
+        let git = Self::of(dir);
+        git.run("init", &["init", "--quiet", "--bare"])?;
+        Ok(git)
+    }
+
+    /// The same one with a work tree, and an index that is kept in a file elsewhere.
+    pub(super) fn at_work(&self, work: &Path, index: &Path) -> Self {
+        Self { dir: self.dir.clone(), work: Some((work.to_owned(), index.to_owned())) }
+    }
+
+    /// The same one with another index, empty at first, beside its own.
+    pub(super) fn with_index(&self, name: &str) -> Self {
+        let work = self.work.as_ref().map(|(work, index)| (work.clone(), index.with_file_name(name)));
+        Self { dir: self.dir.clone(), work }
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new("git");
         for variable in [
@@ -257,11 +268,15 @@ impl Git {
             .env("GIT_ASKPASS", "true")
             .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=15")
             .stdin(Stdio::null());
+        if let Some((work, index)) = &self.work {
+            command.env("GIT_WORK_TREE", work).env("GIT_INDEX_FILE", index).current_dir(work);
+        }
         command
     }
 
-    fn run<const N: usize>(&self, what: &str, arguments: [&OsStr; N]) -> Result<String, SourceError> {
-        run(what, self.command().args(arguments))
+    /// Runs git; `what` completes "cannot …".
+    pub(super) fn run(&self, what: &str, arguments: &[&str]) -> Result<String, SourceError> {
+        run(what, self.command().args(ISOLATED).args(arguments))
     }
 
     fn fetch(&self, remote: &str, commit: &str, depth: u32) -> Result<(), String> {
@@ -271,7 +286,7 @@ impl Git {
     /// Fetches a tag; returns the commit that it names there.
     fn fetch_tag(&self, remote: &str, tag: &str) -> Result<String, String> {
         self.fetch_ref(remote, &format!("+refs/tags/{tag}:refs/pins/tag"), 1)?;
-        self.run("read the tag", ["rev-parse", "--verify", "refs/pins/tag^{commit}"].map(OsStr::new))
+        self.run("read the tag", &["rev-parse", "--verify", "refs/pins/tag^{commit}"])
             .map_err(|error| error.to_string())
     }
 
@@ -298,11 +313,15 @@ impl Git {
                 remote,
                 refspec,
             ]);
-        match run("fetch", &mut command) {
-            Ok(_) => Ok(()),
-            Err(SourceError::Git { why, .. }) => Err(why),
-            Err(other) => Err(other.to_string()),
-        }
+        run("fetch", &mut command).map(drop).map_err(reason)
+    }
+}
+
+/// What git said, without who was asked.
+pub(super) fn reason(error: SourceError) -> String {
+    match error {
+        SourceError::Git { why, .. } => why,
+        other => other.to_string(),
     }
 }
 
@@ -417,4 +436,4 @@ impl Heritage<'_> {
 
 #[cfg(test)]
 #[path = "git_tests.rs"]
-mod tests;
+pub(super) mod tests;

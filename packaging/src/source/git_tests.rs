@@ -8,16 +8,20 @@ use crate::download::tests::quick;
 use crate::source::{Bundled, SourcesLock};
 
 /// An upstream with a tagged release and three later commits: a fix, a fix elsewhere, a conflict.
-struct Upstream {
-    place: Place,
-    path: PathBuf,
-    release: String,
-    fix: String,
-    fix2: String,
-    conflict: String,
+pub(in crate::source) struct Upstream {
+    pub(in crate::source) place: Place,
+    pub(in crate::source) path: PathBuf,
+    pub(in crate::source) release: String,
+    pub(in crate::source) fix: String,
+    pub(in crate::source) fix2: String,
+    pub(in crate::source) conflict: String,
 }
 
-fn git(path: &Path, arguments: &[&str]) -> String {
+pub(in crate::source) fn picks(commits: &[&String]) -> Vec<Pick> {
+    commits.iter().map(|commit| Pick { commit: (*commit).clone(), without: vec![] }).collect()
+}
+
+pub(in crate::source) fn git(path: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .current_dir(path)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -30,7 +34,7 @@ fn git(path: &Path, arguments: &[&str]) -> String {
 }
 
 impl Upstream {
-    fn new() -> Self {
+    pub(in crate::source) fn new() -> Self {
         let place = Place::new();
         let path = place.path("upstream");
         fs::create_dir(&path).unwrap();
@@ -116,15 +120,17 @@ fn the_pinned_commit_is_fetched_once() {
 fn later_commits_are_applied_in_order_without_what_lies_between() {
     let upstream = Upstream::new();
     let mut pin = upstream.pin();
-    pin.cherry_picks = vec![upstream.fix2.clone(), upstream.fix.clone()];
+    pin.cherry_picks = picks(&[&upstream.fix2, &upstream.fix]);
     let tree = upstream.get(&pin, Network::Online).unwrap();
     let lines = listing(&tree.tar).join("\n");
     assert!(lines.contains("line three") && lines.contains("644 new") && !lines.contains("between"), "{lines}");
     assert_ne!(tree.digest, upstream.get(&upstream.pin(), Network::Online).unwrap().digest);
 
-    pin.cherry_picks = vec![upstream.conflict.clone()];
+    pin.cherry_picks = picks(&[&upstream.conflict]);
     let error = upstream.get(&pin, Network::Online).unwrap_err().to_string();
-    assert!(error.contains(&upstream.conflict) && error.contains("cannot be applied"), "{error}");
+    for part in [upstream.conflict.as_str(), "cannot be applied", "conflicts in code", "disabled ="] {
+        assert!(error.contains(part), "{part} is missing in: {error}");
+    }
 }
 
 #[test]
@@ -134,10 +140,8 @@ fn a_server_that_gives_only_names_is_asked_for_the_tag_and_a_moved_tag_is_notice
     // points to itself.
     git(&upstream.path, &["tag", "--force", "--annotate", "-m", "1.0", "1.0", &upstream.release]);
     let old = |name: &str| {
-        let git = Git { dir: upstream.place.path(name) };
-        fs::create_dir_all(&git.dir).unwrap();
-        git.run("init", ["init", "--quiet", "--bare"].map(OsStr::new)).unwrap();
-        git.run("set", ["config", "protocol.version", "0"].map(OsStr::new)).unwrap();
+        let git = Git::init(&upstream.place.path(name)).unwrap();
+        git.run("set", &["config", "protocol.version", "0"]).unwrap();
         git
     };
     let try_fetch = |git: &Git| {
@@ -242,7 +246,10 @@ fn bundled_files_of_the_pinned_commit_are_verified() {
 #[test]
 fn a_local_work_tree_tells_its_commit() {
     let upstream = Upstream::new();
-    let tree = crate::source::local(&upstream.place.store, &upstream.path, &plain(&NONE)).unwrap();
+    let tree = crate::source::local(&upstream.place.store, &upstream.path, &[], &plain(&NONE)).unwrap();
     let head = git(&upstream.path, &["rev-parse", "HEAD"]);
-    assert_eq!(tree.origin, Origin::LocalDirectory { name: "upstream".into(), commit: Some(head) });
+    assert_eq!(
+        tree.origin,
+        Origin::LocalDirectory { name: "upstream".into(), commit: Some(head), cherry_picks: vec![] }
+    );
 }

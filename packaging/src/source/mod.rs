@@ -1,9 +1,11 @@
 //! Upstream's source: pinned, verified and turned into one normalised tar.
 //!
 //! A commit is checked out, an archive unpacked, a folder taken as it is; from there all go the same way:
-//! `directory` lists the tree and refuses what must not be in one, `pack` writes the tar.
+//! `directory` lists the tree and refuses what must not be in one, `pack` writes the tar. Between the two,
+//! `cherry_pick` applies what upstream repaired later.
 
 mod archive;
+pub mod cherry_pick;
 mod directory;
 pub mod git;
 mod pack;
@@ -13,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use self::cherry_pick::{Pick, Standing};
 use crate::config::ConfigError;
 use crate::digest::Digest;
 use crate::download::Tried;
@@ -29,14 +32,13 @@ pub struct SourceTree {
     pub origin: Origin,
     /// Normalised, uncompressed tar in the store: sorted, one time stamp, uid and gid 0, modes 644 and 755, no `.git`.
     pub tar: PathBuf,
-    /// Bundled files that are not as `sources.lock` pins them. Always empty for the pinned source,
-    /// where that is an error.
+    /// How it differs from what the recipe asks for. Always empty for the pinned source, where that is an error.
     pub deviations: Vec<Deviation>,
 }
 
 /// Where a source tree came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Origin {
     /// The pinned commit.
     Git {
@@ -47,7 +49,7 @@ pub enum Origin {
         /// The pinned repositories.
         remotes: Vec<String>,
         /// Later commits that were applied on it, in order.
-        cherry_picks: Vec<String>,
+        cherry_picks: Vec<Pick>,
     },
     /// A folder beside the recipe.
     Recipe {
@@ -67,7 +69,19 @@ pub enum Origin {
         name: String,
         /// The commit that is checked out there, if it is a git work tree.
         commit: Option<String>,
+        /// Later commits that the recipe asks for and that are in it: applied on it, or in its history already.
+        cherry_picks: Vec<Pick>,
     },
+}
+
+impl Origin {
+    /// The recipe's cherry-picks that are in the source.
+    pub fn cherry_picks(&self) -> &[Pick] {
+        match self {
+            Self::Git { cherry_picks, .. } | Self::LocalDirectory { cherry_picks, .. } => cherry_picks,
+            Self::Recipe { .. } | Self::LocalArchive { .. } => &[],
+        }
+    }
 }
 
 /// `sources.lock`.
@@ -96,24 +110,37 @@ impl SourcesLock {
     }
 }
 
-/// How a bundled file differs from its pin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Deviation {
-    /// Path in the tree.
-    pub path: String,
-    /// The pinned digest; none for a file that matches `bundled` and is not in the lock.
-    pub expected: Option<Digest>,
-    /// What is there; none where it is missing.
-    pub found: Option<Digest>,
+/// How a source differs from what the recipe asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged, rename_all = "kebab-case")]
+pub enum Deviation {
+    /// A bundled file is not as `sources.lock` pins it.
+    Bundled {
+        /// Path in the tree.
+        path: String,
+        /// The pinned digest; none for a file that matches `bundled` and is not in the lock.
+        expected: Option<Digest>,
+        /// What is there; none where it is missing.
+        found: Option<Digest>,
+    },
+    /// A cherry-pick is not in it.
+    CherryPick {
+        /// The commit.
+        commit: String,
+        /// Why not.
+        why: String,
+    },
 }
 
 impl std::fmt::Display for Deviation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (&self.expected, &self.found) {
-            (Some(expected), Some(found)) => write!(f, "{} has sha256 {found}, pinned is {expected}", self.path),
-            (Some(_), None) => write!(f, "{} is missing", self.path),
-            (None, _) => write!(f, "{} is not pinned", self.path),
+        match self {
+            Self::Bundled { path, expected: Some(expected), found: Some(found) } => {
+                write!(f, "{path} has sha256 {found}, pinned is {expected}")
+            }
+            Self::Bundled { path, expected: Some(_), found: None } => write!(f, "{path} is missing"),
+            Self::Bundled { path, expected: None, .. } => write!(f, "{path} is not pinned"),
+            Self::CherryPick { commit, why } => write!(f, "the fix {commit} is not in it: {why}"),
         }
     }
 }
@@ -188,12 +215,13 @@ pub enum SourceError {
     },
     /// A commit cannot be applied on the pinned one.
     #[error(
-        "the commit {commit} cannot be applied on {onto}: {why}. Remove it from the recipe, or carry it as a patch that was adapted"
+        "the commit {commit} cannot be applied on {onto}: {why}. Give it `disabled = \"why\"` in recipe.toml, \
+         name files that may be left out of it in `without`, or carry it as a patch that was adapted"
     )]
     CherryPick {
         /// The commit.
         commit: String,
-        /// The pinned commit.
+        /// The pinned commit, or a local source.
         onto: String,
         /// Why not.
         why: String,
@@ -225,19 +253,24 @@ impl SourceError {
     }
 }
 
-/// `--source PATH`: a local folder or archive; the version carries `+local`.
-pub fn local(store: &Store, path: &Path, rules: &Rules<'_>) -> Result<SourceTree, SourceError> {
+/// `--source PATH`: a local folder or archive; the version carries `+local`. The recipe's `picks` are applied as far
+/// as the folder is a git repository that has them.
+pub fn local(store: &Store, path: &Path, picks: &[Pick], rules: &Rules<'_>) -> Result<SourceTree, SourceError> {
     let read = |source| SourceError::Read { path: path.to_owned(), source };
     let path = &path.canonicalize().map_err(read)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let (packed, origin) = if path.is_dir() {
-        let commit = git::head_of(path);
-        (directory::pack(store, path, rules)?, Origin::LocalDirectory { name, commit })
+    let (packed, standing, origin) = if path.is_dir() {
+        let standing = Standing::of(path, picks);
+        let packed = standing.pack(store, path, rules)?;
+        let (commit, cherry_picks) = (git::head_of(path), standing.present.clone());
+        (packed, standing, Origin::LocalDirectory { name, commit, cherry_picks })
     } else {
         let (packed, sha256) = archive::pack(store, path, rules)?;
-        (packed, Origin::LocalArchive { name, sha256 })
+        (packed, Standing::none(picks, "the source is an archive"), Origin::LocalArchive { name, sha256 })
     };
-    Ok(packed.tree("+local", origin))
+    let mut tree = packed.tree("+local", origin);
+    tree.deviations.extend(standing.missing);
+    Ok(tree)
 }
 
 /// A recipe's own `directory`. Bundled files must be as `sources.lock` pins them.

@@ -136,7 +136,7 @@ pub(super) fn pack(store: &Store, root: &Path, entries: &[Entry], rules: &Rules<
     let mut deviations = Vec::new();
     for (path, expected) in &pinned {
         if found.get(*path) != Some(expected) {
-            deviations.push(Deviation {
+            deviations.push(Deviation::Bundled {
                 path: (*path).to_owned(),
                 expected: Some(*expected),
                 found: found.get(*path).copied(),
@@ -145,10 +145,10 @@ pub(super) fn pack(store: &Store, root: &Path, entries: &[Entry], rules: &Rules<
     }
     for (path, digest) in &found {
         if !pinned.contains_key(path.as_str()) {
-            deviations.push(Deviation { path: path.clone(), expected: None, found: Some(*digest) });
+            deviations.push(Deviation::Bundled { path: path.clone(), expected: None, found: Some(*digest) });
         }
     }
-    deviations.sort_by(|a, b| a.path.cmp(&b.path));
+    deviations.sort();
     Ok(Packed { digest: blob.digest, tar: blob.path, deviations })
 }
 

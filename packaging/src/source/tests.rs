@@ -77,13 +77,13 @@ const LISTING: [&str; 8] = [
 fn a_folder_becomes_a_normalised_tar() {
     let place = Place::new();
     let tree = place.tree("tree");
-    let source = local(&place.store, &tree, &plain(&NONE)).unwrap();
+    let source = local(&place.store, &tree, &[], &plain(&NONE)).unwrap();
     assert_eq!(listing(&source.tar), LISTING);
     assert_eq!(source.version_suffix, "+local");
-    assert_eq!(source.origin, Origin::LocalDirectory { name: "tree".into(), commit: None });
+    assert_eq!(source.origin, Origin::LocalDirectory { name: "tree".into(), commit: None, cherry_picks: vec![] });
     assert_eq!(Digest::of_file(&source.tar).unwrap(), source.digest);
     // Another folder with the same content is the same source.
-    assert_eq!(local(&place.store, &place.tree("other"), &plain(&NONE)).unwrap().digest, source.digest);
+    assert_eq!(local(&place.store, &place.tree("other"), &[], &plain(&NONE)).unwrap().digest, source.digest);
 
     let recipe = recipe_directory(&place.store, &place.path(""), Path::new("tree"), &plain(&NONE)).unwrap();
     assert_eq!((recipe.digest, recipe.version_suffix.as_str()), (source.digest, ""));
@@ -95,11 +95,11 @@ fn an_unchanged_folder_is_not_read_again_and_every_change_is_seen() {
     let place = Place::new();
     let tree = place.tree("tree");
     std::thread::sleep(Duration::from_millis(150));
-    let first = local(&place.store, &tree, &plain(&NONE)).unwrap();
+    let first = local(&place.store, &tree, &[], &plain(&NONE)).unwrap();
     // What is remembered is used: a file that cannot be opened any more is not noticed. (Root can open
     // everything, so the tar is looked at instead: it is not written anew.)
     let written = fs::metadata(&first.tar).unwrap();
-    let again = local(&place.store, &tree, &plain(&NONE)).unwrap();
+    let again = local(&place.store, &tree, &[], &plain(&NONE)).unwrap();
     assert_eq!(again, first);
     let ino = |metadata: fs::Metadata| std::os::unix::fs::MetadataExt::ino(&metadata);
     assert_eq!(ino(fs::metadata(&again.tar).unwrap()), ino(written));
@@ -109,13 +109,13 @@ fn an_unchanged_folder_is_not_read_again_and_every_change_is_seen() {
     let before = fs::metadata(&file).unwrap().modified().unwrap();
     fs::write(&file, "int mein;\n").unwrap();
     fs::File::open(&file).unwrap().set_modified(before).unwrap();
-    let changed = local(&place.store, &tree, &plain(&NONE)).unwrap();
+    let changed = local(&place.store, &tree, &[], &plain(&NONE)).unwrap();
     assert_ne!(changed.digest, first.digest);
     fs::remove_file(tree.join("src/deep/link.c")).unwrap();
-    assert_ne!(local(&place.store, &tree, &plain(&NONE)).unwrap().digest, changed.digest);
+    assert_ne!(local(&place.store, &tree, &[], &plain(&NONE)).unwrap().digest, changed.digest);
     // A lost tar is made again.
     fs::remove_file(&first.tar).unwrap();
-    let lost = local(&place.store, &place.tree("third"), &plain(&NONE)).unwrap();
+    let lost = local(&place.store, &place.tree("third"), &[], &plain(&NONE)).unwrap();
     assert_eq!(lost.digest, first.digest);
 }
 
@@ -125,7 +125,7 @@ fn a_change_right_after_a_run_is_seen_in_a_busy_loop() {
     let tree = place.tree("tree");
     for i in 0..40 {
         fs::write(tree.join("src/main.c"), format!("int {i:04};\n")).unwrap();
-        let source = local(&place.store, &tree, &plain(&NONE)).unwrap();
+        let source = local(&place.store, &tree, &[], &plain(&NONE)).unwrap();
         assert!(listing(&source.tar)[7].contains(&format!("{i:04}")), "change {i} was missed");
     }
 }
@@ -136,7 +136,7 @@ fn what_must_not_be_in_a_tree_is_refused_by_name() {
         let place = Place::new();
         let tree = place.tree("tree");
         make(&tree);
-        let error = local(&place.store, &tree, &plain(&NONE)).unwrap_err();
+        let error = local(&place.store, &tree, &[], &plain(&NONE)).unwrap_err();
         let text = error.to_string();
         for part in [entry, why, "tree"] {
             assert!(text.contains(part), "{part} is missing in: {text}");
@@ -173,7 +173,7 @@ fn harmless_links_are_kept() {
     {
         symlink(to, tree.join(name)).unwrap();
     }
-    let source = local(&place.store, &tree, &plain(&NONE)).unwrap();
+    let source = local(&place.store, &tree, &[], &plain(&NONE)).unwrap();
     assert_eq!(listing(&source.tar).iter().filter(|line| line.contains(" -> ")).count(), 5);
 }
 
@@ -220,7 +220,7 @@ fn an_unsafe_archive_is_refused_by_the_name_of_its_entry() {
         let place = Place::new();
         let path = place.path("evil.tar");
         fs::write(&path, raw_tar(&entries)).unwrap();
-        let error = local(&place.store, &path, &plain(&NONE)).unwrap_err().to_string();
+        let error = local(&place.store, &path, &[], &plain(&NONE)).unwrap_err().to_string();
         for part in [name, why, "evil.tar"] {
             assert!(error.contains(part), "{part} is missing in: {error}");
         }
@@ -238,7 +238,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn archives_of_every_kind_give_the_same_source_as_the_folder() {
     let place = Place::new();
     let tree = place.tree("tree");
-    let expected = local(&place.store, &tree, &plain(&NONE)).unwrap();
+    let expected = local(&place.store, &tree, &[], &plain(&NONE)).unwrap();
     let mut builder = tar::Builder::new(Vec::new());
     builder.follow_symlinks(false);
     builder.append_dir_all("mesos-1.7.2", &tree).unwrap();
@@ -253,12 +253,12 @@ fn archives_of_every_kind_give_the_same_source_as_the_folder() {
     ] {
         let path = place.path(name);
         fs::write(&path, &content).unwrap();
-        let source = local(&place.store, &path, &plain(&NONE)).unwrap();
+        let source = local(&place.store, &path, &[], &plain(&NONE)).unwrap();
         assert_eq!(source.digest, expected.digest, "{name}");
         assert_eq!(source.origin, Origin::LocalArchive { name: name.into(), sha256: Digest::of(&content) });
         // Damaged: cut off in the middle.
         fs::write(&path, &content[..content.len() / 2]).unwrap();
-        let error = local(&place.store, &path, &plain(&NONE)).unwrap_err().to_string();
+        let error = local(&place.store, &path, &[], &plain(&NONE)).unwrap_err().to_string();
         assert!(error.contains("damaged or cut off") && error.contains(name), "{error}");
     }
     for (content, why) in [
@@ -269,10 +269,10 @@ fn archives_of_every_kind_give_the_same_source_as_the_folder() {
     ] {
         let path = place.path("y");
         fs::write(&path, content).unwrap();
-        let error = local(&place.store, &path, &plain(&NONE)).unwrap_err().to_string();
+        let error = local(&place.store, &path, &[], &plain(&NONE)).unwrap_err().to_string();
         assert!(error.contains(why) && error.contains(".tar.xz"), "{error}");
     }
-    let error = local(&place.store, &place.path("none"), &plain(&NONE)).unwrap_err().to_string();
+    let error = local(&place.store, &place.path("none"), &[], &plain(&NONE)).unwrap_err().to_string();
     assert!(error.contains("none"), "{error}");
 }
 
@@ -287,7 +287,7 @@ fn bundled_files_are_checked_strictly_for_pinned_sources_and_reported_for_local_
     let rules = Rules { epoch: 1_700_000_000, bundled: &bundled, lock: &lock };
     for _ in 0..2 {
         // The second time from what is remembered.
-        let source = local(&place.store, &tree, &rules).unwrap();
+        let source = local(&place.store, &tree, &[], &rules).unwrap();
         let texts: Vec<String> = source.deviations.iter().map(ToString::to_string).collect();
         assert_eq!(
             texts,
@@ -303,9 +303,9 @@ fn bundled_files_are_checked_strictly_for_pinned_sources_and_reported_for_local_
     }
     let lock = SourcesLock { bundled: vec![pin("3rdparty/zlib.tar.gz", "zlib"), pin("3rdparty/new.tar.gz", "new")] };
     let rules = Rules { lock: &lock, ..rules };
-    assert_eq!(local(&place.store, &tree, &rules).unwrap().deviations, []);
+    assert_eq!(local(&place.store, &tree, &[], &rules).unwrap().deviations, []);
     let bundled = ["a{".to_owned()];
-    let error = local(&place.store, &tree, &Rules { bundled: &bundled, ..rules }).unwrap_err().to_string();
+    let error = local(&place.store, &tree, &[], &Rules { bundled: &bundled, ..rules }).unwrap_err().to_string();
     assert!(error.contains("'a{'"), "{error}");
 }
 
@@ -334,7 +334,7 @@ fn a_real_tree() {
     let place = Place::new();
     for _ in 0..2 {
         let start = std::time::Instant::now();
-        let source = local(&place.store, &path, &plain(&NONE)).unwrap();
+        let source = local(&place.store, &path, &[], &plain(&NONE)).unwrap();
         let size = fs::metadata(&source.tar).unwrap().len();
         eprintln!("{:?}: {size} bytes, {:?}", start.elapsed(), source.digest);
     }

@@ -1,6 +1,7 @@
 //! The container engine, the build root, hermetic phases, and clusters of what was built. The only async code.
 
 pub mod build_root;
+pub mod circumstances;
 pub mod cleanup;
 pub mod cluster;
 mod container;

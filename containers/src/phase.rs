@@ -11,11 +11,12 @@ use futures_util::StreamExt;
 use packaging::bytes::ByteSize;
 use serde::{Deserialize, Serialize};
 
+use crate::circumstances::Circumstances;
 use crate::container::{Container, isolated, mount};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::log::Log;
-use crate::transfer::{BUILDER, Upload, get, get_with, put};
+use crate::transfer::{Upload, get, get_with, put};
 use crate::usage::{Report, in_use};
 
 const DRIVER: &str = include_str!("../assets/run-phase.sh");
@@ -50,6 +51,8 @@ pub struct PhaseSpec {
     pub pids_limit: i64,
     /// Processors; none means all.
     pub cpus: Option<f64>,
+    /// What differs from the usual, for a rebuild.
+    pub circumstances: Circumstances,
     /// Longest time to run; none means no limit.
     pub timeout: Option<Duration>,
     /// Labels of the container, beside the run's.
@@ -215,8 +218,11 @@ async fn attempt(
 ) -> Result<Attempt, Error> {
     let script = format!("/build/phase/{}", spec.name);
     let environment = environment(spec, jobs);
-    let container = Container::create(engine, "phase", body(engine, spec, &script, &environment)).await?;
-    put(engine, &container, "/build", uploads(spec, &script, &environment), BUILDER).await?;
+    let (run, more) = spec.circumstances.wrap(&script);
+    let mut uploads = uploads(spec, &script, &environment);
+    uploads.extend(more);
+    let container = Container::create(engine, "phase", body(engine, spec, &run, &environment)).await?;
+    put(engine, &container, "/build", uploads, spec.circumstances.user()).await?;
 
     let mut done = Attempt::default();
     let mut output = container.start(&spec.name).await?;
@@ -335,6 +341,7 @@ fn environment(spec: &PhaseSpec, jobs: u32) -> BTreeMap<String, String> {
     if spec.cache_volume.is_none() {
         default("CCACHE_DISABLE", "1");
     }
+    spec.circumstances.change(&mut all);
     // These follow from the limits and can be no others.
     all.insert("JOBS".into(), jobs.to_string());
     all.insert("MEMORY_BYTES".into(), spec.memory_bytes.to_string());
@@ -382,13 +389,16 @@ fn body(
     let mut command = vec!["-i".to_owned()];
     command.extend(environment.iter().map(|(key, value)| format!("{key}={value}")));
     command.extend(["/bin/sh", "/build/bin/run-phase.sh", script, REPORT].map(str::to_owned));
+    let user = spec.circumstances.user();
+    let (hostname, domain) = spec.circumstances.host();
     ContainerCreateBody {
         image: Some(spec.image.clone()),
         entrypoint: Some(vec!["/usr/bin/env".into()]),
         cmd: Some(command),
-        user: Some(format!("{BUILDER}:{BUILDER}")),
+        user: Some(format!("{user}:{user}")),
         working_dir: Some("/build".into()),
-        hostname: Some("build".into()),
+        hostname: Some(hostname.into()),
+        domainname: domain.map(str::to_owned),
         labels: Some(spec.labels.clone().into_iter().collect()),
         host_config: Some(host),
         ..ContainerCreateBody::default()

@@ -24,6 +24,13 @@ pub struct Member {
     pub size: u64,
 }
 
+impl Member {
+    /// Everything of it in the file: its header, its bytes, and the byte that pads them to an even number.
+    pub fn whole(&self) -> std::ops::Range<u64> {
+        self.offset - HEADER as u64..self.offset + self.size + self.size % 2
+    }
+}
+
 /// The members of a .deb.
 #[derive(Clone, Debug)]
 pub struct DebFile {

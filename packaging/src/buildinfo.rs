@@ -6,8 +6,22 @@ use std::path::Path;
 use crate::changelog::Changelog;
 use crate::changes::{architectures, names};
 use crate::deb::BinaryPackage;
+use crate::digest::Digest;
 use crate::root_lock::RootLock;
 use crate::sums::{Checksums, SumsError};
+use crate::target::TargetName;
+
+/// The field with the digest of the plan. Fields that Debian's tools do not know are kept and ignored by them.
+pub const PLAN_FIELD: &str = "Plan-Sha256";
+
+/// The field with the target.
+pub const TARGET_FIELD: &str = "Plan-Target";
+
+/// Name of the file beside a `.buildinfo` that has the plan: `NAME_VERSION_ARCHITECTURE.plan.json`. Its sha256 is the
+/// plan digest.
+pub fn plan_file(buildinfo: &Path) -> String {
+    format!("{}.plan.json", buildinfo.file_stem().unwrap_or_default().to_string_lossy())
+}
 
 /// What is written into a `.buildinfo`, beside the packages.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +38,10 @@ pub struct BuildInfo<'a> {
     pub environment: &'a BTreeMap<String, String>,
     /// Where the source was built: `/build/source`.
     pub build_path: &'a str,
+    /// The plan digest.
+    pub plan: Digest,
+    /// What was built for.
+    pub target: &'a TargetName,
 }
 
 /// Variables that dpkg-genbuildinfo(1) writes, as far as a phase has them. The others are paths or figures of the
@@ -47,7 +65,7 @@ const VARIABLES: [&str; 12] = [
 ///
 /// The build date is the changelog's: the real one would make every `.buildinfo` differ.
 pub fn text(info: &BuildInfo<'_>, packages: &[BinaryPackage], folder: &Path) -> Result<String, SumsError> {
-    let BuildInfo { changelog, architecture, vendor, build_path, .. } = info;
+    let BuildInfo { changelog, architecture, vendor, build_path, plan, target, .. } = info;
     let (mut md5, mut sha1, mut sha256) = (String::new(), String::new(), String::new());
     for package in packages {
         let sums = Checksums::of_file(&folder.join(&package.file))?;
@@ -67,7 +85,8 @@ pub fn text(info: &BuildInfo<'_>, packages: &[BinaryPackage], folder: &Path) -> 
     Ok(format!(
         "Format: 1.0\nSource: {}\nBinary: {}\nArchitecture: {}\nVersion: {}\nChecksums-Md5:{md5}\nChecksums-Sha1:{sha1}\n\
          Checksums-Sha256:{sha256}\nBuild-Origin: {vendor}\nBuild-Architecture: {architecture}\nBuild-Date: {}\n\
-         Build-Path: {build_path}\nInstalled-Build-Depends:{}\nEnvironment:{environment}\n",
+         Build-Path: {build_path}\nInstalled-Build-Depends:{}\nEnvironment:{environment}\n\
+         {PLAN_FIELD}: {plan}\n{TARGET_FIELD}: {target}\n",
         changelog.source,
         names(packages),
         architectures(packages),

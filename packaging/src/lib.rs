@@ -22,6 +22,8 @@ pub mod gpg;
 pub mod manifest;
 pub mod plan;
 pub mod progress;
+pub mod proof;
+pub mod rebuild;
 pub mod recipe;
 pub mod root_lock;
 pub mod signer;

@@ -149,7 +149,12 @@ impl Plan {
 
     /// The plan digest.
     pub fn digest(&self) -> Digest {
-        Digest::of_json(self)
+        Digest::of(self.to_json())
+    }
+
+    /// The plan as JSON, in the very bytes that the digest is of: `sha256sum` of such a file is the plan digest.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain data serialises to JSON")
     }
 
     /// The key of the staged tree: the last phase's.

@@ -1,7 +1,7 @@
 //! What somebody who has only the public key can check of a `dist` folder, offline, with gpgv(1): that nothing in it
 //! was changed, added or left out since it was signed, and what the tests said of exactly these packages.
 
-mod gpgv;
+pub(crate) mod gpgv;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -101,8 +101,16 @@ pub enum VerifyError {
         /// The file.
         path: PathBuf,
     },
-    /// The statement on the tests is signed, and cannot be read.
-    #[error("{}: expected an in-toto statement with a test result, found: {found}. {NEXT}", path.display())]
+    /// A signed statement cannot be taken out of its envelope.
+    #[error("{}: expected a DSSE envelope with one in-toto statement and one signature, found {found}. {NEXT}", path.display())]
+    Envelope {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
+    },
+    /// A statement is signed, and cannot be read.
+    #[error("{}: expected an in-toto statement of the kind that the file's name says, found: {found}. {NEXT}", path.display())]
     Statement {
         /// The file.
         path: PathBuf,

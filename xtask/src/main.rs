@@ -37,6 +37,8 @@ enum Command {
     Cluster(commands::cluster::Command),
     /// Check a folder of packages offline: digests, signatures, and what the tests said
     Verify(commands::verify::Arguments),
+    /// Build again what was published, under other circumstances, and compare
+    Rebuild(commands::rebuild::Arguments),
     /// Run the project's whole test suite
     Test(commands::test::Arguments),
     /// Say what was found on this machine and what is missing
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Lock(arguments) => commands::lock::run(arguments),
         Command::Cluster(command) => return commands::cluster::run(command),
         Command::Verify(arguments) => commands::verify::run(arguments),
+        Command::Rebuild(arguments) => commands::rebuild::run(arguments),
         Command::Test(arguments) => commands::test::run(arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Clean(arguments) => commands::clean::run(arguments),

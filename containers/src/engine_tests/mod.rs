@@ -127,6 +127,7 @@ impl Bench {
 
     pub(super) fn spec(&self, script: &str) -> PhaseSpec {
         PhaseSpec {
+            circumstances: Default::default(),
             name: "trial".into(),
             image: self.image.into(),
             volume: self.volume.clone(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use packaging::bytes::ByteSize;
 use packaging::digest::Digest;
 use packaging::plan::PlannedPhase;
 use packaging::progress::{Event, Progress};
@@ -13,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{BuildOptions, Error, Inputs, Options, Stage, copy, keep_log, read_json, write_json};
 use crate::build_root::BuildRoot;
+use crate::circumstances::{Aspect, Circumstances};
 use crate::engine::Engine;
+use crate::once::run_once_with_volumes;
 use crate::phase::{self, PhaseEvent, PhaseRecord, PhaseSpec};
 use crate::transfer::{self, Content, Upload};
 use crate::{usage, volume};
@@ -84,13 +87,42 @@ impl Builder<'_> {
             }
         }
         if first < phases.len() {
-            let budget = Budget::of(engine, self.options, self.build, progress).await?;
+            let budget = Budget::of(engine, self.options, self.build).await?;
+            budget.tell(self.build, progress);
             let runner = Runner { builder: self, budget };
             for i in first..phases.len() {
                 runner.run(phases[i], i.checked_sub(1).map(|before| phases[before])).await?;
             }
         }
         Ok(volume_name(store, inputs, phases[phases.len() - 1]))
+    }
+
+    /// Whether the compiler cache is used: a varied build compiles everything itself.
+    pub fn uses_compiler_cache(&self) -> bool {
+        self.build.compiler_cache && !self.build.circumstances.varies(Aspect::Cache)
+    }
+
+    /// The variables of a phase.
+    pub fn environment(&self, phase: &PlannedPhase) -> BTreeMap<String, String> {
+        let mut environment = phase.environment.clone();
+        environment.insert("CCACHE_DIR".into(), "/ccache".into());
+        // The compiler is part of the volume's name; its time stamp says nothing.
+        environment.insert("CCACHE_COMPILERCHECK".into(), "content".into());
+        environment.insert("CCACHE_MAXSIZE".into(), "10G".into());
+        if !self.uses_compiler_cache() {
+            environment.insert("CCACHE_DISABLE".into(), "1".into());
+        }
+        environment
+    }
+
+    /// The volume of the compiler cache, where it is used.
+    pub async fn cache_volume(&self) -> Result<Option<String>, crate::Error> {
+        if !self.uses_compiler_cache() {
+            return Ok(None);
+        }
+        let name = format!("mesos-packages-ccache-{}", self.root.digest.short());
+        volume::create(self.engine, &name, "ccache", &self.root.digest.to_string()).await?;
+        Ok(Some(name))
     }
 
     /// Keeps the volumes of this plan but the last (the staged tree is kept in the store), and that of the
@@ -126,33 +158,57 @@ fn volume_prefix(store: &Store, inputs: &Inputs) -> String {
     format!("mesos-packages-{}-{}-", store.id(), inputs.plan.recipe)
 }
 
+/// Gives a new volume to whoever works in it, if that is not the user whom the image gives it to.
+pub async fn own(
+    engine: &Engine,
+    image: &str,
+    volume: &str,
+    circumstances: &Circumstances,
+) -> Result<(), crate::Error> {
+    if !circumstances.varies(Aspect::User) {
+        return Ok(());
+    }
+    // The engine gives a volume that is still empty to the image's user again, so something has to be in it.
+    let script = format!("mkdir /build/out && chown {user}:{user} /build /build/out", user = circumstances.user());
+    let volumes = [(volume, "/build")];
+    let output = run_once_with_volumes(engine, image, script.as_bytes(), &[], &BTreeMap::new(), true, &volumes).await?;
+    if output.exit != 0 {
+        return Err(crate::Error::Engine {
+            doing: format!("giving the volume {volume} to another user"),
+            why: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        });
+    }
+    Ok(())
+}
+
 /// Memory and jobs of a run.
-struct Budget {
-    memory: u64,
-    jobs: u32,
+pub struct Budget {
+    pub memory: u64,
+    pub jobs: u32,
+    per_job: ByteSize,
+    cpus: u32,
 }
 
 impl Budget {
-    async fn of(
-        engine: &Engine,
-        options: &Options,
-        build: &BuildOptions,
-        progress: &dyn Progress,
-    ) -> Result<Self, Error> {
+    pub async fn of(engine: &Engine, options: &Options, build: &BuildOptions) -> Result<Self, Error> {
         let info = engine.info().await?;
         let memory = build.memory.map_or_else(|| usage::budget(&info), |size| size.0);
         let per_job = options.recipe.file.build.memory_per_job;
         let jobs = build.jobs.unwrap_or_else(|| usage::jobs(&info, memory, per_job.0)).max(1);
+        let (memory, jobs) = (build.circumstances.memory(memory), build.circumstances.jobs(jobs));
+        Ok(Self { memory, jobs, per_job, cpus: info.cpus })
+    }
+
+    fn tell(&self, build: &BuildOptions, progress: &dyn Progress) {
+        let Self { memory, jobs, per_job, cpus } = *self;
         let why = if build.memory.is_some() { "as asked for" } else { "what the host can spare" };
         progress.event(Event::Note {
             text: format!(
-                "memory budget {} ({why}), {jobs} job{} at {per_job} each, {} processors",
-                packaging::bytes::ByteSize(memory),
+                "memory budget {} ({why}), {jobs} job{} at {per_job} each, {cpus} processors",
+                ByteSize(memory),
                 if jobs == 1 { "" } else { "s" },
-                info.cpus
             ),
         });
-        Ok(Self { memory, jobs })
     }
 }
 
@@ -164,6 +220,7 @@ struct Runner<'a> {
 impl Runner<'_> {
     async fn run(&self, phase: &PlannedPhase, previous: Option<&PlannedPhase>) -> Result<(), Error> {
         let Builder { engine, store, inputs, root, progress, .. } = *self.builder;
+        let circumstances = &self.builder.build.circumstances;
         let name = volume_name(store, inputs, phase);
         let stage = Stage::start(progress, format!("phase {}", phase.name));
         // A result without its volume (somebody pruned the engine) is none.
@@ -171,10 +228,12 @@ impl Runner<'_> {
         let mut uploads = self.uploads(phase)?;
         if let Some(previous) = previous {
             let previous = volume_name(store, inputs, previous);
-            copy::copy(engine, &root.image, &previous, &name, VOLUME_KIND, &phase.key).await?;
+            let foreign = circumstances.varies(Aspect::User);
+            copy::copy(engine, &root.image, &previous, &name, VOLUME_KIND, &phase.key, foreign).await?;
         } else {
             volume::remove(engine, &name).await?;
             volume::create(engine, &name, VOLUME_KIND, &phase.key.to_string()).await?;
+            own(engine, &root.image, &name, circumstances).await?;
             uploads.push(Upload {
                 path: "/build/source".into(),
                 content: Content::Tar(inputs.source.tar.clone()),
@@ -235,7 +294,7 @@ impl Runner<'_> {
         log: &Path,
         folder: &Path,
     ) -> Result<PhaseRecord, crate::Error> {
-        let cache_volume = self.cache_volume().await?;
+        let cache_volume = self.builder.cache_volume().await?;
         let spec = PhaseSpec {
             name: phase.name.clone(),
             image: self.builder.root.image.clone(),
@@ -243,11 +302,12 @@ impl Runner<'_> {
             cache_volume,
             script,
             uploads,
-            env: self.environment(phase),
+            env: self.builder.environment(phase),
             memory_bytes: self.budget.memory,
             jobs: self.budget.jobs,
             pids_limit: 4096,
             cpus: None,
+            circumstances: self.builder.build.circumstances.clone(),
             timeout: None,
             labels: BTreeMap::new(),
             log: log.to_owned(),
@@ -297,27 +357,6 @@ impl Runner<'_> {
         let plan = &self.builder.inputs.plan;
         let name = format!("{}-{}-{}.json", plan.recipe, plan.target.name.file_stem(), phase.name);
         self.builder.store.root().join("history").join(name)
-    }
-
-    fn environment(&self, phase: &PlannedPhase) -> BTreeMap<String, String> {
-        let mut environment = phase.environment.clone();
-        environment.insert("CCACHE_DIR".into(), "/ccache".into());
-        // The compiler is part of the volume's name; its time stamp says nothing.
-        environment.insert("CCACHE_COMPILERCHECK".into(), "content".into());
-        environment.insert("CCACHE_MAXSIZE".into(), "10G".into());
-        if !self.builder.build.compiler_cache {
-            environment.insert("CCACHE_DISABLE".into(), "1".into());
-        }
-        environment
-    }
-
-    async fn cache_volume(&self) -> Result<Option<String>, crate::Error> {
-        if !self.builder.build.compiler_cache {
-            return Ok(None);
-        }
-        let name = format!("mesos-packages-ccache-{}", self.builder.root.digest.short());
-        volume::create(self.builder.engine, &name, "ccache", &self.builder.root.digest.to_string()).await?;
-        Ok(Some(name))
     }
 
     /// The error of a script that failed, with what helps to understand it.

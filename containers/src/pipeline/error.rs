@@ -114,6 +114,44 @@ pub enum Error {
         /// The recipe.
         recipe: String,
     },
+    /// What was published cannot be rebuilt.
+    #[error(transparent)]
+    Rebuild(#[from] packaging::rebuild::RebuildError),
+    /// A rebuilder's statement.
+    #[error(transparent)]
+    Attest(#[from] packaging::proof::attestation::AttestError),
+    /// This checkout builds something else than what was published.
+    #[error(
+        "the packages were built from the plan {recorded}, and this checkout leads to the plan {here}: nothing can be said about them from here. \
+         Check out the commit that they were built from. The plans differ in:{differences}",
+        recorded = recorded.short(), here = here.short()
+    )]
+    OtherPlan {
+        /// The plan digest of the packages.
+        recorded: packaging::digest::Digest,
+        /// The plan digest here.
+        here: packaging::digest::Digest,
+        /// Where they differ, one a line.
+        differences: String,
+    },
+    /// A variation was asked for that does not act on this host.
+    #[error(
+        "{aspect} was asked to vary, and a phase sees the same as usual: this host or build root does not allow it. Leave it out with --vary -{aspect}"
+    )]
+    NotVaried {
+        /// What was to vary.
+        aspect: crate::circumstances::Aspect,
+    },
+    /// The rebuild made other packages.
+    #[error("{different} of {all} packages are not the same bytes: see {folder}", folder = folder.display())]
+    Differs {
+        /// Packages that are not the same.
+        different: usize,
+        /// Packages that were compared.
+        all: usize,
+        /// Where the report is.
+        folder: PathBuf,
+    },
     /// apt could not solve the dependencies.
     #[error("apt cannot solve the dependencies of the {what} of {recipe} for {target}:\n{output}\nCorrect {field}")]
     Solve {
@@ -155,6 +193,8 @@ impl Error {
         match self {
             Self::Containers(crate::Error::NoEngine { .. }) | Self::EngineNeeded => 4,
             Self::Containers(crate::Error::Verification { .. }) => 3,
+            Self::Differs { .. } => 3,
+            Self::Rebuild(error) => verification(error),
             Self::Store(error) => verification(error),
             Self::Source(error) => verification(error),
             Self::Debian(error) => verification(error),

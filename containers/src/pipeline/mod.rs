@@ -14,6 +14,7 @@ mod error;
 mod inputs;
 mod pack;
 mod publish;
+pub mod rebuild;
 mod report;
 mod root;
 
@@ -40,6 +41,7 @@ pub use publish::Published;
 pub use report::{PackageReport, PhaseReport, Report};
 pub use root::{build_root, fetch_debs, lock, node_root};
 
+use crate::circumstances::Circumstances;
 use crate::engine::Engine;
 
 /// What is asked for.
@@ -77,6 +79,8 @@ pub struct BuildOptions {
     pub jobs: Option<u32>,
     /// Whether the compiler cache is used.
     pub compiler_cache: bool,
+    /// What differs from the usual, for a rebuild.
+    pub circumstances: Circumstances,
     /// Where the packages go.
     pub dist: PathBuf,
     /// The key.
@@ -120,7 +124,7 @@ pub async fn package(
         (None, None) => return Err(Error::EngineNeeded),
         (None, Some(builder)) => {
             let staged = builder.staged_tree().await?;
-            pack::pack(builder.engine, store, options, &inputs, builder.root, &staged, progress).await?
+            pack::pack(builder, &staged).await?
         }
     };
     let checked = match (check_options, &builder) {

@@ -6,15 +6,14 @@ use std::path::PathBuf;
 use packaging::deb::{self, BinaryPackage, Packing, Step};
 use packaging::digest::Digest;
 use packaging::manifest;
-use packaging::progress::{Event, Progress};
+use packaging::progress::Event;
 use packaging::recipe::{Input, Recipe};
 use packaging::split::{self, Split};
 use packaging::staged::StagedTree;
 use packaging::store::Store;
 
-use super::{Error, Inputs, Options, Stage, keep_log, read_json, write_json};
-use crate::build_root::BuildRoot;
-use crate::engine::Engine;
+use super::build::{Builder, own};
+use super::{Error, Inputs, Stage, keep_log, read_json, write_json};
 use crate::phase::{self, PhaseEvent, PhaseSpec};
 use crate::transfer::{self, Content, Upload};
 use crate::volume;
@@ -46,15 +45,8 @@ pub fn packed(store: &Store, inputs: &Inputs) -> Result<Option<Packages>, Error>
 }
 
 /// Splits and packs.
-pub async fn pack(
-    engine: &Engine,
-    store: &Store,
-    options: &Options,
-    inputs: &Inputs,
-    root: &BuildRoot,
-    staged: &StagedTree,
-    progress: &dyn Progress,
-) -> Result<Packages, Error> {
+pub async fn pack(builder: &Builder<'_>, staged: &StagedTree) -> Result<Packages, Error> {
+    let Builder { store, options, inputs, root, progress, .. } = *builder;
     let manifest = manifest::read(&options.recipe.folder)?;
     let split_inputs = tokio::task::block_in_place(|| split::inputs(&manifest, &staged.folder))?;
     let names: BTreeMap<&str, Digest> =
@@ -65,7 +57,7 @@ pub async fn pack(
             progress.event(Event::StageCached { stage: "split".into(), key: split_key.to_string() });
             folder
         }
-        None => run_split(engine, store, inputs, root, staged, &split_inputs, &split_key, progress).await?,
+        None => run_split(builder, staged, &split_inputs, &split_key).await?,
     };
     let stage = Stage::start(progress, "packages");
     let key = key(inputs);
@@ -99,21 +91,19 @@ fn check_unchanged(recipe: &Recipe, planned: &BTreeMap<String, Input>) -> Result
     }
 }
 
-#[allow(clippy::too_many_arguments)] // Everything here is an input of this one stage.
 async fn run_split(
-    engine: &Engine,
-    store: &Store,
-    inputs: &Inputs,
-    root: &BuildRoot,
+    builder: &Builder<'_>,
     staged: &StagedTree,
     split_inputs: &[split::Input],
     key: &Digest,
-    progress: &dyn Progress,
 ) -> Result<PathBuf, Error> {
+    let Builder { engine, store, inputs, root, progress, .. } = *builder;
+    let circumstances = &builder.build.circumstances;
     let stage = Stage::start(progress, "phase split");
     let volume = format!("mesos-packages-{}-{}-split-{}", store.id(), inputs.plan.recipe, key.short());
     volume::remove(engine, &volume).await?;
     volume::create(engine, &volume, "split", &key.to_string()).await?;
+    own(engine, &root.image, &volume, circumstances).await?;
     let writer = store.begin("split", key)?;
     let mut uploads =
         vec![Upload { path: "/build/stage".into(), content: Content::Directory(staged.folder.clone()), mode: 0o755 }];
@@ -131,10 +121,11 @@ async fn run_split(
         script: format!("exec sh {}/split.sh\n", split::INPUT_FOLDER).into_bytes(),
         uploads,
         env: inputs.plan.phases[0].environment.clone(),
-        memory_bytes: SPLIT_MEMORY,
-        jobs: 1,
+        memory_bytes: circumstances.memory(SPLIT_MEMORY),
+        jobs: circumstances.jobs(1),
         pids_limit: 256,
         cpus: None,
+        circumstances: circumstances.clone(),
         timeout: None,
         labels: BTreeMap::new(),
         log: log.clone(),

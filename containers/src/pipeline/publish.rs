@@ -64,6 +64,13 @@ pub fn up_to_date(
             fs::metadata(build.dist.join(&package.file)).is_ok_and(|metadata| metadata.len() == package.size)
         })
     };
+    // An earlier version of this tool did not write it.
+    let plan = buildinfo::plan_file(Path::new(&changes::file_name(
+        &inputs.changelog,
+        inputs.plan.target.name.architecture(),
+        "buildinfo",
+    )));
+    let same = same && build.dist.join(plan).exists();
     Ok((same && whole()).then(|| Published {
         folder: build.dist.clone(),
         report: report.clone(),
@@ -114,8 +121,11 @@ impl Publication<'_> {
             lock: &inputs.lock,
             environment: &inputs.plan.phases[0].environment,
             build_path: "/build/source",
+            plan: inputs.plan.digest(),
+            target: &options.target.name,
         };
         let name = changes::file_name(&inputs.changelog, architecture, "buildinfo");
+        write_file(&folder.join(buildinfo::plan_file(Path::new(&name))), &inputs.plan.to_json())?;
         sums::write_clear_signed(folder, &name, &buildinfo::text(&info, &signed, folder)?, signer, epoch)?;
         let maintainer = &options.recipe.file.maintainer;
         let text = changes::text(&inputs.changelog, maintainer, architecture, &signed, folder)?;

@@ -1,8 +1,7 @@
 //! What the tests say about packages, for whoever installs them: an in-toto Statement v1 with the predicate "Test
-//! Result" v0.1 (<https://github.com/in-toto/attestation>: `spec/v1/statement.md`, `spec/v1/resource_descriptor.md`,
-//! `spec/predicates/test-result.md`).
+//! Result" v0.1 (<https://github.com/in-toto/attestation>: `spec/predicates/test-result.md`).
 //!
-//! It carries no time and its lists are sorted, so that the same result gives the same bytes. The signature is apart from
+//! The signature is apart from
 //! it, in OpenPGP as everything else beside the packages, rather than in in-toto's own envelope.
 
 use std::fmt;
@@ -11,7 +10,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::verdict::{Judgement, Verdict};
-use crate::digest::Digest;
+use crate::proof::intoto;
+pub use crate::proof::intoto::Resource;
 use crate::signer::{Form, SignError, Signer};
 use crate::sums::{SumsError, write_file};
 
@@ -21,58 +21,11 @@ pub const FILE: &str = "test-result.json";
 /// The file name of its signature.
 pub const SIGNATURE: &str = "test-result.json.asc";
 
-/// A statement. Fields that it does not know are ignored, as in-toto's parsing rules want it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Statement {
-    /// Names the format.
-    #[serde(rename = "_type")]
-    pub kind: StatementType,
-    /// The packages.
-    pub subject: Vec<Resource>,
-    /// Names the predicate's format.
-    #[serde(rename = "predicateType")]
-    pub predicate_type: PredicateType,
-    /// The result.
-    pub predicate: Predicate,
-}
+/// A statement on tests.
+pub type Statement = intoto::Statement<Predicate>;
 
-/// `_type` of a [`Statement`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum StatementType {
-    /// Version 1.
-    #[serde(rename = "https://in-toto.io/Statement/v1")]
-    V1,
-}
-
-/// `predicateType` of a [`Statement`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PredicateType {
-    /// Test Result, version 0.1.
-    #[serde(rename = "https://in-toto.io/attestation/test-result/v0.1")]
-    TestResult,
-}
-
-/// A file or another input, by its digest: in-toto's ResourceDescriptor.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Resource {
-    /// The file's name, or what it is.
-    pub name: String,
-    /// Its digests.
-    pub digest: DigestSet,
-}
-
-/// in-toto's DigestSet; of its algorithms, only this one is read and written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct DigestSet {
-    /// SHA-256.
-    pub sha256: Digest,
-}
-
-impl Resource {
-    /// A file or another input.
-    pub fn new(name: impl Into<String>, sha256: Digest) -> Self {
-        Self { name: name.into(), digest: DigestSet { sha256 } }
-    }
+impl intoto::Predicate for Predicate {
+    const TYPE: &'static str = "https://in-toto.io/attestation/test-result/v0.1";
 }
 
 /// The predicate "Test Result". Tests are named `program:Suite.Name`; those that were skipped are in no list.
@@ -129,8 +82,7 @@ pub enum StatementError {
 
 impl Statement {
     /// What a run says about the packages `subjects`.
-    pub fn new(mut subjects: Vec<Resource>, configuration: Vec<Resource>, judgement: &Judgement) -> Self {
-        subjects.sort();
+    pub fn new(subjects: Vec<Resource>, configuration: Vec<Resource>, judgement: &Judgement) -> Self {
         let named = |verdicts: &[Verdict]| {
             let tests = judgement.tests.iter().filter(|test| verdicts.contains(&test.verdict));
             let mut names: Vec<String> =
@@ -144,18 +96,14 @@ impl Statement {
             (true, false) => TestResult::Warned,
             (true, true) => TestResult::Passed,
         };
-        Self {
-            kind: StatementType::V1,
-            subject: subjects,
-            predicate_type: PredicateType::TestResult,
-            predicate: Predicate {
-                result,
-                configuration,
-                passed_tests: named(&[Verdict::Passed]),
-                warned_tests,
-                failed_tests: named(&[Verdict::Failed, Verdict::TimedOut]),
-            },
-        }
+        let predicate = Predicate {
+            result,
+            configuration,
+            passed_tests: named(&[Verdict::Passed]),
+            warned_tests,
+            failed_tests: named(&[Verdict::Failed, Verdict::TimedOut]),
+        };
+        Self::about(subjects, predicate)
     }
 
     /// Writes the statement and its signature into a folder.
@@ -177,6 +125,7 @@ impl Statement {
 mod tests {
     use super::*;
     use crate::check::verdict::{Judged, TestRecord};
+    use crate::digest::Digest;
 
     fn judgement(tests: &[(&str, Verdict)]) -> Judgement {
         let tests = tests.iter().map(|(test, verdict)| Judged {

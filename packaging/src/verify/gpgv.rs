@@ -19,13 +19,13 @@ pub struct Key {
 }
 
 /// gpgv with a key ring, in an empty home: nothing of the user's has a say.
-pub(super) struct Gpgv {
+pub(crate) struct Gpgv {
     keyring: PathBuf,
     home: tempfile::TempDir,
 }
 
 impl Gpgv {
-    pub(super) fn new(keyring: &Path) -> Result<Self, VerifyError> {
+    pub(crate) fn new(keyring: &Path) -> Result<Self, VerifyError> {
         let failed = |source| VerifyError::File { path: keyring.to_owned(), source };
         if fs::read(keyring).map_err(failed)?.starts_with(b"-----BEGIN PGP") {
             return Err(VerifyError::Armored { path: keyring.to_owned() });
@@ -37,7 +37,7 @@ impl Gpgv {
     }
 
     /// Checks a signature that is apart from its file.
-    pub(super) fn detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Key, VerifyError> {
+    pub(crate) fn detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Key, VerifyError> {
         if !signature.is_file() {
             return Err(VerifyError::Missing {
                 path: signature.to_owned(),
@@ -47,8 +47,15 @@ impl Gpgv {
         self.run(&[signature, Path::new("-")], content, file)
     }
 
+    /// The same for a signature that is in memory; `path` is the file that has both, for messages.
+    pub(crate) fn detached_bytes(&self, signature: &[u8], path: &Path, content: &[u8]) -> Result<Key, VerifyError> {
+        let file = self.home.path().join("signature");
+        fs::write(&file, signature).map_err(|source| VerifyError::File { path: file.clone(), source })?;
+        self.run(&[&file, Path::new("-")], content, path)
+    }
+
     /// Checks a clear-signed file.
-    pub(super) fn clear_signed(&self, file: &Path) -> Result<Key, VerifyError> {
+    pub(crate) fn clear_signed(&self, file: &Path) -> Result<Key, VerifyError> {
         self.run(&[file], &[], file)
     }
 

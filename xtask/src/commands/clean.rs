@@ -1,7 +1,9 @@
 //! `cargo xtask clean`: gives back the room that builds took.
 
 use clap::Args;
+use containers::pipeline::rebuild;
 use containers::volume;
+use packaging::store::Store;
 
 use crate::arguments::{block_on, engine, locked_store};
 use crate::terminal::Terminal;
@@ -32,6 +34,16 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Ok(removed)
     })?;
+    let rebuilds = store.root().join("rebuild");
+    for entry in std::fs::read_dir(&rebuilds).into_iter().flatten().flatten() {
+        let work = Store::open(Some(&entry.path()))?;
+        let _work_lock = work.try_lock("clean")?;
+        block_on(&work, async || {
+            let engine = engine(&work, false, &terminal).await?;
+            Ok(rebuild::clear(&engine, &work).await?)
+        })?;
+        std::fs::remove_dir_all(entry.path())?;
+    }
     let mut kinds = vec!["phase", "staged", "split", "package", "packages", "tests", "shard"];
     if arguments.all {
         kinds.extend(["build-root", "node-root"]);

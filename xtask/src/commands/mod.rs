@@ -8,5 +8,6 @@ pub mod fetch;
 pub mod lock;
 pub mod package;
 pub mod plan;
+pub mod rebuild;
 pub mod test;
 pub mod verify;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use containers::circumstances::Circumstances;
 use containers::pipeline::check::CheckOptions;
 use containers::pipeline::{self, BuildOptions, Published};
 use packaging::bytes::ByteSize;
@@ -41,18 +42,38 @@ pub struct BuildArguments {
     /// Build without the compiler cache; the bytes are the same
     #[arg(long)]
     no_cache: bool,
-    /// Sign with this key of the GnuPG key ring (fingerprint, id or address)
-    #[arg(long, value_name = "KEY", conflicts_with = "key_file")]
-    key: Option<String>,
-    /// Sign with the secret key in this file; its passphrase is read from MESOS_PACKAGES_KEY_PASSPHRASE
-    #[arg(long, value_name = "FILE")]
-    key_file: Option<PathBuf>,
+    #[command(flatten)]
+    key: KeyArguments,
     /// Folder for the packages; the default is dist/RELEASE-ARCH
     #[arg(long, value_name = "FOLDER")]
     dist: Option<PathBuf>,
     /// Print facts as JSON, one a line, on standard output
     #[arg(long)]
     pub json: bool,
+}
+
+/// What it is signed with.
+#[derive(Args)]
+pub struct KeyArguments {
+    /// Sign with this key of the GnuPG key ring (fingerprint, id or address)
+    #[arg(long, value_name = "KEY", conflicts_with = "key_file")]
+    key: Option<String>,
+    /// Sign with the secret key in this file; its passphrase is read from MESOS_PACKAGES_KEY_PASSPHRASE
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+impl KeyArguments {
+    /// Where the key is: the development key of this store unless one is named.
+    pub fn source(&self, store: &Store) -> KeySource {
+        match (self.key.clone(), self.key_file.clone()) {
+            (Some(key), _) => KeySource::KeyRing { home: None, key },
+            (None, Some(path)) => {
+                KeySource::SecretFile { path, passphrase: std::env::var(PASSPHRASE).ok().map(Passphrase::new) }
+            }
+            (None, None) => KeySource::Development { state: store.root().join("development-key") },
+        }
+    }
 }
 
 impl BuildArguments {
@@ -62,17 +83,12 @@ impl BuildArguments {
             let text = format!("--memory {memory} is too little to compile anything: {LEAST_MEMORY} is the least");
             return Err(Usage(text).into());
         }
-        let key = match (self.key, self.key_file) {
-            (Some(key), _) => KeySource::KeyRing { home: None, key },
-            (None, Some(path)) => {
-                KeySource::SecretFile { path, passphrase: std::env::var(PASSPHRASE).ok().map(Passphrase::new) }
-            }
-            (None, None) => KeySource::Development { state: store.root().join("development-key") },
-        };
+        let key = self.key.source(store);
         Ok(BuildOptions {
             memory: self.memory,
             jobs: self.jobs,
             compiler_cache: !self.no_cache,
+            circumstances: Circumstances::default(),
             dist: self.dist.unwrap_or(default_dist),
             key,
         })

@@ -24,6 +24,7 @@ const JUDGES: &[(&str, &str)] = &[
     ("apt-ftparchive", "apt-utils"),
     ("dash", "dash"),
     ("debsig-verify", "debsig-verify"),
+    ("diffoscope", "diffoscope-minimal"),
     ("dpkg-deb", "dpkg"),
     ("git", "git"),
     ("gpg", "gpg"),

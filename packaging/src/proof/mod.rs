@@ -1,0 +1,5 @@
+//! What is said about packages in a form that others' tools read, and signed: in-toto statements in DSSE envelopes.
+
+pub mod attestation;
+pub mod dsse;
+pub mod intoto;

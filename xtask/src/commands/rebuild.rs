@@ -1,0 +1,179 @@
+//! `cargo xtask rebuild`: builds again what was published, under other circumstances, and compares.
+
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use clap::Args;
+use containers::circumstances::{Aspect, Circumstances, Wanted};
+use containers::pipeline::rebuild::{Rebuild, attest};
+use containers::pipeline::{self, BuildOptions};
+use packaging::bytes::ByteSize;
+use packaging::download::{Downloader, Event as DownloadEvent, Network};
+use packaging::gpg::Gpg;
+use packaging::progress::{Event, Progress};
+use packaging::rebuild::{Published, download};
+use packaging::signer::Signer;
+use packaging::store::Store;
+use packaging::target::TargetName;
+
+use crate::arguments::{Selection, Subject, Usage, block_on, engine, locked_store, repository};
+use crate::commands::package::KeyArguments;
+use crate::terminal::Terminal;
+
+/// Arguments.
+#[derive(Args)]
+pub struct Arguments {
+    /// A folder of packages, a .deb with its .buildinfo beside it, or the address of one in an apt repository
+    #[arg(value_name = "DIST|PACKAGE.deb|URL")]
+    what: String,
+    /// What differs between the two builds: +NAME and -NAME, separated by commas, change the default, which is all of
+    /// cpus, memory, hostname, user, umask, time, timezone, locale, order, environment, kernel, jobs, cache
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, default_value = "+all")]
+    vary: Wanted,
+    /// Sign a statement that the packages were rebuilt, if they are the same
+    #[arg(long)]
+    attest: bool,
+    #[command(flatten)]
+    key: KeyArguments,
+    /// Recipe, by name or path of its folder; the default is the one that the .buildinfo names
+    #[arg(long, value_name = "NAME")]
+    recipe: Option<String>,
+    /// Target; the default is the one that the .buildinfo names
+    #[arg(long, value_name = "RELEASE/ARCH")]
+    target: Option<TargetName>,
+    /// The local source tree or archive that the packages were built from, for a version that carries +local
+    #[arg(long, value_name = "PATH")]
+    source: Option<PathBuf>,
+    /// Debian mirror to try first, such as https://mirror.example.org/debian
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+    /// Use no network: whatever is not in the cache is an error
+    #[arg(long)]
+    offline: bool,
+    /// Memory budget before it is varied, such as 4GiB; the default is what the host can spare
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
+    /// Jobs at once before they are varied; the default follows from memory and processors
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
+    /// Folder in which it is built; the default is in the cache
+    #[arg(long, value_name = "FOLDER")]
+    work: Option<PathBuf>,
+    /// Folder for report and statement; the default is dist/rebuild/RECIPE-TARGET
+    #[arg(long, value_name = "FOLDER")]
+    results: Option<PathBuf>,
+    /// Install and start a container engine where none answers
+    #[arg(long)]
+    setup: bool,
+    /// Print facts as JSON, one a line, on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// The target that is assumed where nothing names one.
+const TARGET: &str = "debian-12/amd64";
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let terminal = Terminal::new(arguments.json);
+    if arguments.vary.aspects.contains(&Aspect::User) && !arguments.vary.aspects.contains(&Aspect::Cache) {
+        let text = "the compiler cache belongs to the usual user: with --vary -cache, write -user as well";
+        return Err(Usage(text.into()).into());
+    }
+    let (usual, usual_lock) = locked_store(&format!("rebuild {}", arguments.what), &terminal)?;
+    let received = usual.temp_dir()?;
+    let published = published(&arguments, received.path(), &terminal)?;
+    let target = match (&arguments.target, &published.target) {
+        (Some(target), _) | (None, Some(target)) => target.clone(),
+        (None, None) => TARGET.parse()?,
+    };
+    let options = Selection {
+        subject: Subject {
+            recipe: arguments.recipe.clone().unwrap_or_else(|| published.source.clone()),
+            target,
+            mirror: arguments.mirror.clone(),
+            offline: arguments.offline,
+        },
+        source: arguments.source.clone(),
+    }
+    .options()?;
+    let name = format!("{}-{}", options.recipe.name(), options.target.name.file_stem());
+    let results = arguments.results.clone().unwrap_or_else(|| repository().join("dist/rebuild").join(&name));
+    // Before the build: a wrong key must not be found out after an hour.
+    let key = arguments.key.source(&usual);
+    let signer = arguments.attest.then(|| Gpg::open(&key)).transpose()?;
+    if let Some(signer) = &signer {
+        signer.check_version(&published.version)?;
+    }
+    let place = arguments.work.clone().unwrap_or_else(|| usual.root().join("rebuild").join(&name));
+    let work = Store::open(Some(&place))?;
+    let _work_lock = work.lock("rebuild", &mut |_| ())?;
+    let build = BuildOptions {
+        memory: arguments.memory,
+        jobs: arguments.jobs,
+        compiler_cache: true,
+        circumstances: Circumstances::default(),
+        dist: results.clone(),
+        key,
+    };
+    let report = block_on(&work, async || {
+        let engine = engine(&work, arguments.setup, &terminal).await?;
+        let rebuild = Rebuild {
+            engine: &engine,
+            usual: &usual,
+            work: &work,
+            options: &options,
+            build: &build,
+            wanted: &arguments.vary,
+            published: &published,
+            results: &results,
+            progress: &terminal,
+        };
+        Ok(rebuild.run(usual_lock).await?)
+    });
+    terminal.finish();
+    let report = report?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        print!("{}", report.text());
+        println!("\nreport in {}", results.display());
+    }
+    if report.different() > 0 {
+        let (different, all) = (report.different(), report.packages.len());
+        return Err(pipeline::Error::Differs { different, all, folder: results }.into());
+    }
+    if let Some(signer) = signer {
+        let now = i64::try_from(UNIX_EPOCH.elapsed()?.as_secs())?;
+        let path = attest(&report, &published, &results, &signer, now)?;
+        terminal.note(format!("statement of this rebuild, signed by {}: {}", signer.key().user_id, path.display()));
+    }
+    Ok(())
+}
+
+/// Reads what is to be rebuilt; brings it first where it is an address.
+fn published(arguments: &Arguments, received: &Path, terminal: &Terminal) -> anyhow::Result<Published> {
+    let what = &arguments.what;
+    if what.starts_with("http://") || what.starts_with("https://") {
+        if !what.ends_with(".deb") {
+            return Err(Usage(format!("{what} is no address of a package: it has to end with .deb")).into());
+        }
+        let network = if arguments.offline { Network::Offline } else { Network::Online };
+        let target = arguments.target.clone().map_or_else(|| TARGET.parse(), Ok)?;
+        let tell = |event: DownloadEvent| {
+            if let DownloadEvent::Warning(text) = event {
+                terminal.event(Event::Warning { text });
+            }
+        };
+        let deb = download(&Downloader::new(network), what, target.architecture(), received, &tell)?;
+        return Ok(Published::of_package(&deb)?);
+    }
+    let path = Path::new(what);
+    if path.is_dir() {
+        Ok(Published::in_folder(path)?)
+    } else if path.is_file() {
+        Ok(Published::of_package(path)?)
+    } else {
+        Err(Usage(format!("there is no folder or package {what}: name one that `cargo xtask package` made")).into())
+    }
+}

@@ -23,6 +23,15 @@ pub struct Cluster {
     /// The task that has to survive what `cluster test` does to the cluster.
     #[serde(default)]
     pub task: Option<Task>,
+    /// Folders that purging packages which were at work leaves on purpose, with what is in them.
+    #[serde(default)]
+    pub kept_by_purge: Vec<String>,
+    /// Pages of the leading master's web interface that are looked at in a browser.
+    #[serde(default, rename = "page")]
+    pub pages: Vec<Page>,
+    /// Scenarios of the recipe's own.
+    #[serde(default, rename = "scenario")]
+    pub scenarios: Vec<Script>,
 }
 
 /// What a node is for. Its nodes are called `NAME1`, `NAME2`, …; `cluster/NAME` configures them.
@@ -40,6 +49,9 @@ pub struct Role {
     /// A shell command that succeeds on a node once what was started there answers.
     #[serde(default)]
     pub ready: Option<String>,
+    /// How exposed each of the units may be, from 0 to 10, by `systemd-analyze security`; none to leave that open.
+    #[serde(default)]
+    pub exposure: Option<f64>,
 }
 
 /// How many nodes have a role.
@@ -78,6 +90,34 @@ pub struct Task {
     pub run: String,
 }
 
+/// A scenario of the recipe's own: `cluster/scenarios/NAME`, a shell script that `cluster test` runs as root on a node made
+/// for it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Script {
+    /// The name, also that of the node.
+    pub name: String,
+    /// What is checked, for people.
+    pub checks: String,
+    /// What apt installs before.
+    #[serde(default)]
+    pub packages: Vec<String>,
+}
+
+/// A page of the web interface.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Page {
+    /// The path, such as `/#/agents`.
+    pub path: String,
+    /// What it has to show, once its scripts have run and the cluster's task runs.
+    #[serde(default)]
+    pub shows: Vec<String>,
+    /// Whether it has to show the address of every agent.
+    #[serde(default)]
+    pub agents: bool,
+}
+
 /// How a master tells what it knows of the cluster: JSON over HTTP, in which values are named by a JSON pointer
 /// (RFC 6901).
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -108,6 +148,28 @@ impl Cluster {
             if self.roles.iter().filter(|role| role.nodes == nodes).count() != 1 {
                 return Err(format!("role: exactly one of them has nodes = \"{name}\""));
             }
+        }
+        for role in &self.roles {
+            if role.exposure.is_some_and(|exposure| !(0.0..=10.0).contains(&exposure)) {
+                return Err(format!("role \"{}\": exposure is from 0 to 10", role.name));
+            }
+        }
+        for (i, script) in self.scenarios.iter().enumerate() {
+            // It becomes a host name and a folder.
+            let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+            let name = &script.name;
+            let good = name.bytes().all(plain) && name.trim_matches('-') == name && !name.is_empty();
+            if !good || self.scenarios[..i].iter().any(|other| other.name == *name) {
+                return Err(format!(
+                    "scenario \"{name}\": names have lower-case letters, and hyphens between them, and are used once"
+                ));
+            }
+        }
+        if let Some(page) = self.pages.iter().find(|page| !page.path.starts_with('/')) {
+            return Err(format!("page.path = \"{}\": it has to start with /", page.path));
+        }
+        if let Some(path) = self.kept_by_purge.iter().find(|path| !path.starts_with('/') || path.ends_with('/')) {
+            return Err(format!("kept-by-purge: \"{path}\" is no absolute path, or ends in /"));
         }
         if !self.state.path.starts_with('/') {
             return Err(format!("state.path = \"{}\": it has to start with /", self.state.path));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use packaging::cluster::Cluster;
+use packaging::cluster::{Cluster, Script};
 use packaging::recipe::CLUSTER_FOLDER;
 use packaging::store::Store;
 use packaging::target::TargetName;
@@ -41,6 +41,8 @@ pub struct Draft {
     preface: String,
     /// `cluster/ROLE`, by role.
     scripts: Vec<String>,
+    /// `cluster/scenarios/NAME`, by name.
+    scenarios: BTreeMap<String, String>,
 }
 
 impl Draft {
@@ -50,7 +52,13 @@ impl Draft {
         let Some(cluster) = recipe.file.cluster.clone() else {
             return Err(pipeline::Error::NoCluster { recipe: recipe.name().to_owned() }.into());
         };
-        let read = |name: &str| read(&recipe.folder.join(CLUSTER_FOLDER).join(name));
+        let folder = recipe.folder.join(CLUSTER_FOLDER);
+        let read = |name: &str| read(&folder.join(name));
+        let scenario = |script: &Script| {
+            let path = folder.join("scenarios").join(&script.name);
+            let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+            Ok((script.name.clone(), text))
+        };
         Ok(Self {
             name: request.name.clone(),
             recipe: recipe.name().to_owned(),
@@ -61,6 +69,7 @@ impl Draft {
             debs: repository::packages(&request.dist, recipe.name())?,
             preface: read("environment")?,
             scripts: cluster.roles.iter().map(|role| read(&role.name)).collect::<Result<_, _>>()?,
+            scenarios: cluster.scenarios.iter().map(scenario).collect::<Result<_, Error>>()?,
             cluster,
         })
     }
@@ -81,6 +90,11 @@ impl Draft {
     /// What configures a node of a role.
     pub(super) fn configure(&self, role: usize) -> String {
         self.script(&self.scripts[role])
+    }
+
+    /// The script of a scenario of the recipe's own.
+    pub(super) fn scenario(&self, script: &Script) -> &str {
+        &self.scenarios[&script.name]
     }
 
     /// What is kept of the cluster while it is not yet made.

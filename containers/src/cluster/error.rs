@@ -68,6 +68,9 @@ pub enum Error {
         /// The end of its output.
         tail: String,
     },
+    /// Things on several nodes failed, each said as the others are.
+    #[error("{0}")]
+    Several(String),
     /// Something did not come about in time.
     #[error("{what} within {seconds} s: {found}")]
     Late {

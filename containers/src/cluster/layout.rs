@@ -62,8 +62,20 @@ pub fn environment(cluster: &Cluster, places: &[Place]) -> BTreeMap<String, Stri
     let names = |index: usize| -> Vec<&str> {
         places.iter().filter(|place| place.role == index).map(|place| place.name.as_str()).collect()
     };
-    let variable = |(index, role): (usize, &Role)| (role.name.to_ascii_uppercase() + "S", names(index).join(" "));
-    cluster.roles.iter().enumerate().map(variable).collect()
+    cluster.roles.iter().enumerate().map(|(index, role)| (variable(role), names(index).join(" "))).collect()
+}
+
+/// What the scripts know where a node is the whole cluster: master and agent in one, and nothing that elects.
+pub fn alone(cluster: &Cluster, node: &str) -> BTreeMap<String, String> {
+    let everything = |role: &Role| match role.nodes {
+        Nodes::Masters | Nodes::Agents => node.to_owned(),
+        Nodes::Ensemble | Nodes::Client => String::new(),
+    };
+    cluster.roles.iter().map(|role| (variable(role), everything(role))).collect()
+}
+
+fn variable(role: &Role) -> String {
+    role.name.to_ascii_uppercase() + "S"
 }
 
 #[cfg(test)]
@@ -79,6 +91,7 @@ mod tests {
             packages: Vec::new(),
             units: Vec::new(),
             ready: None,
+            exposure: None,
         };
         Cluster {
             depends: Vec::new(),
@@ -86,6 +99,9 @@ mod tests {
             state: State { port: 1, path: "/".into(), leads: None, agents: "/a".into() },
             frameworks: Vec::new(),
             task: None,
+            kept_by_purge: Vec::new(),
+            pages: Vec::new(),
+            scenarios: Vec::new(),
         }
     }
 
@@ -108,6 +124,8 @@ mod tests {
             environment(&cluster, &places),
             expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
         );
+        let expected = [("AGENTS", "one"), ("MASTERS", "one"), ("ZKS", "")];
+        assert_eq!(alone(&cluster, "one"), expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
     }
 
     #[test]

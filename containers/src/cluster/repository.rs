@@ -21,6 +21,15 @@ pub const FOLDER: &str = "/srv/packages";
 pub const CONFIGURE: &str = "echo 'deb [trusted=yes] file:/srv/packages ./' >/etc/apt/sources.list.d/packages.list
 apt-get --quiet update";
 
+/// What makes a node take the next versions as well, which [`add_next`] makes.
+pub const CONFIGURE_NEXT: &str = "for folder in packages packages/next; do
+    echo \"deb [trusted=yes] file:/srv/$folder ./\"
+done >/etc/apt/sources.list.d/packages.list
+apt-get --quiet update";
+
+/// How the next versions end.
+pub const NEXT: &str = "+next";
+
 /// The packages of a `dist` folder that an administrator's repository would have; debug symbols are kept apart, as
 /// Debian does.
 pub fn packages(dist: &Path, recipe: &str) -> Result<Vec<PathBuf>, Error> {
@@ -42,9 +51,26 @@ fn name(path: &Path) -> String {
 /// Fills the cluster's volume with these packages and lets Debian's own apt-ftparchive write the index.
 pub async fn fill(engine: &Engine, names: &Names, image: &str, debs: &[PathBuf]) -> Result<(), Error> {
     names.make_volume(engine).await?;
+    let upload = |deb: &PathBuf| Upload {
+        path: format!("{FOLDER}/{}", name(deb)),
+        content: Content::File(deb.clone()),
+        mode: 0o644,
+    };
+    let script = "cd /srv/packages && apt-ftparchive packages . >Packages.new && mv Packages.new Packages";
+    work(engine, names, image, script, debs.iter().map(upload).collect()).await
+}
+
+/// Adds a higher version of every package, in a folder of its own that nodes do not take packages from unless they are
+/// told to.
+pub async fn add_next(engine: &Engine, names: &Names, image: &str) -> Result<(), Error> {
+    let script = format!("SUFFIX={NEXT}\n{}", include_str!("../../assets/next-version.sh"));
+    work(engine, names, image, &script, Vec::new()).await
+}
+
+/// Runs a script in a container that may write the repository.
+async fn work(engine: &Engine, names: &Names, image: &str, script: &str, uploads: Vec<Upload>) -> Result<(), Error> {
     let mut host = isolated(engine);
     host.mounts = Some(vec![mount(&names.volume(), FOLDER)]);
-    let script = "cd /srv/packages && apt-ftparchive packages . >Packages.new && mv Packages.new Packages";
     let body = ContainerCreateBody {
         image: Some(image.to_owned()),
         cmd: Some(["/bin/sh", "-c", script].map(str::to_owned).into()),
@@ -53,12 +79,9 @@ pub async fn fill(engine: &Engine, names: &Names, image: &str, debs: &[PathBuf])
         ..ContainerCreateBody::default()
     };
     let container = Container::create(engine, "cluster", body).await?;
-    let upload = |deb: &PathBuf| Upload {
-        path: format!("{FOLDER}/{}", name(deb)),
-        content: Content::File(deb.clone()),
-        mode: 0o644,
-    };
-    put(engine, &container, FOLDER, debs.iter().map(upload).collect(), 0).await?;
+    if !uploads.is_empty() {
+        put(engine, &container, FOLDER, uploads, 0).await?;
+    }
     let mut said = Vec::new();
     let state =
         container.run("the local repository", |piece: LogOutput| said.extend_from_slice(piece.as_ref())).await?;
@@ -67,7 +90,7 @@ pub async fn fill(engine: &Engine, names: &Names, image: &str, debs: &[PathBuf])
         0 => Ok(()),
         exit => Err(Error::Step {
             node: "the local repository".into(),
-            step: "apt-ftparchive".into(),
+            step: "writing it".into(),
             exit,
             tail: tail(&String::from_utf8_lossy(&said)),
         }),

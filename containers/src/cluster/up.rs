@@ -82,12 +82,7 @@ async fn make(
         }
         let stage = Stage::start(progress, format!("the {}s start", role.name));
         try_join_all(of_role.into_iter().map(|(place, (node, address))| {
-            let mut environment = record.environment.clone();
-            environment.extend([
-                ("NODE".to_owned(), node.name.clone()),
-                ("NUMBER".to_owned(), place.number.to_string()),
-                ("ADDRESS".to_owned(), address.clone()),
-            ]);
+            let environment = environment(&record.environment, node, place.number, address);
             start(node, role, draft.configure(index), environment)
         }))
         .await?;
@@ -156,17 +151,35 @@ async fn booted(names: &Names, node: Node) -> Result<(Node, String), Error> {
     Ok((node, address))
 }
 
-/// As an administrator would, and without questions.
-pub async fn install(node: &Node, packages: &[String]) -> Result<(), Error> {
-    let environment = BTreeMap::from([("DEBIAN_FRONTEND".to_owned(), "noninteractive".to_owned())]);
-    node.step("apt-get update", repository::CONFIGURE, &environment).await?;
-    let packages = packages.join(" ");
-    let install = format!("apt-get --quiet --yes install {packages} 2>&1");
-    node.step(&format!("apt-get install {packages}"), &install, &environment).await?;
-    Ok(())
+/// As an administrator would, and without questions; returns what apt and dpkg said.
+pub async fn install(node: &Node, packages: &[String]) -> Result<String, Error> {
+    node.step("apt-get update", repository::CONFIGURE, &BTreeMap::new()).await?;
+    apt(node, &format!("install {}", packages.join(" "))).await
 }
 
-async fn start(
+/// apt-get on a node, without questions: about a configuration file that the administrator has changed and a new version
+/// brings anew, dpkg is told to keep what is there. Returns what was said.
+pub async fn apt(node: &Node, arguments: &str) -> Result<String, Error> {
+    let environment = BTreeMap::from([("DEBIAN_FRONTEND".to_owned(), "noninteractive".to_owned())]);
+    let keep = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
+    let script = format!("apt-get --quiet --yes {keep} {arguments} 2>&1");
+    node.step(&format!("apt-get {arguments}"), &script, &environment).await
+}
+
+/// What a node's scripts know: the cluster, and the node itself.
+pub fn environment(
+    cluster: &BTreeMap<String, String>,
+    node: &Node,
+    number: u32,
+    address: &str,
+) -> BTreeMap<String, String> {
+    let own = [("NODE", node.name.clone()), ("NUMBER", number.to_string()), ("ADDRESS", address.to_owned())];
+    let own = own.map(|(name, value)| (name.to_owned(), value));
+    cluster.clone().into_iter().chain(own).collect()
+}
+
+/// Configures a node for a role, and enables and starts what the role runs.
+pub async fn start(
     node: &Node,
     role: &Role,
     configure: String,

@@ -19,7 +19,7 @@ const KILLS: usize = 10;
 /// How long the cluster is looked at while one of the nodes that elect is away.
 const AWAY: Duration = Duration::from_secs(15);
 
-pub async fn run(test: &Test<'_>, record: &ClusterRecord, scenario: Scenario) -> Result<Vec<String>, Error> {
+pub async fn run(test: &Test<'_>, record: &ClusterRecord, scenario: &Scenario) -> Result<Vec<String>, Error> {
     let task = test.draft.cluster.task.as_ref().expect("the scenario applies");
     let running = running(test, record, task).await?;
     let from = now(running.agent()).await?;
@@ -36,7 +36,7 @@ pub async fn run(test: &Test<'_>, record: &ClusterRecord, scenario: Scenario) ->
 }
 
 /// The nodes' clock, which is what samples carry.
-async fn now(node: &Node) -> Result<f64, Error> {
+pub async fn now(node: &Node) -> Result<f64, Error> {
     done(node, ":").await
 }
 
@@ -52,7 +52,7 @@ fn kill(unit: &str) -> String {
 }
 
 /// Each master, asked on its own node.
-async fn watch_from_inside(test: &Test<'_>, record: &ClusterRecord) -> Result<Watch, Error> {
+pub async fn watch_from_inside(test: &Test<'_>, record: &ClusterRecord) -> Result<Watch, Error> {
     let pairs = record.of(Nodes::Masters).into_iter().map(|master| (test.node(master), master)).collect();
     Watch::start(&record.state, pairs).await
 }
@@ -62,7 +62,7 @@ fn master<'a>(record: &'a ClusterRecord, name: &str) -> &'a NodeRecord {
 }
 
 /// Waits until every master answers, one of them leads, and all agents are registered; returns the leader.
-async fn all_well(test: &Test<'_>, record: &ClusterRecord) -> Result<String, Error> {
+pub async fn all_well(test: &Test<'_>, record: &ClusterRecord) -> Result<String, Error> {
     let started = std::time::Instant::now();
     loop {
         let leader = test.settled(record).await?;
@@ -107,7 +107,7 @@ async fn kill_leader(test: &Test<'_>, record: &ClusterRecord) -> Result<Vec<Stri
 }
 
 /// Fails where two masters led at the same time.
-fn never_two(overlap: Option<f64>) -> Result<(), Error> {
+pub fn never_two(overlap: Option<f64>) -> Result<(), Error> {
     match overlap {
         None => Ok(()),
         Some(overlap) => {

@@ -1,16 +1,15 @@
 //! Each package alone on a node of its own, and all together on one more: installed, and nothing else happens.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use futures_util::future::try_join_all;
 
 use super::Test;
 use crate::cluster::Error;
 use crate::cluster::down;
+use crate::cluster::node::Node;
 use crate::cluster::up::{boot, install, prepare};
 
-/// Fails where a unit of these packages is enabled or active, where any unit failed, or dpkg is not content.
 const QUIET: &str = r#"
 audit=$(dpkg --audit)
 [ -z "$audit" ] || { echo "$audit"; exit 1; }
@@ -32,29 +31,25 @@ echo $units
 pub async fn run(test: &Test<'_>) -> Result<Vec<String>, Error> {
     down(test.engine, test.store, &test.draft.name).await?;
     prepare(test.engine, &test.names, test.draft, test.root, test.progress).await?;
-    let packages: Vec<String> = test.draft.debs.iter().map(|deb| package_of(deb)).collect();
+    let packages = test.packages();
     let alone = packages.iter().map(|package| vec![package.clone()]);
     let sets: Vec<Vec<String>> = alone.chain([packages.clone()]).collect();
-    let environment = BTreeMap::from([("PACKAGES".to_owned(), packages.join(" "))]);
     let wanted: Vec<String> = (1..=sets.len()).map(|number| format!("install{number}")).collect();
     let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
     let nodes = boot(test.engine, &test.names, test.root, &wanted).await?;
-    let quiet = try_join_all(nodes.iter().zip(&sets).map(|((node, _), set)| {
-        let environment = &environment;
-        async move {
-            install(node, set).await?;
-            let step = format!("after apt-get install {}, looking for units that are enabled or run", set.join(" "));
-            node.step(&step, QUIET, environment).await
-        }
+    let units = try_join_all(nodes.iter().zip(&sets).map(|((node, _), set)| async move {
+        install(node, set).await?;
+        quiet(test, node, &format!("apt-get install {}", set.join(" "))).await
     }))
     .await?;
     down(test.engine, test.store, &test.draft.name).await?;
-    let units = quiet.last().map(|units| units.trim().to_owned()).unwrap_or_default();
+    let units = units.last().map(|units| units.trim().to_owned()).unwrap_or_default();
     Ok(vec![format!("{} packages; their units: {units}", packages.len())])
 }
 
-/// The name of the package that a .deb has.
-fn package_of(deb: &Path) -> String {
-    let name = deb.file_name().unwrap_or_default().to_string_lossy();
-    name.split('_').next().unwrap_or_default().to_owned()
+/// Fails where a unit of the recipe's packages is enabled or active on a node, where any unit failed, or dpkg is not
+/// content; returns the units.
+pub async fn quiet(test: &Test<'_>, node: &Node, after: &str) -> Result<String, Error> {
+    let environment = BTreeMap::from([("PACKAGES".to_owned(), test.packages().join(" "))]);
+    node.step(&format!("after {after}, looking for units that are enabled or run"), QUIET, &environment).await
 }

@@ -1,20 +1,31 @@
 //! `cluster test`: scenarios that a cluster of the packages has to go through, and what came of each.
 
 mod availability;
+mod browser;
+mod exposure;
 mod frameworks;
 mod install;
+mod kind;
+mod lifecycle;
+mod own;
+mod purge;
 mod task;
 mod timeline;
+mod traces;
+mod upgrade;
+mod versions;
 mod watch;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use packaging::cluster::{Cluster, Nodes};
+use packaging::cluster::Nodes;
 use packaging::progress::{Event, Progress};
 use packaging::store::Store;
 use serde::Serialize;
+
+pub use kind::Scenario;
 
 use super::draft::Draft;
 use super::names::Names;
@@ -26,106 +37,32 @@ use crate::build_root::NodeRoot;
 use crate::engine::Engine;
 use crate::pipeline::Stage;
 
-/// Something that a cluster has to go through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scenario {
-    /// Each package alone, and all together.
-    Install,
-    /// The cluster comes up.
-    Up,
-    /// The recipe's frameworks.
-    Frameworks,
-    /// The leading master is killed, again and again.
-    KillLeader,
-    /// The nodes of what elects the leader stop, one at a time.
-    StopEnsemble,
-    /// The leading master's network is cut and healed.
-    CutLeader,
-    /// An agent is killed.
-    KillAgent,
-}
-
-impl Scenario {
-    /// All, in the order in which they are run.
-    pub const ALL: [Self; 7] = [
-        Self::Install,
-        Self::Up,
-        Self::Frameworks,
-        Self::KillLeader,
-        Self::StopEnsemble,
-        Self::CutLeader,
-        Self::KillAgent,
-    ];
-
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Install => "install",
-            Self::Up => "up",
-            Self::Frameworks => "frameworks",
-            Self::KillLeader => "kill-leader",
-            Self::StopEnsemble => "stop-ensemble",
-            Self::CutLeader => "cut-leader",
-            Self::KillAgent => "kill-agent",
-        }
-    }
-
-    /// What is checked.
-    pub fn checks(self) -> &'static str {
-        match self {
-            Self::Install => "each package alone and all together; nothing is enabled, started or failed",
-            Self::Up => "configured and enabled: units active, one leader, all agents registered",
-            Self::Frameworks => "frameworks on the cluster come to a good end",
-            Self::KillLeader => "kill -9 of the leader, ten times: a new one, all agents, the task goes on",
-            Self::StopEnsemble => "nodes that elect stop and come back, one at a time: a leader, the task goes on",
-            Self::CutLeader => "the leader's network is cut and healed: a new one, never two, the task goes on",
-            Self::KillAgent => "kill -9 of the agent that runs the task: it comes back, the task goes on",
-        }
-    }
-
-    /// Those of these scenarios that a cluster has what is needed for, in the order in which they are run.
-    pub fn applying(draft: &Draft, wanted: &[Self]) -> Result<Vec<Self>, Error> {
-        let cluster = &draft.cluster;
-        let masters = draft.places.iter().filter(|place| cluster.roles[place.role].nodes == Nodes::Masters).count();
-        let found: Vec<Self> =
-            Self::ALL.into_iter().filter(|one| wanted.contains(one) && one.applies(cluster, masters)).collect();
-        if found.is_empty() {
-            let wanted: Vec<&str> = wanted.iter().map(|scenario| scenario.name()).collect();
-            return Err(Error::Request(format!(
-                "{}: not for {}, as the size is: it has nothing to try that with",
-                wanted.join(", "),
-                draft.recipe
-            )));
-        }
-        Ok(found)
-    }
-
-    /// Whether a recipe and a number of masters have what it needs.
-    fn applies(self, cluster: &Cluster, masters: usize) -> bool {
-        match self {
-            Self::Install | Self::Up => true,
-            Self::Frameworks => !cluster.frameworks.is_empty(),
-            Self::KillAgent => cluster.task.is_some(),
-            Self::KillLeader | Self::StopEnsemble | Self::CutLeader => cluster.task.is_some() && masters > 1,
-        }
-    }
-}
-
 /// What came of a scenario.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finding {
     /// The scenario.
-    pub scenario: Scenario,
+    pub scenario: String,
+    /// What was checked.
+    pub checks: String,
     /// How long it took.
     pub seconds: f64,
     /// What was measured, a sentence each.
     pub figures: Vec<String>,
+    /// Why this machine cannot tell, if it cannot.
+    pub skipped: Option<String>,
     /// Why it failed; none if it did not.
     pub failure: Option<String>,
     /// Where the nodes' journals are, if it failed.
     pub journals: Option<PathBuf>,
+}
+
+/// What came of a scenario that did not fail.
+enum Outcome {
+    /// What was measured.
+    Passed(Vec<String>),
+    /// Why this machine cannot tell.
+    Skipped(String),
 }
 
 /// Where the journals of failed scenarios go unless the user says otherwise: beside `dist`.
@@ -161,16 +98,24 @@ pub async fn test(
     let mut findings = Vec::new();
     // The scenarios share a cluster until one of them fails: what it leaves is no ground for the next.
     let mut shared: Option<ClusterRecord> = None;
-    for scenario in scenarios.iter().copied() {
+    for scenario in scenarios {
         let folder = results.join(scenario.name());
         forget_journals(&folder)?;
         let stage = Stage::start(progress, format!("scenario {}", scenario.name()));
         let started = Instant::now();
         let outcome = test.run(scenario, &mut shared).await;
-        let seconds = started.elapsed().as_secs_f64();
-        let mut finding = Finding { scenario, seconds, figures: Vec::new(), failure: None, journals: None };
+        let mut finding = Finding {
+            scenario: scenario.name().to_owned(),
+            checks: scenario.checks().to_owned(),
+            seconds: started.elapsed().as_secs_f64(),
+            figures: Vec::new(),
+            skipped: None,
+            failure: None,
+            journals: None,
+        };
         match outcome {
-            Ok(figures) => finding.figures = figures,
+            Ok(Outcome::Passed(figures)) => finding.figures = figures,
+            Ok(Outcome::Skipped(reason)) => finding.skipped = Some(reason),
             Err(error) => {
                 shared = None;
                 let mut failure = reason(&error);
@@ -205,22 +150,38 @@ fn reason(error: &Error) -> String {
 }
 
 impl Test<'_> {
-    async fn run(&self, scenario: Scenario, shared: &mut Option<ClusterRecord>) -> Result<Vec<String>, Error> {
-        if scenario == Scenario::Install {
-            return install::run(self).await;
+    async fn run(&self, scenario: &Scenario, shared: &mut Option<ClusterRecord>) -> Result<Outcome, Error> {
+        match scenario {
+            Scenario::Install => return install::run(self).await.map(Outcome::Passed),
+            Scenario::Purge => return purge::run(self).await.map(Outcome::Passed),
+            Scenario::Lifecycle => return lifecycle::run(self).await.map(Outcome::Passed),
+            Scenario::Own(script) => return own::run(self, script).await,
+            _ => {}
         }
         let record = match shared.take() {
             Some(record) => record,
             None => up(self.engine, self.store, self.draft, self.root, self.progress).await?.0,
         };
+        if matches!(scenario, Scenario::Web) {
+            let outcome = browser::run(self, &record).await?;
+            *shared = Some(record);
+            return Ok(outcome);
+        }
         let figures = match scenario {
-            Scenario::Install => unreachable!("it has nodes of its own"),
             Scenario::Up => self.units_active(&record).await?,
+            Scenario::Exposure => exposure::run(self, &record).await?,
             Scenario::Frameworks => frameworks::run(self, &record).await?,
+            Scenario::Upgrade => upgrade::run(self, &record).await?,
             disturbing => availability::run(self, &record, disturbing).await?,
         };
         *shared = Some(record);
-        Ok(figures)
+        Ok(Outcome::Passed(figures))
+    }
+
+    /// The names of the recipe's packages.
+    fn packages(&self) -> Vec<String> {
+        let name = |deb: &PathBuf| deb.file_name()?.to_str()?.split('_').next().map(str::to_owned);
+        self.draft.debs.iter().filter_map(name).collect()
     }
 
     async fn units_active(&self, record: &ClusterRecord) -> Result<Vec<String>, Error> {

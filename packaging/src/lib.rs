@@ -36,6 +36,7 @@ pub mod sums;
 pub mod target;
 pub mod verification;
 pub mod verify;
+pub mod vex;
 
 /// The code that decides the packages' bytes: an input of packing like any other.
 const CODE: &[&str] = &[

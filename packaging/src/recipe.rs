@@ -17,6 +17,7 @@ use crate::digest::Digest;
 use crate::root_lock::RootKind;
 use crate::source::cherry_pick::{self, CherryPick, Pick};
 use crate::target::Target;
+use crate::vex;
 
 /// `recipe.toml`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -354,7 +355,8 @@ impl Recipe {
     /// what only they read, and what tests and clusters are made of.
     pub fn packing_inputs(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
         let mut files = self.files(&[PathBuf::new()])?;
-        let mut skipped = ["phases", "sources.lock", quarantine::FILE, CLUSTER_FOLDER].map(str::to_owned).to_vec();
+        let mut skipped =
+            ["phases", "sources.lock", quarantine::FILE, vex::FILE, CLUSTER_FOLDER].map(str::to_owned).to_vec();
         if let Source::Directory(source) = &self.file.source {
             skipped.push(source.directory.display().to_string());
         }

@@ -26,6 +26,10 @@ impl TargetName {
     pub fn file_stem(&self) -> String {
         format!("{}-{}", self.release, self.architecture)
     }
+    /// The distribution and its release: `debian-12`.
+    pub fn release(&self) -> &str {
+        &self.release
+    }
     /// The Debian architecture: `amd64`.
     pub fn architecture(&self) -> &str {
         &self.architecture

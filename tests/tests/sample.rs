@@ -60,6 +60,22 @@ fn packages_signatures_and_evidence() {
         assert!(phase["cpu-seconds"].as_f64().unwrap() > 0.0, "{phase}");
         assert!(dist.join("logs").join(phase["name"].as_str().unwrap()).with_extension("log").exists());
     }
+
+    // Signed with the rest, and about every package that is no more than debug symbols.
+    let vex = report["vex"].as_str().unwrap();
+    assert!(fs::read_to_string(dist.join("SHA256SUMS")).unwrap().contains(&format!("  {vex}\n")), "{vex}");
+    let vex: serde_json::Value = serde_json::from_slice(&fs::read(dist.join(vex)).unwrap()).unwrap();
+    let statement = &vex["statements"][0];
+    assert_eq!(
+        (&statement["status"], &statement["vulnerability"]["name"]),
+        (&"not_affected".into(), &"SAMPLE-1".into())
+    );
+    let products = statement["products"].as_array().unwrap();
+    assert_eq!(products.len(), debs.iter().filter(|deb| !deb.contains("-dbgsym_")).count());
+    assert!(
+        products.iter().any(|p| p["@id"] == "pkg:deb/debian/sample@1.0.0-1?arch=all&distro=debian-12"),
+        "{statement}"
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use packaging::recipe::Source;
 use packaging::root_lock::{RootKind, RootLock};
 use packaging::source::{Rules, SourceTree, SourcesLock, git, local, recipe_directory};
 use packaging::store::Store;
+use packaging::vex::Vulnerabilities;
 
 use super::{Error, Options};
 
@@ -20,6 +21,8 @@ pub struct Inputs {
     pub lock: RootLock,
     /// The source.
     pub source: SourceTree,
+    /// What is known of vulnerabilities, where the recipe says something. It decides no package.
+    pub vulnerabilities: Option<Vulnerabilities>,
     /// The plan.
     pub plan: Plan,
 }
@@ -41,6 +44,7 @@ pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Resu
     let Options { recipe, target, .. } = options;
     let changelog = Changelog::read(&recipe.folder.join("changelog"))?;
     let lock = options.lock(RootKind::Build)?;
+    let vulnerabilities = Vulnerabilities::read(recipe)?;
     let source = source(store, options, changelog.epoch, progress)?;
     for deviation in &source.deviations {
         progress.event(Event::Warning {
@@ -61,7 +65,7 @@ pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Resu
         driver: Digest::of(DRIVER.concat()),
         split: Digest::of(packaging::split::SCRIPT),
     })?;
-    Ok(Inputs { changelog, lock, source, plan })
+    Ok(Inputs { changelog, lock, source, vulnerabilities, plan })
 }
 
 /// Brings the source: the pinned one, the recipe's own, or the local one of `--source`.

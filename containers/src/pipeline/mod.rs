@@ -100,7 +100,7 @@ pub async fn package(
     let inputs = tokio::task::block_in_place(|| gather(store, options, progress))?;
     let signer = tokio::task::block_in_place(|| publish::open_signer(build_options, &inputs))?;
     let check_key = check_options.map(|asked| check::key(options, &inputs, asked)).transpose()?;
-    if let Some(published) = publish::up_to_date(&inputs, signer.as_ref(), build_options, check_key)? {
+    if let Some(published) = publish::up_to_date(options, &inputs, signer.as_ref(), build_options, check_key)? {
         return Ok(published);
     }
     let found = pack::packed(store, &inputs)?;
@@ -163,7 +163,7 @@ pub fn attest(
     }
     let signer = publish::open_signer(build, &inputs)?;
     let signer = signer.as_ref();
-    if publish::up_to_date(&inputs, signer, build, None)?.is_none() {
+    if publish::up_to_date(options, &inputs, signer, build, None)?.is_none() {
         return Ok(None);
     }
     let checked = Some(checked);

@@ -10,6 +10,7 @@ use packaging::gpg::Gpg;
 use packaging::progress::Progress;
 use packaging::signer::{KeyForm, KeyKind, Signer};
 use packaging::store::Store;
+use packaging::vex::{self, Subject};
 use packaging::{changes, debsig, sums};
 use walkdir::WalkDir;
 
@@ -50,6 +51,7 @@ pub fn open_signer(build: &BuildOptions, inputs: &Inputs) -> Result<Box<dyn Sign
 /// What `dist` holds, if it is what this plan and key lead to, unchanged; where tests are asked for, only if
 /// those of this key found it sound.
 pub fn up_to_date(
+    options: &Options,
     inputs: &Inputs,
     signer: &dyn Signer,
     build: &BuildOptions,
@@ -71,6 +73,12 @@ pub fn up_to_date(
         "buildinfo",
     )));
     let same = same && build.dist.join(plan).exists();
+    let stated = || match &report.vex {
+        Some(file) => fs::read(build.dist.join(file)).ok(),
+        None => None,
+    };
+    let products = report.packages.iter().map(|package| (package.name.as_str(), package.architecture.as_str()));
+    let same = same && stated() == vulnerabilities(options, inputs, products);
     Ok((same && whole()).then(|| Published {
         folder: build.dist.clone(),
         report: report.clone(),
@@ -145,6 +153,15 @@ impl Publication<'_> {
             check::write(checked, &results)?;
             statement(checked, inputs, &reports).write(folder, signer, epoch)?;
         }
+        let products = reports.iter().map(|package| (package.name.as_str(), package.architecture.as_str()));
+        let vex = match vulnerabilities(options, inputs, products) {
+            Some(text) => {
+                let name = changes::file_name(&inputs.changelog, architecture, "openvex.json");
+                write_file(&folder.join(&name), &text)?;
+                Some(name)
+            }
+            None => None,
+        };
         let mut files: Vec<PathBuf> = files_below(folder)?;
         files.sort();
         sums::write(folder, &files, signer, epoch)?;
@@ -163,12 +180,38 @@ impl Publication<'_> {
             phases,
             packages: reports,
             check: checked.map(CheckReport::from),
+            vex,
         };
         write_json(&folder.join(REPORT), &report)?;
         replace(&new, &build.dist)?;
         let seconds = seconds + stage.finish();
         Ok(Published { folder: build.dist.clone(), report, unchanged: false, seconds })
     }
+}
+
+/// What is known of vulnerabilities in these packages (name and architecture), where the recipe says something.
+fn vulnerabilities<'a>(
+    options: &Options,
+    inputs: &Inputs,
+    packages: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Option<Vec<u8>> {
+    let known = inputs.vulnerabilities.as_ref()?;
+    let target = &options.target;
+    // Debug symbols are no code that runs.
+    let products: Vec<String> = packages
+        .filter(|(name, _)| !name.ends_with("-dbgsym"))
+        .map(|(name, architecture)| {
+            vex::deb_purl(&target.vendor, name, &inputs.plan.version, architecture, target.name.release())
+        })
+        .collect();
+    let document = known.document(&Subject {
+        origin: &inputs.source.origin,
+        picks: &options.recipe.file.cherry_picks,
+        products: &products,
+        author: &options.recipe.file.maintainer,
+        epoch: inputs.plan.source_date_epoch,
+    });
+    Some(vex::text(&document))
 }
 
 /// What the tests say about these packages, and what they were compiled from.

@@ -42,6 +42,9 @@ pub struct Report {
     /// Upstream's tests, where they were run.
     #[serde(default)]
     pub check: Option<CheckReport>,
+    /// Name of the file beside it with what is known of vulnerabilities, where the recipe says something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vex: Option<String>,
 }
 
 /// Upstream's tests.

@@ -25,6 +25,7 @@ pub mod progress;
 pub mod proof;
 pub mod rebuild;
 pub mod recipe;
+pub mod repository;
 pub mod root_lock;
 pub mod signer;
 pub mod source;

@@ -5,6 +5,7 @@ use std::error::Error;
 use crate::debian::DebianError;
 use crate::download::DownloadError;
 use crate::rebuild::RebuildError;
+use crate::repository::RepositoryError;
 use crate::source::SourceError;
 use crate::store::StoreError;
 use crate::verify::VerifyError;
@@ -19,6 +20,7 @@ pub fn is_verification_failure(error: &(dyn Error + 'static)) -> bool {
             || error.downcast_ref::<DebianError>().is_some_and(DebianError::is_verification)
             || error.downcast_ref::<SourceError>().is_some_and(SourceError::is_verification)
             || error.downcast_ref::<RebuildError>().is_some_and(RebuildError::is_verification)
+            || error.downcast_ref::<RepositoryError>().is_some_and(RepositoryError::is_verification)
             || error.downcast_ref::<VerifyError>().is_some_and(VerifyError::is_verification);
         if failed {
             return true;

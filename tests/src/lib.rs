@@ -4,6 +4,9 @@
 //! what comes out. A program that is missing makes a test fail, not pass: `cargo xtask test --setup`
 //! installs all of them.
 
+pub mod apt;
+pub mod dist;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -39,6 +39,9 @@ enum Command {
     Verify(commands::verify::Arguments),
     /// Build again what was published, under other circumstances, and compare
     Rebuild(commands::rebuild::Arguments),
+    /// A signed apt repository of packages: init, publish, refresh, rollback, rotate-key, verify and more
+    #[command(subcommand)]
+    Repo(commands::repo::Command),
     /// Run the project's whole test suite
     Test(commands::test::Arguments),
     /// Say what was found on this machine and what is missing
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Cluster(command) => return commands::cluster::run(command),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Rebuild(arguments) => commands::rebuild::run(arguments),
+        Command::Repo(command) => commands::repo::run(command),
         Command::Test(arguments) => commands::test::run(arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Clean(arguments) => commands::clean::run(arguments),

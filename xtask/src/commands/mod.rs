@@ -9,5 +9,6 @@ pub mod lock;
 pub mod package;
 pub mod plan;
 pub mod rebuild;
+pub mod repo;
 pub mod test;
 pub mod verify;

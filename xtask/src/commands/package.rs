@@ -96,7 +96,7 @@ impl BuildArguments {
 }
 
 /// Names the passphrase of `--key-file`.
-const PASSPHRASE: &str = "MESOS_PACKAGES_KEY_PASSPHRASE";
+pub const PASSPHRASE: &str = "MESOS_PACKAGES_KEY_PASSPHRASE";
 
 /// The least that one compiler needs.
 const LEAST_MEMORY: ByteSize = ByteSize(256 << 20);

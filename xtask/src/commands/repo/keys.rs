@@ -1,0 +1,110 @@
+//! The keys that sign a repository, as arguments.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use clap::Args;
+use packaging::gpg::Gpg;
+use packaging::repository::Repository;
+use packaging::signer::{KeySource, Passphrase, Signer};
+use packaging::store::Store;
+
+use crate::arguments::Usage;
+use crate::commands::package::PASSPHRASE;
+
+/// Names the passphrase of `--new-key-file`.
+const NEW_PASSPHRASE: &str = "MESOS_PACKAGES_NEW_KEY_PASSPHRASE";
+
+/// Secret keys.
+#[derive(Args)]
+pub struct KeyArguments {
+    /// Key in your key ring that signs the repository; may be given more than once [default: those that signed it]
+    #[arg(long, value_name = "KEY")]
+    key: Vec<String>,
+    /// File with such a key's secret part; its passphrase is in MESOS_PACKAGES_KEY_PASSPHRASE
+    #[arg(long, value_name = "FILE")]
+    key_file: Vec<PathBuf>,
+}
+
+impl KeyArguments {
+    /// The keys of a repository that is there: those that are given, else those that signed it.
+    pub fn signers(&self, repository: &Repository) -> anyhow::Result<Vec<Box<dyn Signer>>> {
+        self.given_or(repository, 0)
+    }
+
+    /// The same when all but the newest key go.
+    pub fn newest_signer(&self, repository: &Repository) -> anyhow::Result<Vec<Box<dyn Signer>>> {
+        self.given_or(repository, repository.keys().signing.len() - 1)
+    }
+
+    fn given_or(&self, repository: &Repository, from: usize) -> anyhow::Result<Vec<Box<dyn Signer>>> {
+        let given = self.given();
+        if !given.is_empty() {
+            return open(given);
+        }
+        let development = development()?;
+        let signing = repository.keys().signing.iter().skip(from);
+        let own = |fingerprint: &str| KeySource::KeyRing { home: None, key: fingerprint.to_owned() };
+        let mut signers: Vec<Box<dyn Signer>> = Vec::new();
+        for key in signing {
+            let of_this_machine =
+                repository.settings().development && key.user_id.starts_with(packaging::signer::DEVELOPMENT_NAME);
+            let source = if of_this_machine { development.clone() } else { own(&key.fingerprint) };
+            signers.push(Box::new(Gpg::open(&source)?));
+        }
+        Ok(signers)
+    }
+
+    /// The keys of a new repository.
+    pub fn first_signers(&self, development: bool) -> anyhow::Result<Vec<Box<dyn Signer>>> {
+        let given = self.given();
+        match (given.is_empty(), development) {
+            (false, _) => open(given),
+            (true, true) => open(vec![self::development()?]),
+            (true, false) => Err(Usage(
+                "a repository needs a key: give --key or --key-file, or --allow-development for a repository for trials"
+                    .into(),
+            )
+            .into()),
+        }
+    }
+
+    fn given(&self) -> Vec<KeySource> {
+        let ring = self.key.iter().map(|key| KeySource::KeyRing { home: None, key: key.clone() });
+        let files = self.key_file.iter().map(|path| secret_file(path, &[PASSPHRASE]));
+        ring.chain(files).collect()
+    }
+}
+
+/// The key that takes over.
+pub fn new_signer(key: Option<&str>, file: Option<&Path>) -> anyhow::Result<Option<Box<dyn Signer>>> {
+    let source = match (key, file) {
+        (Some(key), _) => KeySource::KeyRing { home: None, key: key.to_owned() },
+        (None, Some(file)) => secret_file(file, &[NEW_PASSPHRASE, PASSPHRASE]),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(Box::new(Gpg::open(&source)?)))
+}
+
+fn secret_file(path: &Path, passphrases: &[&str]) -> KeySource {
+    let passphrase = passphrases.iter().find_map(|name| std::env::var(name).ok()).map(Passphrase::new);
+    KeySource::SecretFile { path: path.to_owned(), passphrase }
+}
+
+fn development() -> anyhow::Result<KeySource> {
+    Ok(KeySource::Development { state: Store::open(None)?.root().join("development-key") })
+}
+
+fn open(sources: Vec<KeySource>) -> anyhow::Result<Vec<Box<dyn Signer>>> {
+    let mut signers: Vec<Box<dyn Signer>> = Vec::new();
+    for source in sources {
+        signers.push(Box::new(Gpg::open(&source)?));
+    }
+    Ok(signers)
+}
+
+/// The present, as a Unix time in seconds.
+pub fn now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.as_secs().try_into().unwrap_or(i64::MAX)
+}

@@ -1,0 +1,429 @@
+//! `cargo xtask repo`: a signed apt repository in a folder.
+
+mod keys;
+mod output;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use packaging::recipe::{MAIN_RECIPE, Recipe};
+use packaging::repository::{self, DEBUG, Publication, Remote, Repository, Settings, Suite, VALID_DAYS};
+use packaging::signer::Signer;
+
+use crate::arguments::{Usage, repository as checkout};
+use keys::KeyArguments;
+
+/// Commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a repository in a new folder
+    Init(InitArguments),
+    /// Take packages into the pool; clients see them after the next publish
+    Add(AddArguments),
+    /// Take packages, and show clients a new snapshot with everything that was added
+    Publish(PublishArguments),
+    /// Sign anew, with the same packages, so that clients go on trusting the repository
+    Refresh(SuitesArguments),
+    /// Tell suites, snapshots and keys
+    List(ListArguments),
+    /// Show clients the packages of an earlier snapshot again
+    Rollback(RollbackArguments),
+    /// Let a new key take over: first both sign, later the old one goes
+    RotateKey(RotateArguments),
+    /// Check every signature, index and package that is kept, offline
+    Verify(VerifyArguments),
+    /// Remove old snapshots, and what only they have
+    Prune(PruneArguments),
+    /// Copy it to where clients fetch from
+    Push(PushArguments),
+}
+
+/// Which repository.
+#[derive(Args)]
+struct Which {
+    /// The repository's folder
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+}
+
+/// Where clients fetch from.
+#[derive(Args)]
+struct Destination {
+    /// Copy it afterwards to /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH or rclone:NAME:PATH
+    #[arg(long, value_name = "PLACE")]
+    to: Option<Remote>,
+}
+
+/// Arguments of `init`.
+#[derive(Args)]
+pub struct InitArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Codename of a suite, such as bookworm, with another name after a colon where it has one: bookworm:stable; may be given
+    /// more than once
+    #[arg(long, value_name = "CODENAME[:SUITE]", required = true)]
+    codename: Vec<String>,
+    /// Component; may be given more than once. Debug symbols go into the component debug [default: main and debug]
+    #[arg(long, value_name = "NAME")]
+    component: Vec<String>,
+    /// Architecture; may be given more than once
+    #[arg(long, value_name = "NAME", default_value = "amd64")]
+    architecture: Vec<String>,
+    /// Where clients will fetch from, for the .sources files [default: the folder itself]
+    #[arg(long, value_name = "URI")]
+    uri: Option<String>,
+    /// Origin of its Release files, which clients can pin by
+    #[arg(long, value_name = "TEXT", default_value = "Mesos packages")]
+    origin: String,
+    /// Label, likewise
+    #[arg(long, value_name = "TEXT", default_value = "Mesos packages")]
+    label: String,
+    /// Description, one line
+    #[arg(long, value_name = "TEXT", default_value = "Apache Mesos for Debian")]
+    description: String,
+    /// Maintainer of the keyring package, NAME <ADDRESS> [default: that of the recipe]
+    #[arg(long, value_name = "TEXT")]
+    maintainer: Option<String>,
+    /// How long clients trust what was signed, in days
+    #[arg(long, value_name = "N", default_value_t = VALID_DAYS)]
+    valid_days: u32,
+    /// Public keys of the builders whose packages it takes, binary [default: the keys that sign the repository]
+    #[arg(long, value_name = "FILE")]
+    builders: Option<PathBuf>,
+    /// Take untested, local and development-signed packages; its Release files say so
+    #[arg(long)]
+    allow_development: bool,
+    #[command(flatten)]
+    keys: KeyArguments,
+}
+
+/// Packages, and where they belong.
+#[derive(Args)]
+struct Packages {
+    /// Codename of the suite [default: the Distribution of the .changes]
+    #[arg(long, value_name = "CODENAME")]
+    codename: Option<String>,
+    /// Component [default: by the package's section]
+    #[arg(long, value_name = "NAME")]
+    component: Option<String>,
+    /// Public keys of the builders to trust, binary [default: those of the repository]
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<PathBuf>,
+}
+
+/// Arguments of `add`.
+#[derive(Args)]
+pub struct AddArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Folders that `cargo xtask package` wrote
+    #[arg(value_name = "DIST", required = true)]
+    dist: Vec<PathBuf>,
+    #[command(flatten)]
+    packages: Packages,
+}
+
+/// Arguments of `publish`.
+#[derive(Args)]
+pub struct PublishArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Folders that `cargo xtask package` wrote
+    #[arg(value_name = "DIST")]
+    dist: Vec<PathBuf>,
+    #[command(flatten)]
+    packages: Packages,
+    #[command(flatten)]
+    keys: KeyArguments,
+    #[command(flatten)]
+    destination: Destination,
+}
+
+/// Arguments of `refresh`.
+#[derive(Args)]
+pub struct SuitesArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Codename of a suite; may be given more than once [default: all]
+    #[arg(long, value_name = "CODENAME")]
+    codename: Vec<String>,
+    #[command(flatten)]
+    keys: KeyArguments,
+    #[command(flatten)]
+    destination: Destination,
+}
+
+/// Arguments of `rollback`.
+#[derive(Args)]
+pub struct RollbackArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Number of the snapshot whose packages clients shall see, as `repo list` tells it
+    #[arg(value_name = "NUMBER")]
+    number: u64,
+    /// Codename of the suite, where there is more than one
+    #[arg(long, value_name = "CODENAME")]
+    codename: Option<String>,
+    #[command(flatten)]
+    keys: KeyArguments,
+    #[command(flatten)]
+    destination: Destination,
+}
+
+/// Arguments of `rotate-key`.
+#[derive(Args)]
+#[group(id = "step", required = true, multiple = false, args = ["new_key", "new_key_file", "finish"])]
+pub struct RotateArguments {
+    #[command(flatten)]
+    which: Which,
+    /// The new key, in your key ring: signs beside the present one from now on
+    #[arg(long, value_name = "KEY")]
+    new_key: Option<String>,
+    /// The new key's secret part in a file; its passphrase is in MESOS_PACKAGES_NEW_KEY_PASSPHRASE
+    #[arg(long, value_name = "FILE")]
+    new_key_file: Option<PathBuf>,
+    /// Let the older key go: when all clients have the keyring package with both
+    #[arg(long)]
+    finish: bool,
+    #[command(flatten)]
+    keys: KeyArguments,
+    #[command(flatten)]
+    destination: Destination,
+}
+
+/// Arguments of `list`.
+#[derive(Args)]
+pub struct ListArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Print it as JSON, with every package
+    #[arg(long)]
+    json: bool,
+}
+
+/// Arguments of `verify`.
+#[derive(Args)]
+pub struct VerifyArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Public keys that clients trust, binary: what they see must be signed by one of them [default: the repository's own]
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<PathBuf>,
+}
+
+/// Arguments of `prune`.
+#[derive(Args)]
+pub struct PruneArguments {
+    #[command(flatten)]
+    which: Which,
+    /// How many states of each suite to keep; a refresh is none of its own
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    keep: usize,
+    #[command(flatten)]
+    destination: Destination,
+}
+
+/// Arguments of `push`.
+#[derive(Args)]
+pub struct PushArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Where to: /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH or rclone:NAME:PATH
+    #[arg(long, value_name = "PLACE")]
+    to: Remote,
+}
+
+/// Runs a command.
+pub fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Init(arguments) => init(arguments),
+        Command::Add(arguments) => {
+            let mut repository = open(&arguments.which.folder, "repo add")?;
+            add(&mut repository, &arguments.dist, &arguments.packages)
+        }
+        Command::Publish(arguments) => publish(&arguments),
+        Command::Refresh(arguments) => {
+            let mut repository = open(&arguments.which.folder, "repo refresh")?;
+            let signers = arguments.keys.signers(&repository)?;
+            let published = repository.refresh(&arguments.codename, &borrowed(&signers), keys::now())?;
+            finish(&mut repository, &published, &arguments.destination)
+        }
+        Command::List(arguments) => list(&arguments),
+        Command::Rollback(arguments) => rollback(&arguments),
+        Command::RotateKey(arguments) => rotate(&arguments),
+        Command::Verify(arguments) => verify(&arguments),
+        Command::Prune(arguments) => {
+            let mut repository = open(&arguments.which.folder, "repo prune")?;
+            print!("{}", output::pruned(&repository.prune(arguments.keep)?));
+            push(&mut repository, arguments.destination.to.as_ref())
+        }
+        Command::Push(arguments) => {
+            let mut repository = open(&arguments.which.folder, "repo push")?;
+            push(&mut repository, Some(&arguments.to))
+        }
+    }
+}
+
+fn init(arguments: InitArguments) -> anyhow::Result<()> {
+    let maintainer = match arguments.maintainer {
+        Some(maintainer) => maintainer,
+        None => {
+            let known = [(MAIN_RECIPE, checkout().join("packaging/mesos"))];
+            Recipe::find(MAIN_RECIPE, &known)?.file.maintainer
+        }
+    };
+    let suite = |text: String| match text.split_once(':') {
+        Some((codename, name)) => Suite { codename: codename.into(), name: Some(name.into()) },
+        None => Suite { codename: text, name: None },
+    };
+    let default = || vec!["main".to_owned(), DEBUG.to_owned()];
+    let settings = Settings {
+        origin: arguments.origin,
+        label: arguments.label,
+        description: arguments.description,
+        maintainer,
+        uri: arguments.uri,
+        components: if arguments.component.is_empty() { default() } else { arguments.component },
+        architectures: arguments.architecture,
+        valid_days: arguments.valid_days,
+        development: arguments.allow_development,
+        suite: arguments.codename.into_iter().map(suite).collect(),
+    };
+    let builders = match &arguments.builders {
+        Some(path) => {
+            let ring =
+                std::fs::read(path).map_err(|error| Usage(format!("cannot read {}: {error}", path.display())))?;
+            if ring.starts_with(b"-----BEGIN") {
+                let text = format!("{} is an armored key: convert it with `gpg --dearmor`", path.display());
+                return Err(Usage(text).into());
+            }
+            Some(ring)
+        }
+        None => None,
+    };
+    let signers = arguments.keys.first_signers(settings.development)?;
+    let (repository, published) =
+        Repository::init(&arguments.which.folder, &settings, &borrowed(&signers), builders.as_deref(), keys::now())?;
+    print!("{}", output::published(&published));
+    print!("{}", output::keys(repository.keys()));
+    if settings.development {
+        eprintln!("warning: this repository takes what nobody should trust, and its Release files say so");
+    }
+    Ok(())
+}
+
+/// Opens a repository; while somebody else works there, says who, and waits.
+fn open(folder: &Path, what: &str) -> anyhow::Result<Repository> {
+    let mut told = false;
+    let repository = Repository::open(folder, what, &mut |holder| {
+        if !told {
+            eprintln!(
+                "waiting: process {} works on this repository since {} ({})",
+                holder.pid,
+                holder.started_text(),
+                holder.what
+            );
+            told = true;
+        }
+    })?;
+    for repaired in repository.repaired() {
+        eprintln!("repaired what an interrupted run has left: {repaired}");
+    }
+    Ok(repository)
+}
+
+fn borrowed(signers: &[Box<dyn Signer>]) -> Vec<&dyn Signer> {
+    signers.iter().map(AsRef::as_ref).collect()
+}
+
+fn add(repository: &mut Repository, dist: &[PathBuf], packages: &Packages) -> anyhow::Result<()> {
+    let Packages { codename, component, keyring } = packages;
+    let added = repository.add(dist, keyring.as_deref(), codename.as_deref(), component.as_deref())?;
+    for added in &added {
+        for overlooked in &added.overlooked {
+            eprintln!("warning: taken into a development repository all the same: {overlooked}");
+        }
+    }
+    print!("{}", output::added(&added));
+    Ok(())
+}
+
+fn publish(arguments: &PublishArguments) -> anyhow::Result<()> {
+    let mut repository = open(&arguments.which.folder, "repo publish")?;
+    // A wrong key must not be found out after the packages were copied.
+    let signers = arguments.keys.signers(&repository)?;
+    if !arguments.dist.is_empty() {
+        add(&mut repository, &arguments.dist, &arguments.packages)?;
+    }
+    let codenames: Vec<String> = arguments.packages.codename.iter().cloned().collect();
+    let published = repository.publish(&codenames, &borrowed(&signers), keys::now())?;
+    finish(&mut repository, &published, &arguments.destination)
+}
+
+fn rollback(arguments: &RollbackArguments) -> anyhow::Result<()> {
+    let mut repository = open(&arguments.which.folder, "repo rollback")?;
+    let codename = match (&arguments.codename, &repository.settings().suite[..]) {
+        (Some(codename), _) => codename.clone(),
+        (None, [only]) => only.codename.clone(),
+        (None, _) => {
+            let text = format!("--codename is needed: the repository has {}", repository.settings().codenames());
+            return Err(Usage(text).into());
+        }
+    };
+    let signers = arguments.keys.signers(&repository)?;
+    let published = repository.rollback(&codename, arguments.number, &borrowed(&signers), keys::now())?;
+    finish(&mut repository, &[published], &arguments.destination)
+}
+
+fn rotate(arguments: &RotateArguments) -> anyhow::Result<()> {
+    let mut repository = open(&arguments.which.folder, "repo rotate-key")?;
+    let new = keys::new_signer(arguments.new_key.as_deref(), arguments.new_key_file.as_deref())?;
+    let published = match &new {
+        Some(new) => {
+            let signers = arguments.keys.signers(&repository)?;
+            repository.begin_rotation(&borrowed(&signers), new.as_ref(), keys::now())?
+        }
+        None => {
+            let signers = arguments.keys.newest_signer(&repository)?;
+            repository.finish_rotation(&borrowed(&signers), keys::now())?
+        }
+    };
+    print!("{}", output::keys(repository.keys()));
+    finish(&mut repository, &published, &arguments.destination)
+}
+
+fn list(arguments: &ListArguments) -> anyhow::Result<()> {
+    let listing = repository::list(&arguments.which.folder)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&listing)?);
+    } else {
+        print!("{}", output::listing(&listing));
+    }
+    Ok(())
+}
+
+fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
+    if arguments.keyring.is_none() {
+        eprintln!(
+            "warning: the keys are the repository's own. That proves that nothing was damaged, not who signed it: whoever replaces \
+             the repository can replace them. Name what clients trust with --keyring FILE"
+        );
+    }
+    let sound = repository::verify(&arguments.which.folder, arguments.keyring.as_deref(), keys::now())?;
+    print!("{}", output::sound(&sound));
+    Ok(())
+}
+
+/// Says what clients see now, and copies it where that was asked for.
+fn finish(repository: &mut Repository, published: &[Publication], destination: &Destination) -> anyhow::Result<()> {
+    print!("{}", output::published(published));
+    push(repository, destination.to.as_ref())
+}
+
+fn push(repository: &mut Repository, to: Option<&Remote>) -> anyhow::Result<()> {
+    if let Some(to) = to {
+        repository.push(to)?;
+        println!("copied to {to}");
+    }
+    Ok(())
+}

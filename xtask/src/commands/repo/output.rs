@@ -1,0 +1,105 @@
+//! What the commands say, for people.
+
+use packaging::bytes::ByteSize;
+use packaging::repository::{Added, Keys, Listing, Pruned, Publication, Sound, date_text};
+
+/// What became of folders.
+pub fn added(added: &[Added]) -> String {
+    let mut text = String::new();
+    for added in added {
+        for package in &added.new {
+            text += &format!("{}  {:<10}  {}\n", added.codename, package.component, package.path);
+        }
+        let known = if added.known == 0 { String::new() } else { format!(", {} were there already", added.known) };
+        text += &format!("{}: {} new packages for {}{known}\n", added.dist.display(), added.new.len(), added.codename);
+    }
+    text
+}
+
+/// What clients see now.
+pub fn published(published: &[Publication]) -> String {
+    let mut text = String::new();
+    for Publication { snapshot, added, removed, unchanged } in published {
+        let (codename, number) = (&snapshot.codename, snapshot.number);
+        if *unchanged {
+            text += &format!("{codename}: nothing to publish, snapshot {number} has everything\n");
+            continue;
+        }
+        text += &format!(
+            "{codename}: snapshot {number} ({}) with {} packages, {added} new, {removed} gone; valid until {}\n",
+            snapshot.made,
+            snapshot.packages.len(),
+            date_text(snapshot.valid_until)
+        );
+    }
+    text
+}
+
+/// The keys, and what clients install.
+pub fn keys(keys: &Keys) -> String {
+    let mut text = String::new();
+    for key in &keys.signing {
+        text += &format!("signed by {} {}\n", key.fingerprint, key.user_id);
+    }
+    text + &format!(
+        "clients install mesos-archive-keyring.deb (version {}) and a .sources file from its top\n",
+        keys.version
+    )
+}
+
+/// A repository.
+pub fn listing(listing: &Listing) -> String {
+    let mut text = String::new();
+    if listing.development {
+        text += "UNTRUSTED DEVELOPMENT repository, for trials only\n";
+    }
+    for (fingerprint, user_id) in &listing.keys {
+        text += &format!("signed by {fingerprint} {user_id}\n");
+    }
+    for (codename, suite) in &listing.suites {
+        text += &format!("\n{codename:<10}  {:<31}  {:<12}  {:>8}  valid until\n", "date", "by", "packages");
+        for snapshot in &suite.snapshots {
+            let live = if suite.live == Some(snapshot.number) { "live" } else { "" };
+            let line = format!(
+                "{:>5} {live:<4}  {:<31}  {:<12}  {:>8}  {}",
+                snapshot.number,
+                date_text(snapshot.date),
+                snapshot.made.to_string(),
+                snapshot.packages.len(),
+                date_text(snapshot.valid_until)
+            );
+            text += line.trim_end();
+            text.push('\n');
+        }
+        for package in &suite.staged {
+            text +=
+                &format!("      not published yet: {} {} {}\n", package.name, package.version, package.architecture);
+        }
+    }
+    text
+}
+
+/// What was found to be right.
+pub fn sound(sound: &Sound) -> String {
+    let Sound { snapshots, packages, bytes, indices, keys } = sound;
+    let mut text = format!(
+        "ok  signatures  {snapshots} snapshots\nok  indices     {indices} files, and they say what the packages say\n\
+         ok  packages    {packages} files, {}, and no other\n",
+        ByteSize(*bytes)
+    );
+    for (fingerprint, user_id) in keys {
+        text += &format!("    signed by   {fingerprint} {user_id}\n");
+    }
+    text
+}
+
+/// What was removed.
+pub fn pruned(pruned: &Pruned) -> String {
+    let mut text: String = pruned
+        .snapshots
+        .iter()
+        .map(|(codename, number)| format!("removed snapshot {number} of {codename}\n"))
+        .collect();
+    text += &format!("removed {} snapshots and {} files that only they had\n", pruned.snapshots.len(), pruned.files);
+    text
+}

@@ -208,6 +208,8 @@ impl Repository {
         // The one who had the lock may have changed them.
         let folder = Folder::open(root)?;
         let keys = Keys::read(&folder)?;
+        // Also what was killed while it changed nothing yet, or nothing but a remote place.
+        repair::clear_temporary(&folder)?;
         let mut repository = Self { folder, keys, _lock: lock, repaired: vec![] };
         if repository.folder.unfinished().exists() {
             repository.repaired = repair::repair(&repository.folder, &repository.keys)?;

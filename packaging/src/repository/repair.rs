@@ -12,9 +12,7 @@ use crate::digest::Digest;
 /// Brings everything into accord with the snapshots that clients see. Says what it did.
 pub(super) fn repair(folder: &Folder, keys: &Keys) -> Result<Vec<String>, RepositoryError> {
     let mut done = Vec::new();
-    for name in files::names(&folder.temporary())? {
-        files::remove(&folder.temporary().join(name))?;
-    }
+    clear_temporary(folder)?;
     for codename in folder.codenames()? {
         let live = snapshot::live(folder, &codename)?.unwrap_or(0);
         for number in snapshot::numbers(folder, &codename)?.into_iter().filter(|number| *number > live) {
@@ -43,6 +41,14 @@ pub(super) fn repair(folder: &Folder, keys: &Keys) -> Result<Vec<String>, Reposi
     }
     sources::write(folder, keys)?;
     Ok(done)
+}
+
+/// Removes what was being written. Whoever has the lock knows that nobody writes.
+pub(super) fn clear_temporary(folder: &Folder) -> Result<(), RepositoryError> {
+    for name in files::names(&folder.temporary())? {
+        files::remove(&folder.temporary().join(name))?;
+    }
+    Ok(())
 }
 
 /// Removes the files of pool and indices that no snapshot has, and what was kept of such packages. Returns how many

@@ -132,6 +132,14 @@ fn a_cluster_that_cannot_be_is_refused() {
         ("nodes = \"agents\"", "nodes = \"masters\"", "exactly one of them has nodes = \"masters\""),
         ("nodes = \"agents\"", "nodes = \"two\"", "ensemble"),
         ("agents = \"/agents\"", "agents = \"agents\"", "\"agents\" is not a JSON pointer"),
+        ("units = [\"thing-agent\"]", "units = []\nexposure = 11", "role \"agent\": exposure is from 0 to 10"),
+        ("depends = ", "kept-by-purge = [\"var/lib\"]\ndepends = ", "kept-by-purge: \"var/lib\" is no absolute path"),
+        ("[cluster.state]", "[[cluster.page]]\npath = \"agents\"\n[cluster.state]", "page.path = \"agents\""),
+        (
+            "[cluster.state]",
+            "[[cluster.scenario]]\nname = \"../security\"\nchecks = \"\"\n[cluster.state]",
+            "scenario \"../security\": names have lower-case letters",
+        ),
         ("path = \"/state\"", "path = \"/state\"\nleads = \"/leads\"", "nodes = \"ensemble\", and only there"),
     ] {
         let folder = folder_with(&format!("{GOOD}{}", CLUSTER.replace(right, wrong)));

@@ -155,6 +155,31 @@ pub struct RootTests {
     pub filter: String,
     /// The capabilities that they get, see capabilities(7), without `CAP_`.
     pub capabilities: Vec<String>,
+    /// Devices that they may use beside an engine's usual ones, such as `c 10:200 rwm`: as the kernel's device control
+    /// group has it.
+    #[serde(default)]
+    pub device_cgroup_rules: Vec<String>,
+    /// Variables, beside those that all tests get.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Shell commands that each of their containers starts with.
+    #[serde(default)]
+    pub prepare: String,
+    /// What some of them need of the machine, beyond what they find out themselves.
+    #[serde(default, rename = "need")]
+    pub needs: Vec<Need>,
+}
+
+/// Something that not every machine has. Where it is missing, the tests that need it are left out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Need {
+    /// The tests, in googletest's filter syntax.
+    pub tests: String,
+    /// Shell command, run in the container that the tests would run in; it ends with 0 where they can.
+    pub probe: String,
+    /// What is missing where they cannot.
+    pub missing: String,
 }
 
 /// Folder of the scripts that configure a cluster's nodes.

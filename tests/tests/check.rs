@@ -88,7 +88,7 @@ fn every_kind_of_misbehaviour_gets_its_verdict() {
     }
     let log = fs::read_to_string(results.join("logs/sample-tests/Demand.Fails.log")).unwrap();
     assert_eq!(log.matches("demand_tests.cc").count(), 2, "in company and alone: {log}");
-    judge("python3", &["-c", COUNT_JUNIT, "junit.xml", "28", "4"], &results);
+    judge("python3", &["-c", COUNT_JUNIT, "junit.xml", "31", "4"], &results);
     let summary = fs::read_to_string(results.join("summary.txt")).unwrap();
     assert!(summary.contains("Demand.Hangs") && summary.contains("MiB"), "{summary}");
     // Nothing that a hanging test started is left.
@@ -114,6 +114,28 @@ fn quarantine(recipe: &Path, entries: &[(&str, &str)]) {
         })
         .collect();
     fs::write(recipe.join("quarantine.toml"), text).unwrap();
+}
+
+#[test]
+fn roots_tests_run_where_the_machine_has_what_they_need() {
+    let (_folder, recipe) = recipe_with(&[]);
+    let out = tempfile::tempdir().unwrap();
+    let run = |more: &[&str]| {
+        let mut arguments = vec!["--json", "--filter", "Demand.*"];
+        arguments.extend(more);
+        verdicts(&tests::run(&mut check(&recipe, &out.path().join("results"), &arguments)).success())
+    };
+    let found = run(&[]);
+    for test in ["GivesFilesAway", "MakesControlGroups", "NeedsADevice"] {
+        let (verdict, note) = &found[&format!("Demand.ROOT_{test}")];
+        assert!(verdict == "skipped" && note.contains("--root"), "{test}: {verdict}, {note}");
+    }
+    let found = run(&["--root"]);
+    for test in ["ROOT_GivesFilesAway", "ROOT_MakesControlGroups", "Fails"] {
+        assert_eq!(found[&format!("Demand.{test}")].0, "passed", "{test}: {found:?}");
+    }
+    let (verdict, note) = &found["Demand.ROOT_NeedsADevice"];
+    assert!(verdict == "skipped" && note.contains("no /dev/sample"), "{verdict}, {note}");
 }
 
 #[test]

@@ -33,8 +33,9 @@ pub(crate) const RUNNER: &str = include_str!("../../assets/run-shard.sh");
 /// In the container's own temporary folder: the rest of it cannot be written.
 const DRIVER_PATH: &str = "/tmp/.check/run-phase.sh";
 const RUNNER_PATH: &str = "/tmp/.check/run-shard.sh";
+const PREPARE_PATH: &str = "/tmp/.check/prepare.sh";
 /// Part of the key of what tests found: raised when the container that they run in becomes another.
-pub(crate) const ROOM: &str = "room 1";
+pub(crate) const ROOM: &str = "room 2";
 const HOSTNAME: &str = "build";
 const REPORT: &str = "/tmp/.check/report";
 
@@ -49,8 +50,19 @@ pub struct TestRoom {
     pub environment: BTreeMap<String, String>,
     /// Memory limit; swap is not available on top of it.
     pub memory_bytes: u64,
-    /// Capabilities of a root user; none means the user `builder`, without any.
-    pub root: Option<Vec<String>>,
+    /// For tests that need root; none means the user `builder`, without any capability.
+    pub root: Option<RootRoom>,
+}
+
+/// What is different where tests are root.
+#[derive(Clone, Debug)]
+pub struct RootRoom {
+    /// Capabilities, without `CAP_`.
+    pub capabilities: Vec<String>,
+    /// Devices beside the engine's usual ones.
+    pub device_cgroup_rules: Vec<String>,
+    /// Shell commands that come first.
+    pub prepare: String,
 }
 
 /// What to run.
@@ -137,6 +149,32 @@ pub async fn ask(
     arguments: &[&str],
     limit: Duration,
 ) -> Result<String, Error> {
+    let (exit, output) = answer(engine, room, program, arguments, limit).await?;
+    if exit == 0 {
+        return Ok(output);
+    }
+    Err(Error::Request(format!(
+        "{} {} ended with status {exit}. Its last lines:\n{}",
+        program.display(),
+        arguments.join(" "),
+        last_lines(&output, 20)
+    )))
+}
+
+/// Whether a shell command ends well in the container that tests would run in.
+pub async fn probe(engine: &Engine, room: &TestRoom, command: &str, limit: Duration) -> Result<bool, Error> {
+    let (exit, _) = answer(engine, room, Path::new("/bin/sh"), &["-c", command], limit).await?;
+    Ok(exit == 0)
+}
+
+/// The status that a program ends with, and its output.
+async fn answer(
+    engine: &Engine,
+    room: &TestRoom,
+    program: &Path,
+    arguments: &[&str],
+    limit: Duration,
+) -> Result<(i64, String), Error> {
     let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     let what = format!("{} {}", program.display(), arguments.join(" "));
     let container = prepare(engine, room, program, &arguments).await?;
@@ -149,15 +187,7 @@ pub async fn ask(
         }
     };
     container.remove().await?;
-    let output = String::from_utf8_lossy(&output).into_owned();
-    match state.exit_code {
-        Some(0) => Ok(output),
-        exit => Err(Error::Request(format!(
-            "{what} ended with status {}. Its last lines:\n{}",
-            exit.unwrap_or(-1),
-            last_lines(&output, 20)
-        ))),
-    }
+    Ok((state.exit_code.unwrap_or(-1), String::from_utf8_lossy(&output).into_owned()))
 }
 
 fn last_lines(text: &str, count: usize) -> String {
@@ -239,7 +269,10 @@ async fn attempt(
 /// A container with everything in place, not started.
 async fn prepare(engine: &Engine, room: &TestRoom, program: &Path, arguments: &[String]) -> Result<Container, Error> {
     let container = Container::create(engine, "shard", body(engine, room, program, arguments)).await?;
-    let uploads = vec![Upload::bytes(DRIVER_PATH, DRIVER, 0o644), Upload::bytes(RUNNER_PATH, RUNNER, 0o644)];
+    let mut uploads = vec![Upload::bytes(DRIVER_PATH, DRIVER, 0o644), Upload::bytes(RUNNER_PATH, RUNNER, 0o644)];
+    if let Some(root) = &room.root {
+        uploads.push(Upload::bytes(PREPARE_PATH, root.prepare.as_str(), 0o644));
+    }
     let owner = if room.root.is_some() { 0 } else { BUILDER };
     put(engine, &container, "/tmp", uploads, owner).await?;
     Ok(container)
@@ -272,10 +305,16 @@ fn body(engine: &Engine, room: &TestRoom, program: &Path, arguments: &[String]) 
             host.readonly_rootfs = Some(true);
         }
         // Mounts and namespaces, which the tests of isolation make, are what the engine's profiles forbid.
-        Some(capabilities) => {
+        Some(root) => {
             host.cap_drop = Some(vec!["ALL".into()]);
-            host.cap_add = Some(capabilities.clone());
+            host.cap_add = Some(root.capabilities.clone());
+            host.device_cgroup_rules = Some(root.device_cgroup_rules.clone());
             host.security_opt = Some(vec!["seccomp=unconfined".into(), "apparmor=unconfined".into()]);
+            // Engines let everybody send pings; the kernel's default is nobody, and tests count on it.
+            host.sysctls = Some([("net.ipv4.ping_group_range".to_owned(), "1 0".to_owned())].into());
+            // A container's /proc/sys is mounted again in the containers that the tests make.
+            host.masked_paths = Some(vec![]);
+            host.readonly_paths = Some(vec![]);
             // What tests of control groups make is below the container's own group, and goes with it.
             host.cgroupns_mode = Some(HostConfigCgroupnsModeEnum::PRIVATE);
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::shard::{TestRoom, ask};
+use crate::shard::{TestRoom, ask, probe};
 
 /// The tests of a program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,14 @@ pub struct Listing {
     pub skipped: Vec<(String, String)>,
     /// What the program says of the machine: why it leaves tests out.
     pub notices: Vec<String>,
+}
+
+impl Listing {
+    fn leave_out(&mut self, which: impl Fn(&str) -> bool, why: &str) {
+        let (out, run): (Vec<_>, Vec<_>) = std::mem::take(&mut self.run).into_iter().partition(|test| which(test));
+        self.run = run;
+        self.skipped.extend(out.into_iter().map(|test| (test, why.to_owned())));
+    }
 }
 
 /// A program that has nothing to say about its tests within this time hangs.
@@ -48,16 +56,25 @@ pub async fn list(
     let listed = ask(engine, room, &path, &["--gtest_list_tests"], LIMIT).await?;
     // Nothing is run, but the programs of Mesos print which tests they leave out on this machine.
     let probed = ask(engine, room, &path, &["--gtest_filter=-*"], LIMIT).await?;
+    let rooted = |test: &str| root.is_some_and(|root| gtest::matches(&root.filter, test));
     let mut listing = sort(&listed, &probed, |test| {
-        let rooted = root.is_some_and(|root| gtest::matches(&root.filter, test));
-        filter.is_none_or(|filter| gtest::matches(filter, test)) && (rooted || room.root.is_none())
+        filter.is_none_or(|filter| gtest::matches(filter, test)) && (rooted(test) || room.root.is_none())
     });
+    if room.root.is_none() {
+        listing.leave_out(|test| rooted(test), "it needs root: --root");
+    }
     if listing.run.is_empty() && listing.skipped.is_empty() && filter.is_none() && room.root.is_none() {
         return Err(Error::Request(format!(
             "{} lists no test: is it a googletest program? It printed:\n{}",
             path.display(),
             listed.lines().take(10).collect::<Vec<_>>().join("\n")
         )));
+    }
+    for need in root.filter(|_| room.root.is_some()).map_or(&[][..], |root| &root.needs) {
+        let needy = |test: &str| gtest::matches(&need.tests, test);
+        if listing.run.iter().any(|test| needy(test)) && !probe(engine, room, &need.probe, LIMIT).await? {
+            listing.leave_out(needy, &format!("this machine has {}", need.missing));
+        }
     }
     listing.program = program.name.clone();
     listing.root = room.root.is_some();

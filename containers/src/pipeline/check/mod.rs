@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::build::Builder;
 use super::{BuildOptions, Error, Inputs, Options, Stage, gather, read_json, write_json};
 use crate::engine::Engine;
-use crate::shard::{self, ShardEvent, ShardRecord, ShardSpec, TEAR_DOWN, TestRoom};
+use crate::shard::{self, ShardEvent, ShardRecord, ShardSpec, RootRoom, TEAR_DOWN, TestRoom};
 use crate::usage;
 use listing::{Listing, list, program_path};
 pub use results::{results_beside, write, write_folder};
@@ -159,13 +159,19 @@ struct Suite<'a> {
 
 impl Suite<'_> {
     fn room(&self, root: bool) -> TestRoom {
-        let capabilities = || self.check.root.as_ref().map(|root| root.capabilities.clone()).unwrap_or_default();
+        let tests = self.check.root.as_ref().filter(|_| root);
+        let mut environment = self.check.environment.clone();
+        environment.extend(tests.map(|tests| tests.environment.clone()).unwrap_or_default());
         TestRoom {
             image: self.builder.root.image.clone(),
             volume: self.volume.clone(),
-            environment: self.check.environment.clone(),
+            environment,
             memory_bytes: self.check.memory_per_shard.0,
-            root: root.then(capabilities),
+            root: tests.map(|tests| RootRoom {
+                capabilities: tests.capabilities.clone(),
+                device_cgroup_rules: tests.device_cgroup_rules.clone(),
+                prepare: tests.prepare.clone(),
+            }),
         }
     }
 

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::build::Builder;
 use super::{BuildOptions, Error, Inputs, Options, Stage, gather, read_json, write_json};
 use crate::engine::Engine;
-use crate::shard::{self, ShardEvent, ShardRecord, ShardSpec, RootRoom, TEAR_DOWN, TestRoom};
+use crate::shard::{self, RootRoom, ShardEvent, ShardRecord, ShardSpec, TEAR_DOWN, TestRoom};
 use crate::usage;
 use listing::{Listing, list, program_path};
 pub use results::{results_beside, write, write_folder};

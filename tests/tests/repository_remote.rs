@@ -148,8 +148,8 @@ fn rsync_gets_everything_in_the_order_that_clients_need() {
     assert_eq!(client.candidate("demo").as_deref(), Some("1.2-1"));
 }
 
-/// An S3 server that somebody has started, such as moto's: `S3_TEST_ENDPOINT=http://127.0.0.1:5000`, a bucket `mesos` that
-/// everybody may read, credentials in the environment, rclone installed.
+/// An S3 server that somebody has started, such as moto's: `S3_TEST_ENDPOINT=http://127.0.0.1:5000`, a bucket `mesos`,
+/// `RCLONE_S3_ACL=public-read`, AWS_ENDPOINT_URL and credentials in the environment, rclone installed.
 #[test]
 #[ignore = "needs an S3 server"]
 fn an_object_store_serves_clients() {

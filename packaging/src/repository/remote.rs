@@ -199,6 +199,13 @@ fn rclone(from: &Path, to: &str, compare: Compare, extra: Extra) -> Command {
         }
         None => default(&mut command, "RCLONE_S3_PROVIDER", "AWS"),
     }
+    // rclone ends where it finds Amazon's name for that, and has one of its own.
+    if let Some(bundle) = std::env::var_os("AWS_CA_BUNDLE") {
+        command.env_remove("AWS_CA_BUNDLE");
+        if std::env::var_os("RCLONE_CA_CERT").is_none() {
+            command.env("RCLONE_CA_CERT", bundle);
+        }
+    }
     command.arg("--").arg(from).arg(to);
     command
 }

@@ -14,6 +14,7 @@ use crate::check::quarantine;
 use crate::cluster::Cluster;
 use crate::config::{ConfigError, read_toml};
 use crate::digest::Digest;
+use crate::proof::components;
 use crate::root_lock::RootKind;
 use crate::source::cherry_pick::{self, CherryPick, Pick};
 use crate::target::Target;
@@ -380,8 +381,9 @@ impl Recipe {
     /// what only they read, and what tests and clusters are made of.
     pub fn packing_inputs(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
         let mut files = self.files(&[PathBuf::new()])?;
-        let mut skipped =
-            ["phases", "sources.lock", quarantine::FILE, vex::FILE, CLUSTER_FOLDER].map(str::to_owned).to_vec();
+        let mut skipped = ["phases", "sources.lock", quarantine::FILE, components::FILE, vex::FILE, CLUSTER_FOLDER]
+            .map(str::to_owned)
+            .to_vec();
         if let Source::Directory(source) = &self.file.source {
             skipped.push(source.directory.display().to_string());
         }

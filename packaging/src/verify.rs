@@ -2,6 +2,7 @@
 //! was changed, added or left out since it was signed, and what the tests said of exactly these packages.
 
 pub(crate) mod gpgv;
+mod proofs;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +13,7 @@ use walkdir::WalkDir;
 
 use crate::check::statement::{self, Predicate, Statement};
 use crate::digest::Digest;
+use crate::proof::provenance::Provenance;
 use gpgv::Gpgv;
 pub use gpgv::Key;
 
@@ -19,14 +21,19 @@ const SUMS: &str = "SHA256SUMS";
 const SUMS_SIGNATURE: &str = "SHA256SUMS.asc";
 
 /// What was found to be right.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     /// How many files have the digest that the signed list names.
     pub files: usize,
     /// The packages among them.
     pub packages: Vec<PathBuf>,
-    /// The files with a good signature: the list, each `.changes` and `.buildinfo`, the statement on the tests.
+    /// The files with a good signature: the list, each `.changes` and `.buildinfo`, the provenance, the statement on the
+    /// tests.
     pub signed: Vec<PathBuf>,
+    /// How they came to be, where the folder has a statement.
+    pub provenance: Option<Provenance>,
+    /// The packages' bills of materials.
+    pub bills: usize,
     /// What the tests said of these packages, where the folder has a statement.
     pub tests: Option<Predicate>,
     /// The keys that made the signatures.
@@ -95,6 +102,16 @@ pub enum VerifyError {
         /// The file's.
         found: Digest,
     },
+    /// A signed file says something else of another one.
+    #[error("{}: expected {expected}, found {found}. {NEXT}", path.display())]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// What follows from the others.
+        expected: String,
+        /// What it says.
+        found: String,
+    },
     /// The folder has a package that was not signed with the others.
     #[error("{}: expected no file of this kind that SHA256SUMS does not list, found this one. Remove it, or find out who put it there", path.display())]
     Unlisted {
@@ -117,7 +134,7 @@ pub enum VerifyError {
         /// What is wrong with it.
         found: String,
     },
-    /// The statement on the tests is about other packages.
+    /// A statement is about other packages.
     #[error("{}: expected a statement on {expected}, found one on {found}: it is of another build. {NEXT}", path.display())]
     Subject {
         /// The statement.
@@ -141,43 +158,76 @@ impl VerifyError {
 
 /// Verifies the folder `dist` with the public keys in `keyring`.
 pub fn verify(dist: &Path, keyring: &Path) -> Result<Verified, VerifyError> {
-    if !dist.is_dir() {
-        return Err(VerifyError::NoFolder { path: dist.to_owned() });
-    }
     let gpgv = Gpgv::new(keyring)?;
-    let mut verified = Verified { files: 0, packages: vec![], signed: vec![], tests: None, keys: vec![] };
-    let sums = dist.join(SUMS);
-    // The bytes that are verified are the ones that are used.
-    let list = read(&sums, "it lists what was signed")?;
-    let signature = dist.join(SUMS_SIGNATURE);
-    verified.add(SUMS, gpgv.detached(&signature, &sums, &list)?);
-    let list = parse(&sums, &list)?;
-    refuse_unlisted(dist, &list)?;
-    for (name, expected) in &list {
-        let path = dist.join(name);
-        let found = digest(&path)?;
-        if found != *expected {
-            return Err(VerifyError::Digest { path, expected: *expected, found });
-        }
-    }
-    verified.files = list.len();
-    let kind =
-        |name: &Path, kinds: &[&str]| name.extension().is_some_and(|kind| kinds.iter().any(|known| kind == *known));
-    for name in list.keys().filter(|name| kind(name, &["changes", "buildinfo"])) {
-        verified.add(name, gpgv.clear_signed(&dist.join(name))?);
-    }
-    let packages: BTreeMap<&PathBuf, Digest> =
-        list.iter().filter(|(name, _)| kind(name, &["deb"])).map(|(name, digest)| (name, *digest)).collect();
-    // Either of them: whoever removes the statement alone does not get through.
-    let (path, signature) = (dist.join(statement::FILE), dist.join(statement::SIGNATURE));
-    if path.exists() || signature.exists() {
-        let text = read(&path, "its signature is there")?;
-        verified.add(statement::FILE, gpgv.detached(&signature, &path, &text)?);
-        verified.tests = Some(tests(&path, &text, &packages)?);
-    }
-    verified.packages = packages.into_keys().cloned().collect();
-    Ok(verified)
+    SignedList::open(dist, &gpgv)?.verify()
 }
+
+/// The list of digests, whose signature is good.
+struct SignedList<'a> {
+    dist: &'a Path,
+    gpgv: &'a Gpgv,
+    list: BTreeMap<PathBuf, Digest>,
+    key: Key,
+}
+
+impl<'a> SignedList<'a> {
+    fn open(dist: &'a Path, gpgv: &'a Gpgv) -> Result<Self, VerifyError> {
+        if !dist.is_dir() {
+            return Err(VerifyError::NoFolder { path: dist.to_owned() });
+        }
+        let sums = dist.join(SUMS);
+        // The bytes that are verified are the ones that are used.
+        let list = read(&sums, "it lists what was signed")?;
+        let key = gpgv.detached(&dist.join(SUMS_SIGNATURE), &sums, &list)?;
+        let list = parse(&sums, &list)?;
+        Ok(Self { dist, gpgv, list, key })
+    }
+
+    /// Checks what is listed: first that nothing was changed, then what each file says of the others.
+    fn verify(&self) -> Result<Verified, VerifyError> {
+        let Self { dist, gpgv, list, key } = self;
+        refuse_unlisted(dist, list)?;
+        for (name, expected) in list {
+            let path = dist.join(name);
+            let found = digest(&path)?;
+            if found != *expected {
+                return Err(VerifyError::Digest { path, expected: *expected, found });
+            }
+        }
+        let mut verified = Verified { files: list.len(), ..Verified::default() };
+        verified.add(SUMS, key.clone());
+        for name in self.named(&["changes", "buildinfo"]) {
+            verified.add(name, gpgv.clear_signed(&dist.join(name))?);
+        }
+        let packages: Packages<'_> = self.named(&["deb"]).map(|name| (name, list[name])).collect();
+        proofs::build_infos(self, &packages)?;
+        proofs::provenance(self, &packages, &mut verified)?;
+        verified.bills = proofs::bills(self, &packages)?;
+        // Either of them: whoever removes the statement alone does not get through.
+        let (path, signature) = (dist.join(statement::FILE), dist.join(statement::SIGNATURE));
+        if path.exists() || signature.exists() {
+            let text = read(&path, "its signature is there")?;
+            verified.add(statement::FILE, gpgv.detached(&signature, &path, &text)?);
+            let statement: Statement = serde_json::from_slice(&text)
+                .map_err(|error| VerifyError::Statement { path: path.clone(), found: error.to_string() })?;
+            proofs::subjects(&path, &statement.subject, &packages)?;
+            verified.tests = Some(statement.predicate);
+        }
+        verified.packages = packages.into_keys().cloned().collect();
+        Ok(verified)
+    }
+
+    /// The listed files whose names end with a dot and one of these.
+    fn named(&self, endings: &'static [&'static str]) -> impl Iterator<Item = &PathBuf> {
+        self.list.keys().filter(move |name| {
+            let name = name.to_string_lossy();
+            endings.iter().any(|ending| name.strip_suffix(ending).is_some_and(|stem| stem.ends_with('.')))
+        })
+    }
+}
+
+/// The packages by their files' names, with their digests.
+type Packages<'a> = BTreeMap<&'a PathBuf, Digest>;
 
 impl Verified {
     fn add(&mut self, name: impl Into<PathBuf>, key: Key) {
@@ -239,279 +289,5 @@ fn refuse_unlisted(dist: &Path, list: &BTreeMap<PathBuf, Digest>) -> Result<(), 
     Ok(())
 }
 
-/// Reads the signed statement and makes sure that it is about these packages and no others.
-fn tests(path: &Path, text: &[u8], packages: &BTreeMap<&PathBuf, Digest>) -> Result<Predicate, VerifyError> {
-    let statement: Statement = serde_json::from_slice(text)
-        .map_err(|error| VerifyError::Statement { path: path.to_owned(), found: error.to_string() })?;
-    let mut subjects: BTreeMap<PathBuf, Digest> = BTreeMap::new();
-    for subject in &statement.subject {
-        if subjects.insert(PathBuf::from(&subject.name), subject.digest.sha256).is_some() {
-            return Err(VerifyError::Statement {
-                path: path.to_owned(),
-                found: format!("{} is in it twice", subject.name),
-            });
-        }
-    }
-    let text = |name: &Path, digest: Option<&Digest>| match digest {
-        Some(digest) => format!("{} with sha256 {digest}", name.display()),
-        None => format!("no {}", name.display()),
-    };
-    for name in packages.keys().copied().chain(subjects.keys()) {
-        let (expected, found) = (packages.get(name), subjects.get(name));
-        if expected != found {
-            let (expected, found) = (text(name, expected), text(name, found));
-            return Err(VerifyError::Subject { path: path.to_owned(), expected, found });
-        }
-    }
-    Ok(statement.predicate)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::check::statement::{Resource, TestResult};
-    use crate::check::verdict::{Judged, Judgement, TestRecord, Verdict};
-    use crate::gpg::Gpg;
-    use crate::signer::{KeyForm, KeySource, Signer};
-    use crate::sums;
-
-    const EPOCH: i64 = 1_749_031_200;
-    const DEBS: [&str; 2] = ["demo-dbgsym_1.0_amd64.deb", "demo_1.0_amd64.deb"];
-
-    fn development(state: &Path) -> Gpg {
-        Gpg::open(&KeySource::Development { state: state.into() }).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    fn write_statement(folder: &Path, debs: &[&str], gpg: &Gpg) {
-        let subjects = debs.iter().map(|name| Resource::new(*name, Digest::of_file(&folder.join(name)).unwrap()));
-        let record = TestRecord { program: "demo-tests".into(), test: "A.B".into(), executions: vec![] };
-        let judgement =
-            Judgement { tests: vec![Judged { record, verdict: Verdict::Passed, note: None }], ..Judgement::default() };
-        let configuration = vec![Resource::new("plan", Digest::of("plan"))];
-        Statement::new(subjects.collect(), configuration, &judgement).write(folder, gpg, EPOCH).unwrap();
-    }
-
-    /// A folder as `package` leaves it, though with other content. The list does not have the statement, so that only
-    /// the statement's own signature protects it.
-    fn dist(folder: &Path, gpg: &Gpg) {
-        for deb in DEBS {
-            fs::write(folder.join(deb), format!("content of {deb}")).unwrap();
-        }
-        for name in ["demo_1.0_amd64.changes", "demo_1.0_amd64.buildinfo"] {
-            sums::write_clear_signed(folder, name, &format!("Name: {name}\n- dashed\n"), gpg, EPOCH).unwrap();
-        }
-        fs::write(folder.join("key.gpg"), gpg.public_key(KeyForm::Binary).unwrap()).unwrap();
-        fs::write(folder.join("key.asc"), gpg.public_key(KeyForm::Armored).unwrap()).unwrap();
-        fs::create_dir(folder.join("debsig")).unwrap();
-        fs::write(folder.join("debsig/demo.pol"), "policy").unwrap();
-        let names = ["demo_1.0_amd64.changes", "demo_1.0_amd64.buildinfo", "key.gpg", "key.asc", "debsig/demo.pol"];
-        let files: Vec<PathBuf> = names.iter().chain(&DEBS).map(PathBuf::from).collect();
-        sums::write(folder, &files, gpg, EPOCH).unwrap();
-        // What belongs to nobody: logs are written after the list.
-        fs::write(folder.join("report.json"), "{}").unwrap();
-        write_statement(folder, &DEBS, gpg);
-    }
-
-    /// Changes one byte of a file, to another one of the same kind.
-    fn flip(file: &Path, at: usize) {
-        let mut bytes = fs::read(file).unwrap();
-        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-        fs::write(file, bytes).unwrap();
-    }
-
-    struct Room {
-        _state: tempfile::TempDir,
-        folder: tempfile::TempDir,
-        gpg: Gpg,
-        keyring: PathBuf,
-    }
-
-    impl Room {
-        fn new() -> Self {
-            let (state, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-            let gpg = development(state.path());
-            dist(folder.path(), &gpg);
-            let keyring = state.path().join("trusted.gpg");
-            fs::copy(folder.path().join("key.gpg"), &keyring).unwrap();
-            Self { _state: state, folder, gpg, keyring }
-        }
-
-        fn path(&self, name: &str) -> PathBuf {
-            self.folder.path().join(name)
-        }
-
-        fn verify(&self) -> Result<Verified, VerifyError> {
-            verify(self.folder.path(), &self.keyring)
-        }
-
-        /// What is said after a change, which is undone.
-        fn after(&self, name: &str, change: impl FnOnce(&Path)) -> VerifyError {
-            let path = self.path(name);
-            let before = fs::read(&path).ok();
-            change(&path);
-            let error = self.verify().expect_err(name);
-            match before {
-                Some(before) => fs::write(&path, before).unwrap(),
-                None => fs::remove_file(&path).unwrap(),
-            }
-            assert!(crate::verification::is_verification_failure(&error), "exit code 3: {error}");
-            assert!(self.verify().is_ok(), "{name} is as before");
-            error
-        }
-    }
-
-    #[test]
-    fn an_untouched_folder() {
-        let room = Room::new();
-        let verified = room.verify().unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(verified.files, 7);
-        assert_eq!(verified.packages, DEBS.map(PathBuf::from));
-        let signed = ["SHA256SUMS", "demo_1.0_amd64.buildinfo", "demo_1.0_amd64.changes", "test-result.json"];
-        assert_eq!(verified.signed, signed.map(PathBuf::from));
-        let key = room.gpg.key();
-        let expected =
-            Key { fingerprint: key.fingerprint.clone(), primary: key.primary.clone(), user_id: key.user_id.clone() };
-        assert_eq!(verified.keys, [expected]);
-        let tests = verified.tests.unwrap();
-        assert_eq!((tests.result, &tests.passed_tests[..]), (TestResult::Passed, &["demo-tests:A.B".to_owned()][..]));
-        // Without a statement it is a folder as well.
-        fs::remove_file(room.path("test-result.json")).unwrap();
-        fs::remove_file(room.path("test-result.json.asc")).unwrap();
-        assert_eq!(room.verify().unwrap().tests, None);
-    }
-
-    #[test]
-    fn one_byte_of_a_package_or_of_the_list() {
-        let room = Room::new();
-        for deb in DEBS {
-            let error = room.after(deb, |path| flip(path, 3));
-            let VerifyError::Digest { path, expected, found } = &error else { panic!("{error}") };
-            assert_eq!((path, *expected), (&room.path(deb), Digest::of(format!("content of {deb}"))));
-            let text = error.to_string();
-            assert!(text.contains(&expected.to_string()) && text.contains(&found.to_string()), "{text}");
-        }
-        for at in [0, 70, 200] {
-            let error = room.after("SHA256SUMS", |path| flip(path, at));
-            assert!(matches!(&error, VerifyError::Signature { path, .. } if path.ends_with("SHA256SUMS")), "{error}");
-            assert!(error.to_string().contains("was changed after it had been signed"), "{error}");
-        }
-        let error = room.after("debsig/demo.pol", |path| fs::write(path, "other").unwrap());
-        assert!(matches!(error, VerifyError::Digest { .. }), "{error}");
-        let error = room.after("demo_1.0_amd64.changes", |path| flip(path, 60));
-        assert!(matches!(error, VerifyError::Digest { .. }), "{error}");
-    }
-
-    #[test]
-    fn one_byte_of_the_statement_or_of_its_signature() {
-        let room = Room::new();
-        let text = fs::read(room.path("test-result.json")).unwrap();
-        for at in (0..text.len()).step_by(97).chain([text.len() - 1]) {
-            let error = room.after("test-result.json", |path| flip(path, at));
-            let statement = matches!(&error, VerifyError::Signature { path, .. } if path.ends_with("test-result.json"));
-            assert!(statement, "byte {at}: {error}");
-        }
-        let signature = fs::read_to_string(room.path("test-result.json.asc")).unwrap();
-        let start = signature.find("\n\n").unwrap() + 2;
-        let letters = (start..signature.find("\n-----END").unwrap()).filter(|at| signature.as_bytes()[*at] != b'\n');
-        for at in letters.step_by(7) {
-            let error = room.after("test-result.json.asc", |path| flip(path, at));
-            let statement = matches!(&error, VerifyError::Signature { path, .. } if path.ends_with("test-result.json"));
-            assert!(statement, "byte {at}: {error}");
-        }
-    }
-
-    #[test]
-    fn what_is_added_or_left_out() {
-        let room = Room::new();
-        for name in ["evil_1.0_all.deb", "debsig/evil.deb", "evil.changes", "evil.buildinfo"] {
-            let error = room.after(name, |path| fs::write(path, "evil").unwrap());
-            assert!(matches!(&error, VerifyError::Unlisted { path } if *path == room.path(name)), "{error}");
-        }
-        for name in [DEBS[0], "key.asc", "SHA256SUMS", "SHA256SUMS.asc", "test-result.json", "test-result.json.asc"] {
-            let error = room.after(name, |path| fs::remove_file(path).unwrap());
-            assert!(matches!(&error, VerifyError::Missing { path, .. } if *path == room.path(name)), "{error}");
-        }
-    }
-
-    #[test]
-    fn signed_files_that_are_wrong_nevertheless() {
-        let room = Room::new();
-        let sums = fs::read_to_string(room.path("SHA256SUMS")).unwrap();
-        let digest = Digest::of("x");
-        for (text, found) in [
-            (format!("{sums}{digest}  ../outside\n"), "outside"),
-            (format!("{sums}{digest}  /etc/passwd\n"), "passwd"),
-            (format!("{sums}{digest} *binary\n"), "binary"),
-            (format!("{sums}{digest}\n"), "expected lines"),
-            (format!("{sums}{}", sums.lines().next().unwrap()), "a second"),
-            (String::new(), "nothing"),
-        ] {
-            let sign = |text: &str| {
-                let signature =
-                    room.gpg.sign(crate::signer::Form::DetachedArmored, &mut text.as_bytes(), EPOCH).unwrap();
-                fs::write(room.path("SHA256SUMS"), text).unwrap();
-                fs::write(room.path("SHA256SUMS.asc"), signature).unwrap();
-            };
-            sign(&text);
-            let error = room.verify().unwrap_err();
-            assert!(matches!(error, VerifyError::List { .. }) && error.to_string().contains(found), "{error}");
-            sign(&sums);
-            room.verify().unwrap();
-        }
-        // A file of this kind has to be signed itself, even where the list has its digest.
-        let names = ["demo_1.0_amd64.changes", DEBS[0], DEBS[1], "demo_1.0_amd64.buildinfo"].map(PathBuf::from);
-        fs::write(room.path("demo_1.0_amd64.changes"), "not signed\n").unwrap();
-        sums::write(room.folder.path(), &names, &room.gpg, EPOCH).unwrap();
-        let error = room.verify().unwrap_err();
-        assert!(
-            matches!(&error, VerifyError::Signature { path, .. } if path.ends_with("demo_1.0_amd64.changes")),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_statement_on_other_packages() {
-        let room = Room::new();
-        let subject = |expected: &str, found: &str| {
-            let error = room.verify().unwrap_err();
-            assert!(matches!(error, VerifyError::Subject { .. }) && error.to_string().contains(expected), "{error}");
-            assert!(error.to_string().contains(found), "{error}");
-        };
-        write_statement(room.folder.path(), &DEBS[..1], &room.gpg);
-        subject("a statement on demo_1.0_amd64.deb with", "found one on no demo_1.0_amd64.deb");
-        fs::write(room.path("other.deb"), "").unwrap();
-        write_statement(room.folder.path(), &[DEBS[0], DEBS[1], "other.deb"], &room.gpg);
-        fs::remove_file(room.path("other.deb")).unwrap();
-        subject("a statement on no other.deb", "found one on other.deb with");
-        // Both are signed, and are not of the same build.
-        let first = fs::read(room.path(DEBS[1])).unwrap();
-        fs::write(room.path(DEBS[1]), "another build").unwrap();
-        write_statement(room.folder.path(), &DEBS, &room.gpg);
-        fs::write(room.path(DEBS[1]), &first).unwrap();
-        subject(&Digest::of(&first).to_string(), &Digest::of("another build").to_string());
-        write_statement(room.folder.path(), &[DEBS[0], DEBS[1], DEBS[1]], &room.gpg);
-        assert!(matches!(room.verify(), Err(VerifyError::Statement { found, .. }) if found.contains("twice")));
-        let text = b"{}";
-        let signature = room.gpg.sign(crate::signer::Form::DetachedArmored, &mut &text[..], EPOCH).unwrap();
-        fs::write(room.path("test-result.json"), text).unwrap();
-        fs::write(room.path("test-result.json.asc"), signature).unwrap();
-        assert!(matches!(room.verify(), Err(VerifyError::Statement { found, .. }) if found.contains("_type")));
-    }
-
-    #[test]
-    fn another_key_and_no_key() {
-        let (room, other) = (Room::new(), Room::new());
-        let error = verify(room.folder.path(), &other.keyring).unwrap_err();
-        assert!(matches!(&error, VerifyError::Signature { found, .. } if found.contains("another key")), "{error}");
-        assert!(error.is_verification());
-        for (keyring, part) in [("key.asc", "gpg --dearmor"), ("missing.gpg", "missing.gpg")] {
-            let error = verify(room.folder.path(), &room.path(keyring)).unwrap_err();
-            assert!(!error.is_verification() && error.to_string().contains(part), "{error}");
-        }
-        let error = verify(&room.path("nothing"), &room.keyring).unwrap_err();
-        assert!(matches!(error, VerifyError::NoFolder { .. }) && !error.is_verification(), "{error}");
-        let empty = room.path("empty.gpg");
-        fs::write(&empty, "").unwrap();
-        assert!(verify(room.folder.path(), &empty).unwrap_err().is_verification());
-    }
-}
+mod tests;

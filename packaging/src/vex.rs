@@ -260,7 +260,7 @@ pub fn deb_purl(vendor: &str, name: &str, version: &str, architecture: &str, dis
 }
 
 /// A UUID that names content: version 8 of RFC 9562.
-fn uuid(content: &Digest) -> String {
+pub(crate) fn uuid(content: &Digest) -> String {
     let hex = content.to_string();
     let variant = ["8", "9", "a", "b"][usize::from(hex.as_bytes()[16]) % 4];
     format!("urn:uuid:{}-{}-8{}-{variant}{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])

@@ -39,6 +39,19 @@ fn packages_signatures_and_evidence() {
     judge("gpgv", &["--keyring", "./key.gpg", "SHA256SUMS.asc", "SHA256SUMS"], &dist);
     judge("sha256sum", &["--check", "--strict", "SHA256SUMS"], &dist);
 
+    // Debian's own readers of .buildinfo: dscverify checks the files that it lists, debrebuild reads it with these modules.
+    judge("dscverify", &["--keyring", "./key.gpg", &changes[0]], &dist);
+    judge("dscverify", &["--keyring", "./key.gpg", &buildinfo[0]], &dist);
+    let read = "my $c = Dpkg::Control->new(type => CTRL_FILE_BUILDINFO, allow_pgp => 1); $c->load($ARGV[0]) or die; \
+                my $d = deps_parse($c->{'Installed-Build-Depends'}, reduce_arch => 0) or die; \
+                print join(' ', scalar($d->get_deps), @$c{qw(Source Version Plan-Sha256)}), qq(\n)";
+    let lock = fs::read_to_string(tests::repository().join("tests/fixtures/sample/debian-12-amd64.lock")).unwrap();
+    let said = judge("perl", &["-MDpkg::Control", "-MDpkg::Deps", "-e", read, &buildinfo[0]], &dist);
+    let plan = workshop.run(&["plan", "--recipe", "sample", "--offline", "--digest"]).success().stdout;
+    assert_eq!(said, format!("{} sample 1.0.0-1 {plan}", lock.matches("[[package]]").count()));
+
+    proofs(&dist, &debs);
+
     // One byte more, and neither signature holds.
     let deb = dist.join(&debs[0]);
     let mut bytes = fs::read(&deb).unwrap();
@@ -78,6 +91,49 @@ fn packages_signatures_and_evidence() {
     );
 }
 
+/// Provenance and bills of materials: what they say, and that no byte of them or of a package can be changed.
+fn proofs(dist: &Path, debs: &[String]) {
+    let keyring = dist.join("key.gpg");
+    let verify = || packaging::verify::verify(dist, &keyring);
+    let verified = verify().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(verified.bills, debs.len());
+    let provenance = serde_json::to_value(verified.provenance.expect("provenance")).unwrap();
+    let dependencies = provenance["buildDefinition"]["resolvedDependencies"].as_array().unwrap().clone();
+    let lock = fs::read_to_string(tests::repository().join("tests/fixtures/sample/debian-12-amd64.lock")).unwrap();
+    // The plan, the source tree, and every package of the build root.
+    assert_eq!(dependencies.len(), 2 + lock.matches("[[package]]").count());
+    let compiler =
+        dependencies.iter().find(|d| d["uri"].as_str().is_some_and(|uri| uri.starts_with("pkg:deb/debian/g%2B%2B@")));
+    let compiler = compiler.expect("g++ is in the build root");
+    assert!(
+        compiler["downloadLocation"].as_str().unwrap().starts_with("https://snapshot.debian.org/archive/debian/20")
+    );
+    assert!(lock.contains(compiler["digest"]["sha256"].as_str().unwrap()));
+
+    let mut files: Vec<String> = debs.to_vec();
+    for entry in fs::read_dir(dist).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if [".cdx.json", ".buildinfo", ".intoto.jsonl", ".plan.json"].iter().any(|end| name.ends_with(end)) {
+            files.push(name);
+        }
+    }
+    assert_eq!(files.len(), 2 * debs.len() + 3);
+    for name in files {
+        let path = dist.join(&name);
+        let before = fs::read(&path).unwrap();
+        for nth in 0..=7 {
+            let at = (before.len() - 1) * nth / 7;
+            let mut bytes = before.clone();
+            bytes[at] ^= 1;
+            fs::write(&path, bytes).unwrap();
+            let error = verify().expect_err("a byte was changed").to_string();
+            assert!(error.starts_with(&path.display().to_string()), "byte {at}: {error}");
+        }
+        fs::write(&path, before).unwrap();
+    }
+    verify().unwrap_or_else(|error| panic!("{error}"));
+}
+
 #[test]
 fn a_second_run_does_nothing_at_once() {
     let workshop = Workshop::shared();
@@ -103,6 +159,11 @@ fn other_jobs_and_no_compiler_cache_give_the_same_bytes() {
     assert_eq!(digests(&first, "deb"), digests(&second, "deb"));
     assert_eq!(digests(&first, "buildinfo"), digests(&second, "buildinfo"));
     assert_eq!(digests(&first, "changes"), digests(&second, "changes"));
+    // All but the report, which has the times that the phases took.
+    let json =
+        |dist: &Path| digests(dist, "json").into_iter().filter(|(name, _)| name != "report.json").collect::<Vec<_>>();
+    assert_eq!(json(&first), json(&second), "bills of materials and plan");
+    assert_eq!(digests(&first, "jsonl"), digests(&second, "jsonl"), "provenance");
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub enum Error {
     /// The quarantine of tests.
     #[error(transparent)]
     Quarantine(#[from] packaging::check::quarantine::QuarantineError),
+    /// What the bills of materials are made of.
+    #[error(transparent)]
+    Components(#[from] packaging::proof::components::ComponentsError),
     /// The statement on the tests.
     #[error(transparent)]
     Statement(#[from] packaging::check::statement::StatementError),

@@ -19,6 +19,8 @@ pub struct Inputs {
     pub changelog: Changelog,
     /// The build-root lock.
     pub lock: RootLock,
+    /// The archives that the source bundles.
+    pub sources: SourcesLock,
     /// The source.
     pub source: SourceTree,
     /// What is known of vulnerabilities, where the recipe says something. It decides no package.
@@ -45,7 +47,9 @@ pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Resu
     let changelog = Changelog::read(&recipe.folder.join("changelog"))?;
     let lock = options.lock(RootKind::Build)?;
     let vulnerabilities = Vulnerabilities::read(recipe)?;
-    let source = source(store, options, changelog.epoch, progress)?;
+    let lock_path = recipe.folder.join("sources.lock");
+    let sources = if lock_path.exists() { SourcesLock::read(&lock_path)? } else { SourcesLock::default() };
+    let source = source(store, options, &sources, changelog.epoch, progress)?;
     for deviation in &source.deviations {
         progress.event(Event::Warning {
             text: format!("the source is not what the recipe asks for: {deviation}. The report will say so"),
@@ -65,19 +69,23 @@ pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Resu
         driver: Digest::of(DRIVER.concat()),
         split: Digest::of(packaging::split::SCRIPT),
     })?;
-    Ok(Inputs { changelog, lock, source, vulnerabilities, plan })
+    Ok(Inputs { changelog, lock, sources, source, vulnerabilities, plan })
 }
 
 /// Brings the source: the pinned one, the recipe's own, or the local one of `--source`.
-fn source(store: &Store, options: &Options, epoch: i64, progress: &dyn Progress) -> Result<SourceTree, Error> {
+fn source(
+    store: &Store,
+    options: &Options,
+    lock: &SourcesLock,
+    epoch: i64,
+    progress: &dyn Progress,
+) -> Result<SourceTree, Error> {
     let recipe = &options.recipe;
-    let lock_path = recipe.folder.join("sources.lock");
-    let lock = if lock_path.exists() { SourcesLock::read(&lock_path)? } else { SourcesLock::default() };
     let bundled: &[String] = match &recipe.file.source {
         Source::Git(git) => &git.bundled,
         Source::Directory(_) => &[],
     };
-    let rules = Rules { epoch, bundled, lock: &lock };
+    let rules = Rules { epoch, bundled, lock };
     if let Some(path) = &options.source {
         return Ok(local(store, path, &recipe.picks(), &rules)?);
     }

@@ -1,13 +1,19 @@
 //! Signing, and putting everything into `dist`.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use packaging::buildinfo::{self, BuildInfo};
 use packaging::check::statement::{Resource, Statement};
+use packaging::deb::BinaryPackage;
 use packaging::digest::Digest;
 use packaging::gpg::Gpg;
 use packaging::progress::Progress;
+use packaging::proof::components::{self, Components};
+use packaging::proof::sbom::{self, Sbom};
+use packaging::proof::{dsse, provenance};
+use packaging::recipe::Recipe;
 use packaging::signer::{KeyForm, KeyKind, Signer};
 use packaging::store::Store;
 use packaging::vex::{self, Subject};
@@ -67,12 +73,10 @@ pub fn up_to_date(
         })
     };
     // An earlier version of this tool did not write it.
-    let plan = buildinfo::plan_file(Path::new(&changes::file_name(
-        &inputs.changelog,
-        inputs.plan.target.name.architecture(),
-        "buildinfo",
-    )));
-    let same = same && build.dist.join(plan).exists();
+    let info = changes::file_name(&inputs.changelog, inputs.plan.target.name.architecture(), "buildinfo");
+    let stem = info.strip_suffix(".buildinfo").unwrap_or(&info);
+    let proven = build.dist.join(provenance::file_name(stem)).exists();
+    let same = same && proven && report.components == components_digest(&options.recipe)?;
     let stated = || match &report.vex {
         Some(file) => fs::read(build.dist.join(file)).ok(),
         None => None,
@@ -100,6 +104,39 @@ pub struct Publication<'a> {
 }
 
 impl Publication<'_> {
+    /// Writes what is said about the packages: a bill of materials for each, and the provenance of all. Returns the digest
+    /// of the recipe's `components.toml`, which is no part of the plan.
+    fn prove(&self, folder: &Path, packages: &[BinaryPackage], buildinfo: &str) -> Result<Option<Digest>, Error> {
+        let Self { options: Options { recipe, .. }, inputs, signer, .. } = *self;
+        let Inputs { plan, sources, source, lock: root, .. } = inputs;
+        let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+        let components = Components::read(recipe, sources, &names)?;
+        let bill = Sbom { recipe, plan, origin: &source.origin, lock: sources, components: components.as_ref() };
+        let mut byproducts = Vec::new();
+        let info = folder.join(buildinfo);
+        byproducts.push(Resource::new(buildinfo, Digest::of_file(&info).map_err(Error::io("read", &info))?));
+        for package in packages {
+            let name = sbom::file_name(&package.file);
+            let content = bill.of(package);
+            write_file(&folder.join(&name), &content)?;
+            byproducts.push(Resource::new(name, Digest::of(content)));
+        }
+        let plan_file = buildinfo::plan_file(Path::new(buildinfo));
+        let facts = provenance::Facts {
+            plan,
+            plan_file: &plan_file,
+            origin: &source.origin,
+            sources,
+            root,
+            byproducts: &byproducts,
+        };
+        let subjects = packages.iter().map(|package| Resource::new(&package.file, package.sha256)).collect();
+        let content = dsse::seal(&provenance::statement(&facts, subjects), signer, plan.source_date_epoch)?;
+        let stem = buildinfo.strip_suffix(".buildinfo").unwrap_or(buildinfo);
+        write_file(&folder.join(provenance::file_name(stem)), &content)?;
+        components_digest(recipe)
+    }
+
     /// Signs the packages, writes what belongs beside them, and puts all of it into `dist` at once.
     pub fn publish(&self, seconds: f64) -> Result<Published, Error> {
         let Self { store, options, build, inputs, packages, checked, signer, progress } = *self;
@@ -135,6 +172,7 @@ impl Publication<'_> {
         let name = changes::file_name(&inputs.changelog, architecture, "buildinfo");
         write_file(&folder.join(buildinfo::plan_file(Path::new(&name))), &inputs.plan.to_json())?;
         sums::write_clear_signed(folder, &name, &buildinfo::text(&info, &signed, folder)?, signer, epoch)?;
+        let components = self.prove(folder, &signed, &name)?;
         let maintainer = &options.recipe.file.maintainer;
         let text = changes::text(&inputs.changelog, maintainer, architecture, &signed, folder)?;
         let changes_name = changes::file_name(&inputs.changelog, architecture, "changes");
@@ -181,6 +219,7 @@ impl Publication<'_> {
             packages: reports,
             check: checked.map(CheckReport::from),
             vex,
+            components,
         };
         write_json(&folder.join(REPORT), &report)?;
         replace(&new, &build.dist)?;
@@ -212,6 +251,16 @@ fn vulnerabilities<'a>(
         epoch: inputs.plan.source_date_epoch,
     });
     Some(vex::text(&document))
+}
+
+/// The digest of what the bills of materials are made of.
+fn components_digest(recipe: &Recipe) -> Result<Option<Digest>, Error> {
+    let path = recipe.folder.join(components::FILE);
+    match Digest::of_file(&path) {
+        Ok(digest) => Ok(Some(digest)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
 }
 
 /// What the tests say about these packages, and what they were compiled from.

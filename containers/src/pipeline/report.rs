@@ -45,6 +45,9 @@ pub struct Report {
     /// Name of the file beside it with what is known of vulnerabilities, where the recipe says something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vex: Option<String>,
+    /// Digest of `components.toml`, which the bills of materials are made of.
+    #[serde(default)]
+    pub components: Option<Digest>,
 }
 
 /// Upstream's tests.

@@ -181,7 +181,9 @@ mod tests {
         let gpgv = Gpgv::new(&keyring).unwrap();
         let content = std::fs::read(&path).unwrap();
         assert_eq!(open(&path, &content, &gpgv).unwrap().0.predicate.variations[0].rebuilt, "later");
-        for at in 0..content.len() {
+        // Each byte of the signature, and some of the payload.
+        let signature = content.windows(5).position(|window| window == b"\"sig\"").unwrap();
+        for at in (0..signature).step_by(11).chain(signature..content.len()) {
             let mut changed = content.clone();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
             match open(&path, &changed, &gpgv) {

@@ -7,4 +7,5 @@ mod difference;
 mod published;
 
 pub use difference::first_difference;
+pub(crate) use published::checksums_in;
 pub use published::{Published, PublishedPackage, RebuildError, compared_plans, download, unsigned};

@@ -236,13 +236,20 @@ pub fn unsigned(deb: &Path, output: &mut impl Write) -> io::Result<Vec<String>> 
 /// The fields of a `.buildinfo`, clear-signed or not.
 fn paragraph(path: &Path) -> Result<Paragraph, RebuildError> {
     let text = fs::read_to_string(path).map_err(io_error("read", path))?;
-    let text = if text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----") {
-        let text = text.split_once("\n\n").map_or("", |(_, rest)| rest);
-        text.split("-----BEGIN PGP SIGNATURE-----").next().unwrap_or_default()
-    } else {
-        &text
-    };
-    Paragraph::parse(text).ok_or_else(|| RebuildError::Field { path: path.to_owned(), field: "control fields".into() })
+    signed_paragraph(&text).ok_or_else(|| RebuildError::Field { path: path.to_owned(), field: "control fields".into() })
+}
+
+fn signed_paragraph(text: &str) -> Option<Paragraph> {
+    if !text.starts_with("-----BEGIN PGP SIGNED MESSAGE-----") {
+        return Paragraph::parse(text);
+    }
+    let (_, text) = text.split_once("\n\n")?;
+    Paragraph::parse(text.split("-----BEGIN PGP SIGNATURE-----").next().unwrap_or_default())
+}
+
+/// The SHA-256 checksums in the text of a `.buildinfo`, by file name; none where it cannot be read.
+pub(crate) fn checksums_in(text: &str) -> BTreeMap<String, Digest> {
+    signed_paragraph(text).map(|info| checksums(&info)).unwrap_or_default()
 }
 
 /// `Checksums-Sha256` by file name; lines of another form, and names that lead out of the folder, are left out.

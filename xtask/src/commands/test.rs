@@ -26,6 +26,7 @@ const JUDGES: &[(&str, &str)] = &[
     ("debsig-verify", "debsig-verify"),
     ("diffoscope", "diffoscope-minimal"),
     ("dpkg-deb", "dpkg"),
+    ("dscverify", "devscripts"),
     ("git", "git"),
     ("gpg", "gpg"),
     ("gpg-agent", "gpg-agent"),

@@ -45,11 +45,22 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 /// What was found, for people.
 fn text(verified: &Verified) -> String {
-    let Verified { files, packages, signed, tests, keys } = verified;
+    let Verified { files, packages, signed, provenance, bills, tests, keys } = verified;
     let mut text = format!("ok  digests     {files} files as listed, {} packages and no other\n", packages.len());
     for name in signed {
         text += &format!("ok  signature   {}\n", name.display());
     }
+    text += &match provenance {
+        Some(provenance) => {
+            let dependencies = &provenance.build_definition.resolved_dependencies;
+            format!("ok  provenance  of these packages, built from {} inputs\n", dependencies.len())
+        }
+        None => "--  provenance  nothing is said about these packages\n".to_owned(),
+    };
+    text += &match bills {
+        0 => "--  materials   nothing is said about these packages\n".to_owned(),
+        bills => format!("ok  materials   a bill for each of {bills} packages\n"),
+    };
     text += &match tests {
         Some(tests) => format!(
             "ok  tests       {}: {} passed, {} with a warning, {} failed\n",

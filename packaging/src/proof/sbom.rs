@@ -1,0 +1,161 @@
+//! A bill of materials for each package: CycloneDX 1.6, JSON (ECMA-424, <https://cyclonedx.org/docs/1.6/json/>).
+//!
+//! It names the package by the digest of its file, upstream with the commits that were applied on it, and what is in the
+//! package without being declared as a dependency. What the package depends on is in its control file, and not here:
+//! the system chooses that when it installs. The time is the changelog's, so that the same build gives the same bytes.
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::components::{self, Components, License};
+use crate::deb::BinaryPackage;
+use crate::plan::Plan;
+use crate::recipe::Recipe;
+use crate::source::{Origin, SourcesLock};
+use crate::vex::{self, deb_purl};
+
+/// How the names of these files end, after the package's own name.
+pub const EXTENSION: &str = "cdx.json";
+
+/// The version of the format.
+pub const SPEC_VERSION: &str = "1.6";
+
+/// What the bill of a package is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Sbom<'a> {
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Where the source came from.
+    pub origin: &'a Origin,
+    /// The archives in it.
+    pub lock: &'a SourcesLock,
+    /// What is in the packages beside upstream.
+    pub components: Option<&'a Components>,
+}
+
+/// The name of a package's bill.
+pub fn file_name(package: &str) -> String {
+    format!("{}.{EXTENSION}", package.strip_suffix(".deb").unwrap_or(package))
+}
+
+impl Sbom<'_> {
+    /// The bill of a package, as it is distributed.
+    pub fn of(&self, package: &BinaryPackage) -> Vec<u8> {
+        let target = &self.plan.target;
+        let BinaryPackage { name, version, architecture, .. } = package;
+        // The same as in the statement on vulnerabilities: scanners bring both together by it.
+        let purl = deb_purl(&target.vendor, name, version, architecture, target.name.release());
+        let time =
+            OffsetDateTime::from_unix_timestamp(self.plan.source_date_epoch).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let upstream = self.upstream();
+        let others = self.others(package);
+        let inside: Vec<&Value> = std::iter::once(&upstream).chain(&others).map(|one| &one["bom-ref"]).collect();
+        let bill = json!({
+            "$schema": format!("http://cyclonedx.org/schema/bom-{SPEC_VERSION}.schema.json"),
+            "bomFormat": "CycloneDX",
+            "specVersion": SPEC_VERSION,
+            "serialNumber": vex::uuid(&package.sha256),
+            "version": 1,
+            "metadata": {
+                "timestamp": time.format(&Rfc3339).unwrap_or_default(),
+                "lifecycles": [{ "phase": "build" }],
+                "tools": { "components": [{ "type": "application", "name": "mesos-packages", "version": env!("CARGO_PKG_VERSION") }] },
+                "component": {
+                    "type": if package.section.starts_with("lib") { "library" } else { "application" },
+                    "bom-ref": purl,
+                    "name": package.name,
+                    "version": package.version,
+                    "description": package.synopsis,
+                    "purl": purl,
+                    "hashes": [{ "alg": "SHA-256", "content": package.sha256 }],
+                    "properties": [{ "name": "mesos-packages:plan", "value": self.plan.digest().to_string() }],
+                },
+            },
+            "components": std::iter::once(&upstream).chain(&others).collect::<Vec<_>>(),
+            "dependencies": [{ "ref": purl, "dependsOn": inside }],
+        });
+        let mut bytes = serde_json::to_vec_pretty(&bill).expect("plain data serialises to JSON");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    fn upstream(&self) -> Value {
+        let Recipe { file, .. } = self.recipe;
+        let described = self.components.map(|components| &components.upstream);
+        let purl =
+            described.map_or_else(|| format!("pkg:generic/{}@{}", file.name, file.version), |up| up.purl.clone());
+        let mut component = json!({
+            "type": "application",
+            "bom-ref": purl,
+            "name": file.name,
+            "version": file.version,
+            "purl": purl,
+            "externalReferences": [{ "type": "website", "url": file.homepage }],
+            "hashes": [{ "alg": "SHA-256", "content": self.plan.source.sha256 }],
+        });
+        if let Some(described) = described {
+            component["licenses"] = json!([{ "expression": described.license }]);
+            if let Some(cpe) = &described.cpe {
+                component["cpe"] = json!(cpe);
+            }
+        }
+        let picks = self.origin.cherry_picks();
+        if !picks.is_empty() {
+            let commits: Vec<Value> = picks.iter().map(|pick| json!({ "uid": pick.commit })).collect();
+            component["pedigree"] =
+                json!({ "commits": commits, "notes": "Later commits of upstream, applied on this version." });
+        }
+        component
+    }
+
+    fn others(&self, package: &BinaryPackage) -> Vec<Value> {
+        // Debug symbols are those of the package that they were taken out of.
+        let name = package.name.strip_suffix("-dbgsym").unwrap_or(&package.name);
+        let all = self.components.iter().flat_map(|components| &components.others);
+        all.filter_map(|other| {
+            let form = other.packages.get(name)?;
+            let mut component = json!({
+                "type": "library",
+                "bom-ref": other.purl,
+                "name": other.name,
+                "purl": other.purl,
+                "licenses": match &other.license {
+                    License::Spdx(expression) => json!([{ "expression": expression }]),
+                    License::Named { name } => json!([{ "license": { "name": name } }]),
+                },
+                "properties": [{ "name": "mesos-packages:form", "value": form.word() }],
+            });
+            if let Some(version) = &other.version {
+                component["version"] = json!(version);
+            }
+            if let Some(cpe) = &other.cpe {
+                component["cpe"] = json!(cpe);
+            }
+            if let Some(bundled) = &other.bundled {
+                let pinned =
+                    components::digest(self.lock, bundled).map(|digest| json!({ "alg": "SHA-256", "content": digest }));
+                component["externalReferences"] = json!([{
+                    "type": "source-distribution",
+                    "url": bundled,
+                    "comment": "in upstream's source",
+                    "hashes": pinned.into_iter().collect::<Vec<_>>(),
+                }]);
+            }
+            Some(component)
+        })
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bill_lies_beside_its_package() {
+        assert_eq!(file_name("a_1.0-1_all.deb"), "a_1.0-1_all.cdx.json");
+    }
+}

@@ -152,7 +152,76 @@ impl Sbom<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::digest::Digest;
+    use crate::manifest;
+    use crate::plan::{Parts, PlannedSource};
+    use crate::root_lock::{RootKind, RootLock};
+    use crate::target::Target;
+
+    /// The bills of Mesos's packages, made of the recipe as it is.
+    #[test]
+    fn what_is_in_mesos() {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = top.join("mesos");
+        let recipe = Recipe::read(&folder).unwrap();
+        let target = Target::read(&top.join("../containers/targets"), &"debian-12/amd64".parse().unwrap()).unwrap();
+        let request = recipe.request_digest(&target, RootKind::Build);
+        let path = recipe.lock_path(&top.join("../containers/targets"), &target, RootKind::Build);
+        let root = RootLock::read(&path, RootKind::Build, "mesos", &target.name, request).unwrap();
+        let lock = SourcesLock::read(&folder.join("sources.lock")).unwrap();
+        let origin = Origin::Git { commit: "0".repeat(40), tag: None, remotes: vec![], cherry_picks: recipe.picks() };
+        let plan = Plan::new(Parts {
+            recipe: &recipe,
+            target: &target,
+            lock: &root,
+            source: PlannedSource { sha256: Digest::of("source"), origin: serde_json::Value::Null },
+            version: "1.7.2-1".into(),
+            source_date_epoch: 1_749_031_200,
+            driver: Digest::of("driver"),
+            split: Digest::of("split"),
+        })
+        .unwrap();
+        let manifest = manifest::read(&folder).unwrap();
+        let names: Vec<&str> = manifest.packages.iter().map(|package| package.name.as_str()).collect();
+        let components = Components::read(&recipe, &lock, &names).unwrap();
+        let sbom = Sbom { recipe: &recipe, plan: &plan, origin: &origin, lock: &lock, components: components.as_ref() };
+        let bill = |name: &str| -> Value {
+            let package = BinaryPackage {
+                name: name.into(),
+                version: "1.7.2-1".into(),
+                architecture: "amd64".into(),
+                file: format!("{name}_1.7.2-1_amd64.deb"),
+                sha256: Digest::of(name),
+                size: 1,
+                installed_size: 1,
+                section: "net".into(),
+                priority: "optional".into(),
+                synopsis: "something".into(),
+                debug: name.ends_with("-dbgsym"),
+            };
+            serde_json::from_slice(&sbom.of(&package)).unwrap()
+        };
+        let names = |bill: &Value| -> Vec<String> {
+            let all = bill["components"].as_array().unwrap();
+            all.iter().map(|component| component["name"].as_str().unwrap().to_owned()).collect()
+        };
+        let library = bill("libmesos-1.7.2");
+        assert!(
+            ["mesos", "boost", "grpc", "zookeeper", "c-ares"]
+                .iter()
+                .all(|name| names(&library).contains(&(*name).into()))
+        );
+        assert_eq!(names(&library), names(&bill("libmesos-1.7.2-dbgsym")));
+        assert_eq!(names(&bill("libmesos-java")), ["mesos", "protobuf"]);
+        let commits = library["components"][0]["pedigree"]["commits"].as_array().unwrap();
+        assert_eq!(commits.len(), recipe.picks().len());
+        let grpc = library["components"].as_array().unwrap().iter().find(|one| one["name"] == "grpc").unwrap();
+        let archive = &grpc["externalReferences"][0]["hashes"][0]["content"];
+        assert_eq!(archive, "f52f979fa8eb8d4f74e192d32c97915d124d6531b6d1300a158cdfbabbaca04a");
+    }
 
     #[test]
     fn a_bill_lies_beside_its_package() {

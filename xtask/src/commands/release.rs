@@ -1,0 +1,325 @@
+//! `cargo xtask release`: a release from plan to published repository, step by step.
+//!
+//! A step is one command of this tool with its arguments, and [`Step`] is the only list of them. The pipelines in `ci/` call
+//! each by name, a dry run calls all of them with a repository and a key for trials: so what the pipelines do can be tried on
+//! any machine, and neither has a command that the other lacks.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus};
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::arguments::{Subject, Usage, wait_for};
+use crate::commands::package::default_dist;
+use crate::terminal::duration;
+
+/// Arguments.
+#[derive(Args)]
+pub struct Arguments {
+    /// Try all steps with a development key and a new repository in a temporary folder, and keep nothing
+    #[arg(long, conflicts_with_all = ["step", "key", "key_file", "keyring", "repository", "to", "dist"])]
+    dry_run: bool,
+    /// Run this step only
+    #[arg(long, value_enum, value_name = "NAME")]
+    step: Option<Step>,
+    /// Print the commands, and run none
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    subject: Subject,
+    /// Sign with this key of the GnuPG key ring (fingerprint, id or address)
+    #[arg(long, value_name = "KEY", conflicts_with = "key_file")]
+    key: Option<String>,
+    /// Sign with the secret key in this file; its passphrase is read from MESOS_PACKAGES_KEY_PASSPHRASE
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// The apt repository, a folder that `cargo xtask repo init` made
+    #[arg(long, value_name = "FOLDER")]
+    repository: Option<PathBuf>,
+    /// Public keys that clients trust, binary, to verify the repository with [default: the repository's own]
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<PathBuf>,
+    /// Copy the repository afterwards to where clients fetch from, as `cargo xtask repo publish --to` does
+    #[arg(long, value_name = "PLACE")]
+    to: Option<String>,
+    /// Folder for the packages; the default is that of `cargo xtask package`
+    #[arg(long, value_name = "FOLDER")]
+    dist: Option<PathBuf>,
+    /// Install and start a container engine where none answers
+    #[arg(long)]
+    setup: bool,
+}
+
+/// The steps of a release, in their order.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Step {
+    /// Find and read every input, and tell the plan's digest
+    Plan,
+    /// Download what the build needs; the next step, which has a key, uses no network
+    Fetch,
+    /// Compile, run upstream's tests, package and sign
+    Package,
+    /// Build once more under other circumstances, and compare; needs no key
+    Rebuild,
+    /// Take the packages into the repository, and show clients a new snapshot
+    Publish,
+    /// Check every signature, index and package of the repository
+    Verify,
+}
+
+/// What the steps need to know.
+struct Release {
+    /// Recipe, target and where packages come from, as arguments.
+    subject: Vec<OsString>,
+    offline: bool,
+    setup: bool,
+    dist: PathBuf,
+    /// The signing key as arguments; none: the development key.
+    key: Vec<OsString>,
+    /// The repository's folder; none where it was not named.
+    repository: Option<PathBuf>,
+    keyring: Option<PathBuf>,
+    to: Option<String>,
+    /// Only a trial: the development key is good enough, and results of the rebuild go into this folder.
+    trial: Option<PathBuf>,
+}
+
+impl Step {
+    fn all() -> &'static [Self] {
+        Self::value_variants()
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value().expect("no step is hidden").get_name().to_owned()
+    }
+
+    /// The command, without the tool's own name.
+    fn command(self, release: &Release) -> Result<Vec<OsString>, Usage> {
+        let mut command: Vec<OsString> = Vec::new();
+        let setup = release.setup.then(|| "--setup".into());
+        let offline = release.offline.then(|| "--offline".into());
+        match self {
+            Self::Plan => {
+                command.extend(["plan", "--digest"].map(Into::into));
+                command.extend(release.subject.iter().cloned());
+                command.extend(offline);
+            }
+            Self::Fetch => {
+                command.push("fetch".into());
+                command.extend(release.subject.iter().cloned());
+                command.extend(offline);
+            }
+            Self::Package => {
+                command.extend(["package", "--check", "--offline"].map(Into::into));
+                command.extend(release.subject.iter().cloned());
+                command.extend(["--dist".into(), release.dist.clone().into()]);
+                command.extend(release.key()?);
+                command.extend(setup);
+            }
+            Self::Rebuild => {
+                command.extend(["rebuild".into(), release.dist.clone().into()]);
+                command.extend(release.subject.iter().cloned());
+                command.extend(offline);
+                if let Some(folder) = &release.trial {
+                    command.extend(["--results".into(), folder.join("rebuild").into()]);
+                }
+                command.extend(setup);
+            }
+            Self::Publish => {
+                command.extend(["repo", "publish"].map(Into::into));
+                command.extend([release.repository(self)?, release.dist.clone().into()]);
+                command.extend(release.key()?);
+                command.extend(release.to.iter().flat_map(|place| ["--to".into(), place.into()]));
+            }
+            Self::Verify => {
+                command.extend(["repo", "verify"].map(Into::into));
+                command.push(release.repository(self)?);
+                command.extend(release.keyring.iter().flat_map(|file| ["--keyring".into(), file.into()]));
+            }
+        }
+        Ok(command)
+    }
+}
+
+impl Release {
+    fn new(arguments: Arguments) -> anyhow::Result<Self> {
+        let Arguments { subject, key, key_file, repository, keyring, to, dist, setup, .. } = arguments;
+        // Now, not in the middle of it: a recipe or target that does not exist.
+        let options = subject.options()?;
+        let mut text: Vec<OsString> = vec!["--recipe".into(), subject.recipe.into()];
+        text.extend(["--target".into(), subject.target.to_string().into()]);
+        text.extend(subject.mirror.iter().flat_map(|url| ["--mirror".into(), url.into()]));
+        let key = match (key, key_file) {
+            (Some(key), _) => vec!["--key".into(), key.into()],
+            (None, Some(file)) => vec!["--key-file".into(), file.into()],
+            (None, None) => Vec::new(),
+        };
+        let dist = dist.unwrap_or_else(|| default_dist(options.recipe.name(), &options.target.name.file_stem()));
+        Ok(Self { subject: text, offline: subject.offline, setup, dist, key, repository, keyring, to, trial: None })
+    }
+
+    /// The same in a folder where nothing matters.
+    fn into_trial(self, folder: &Path) -> Self {
+        let dist = folder.join("dist");
+        Self {
+            keyring: Some(dist.join("key.gpg")),
+            dist,
+            repository: Some(folder.join("repository")),
+            trial: Some(folder.to_owned()),
+            ..self
+        }
+    }
+
+    /// The signing key: whoever forgot it must not learn so from the repository's refusal, after the build.
+    fn key(&self) -> Result<Vec<OsString>, Usage> {
+        if self.key.is_empty() && self.trial.is_none() {
+            return Err(Usage("a release needs a key: give --key or --key-file, or try it with --dry-run".into()));
+        }
+        Ok(self.key.clone())
+    }
+
+    fn repository(&self, step: Step) -> Result<OsString, Usage> {
+        let missing = || {
+            let step = step.name();
+            Usage(format!("the step {step} needs --repository FOLDER: `cargo xtask repo init` makes one"))
+        };
+        self.repository.clone().map(Into::into).ok_or_else(missing)
+    }
+
+    /// Makes the repository of a trial, which takes what the development key signed.
+    fn init(&self, codename: &str) -> Option<Vec<OsString>> {
+        self.trial.as_ref()?;
+        let folder = self.repository.clone()?;
+        let mut command: Vec<OsString> = ["repo", "init"].map(Into::into).into();
+        command.push(folder.into());
+        command.extend(["--codename", codename, "--allow-development"].map(Into::into));
+        Some(command)
+    }
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> ExitCode {
+    match release(arguments) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => crate::failed(&error),
+    }
+}
+
+/// The exit code is that of the first step that failed.
+fn release(arguments: Arguments) -> anyhow::Result<u8> {
+    let (list, step, dry_run) = (arguments.list, arguments.step, arguments.dry_run);
+    let target = arguments.subject.options()?.target;
+    let (codename, architecture) = (target.suite.clone(), target.name.architecture().to_owned());
+    let folder = match dry_run {
+        true => Some(tempfile::Builder::new().prefix("mesos-release-").tempdir().context("no temporary folder")?),
+        false => None,
+    };
+    let mut release = Release::new(arguments)?;
+    if let Some(folder) = &folder {
+        release = release.into_trial(folder.path());
+    }
+    let steps = step.as_ref().map_or(Step::all(), std::slice::from_ref);
+    let mut commands = Vec::new();
+    if let Some(mut command) = release.init(&codename) {
+        command.extend(["--architecture".into(), architecture.into()]);
+        commands.push(("init".to_owned(), command));
+    }
+    // All of them first: what is missing for the last one is said before the first one runs.
+    for step in steps {
+        commands.push((step.name(), step.command(&release)?));
+    }
+    if list {
+        for (name, command) in &commands {
+            println!("{name:8} {}", shown(command));
+        }
+        return Ok(0);
+    }
+    let tool = std::env::current_exe().context("cannot find this program's own file")?;
+    if let (Some(_), [(_, command)]) = (step, &commands[..]) {
+        eprintln!("release: {}", shown(command));
+        let error = Command::new(&tool).args(command).exec();
+        return Err(error).with_context(|| format!("cannot run {}", tool.display()));
+    }
+    let mut times = Vec::new();
+    for (number, (name, command)) in commands.iter().enumerate() {
+        eprintln!("release: {} of {}, {name}: {}", number + 1, commands.len(), shown(command));
+        let started = Instant::now();
+        let code = wait_for(async || finish(Command::new(&tool).args(command)).await)?;
+        times.push((name, started.elapsed().as_secs_f64()));
+        if code != 0 {
+            eprintln!("release: {name} ended with code {code}; the steps after it were not run");
+            return Ok(code);
+        }
+    }
+    println!("\n{:8}  {:>12}", "step", "wall");
+    for (name, seconds) in times {
+        println!("{name:8}  {:>12}", duration(seconds));
+    }
+    if dry_run {
+        println!("\ndry run: every step passed, with an UNTRUSTED DEVELOPMENT key; nothing is published");
+    }
+    Ok(0)
+}
+
+/// Runs a command to its end and tells its exit code. An interruption is the command's to handle, which stops what it
+/// started; only then may this process end, too.
+async fn finish(command: &mut Command) -> anyhow::Result<u8> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+    let mut child = command.spawn().context("cannot run this program again")?;
+    let pid = Pid::from_child(&child);
+    let mut ended = tokio::task::spawn_blocking(move || child.wait());
+    let mut interrupted = false;
+    loop {
+        tokio::select! {
+            status = &mut ended => return Ok(code(status??, interrupted)),
+            // From a terminal the command has had it as well.
+            _ = interrupt.recv() => interrupted = true,
+            _ = terminate.recv() => {
+                interrupted = true;
+                // It may have ended just now.
+                let _ = kill_process(pid, Signal::TERM);
+            }
+        }
+    }
+}
+
+fn code(status: ExitStatus, interrupted: bool) -> u8 {
+    match status.code() {
+        _ if interrupted => 130,
+        Some(code) => u8::try_from(code).unwrap_or(1),
+        None => 1,
+    }
+}
+
+/// A command as a shell would take it.
+fn shown(command: &[OsString]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c);
+    let mut text = "cargo xtask".to_owned();
+    for argument in command {
+        let argument = argument.to_string_lossy();
+        if !argument.is_empty() && argument.chars().all(plain) {
+            text += &format!(" {argument}");
+        } else {
+            text += &format!(" '{}'", argument.replace('\'', r"'\''"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn commands_can_be_pasted_into_a_shell() {
+        let command = ["package", "--key", "It's <me@example.org>", ""].map(Into::into);
+        assert_eq!(shown(&command), r"cargo xtask package --key 'It'\''s <me@example.org>' ''");
+    }
+}

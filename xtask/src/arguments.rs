@@ -111,15 +111,25 @@ pub fn locked_store(what: &str, terminal: &Terminal) -> anyhow::Result<(Store, S
     Ok((store, lock))
 }
 
-/// Finds the engine, sets it up where that was asked for, and removes what a killed run left in it.
-pub async fn engine(store: &Store, setup: bool, terminal: &Terminal) -> Result<Engine, containers::Error> {
+/// Finds the engine, and sets it up where that was asked for.
+pub async fn found_engine(store: &Store, setup: bool, terminal: &Terminal) -> Result<Engine, containers::Error> {
     use packaging::progress::Progress;
-    let engine = if setup {
-        containers::setup::setup(&store.root().join("engine"), &|text: &str| terminal.note(text)).await?
+    if setup {
+        containers::setup::setup(&store.root().join("engine"), &|text: &str| terminal.note(text)).await
     } else {
-        Engine::find().await?
-    };
-    let engine = engine.with_run(&run_id(store));
+        Engine::find().await
+    }
+}
+
+/// The same, and removes what a killed run left in it. Without the lock, that could be what another run works with.
+pub async fn engine(
+    store: &Store,
+    _held: &StoreLock,
+    setup: bool,
+    terminal: &Terminal,
+) -> Result<Engine, containers::Error> {
+    use packaging::progress::Progress;
+    let engine = found_engine(store, setup, terminal).await?.with_run(&run_id(store));
     for removed in leftovers(&engine, store).await? {
         terminal.note(format!("removed {removed}, which an earlier run left behind"));
     }

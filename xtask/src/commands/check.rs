@@ -45,7 +45,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let terminal = Terminal::new(arguments.build.json);
     let options = arguments.selection.options()?;
     let what = format!("check {} for {}", options.recipe.name(), options.target.name);
-    let (store, _lock) = locked_store(&what, &terminal)?;
+    let (store, lock) = locked_store(&what, &terminal)?;
     let json = arguments.build.json;
     let setup = arguments.build.setup;
     let recipe = options.recipe.name().to_owned();
@@ -60,7 +60,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let results = arguments.results.unwrap_or_else(|| check::results_beside(&build.dist));
     let checked = block_on(&store, async || {
-        let engine = engine(&store, setup, &terminal).await?;
+        let engine = engine(&store, &lock, setup, &terminal).await?;
         Ok(check::check(&engine, &store, &options, &build, &asked, &terminal).await?)
     });
     terminal.finish();

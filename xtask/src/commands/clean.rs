@@ -19,9 +19,9 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let terminal = Terminal::new(false);
-    let (store, _lock) = locked_store("clean", &terminal)?;
+    let (store, lock) = locked_store("clean", &terminal)?;
     let removed = block_on(&store, async || {
-        let engine = engine(&store, false, &terminal).await?;
+        let engine = engine(&store, &lock, false, &terminal).await?;
         let mut removed = 0;
         // Another cache's volumes on the same engine are not ours to remove; compiler caches are shared.
         let ours = format!("mesos-packages-{}-", store.id());
@@ -37,9 +37,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let rebuilds = store.root().join("rebuild");
     for entry in std::fs::read_dir(&rebuilds).into_iter().flatten().flatten() {
         let work = Store::open(Some(&entry.path()))?;
-        let _work_lock = work.try_lock("clean")?;
+        let work_lock = work.try_lock("clean")?;
         block_on(&work, async || {
-            let engine = engine(&work, false, &terminal).await?;
+            let engine = engine(&work, &work_lock, false, &terminal).await?;
             Ok(rebuild::clear(&engine, &work).await?)
         })?;
         std::fs::remove_dir_all(entry.path())?;

@@ -174,8 +174,8 @@ async fn node_root(
     what: &str,
     terminal: &Terminal,
 ) -> anyhow::Result<(Engine, NodeRoot)> {
-    let (store, _held) = locked_store(what, terminal)?;
-    let engine = engine(&store, setup, terminal).await?;
+    let (store, held) = locked_store(what, terminal)?;
+    let engine = engine(&store, &held, setup, terminal).await?;
     let root = pipeline::node_root(&engine, &store, options, terminal).await?;
     Ok((engine, root))
 }

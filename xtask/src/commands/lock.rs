@@ -28,9 +28,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let terminal = Terminal::new(false);
     let options = arguments.selection.options()?;
     let kind = if arguments.cluster { RootKind::Node } else { RootKind::Build };
-    let (store, _held) = locked_store("lock", &terminal)?;
+    let (store, held) = locked_store("lock", &terminal)?;
     let (path, lock) = block_on(&store, async || {
-        let engine = engine(&store, arguments.setup, &terminal).await?;
+        let engine = engine(&store, &held, arguments.setup, &terminal).await?;
         Ok(pipeline::lock(&engine, &store, &options, kind, arguments.snapshot.as_deref(), &terminal).await?)
     })?;
     terminal.finish();

@@ -109,14 +109,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let terminal = Terminal::new(json);
     let options = arguments.selection.options()?;
     let what = format!("package {} for {}", options.recipe.name(), options.target.name);
-    let (store, _lock) = locked_store(&what, &terminal)?;
+    let (store, lock) = locked_store(&what, &terminal)?;
     let dist = default_dist(options.recipe.name(), &options.target.name.file_stem());
     let build = arguments.build.options(&store, dist)?;
     let check = arguments.check.then(CheckOptions::default);
     let published = block_on(&store, async || {
         // Looked for even where nothing may have to be built: --setup promises an engine. Without
         // --setup, a missing one is only an error once something needs it.
-        let engine = match engine(&store, setup, &terminal).await {
+        let engine = match engine(&store, &lock, setup, &terminal).await {
             Ok(engine) => Ok(engine),
             Err(error @ containers::Error::NoEngine { .. }) => Err(error),
             Err(error) => return Err(error.into()),

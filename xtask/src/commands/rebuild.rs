@@ -107,7 +107,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let place = arguments.work.clone().unwrap_or_else(|| usual.root().join("rebuild").join(&name));
     let work = Store::open(Some(&place))?;
-    let _work_lock = work.lock("rebuild", &mut |_| ())?;
+    let work_lock = work.lock("rebuild", &mut |_| ())?;
     let build = BuildOptions {
         memory: arguments.memory,
         jobs: arguments.jobs,
@@ -117,7 +117,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         key,
     };
     let report = block_on(&work, async || {
-        let engine = engine(&work, arguments.setup, &terminal).await?;
+        let engine = engine(&work, &work_lock, arguments.setup, &terminal).await?;
         let rebuild = Rebuild {
             engine: &engine,
             usual: &usual,

@@ -5,7 +5,7 @@ use clap::Args;
 use packaging::store::Store;
 use xshell::{Shell, cmd};
 
-use crate::arguments::{block_on, engine, installed, repository};
+use crate::arguments::{found_engine, installed, repository, wait_for};
 use crate::terminal::Terminal;
 
 /// Arguments.
@@ -53,7 +53,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     judges(&shell, arguments.setup)?;
     let store = Store::open(None)?;
     let terminal = Terminal::new(false);
-    block_on(&store, async || Ok(engine(&store, arguments.setup, &terminal).await?))?;
+    // Without the cache's lock: a build may go on beside the tests.
+    wait_for(async || Ok(found_engine(&store, arguments.setup, &terminal).await?))?;
     terminal.finish();
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     cmd!(shell, "{cargo} fmt --all --check").run().context("the code is not formatted: run `cargo fmt --all`")?;

@@ -30,11 +30,10 @@ impl FromStr for Remote {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let trimmed = text.trim_end_matches('/');
-        if let Some(path) = trimmed.strip_prefix("s3://") {
-            return if path.is_empty() {
-                Err("s3:// needs a bucket".into())
-            } else {
-                Ok(Self::Rclone(format!(":s3:{path}")))
+        if let Some(path) = text.strip_prefix("s3://") {
+            return match path.trim_end_matches('/') {
+                "" => Err("s3:// needs a bucket".into()),
+                path => Ok(Self::Rclone(format!(":s3:{path}"))),
             };
         }
         if let Some(remote) = trimmed.strip_prefix("rclone:") {

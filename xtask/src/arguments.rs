@@ -15,6 +15,9 @@ use packaging::target::{Target, TargetName};
 
 use crate::terminal::Terminal;
 
+/// The target where nothing names one.
+pub const DEFAULT_TARGET: &str = "debian-12/amd64";
+
 /// Arguments that contradict each other or make no sense.
 #[derive(Debug)]
 pub struct Usage(pub String);
@@ -44,7 +47,7 @@ pub struct Subject {
     #[arg(long, value_name = "NAME", default_value = MAIN_RECIPE)]
     pub recipe: String,
     /// Target, a distribution release and architecture
-    #[arg(long, value_name = "RELEASE/ARCH", default_value = "debian-12/amd64")]
+    #[arg(long, value_name = "RELEASE/ARCH", default_value = DEFAULT_TARGET)]
     pub target: TargetName,
     /// Debian mirror to try first, such as https://mirror.example.org/debian
     #[arg(long, value_name = "URL")]

@@ -177,9 +177,8 @@ impl Repository {
         now: i64,
     ) -> Result<Vec<Publication>, RepositoryError> {
         self.for_suites(codenames, signers, |repository, codename, signers| {
-            let live = Snapshot::live(&repository.folder, codename)?;
+            let mut packages = repository.live_packages(codename)?;
             let staged = repository.folder.staged()?.remove(codename).unwrap_or_default();
-            let mut packages = live.as_ref().map_or_else(Vec::new, |live| live.packages.clone());
             packages.extend(staged);
             repository.release(codename, packages, Made::Publish, signers, now)
         })
@@ -193,7 +192,7 @@ impl Repository {
         now: i64,
     ) -> Result<Vec<Publication>, RepositoryError> {
         self.for_suites(codenames, signers, |repository, codename, signers| {
-            let packages = Snapshot::live(&repository.folder, codename)?.map_or_else(Vec::new, |live| live.packages);
+            let packages = repository.live_packages(codename)?;
             repository.release(codename, packages, Made::Refresh, signers, now)
         })
     }
@@ -252,9 +251,14 @@ impl Repository {
 
     fn rotated(&mut self, signers: &[&dyn Signer], now: i64) -> Result<Vec<Publication>, RepositoryError> {
         self.for_suites(&[], signers, |repository, codename, signers| {
-            let packages = Snapshot::live(&repository.folder, codename)?.map_or_else(Vec::new, |live| live.packages);
+            let packages = repository.live_packages(codename)?;
             repository.release(codename, packages, Made::RotateKey, signers, now)
         })
+    }
+
+    /// The packages of a suite, as clients see it; none before it was published.
+    fn live_packages(&self, codename: &str) -> Result<Vec<Listed>, RepositoryError> {
+        Ok(Snapshot::live(&self.folder, codename)?.map_or_else(Vec::new, |live| live.packages))
     }
 
     /// Does something for these suites, or all.

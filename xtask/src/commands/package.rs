@@ -71,9 +71,14 @@ impl KeyArguments {
             (None, Some(path)) => {
                 KeySource::SecretFile { path, passphrase: std::env::var(PASSPHRASE).ok().map(Passphrase::new) }
             }
-            (None, None) => KeySource::Development { state: store.root().join("development-key") },
+            (None, None) => development_key(store),
         }
     }
+}
+
+/// The key that this machine makes for itself.
+pub fn development_key(store: &Store) -> KeySource {
+    KeySource::Development { state: store.root().join("development-key") }
 }
 
 impl BuildArguments {

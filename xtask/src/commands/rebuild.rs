@@ -16,7 +16,7 @@ use packaging::signer::Signer;
 use packaging::store::Store;
 use packaging::target::TargetName;
 
-use crate::arguments::{Selection, Subject, Usage, block_on, engine, locked_store, repository};
+use crate::arguments::{DEFAULT_TARGET, Selection, Subject, Usage, block_on, engine, locked_store, repository};
 use crate::commands::package::KeyArguments;
 use crate::terminal::Terminal;
 
@@ -70,9 +70,6 @@ pub struct Arguments {
     json: bool,
 }
 
-/// The target that is assumed where nothing names one.
-const TARGET: &str = "debian-12/amd64";
-
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let terminal = Terminal::new(arguments.json);
@@ -85,7 +82,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let published = published(&arguments, received.path(), &terminal)?;
     let target = match (&arguments.target, &published.target) {
         (Some(target), _) | (None, Some(target)) => target.clone(),
-        (None, None) => TARGET.parse()?,
+        (None, None) => DEFAULT_TARGET.parse()?,
     };
     let options = Selection {
         subject: Subject {
@@ -159,7 +156,7 @@ fn published(arguments: &Arguments, received: &Path, terminal: &Terminal) -> any
             return Err(Usage(format!("{what} is no address of a package: it has to end with .deb")).into());
         }
         let network = if arguments.offline { Network::Offline } else { Network::Online };
-        let target = arguments.target.clone().map_or_else(|| TARGET.parse(), Ok)?;
+        let target = arguments.target.clone().map_or_else(|| DEFAULT_TARGET.parse(), Ok)?;
         let tell = |event: DownloadEvent| {
             if let DownloadEvent::Warning(text) = event {
                 terminal.event(Event::Warning { text });

@@ -10,7 +10,7 @@ use packaging::signer::{KeySource, Passphrase, Signer};
 use packaging::store::Store;
 
 use crate::arguments::Usage;
-use crate::commands::package::PASSPHRASE;
+use crate::commands::package::{PASSPHRASE, development_key};
 
 /// Names the passphrase of `--new-key-file`.
 const NEW_PASSPHRASE: &str = "MESOS_PACKAGES_NEW_KEY_PASSPHRASE";
@@ -92,7 +92,7 @@ fn secret_file(path: &Path, passphrases: &[&str]) -> KeySource {
 }
 
 fn development() -> anyhow::Result<KeySource> {
-    Ok(KeySource::Development { state: Store::open(None)?.root().join("development-key") })
+    Ok(development_key(&Store::open(None)?))
 }
 
 fn open(sources: Vec<KeySource>) -> anyhow::Result<Vec<Box<dyn Signer>>> {

@@ -48,6 +48,9 @@ pub struct RecipeFile {
     /// The cluster that the packages make, where they make one.
     #[serde(default)]
     pub cluster: Option<Cluster>,
+    /// What `cargo xtask bench` measures, where the recipe says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bench: Option<Bench>,
 }
 
 /// Where upstream's source comes from.
@@ -138,6 +141,21 @@ pub struct Check {
     pub root: Option<RootTests>,
 }
 
+/// What `cargo xtask bench` measures; the script of upstream's own way is `phases/baseline`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Bench {
+    /// The phase whose result upstream's own way starts from.
+    pub after: String,
+    /// Recipe files or folders that the script reads, beside those of the phases before.
+    #[serde(default)]
+    pub inputs: Vec<PathBuf>,
+    /// The source file that is edited, by its path in the source.
+    pub source_file: PathBuf,
+    /// The unit that is edited, by its path in the recipe's folder.
+    pub unit: PathBuf,
+}
+
 /// A googletest program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -188,6 +206,9 @@ pub const CLUSTER_FOLDER: &str = "cluster";
 
 /// Name of the phase that compiles the tests.
 pub const CHECK_PHASE: &str = "check";
+
+/// Name of the phase that is upstream's own way.
+pub const BASELINE_PHASE: &str = "baseline";
 
 /// Name of the recipe's description.
 const FILE: &str = "recipe.toml";
@@ -309,6 +330,9 @@ impl Recipe {
             if phase.name == CHECK_PHASE {
                 return invalid(format!("phase \"{CHECK_PHASE}\": describe upstream's tests in [check]"));
             }
+            if phase.name == BASELINE_PHASE {
+                return invalid(format!("phase \"{BASELINE_PHASE}\": describe what is measured in [bench]"));
+            }
             if let Some(input) = outside(&phase.inputs) {
                 return invalid(format!(
                     "phase \"{}\": the input {} is not a path inside the recipe's folder",
@@ -322,6 +346,9 @@ impl Recipe {
         }
         if let Some(Err(message)) = file.cluster.as_ref().map(Cluster::look_over) {
             return invalid(format!("cluster.{message}"));
+        }
+        if let Some(Err(message)) = file.bench.as_ref().map(|bench| bench.look_over(&file.phases)) {
+            return invalid(format!("bench.{message}"));
         }
         Ok(Self { folder: folder.to_owned(), file })
     }
@@ -377,6 +404,12 @@ impl Recipe {
         Some(Phase { name: CHECK_PHASE.to_owned(), inputs: check.inputs.clone() })
     }
 
+    /// The phase that is upstream's own way, where the recipe has one.
+    pub fn baseline_phase(&self) -> Option<Phase> {
+        let bench = self.file.bench.as_ref()?;
+        Some(Phase { name: BASELINE_PHASE.to_owned(), inputs: bench.inputs.clone() })
+    }
+
     /// The files that packing reads: everything in the folder but the upstream, the phases and
     /// what only they read, and what tests and clusters are made of.
     pub fn packing_inputs(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
@@ -387,7 +420,7 @@ impl Recipe {
         if let Source::Directory(source) = &self.file.source {
             skipped.push(source.directory.display().to_string());
         }
-        for phase in self.file.phases.iter().chain(&self.check_phase()) {
+        for phase in self.file.phases.iter().chain(&self.check_phase()).chain(&self.baseline_phase()) {
             skipped.extend(phase.inputs.iter().map(|input| input.display().to_string()));
         }
         files.retain(|path, _| {
@@ -399,6 +432,7 @@ impl Recipe {
             own.sha256 = Digest::of_json(&RecipeFile {
                 check: None,
                 cluster: None,
+                bench: None,
                 cherry_picks: Vec::new(),
                 ..self.file.clone()
             });
@@ -445,10 +479,7 @@ impl Recipe {
 
 impl Check {
     fn look_over(&self, phases: &[Phase]) -> Result<(), String> {
-        if !phases.iter().any(|phase| phase.name == self.after) {
-            let names: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();
-            return Err(format!("after = \"{}\": name one of the phases ({})", self.after, names.join(", ")));
-        }
+        is_phase(&self.after, phases)?;
         if self.programs.is_empty() {
             return Err("program is empty: name at least one googletest program".into());
         }
@@ -468,6 +499,26 @@ impl Check {
         }
         Ok(())
     }
+}
+
+impl Bench {
+    fn look_over(&self, phases: &[Phase]) -> Result<(), String> {
+        is_phase(&self.after, phases)?;
+        let paths: Vec<PathBuf> = self.inputs.iter().chain([&self.source_file, &self.unit]).cloned().collect();
+        match outside(&paths) {
+            Some(path) => Err(format!("{} is not a path inside the recipe's or the source's folder", path.display())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a phase that something comes after is one.
+fn is_phase(after: &str, phases: &[Phase]) -> Result<(), String> {
+    if phases.iter().any(|phase| phase.name == after) {
+        return Ok(());
+    }
+    let names: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();
+    Err(format!("after = \"{after}\": name one of the phases ({})", names.join(", ")))
 }
 
 /// The first path that leads out of the folder that it is in.

@@ -26,6 +26,8 @@ enum Command {
     Package(commands::package::Arguments),
     /// Run upstream's tests on the objects that are packaged
     Check(commands::check::Arguments),
+    /// Measure how fast it is, against upstream's own way
+    Bench(commands::bench::Arguments),
     /// Print the plan as JSON, with its digest, without building
     Plan(commands::plan::Arguments),
     /// Download sources and Debian packages into the cache; afterwards no network is needed
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Package(arguments) => commands::package::run(arguments),
         Command::Check(arguments) => commands::check::run(arguments),
+        Command::Bench(arguments) => commands::bench::run(arguments),
         Command::Plan(arguments) => commands::plan::run(arguments),
         Command::Fetch(arguments) => commands::fetch::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments),

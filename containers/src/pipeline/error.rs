@@ -17,6 +17,12 @@ pub enum Error {
         /// The recipe.
         recipe: String,
     },
+    /// There is nothing to measure against.
+    #[error("the recipe {recipe} says nothing of speed: describe what is measured in [bench] of its recipe.toml")]
+    NoBench {
+        /// The recipe.
+        recipe: String,
+    },
     /// The quarantine of tests.
     #[error(transparent)]
     Quarantine(#[from] packaging::check::quarantine::QuarantineError),

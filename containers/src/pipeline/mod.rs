@@ -7,6 +7,7 @@
 //! Inputs (plan) -> BuildRoot -> StagedTree (with the phases' records) -> Packages -> Published
 //! ```
 
+pub mod bench;
 mod build;
 pub mod check;
 mod copy;

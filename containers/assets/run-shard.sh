@@ -1,12 +1,10 @@
 # Runs a test program and reports what it used, also when it failed:
-#   run-shard.sh DRIVER REPORT PROGRAM [ARGUMENT…]
-# DRIVER is run-phase.sh, which knows how the control groups' versions differ.
-driver=$1
+#   run-shard.sh MEMORY REPORT PROGRAM [ARGUMENT…]
+# MEMORY is memory.sh, which knows how the control groups' versions differ.
+memory=$1
 report=$2
 shift 2
-# In a function without arguments: with arguments the driver would run a phase.
-load() { . "$driver"; }
-load
+. "$memory"
 
 # One stream: the log keeps the order in which things were said.
 exec 2>&1 </dev/null
@@ -19,7 +17,7 @@ if [ "$(id -u)" = 0 ]; then
     for point in $mounts; do
         mount -o remount,bind,rw "$point" || echo "$point stays read-only"
     done
-    sh -eu "${driver%/*}/prepare.sh" || exit
+    sh -eu "${memory%/*}/prepare.sh" || exit
 fi
 watch_memory &
 watcher=$!

@@ -4,6 +4,7 @@ pub mod build_root;
 pub mod circumstances;
 pub mod cleanup;
 pub mod cluster;
+mod compile_memory;
 mod container;
 pub mod engine;
 pub mod error;

@@ -17,10 +17,13 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::log::Log;
 use crate::transfer::{Upload, get, get_with, put};
-use crate::usage::{Report, in_use};
+use crate::usage::{Report, in_use, margin};
 
 const DRIVER: &str = include_str!("../assets/run-phase.sh");
 const WRAPPER: &str = include_str!("../assets/compile-wrapper");
+const MEMORY: &str = include_str!("../assets/memory.sh");
+const GOVERNOR: &str = include_str!("../assets/governor.c");
+const FRUGAL: &str = include_str!("../assets/frugal.c");
 const PATH: &str = "/build/bin:/build/recipe/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Where the driver leaves its report; removed before the script starts.
 const REPORT: &str = "/build/out/.report";
@@ -41,10 +44,13 @@ pub struct PhaseSpec {
     pub script: Vec<u8>,
     /// Files put in place before it starts, below `/build`.
     pub uploads: Vec<Upload>,
-    /// The whole environment; `PATH`, `HOME`, `TZ`, `LC_ALL`, `JOBS` and `MEMORY_BYTES` are added where missing.
+    /// The whole environment; `PATH`, `HOME`, `TZ`, `LC_ALL`, `JOBS` and `MEMORY_…` are added where missing.
     pub env: BTreeMap<String, String>,
     /// Memory limit; swap is not available on top of it.
     pub memory_bytes: u64,
+    /// Bytes that a compile is taken to need of whose file nothing is known; none for a phase that compiles nothing,
+    /// and so needs no governor.
+    pub memory_per_job: Option<u64>,
     /// Jobs at once; fewer after the kernel killed for memory.
     pub jobs: u32,
     /// Processes and threads at once.
@@ -345,6 +351,10 @@ fn environment(spec: &PhaseSpec, jobs: u32) -> BTreeMap<String, String> {
     // These follow from the limits and can be no others.
     all.insert("JOBS".into(), jobs.to_string());
     all.insert("MEMORY_BYTES".into(), spec.memory_bytes.to_string());
+    if let Some(per_job) = spec.memory_per_job {
+        all.insert("MEMORY_PER_JOB".into(), per_job.to_string());
+        all.insert("MEMORY_MARGIN".into(), margin(spec.memory_bytes).to_string());
+    }
     all
 }
 
@@ -352,6 +362,11 @@ fn uploads(spec: &PhaseSpec, script: &str, environment: &BTreeMap<String, String
     let mut all = spec.uploads.clone();
     all.push(Upload::bytes(script, spec.script.clone(), 0o755));
     all.push(Upload::bytes("/build/bin/run-phase.sh", DRIVER, 0o644));
+    all.push(Upload::bytes("/build/bin/memory.sh", MEMORY, 0o644));
+    if spec.memory_per_job.is_some() {
+        all.push(Upload::bytes("/build/governor/governor.c", GOVERNOR, 0o644));
+        all.push(Upload::bytes("/build/governor/frugal.c", FRUGAL, 0o644));
+    }
     let mut names: Vec<String> = ["cc", "c++", "gcc", "g++"].map(str::to_owned).into();
     if let Some(triplet) = environment.get("DEB_HOST_GNU_TYPE") {
         // The names that configure tries first when it is told the host.

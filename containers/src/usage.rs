@@ -1,7 +1,7 @@
 //! Memory and CPU: what a build may use, and what it did use.
 //!
 //! The control groups' two versions differ in the names of their figures. Inside a container
-//! `assets/run-phase.sh` knows them, outside [`in_use`]; nothing else does.
+//! `assets/memory.sh` knows them, outside [`in_use`]; nothing else does.
 
 use bollard::models::ContainerStatsResponse;
 
@@ -32,7 +32,17 @@ fn available_memory() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
 }
 
-/// How many jobs fit: one per processor, as long as each has `per_job` bytes.
+/// How many jobs are wanted at once: more than there are processors, for the governor to choose from those that wait.
+pub fn wanted_jobs(info: &EngineInfo) -> u32 {
+    info.cpus.saturating_mul(2).max(1)
+}
+
+/// Bytes of a budget that the governor leaves free: for pages of code, pipes, and whatever nobody measures.
+pub(crate) fn margin(memory_bytes: u64) -> u64 {
+    (memory_bytes / 16).min(192 * MIB)
+}
+
+/// How many jobs fit where nobody governs them: one per processor, as long as each has `per_job` bytes.
 pub fn jobs(info: &EngineInfo, memory_bytes: u64, per_job: u64) -> u32 {
     let fit = u32::try_from(memory_bytes / per_job.max(1)).unwrap_or(u32::MAX);
     fit.min(info.cpus).max(1)
@@ -133,7 +143,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, content).unwrap();
         }
-        let driver = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/run-phase.sh");
+        let driver = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/memory.sh");
         let script = format!(
             ". {driver}; cgroups={} own_kills=/nonexistent\n\
              for what in peak used refaults kills cpu; do cgroup $what; echo $what $number; done",

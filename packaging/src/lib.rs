@@ -7,6 +7,7 @@ pub mod changelog;
 pub mod changes;
 pub mod check;
 pub mod cluster;
+pub mod compile_memory;
 pub mod config;
 pub mod contents;
 pub mod control;

@@ -12,6 +12,7 @@ use walkdir::WalkDir;
 
 use crate::check::quarantine;
 use crate::cluster::Cluster;
+use crate::compile_memory;
 use crate::config::{ConfigError, read_toml};
 use crate::digest::Digest;
 use crate::proof::components;
@@ -92,7 +93,7 @@ pub struct DirectorySource {
 pub struct Build {
     /// Build dependencies, in the syntax of Debian's `Build-Depends` (policy 7.1).
     pub depends: Vec<String>,
-    /// Memory that one make job needs most of the time, such as `2GiB`: jobs = budget / this.
+    /// Memory that a compile is taken to need, such as `2GiB`, where neither an earlier build nor `compile-memory` knows.
     #[serde(default = "default_memory_per_job")]
     pub memory_per_job: crate::bytes::ByteSize,
     /// Variables for every phase.
@@ -414,9 +415,9 @@ impl Recipe {
     /// what only they read, and what tests and clusters are made of.
     pub fn packing_inputs(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
         let mut files = self.files(&[PathBuf::new()])?;
-        let mut skipped = ["phases", "sources.lock", quarantine::FILE, components::FILE, vex::FILE, CLUSTER_FOLDER]
-            .map(str::to_owned)
-            .to_vec();
+        let others = [quarantine::FILE, components::FILE, vex::FILE, compile_memory::FILE];
+        let mut skipped: Vec<String> =
+            ["phases", "sources.lock", CLUSTER_FOLDER].iter().chain(&others).map(|&name| name.to_owned()).collect();
         if let Source::Directory(source) = &self.file.source {
             skipped.push(source.directory.display().to_string());
         }

@@ -1,5 +1,6 @@
 //! Compiles that need more memory than there is.
 
+use super::governor::governor;
 use super::{Bench, fake_compiler};
 use crate::Error;
 use crate::phase::{PhaseEvent, PhaseSpec};
@@ -8,6 +9,8 @@ use crate::transfer::Upload;
 fn compiling(bench: &Bench, script: &str) -> PhaseSpec {
     let mut spec = bench.spec(script);
     spec.uploads.push(fake_compiler());
+    spec.uploads.extend(governor());
+    spec.memory_per_job = Some(64 << 20);
     spec.env.insert("COMPILE_WRAPPER_COMPILERS".into(), "/build/fake".into());
     spec
 }
@@ -32,7 +35,7 @@ async fn a_compiler_killed_for_memory_runs_again_alone() {
 #[tokio::test]
 async fn a_compile_waits_until_there_is_memory() {
     let bench = Bench::new("waits").await;
-    // When the second comes, the first has left less than half a job's share (64 MiB) free.
+    // When the second comes, the first has left less than the 64 MiB that it is taken to need.
     let spec = compiling(
         &bench,
         "cc -c 200-a.c & one=$!\nuntil [ -e /build/full ]; do sleep 0.1; done\ncc -c 100-b.c & two=$!\nwait $one || exit 3; wait $two || exit 4",
@@ -133,7 +136,7 @@ async fn a_build_that_only_reads_its_own_code_again_is_helped_by_a_kill() {
     // The kernel's figures are forged, as cgroup v2 would tell them: all memory taken, code read again and again.
     let log = bench
         .output(
-            "set -- ; . /build/bin/run-phase.sh\n\
+            ". /build/bin/memory.sh\n\
              cgroups=/build/forged own_kills=/build/kills\n\
              mkdir $cgroups; touch $cgroups/cgroup.controllers\n\
              echo oom_kill 2 >$cgroups/memory.events\n\

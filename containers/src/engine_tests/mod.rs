@@ -1,6 +1,7 @@
 //! Tests against a real container engine. Where none answers they fail, and say how to get one.
 
 mod cleaning;
+mod governor;
 mod hermetic;
 mod memory;
 mod moving;
@@ -136,6 +137,7 @@ impl Bench {
             uploads: Vec::new(),
             env: BTreeMap::new(),
             memory_bytes: 256 << 20,
+            memory_per_job: None,
             jobs: 2,
             pids_limit: 200,
             cpus: None,

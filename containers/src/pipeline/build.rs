@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use packaging::bytes::ByteSize;
+use packaging::compile_memory::{self, Known};
 use packaging::digest::Digest;
 use packaging::plan::PlannedPhase;
 use packaging::progress::{Event, Progress};
@@ -12,14 +13,18 @@ use packaging::staged::StagedTree;
 use packaging::store::Store;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildOptions, Error, Inputs, Options, Stage, copy, keep_log, read_json, write_json};
+use super::{BuildOptions, Error, Inputs, Options, Stage, copy, keep_log, read_json, write_file, write_json};
 use crate::build_root::BuildRoot;
 use crate::circumstances::{Aspect, Circumstances};
+use crate::compile_memory::{Figures, TooLarge};
 use crate::engine::Engine;
 use crate::once::run_once_with_volumes;
 use crate::phase::{self, PhaseEvent, PhaseRecord, PhaseSpec};
 use crate::transfer::{self, Content, Upload};
 use crate::{usage, volume};
+
+/// Where the governor leaves what compiles took, below `/build/out`.
+const COMPILES: &str = "compile-memory";
 
 /// Label of the volumes that hold a phase's result.
 const VOLUME_KIND: &str = "phase";
@@ -89,12 +94,46 @@ impl Builder<'_> {
         if first < phases.len() {
             let budget = Budget::of(engine, self.options, self.build).await?;
             budget.tell(self.build, progress);
-            let runner = Runner { builder: self, budget };
+            let known = compile_memory::read(&self.options.recipe.folder)?;
+            for phase in &phases[first..] {
+                self.fits(phase, &known, &budget)?;
+            }
+            let runner = Runner { builder: self, budget, known };
             for i in first..phases.len() {
                 runner.run(phases[i], i.checked_sub(1).map(|before| phases[before])).await?;
             }
         }
         Ok(volume_name(store, inputs, phases[phases.len() - 1]))
+    }
+
+    /// Whether a phase can be run within the budget, as far as that is known: better now than after an hour.
+    fn fits(&self, phase: &PlannedPhase, known: &[Known], budget: &Budget) -> Result<(), Error> {
+        let figures = self.figures_path(phase);
+        let Some(TooLarge { file, needed, least }) =
+            Figures::read(&figures).too_large(&of_phase(known, phase), budget.memory)
+        else {
+            return Ok(());
+        };
+        Err(Error::TooLarge {
+            phase: phase.name.clone(),
+            file,
+            needed: ByteSize(needed),
+            budget: ByteSize(budget.memory),
+            least: ByteSize(least).into(),
+            figures: if figures.exists() { figures } else { self.options.recipe.folder.join(compile_memory::FILE) },
+        })
+    }
+
+    /// What is remembered of a phase, whatever its key: nothing that decides bytes.
+    fn history_path(&self, phase: &PlannedPhase, extension: &str) -> PathBuf {
+        let plan = &self.inputs.plan;
+        let name = format!("{}-{}-{}.{extension}", plan.recipe, plan.target.name.file_stem(), phase.name);
+        self.store.root().join("history").join(name)
+    }
+
+    /// What compiling its source files took.
+    fn figures_path(&self, phase: &PlannedPhase) -> PathBuf {
+        self.history_path(phase, "compile-memory")
     }
 
     /// Whether the compiler cache is used: a varied build compiles everything itself.
@@ -184,7 +223,10 @@ pub async fn own(
 /// Memory and jobs of a run.
 pub struct Budget {
     pub memory: u64,
+    /// Jobs that are wanted; the governor lets as many compiles start as have room.
     pub jobs: u32,
+    /// Jobs that fit where nobody governs them.
+    pub fixed_jobs: u32,
     per_job: ByteSize,
     cpus: u32,
 }
@@ -194,17 +236,18 @@ impl Budget {
         let info = engine.info().await?;
         let memory = build.memory.map_or_else(|| usage::budget(&info), |size| size.0);
         let per_job = options.recipe.file.build.memory_per_job;
-        let jobs = build.jobs.unwrap_or_else(|| usage::jobs(&info, memory, per_job.0)).max(1);
+        let jobs = build.jobs.unwrap_or_else(|| usage::wanted_jobs(&info)).max(1);
+        let fixed_jobs = build.jobs.unwrap_or_else(|| usage::jobs(&info, memory, per_job.0)).max(1);
         let (memory, jobs) = (build.circumstances.memory(memory), build.circumstances.jobs(jobs));
-        Ok(Self { memory, jobs, per_job, cpus: info.cpus })
+        Ok(Self { memory, jobs, fixed_jobs, per_job, cpus: info.cpus })
     }
 
     fn tell(&self, build: &BuildOptions, progress: &dyn Progress) {
-        let Self { memory, jobs, per_job, cpus } = *self;
+        let Self { memory, jobs, per_job, cpus, .. } = *self;
         let why = if build.memory.is_some() { "as asked for" } else { "what the host can spare" };
         progress.event(Event::Note {
             text: format!(
-                "memory budget {} ({why}), {jobs} job{} at {per_job} each, {cpus} processors",
+                "memory budget {} ({why}), {jobs} job{} wanted, {per_job} for a file of which nothing is known, {cpus} processors",
                 ByteSize(memory),
                 if jobs == 1 { "" } else { "s" },
             ),
@@ -212,9 +255,15 @@ impl Budget {
     }
 }
 
+/// What the recipe knows of the files that a phase compiles.
+fn of_phase<'a>(known: &'a [Known], phase: &PlannedPhase) -> Vec<&'a Known> {
+    known.iter().filter(|known| known.phase == phase.name).collect()
+}
+
 struct Runner<'a> {
     builder: &'a Builder<'a>,
     budget: Budget,
+    known: Vec<Known>,
 }
 
 impl Runner<'_> {
@@ -290,11 +339,15 @@ impl Runner<'_> {
         phase: &PlannedPhase,
         volume: &str,
         script: Vec<u8>,
-        uploads: Vec<Upload>,
+        mut uploads: Vec<Upload>,
         log: &Path,
         folder: &Path,
     ) -> Result<PhaseRecord, crate::Error> {
         let cache_volume = self.builder.cache_volume().await?;
+        let figures_path = self.builder.figures_path(phase);
+        let mut figures = Figures::read(&figures_path);
+        let lines = figures.for_governor(&of_phase(&self.known, phase));
+        uploads.push(Upload::bytes("/build/governor/figures", lines, 0o644));
         let spec = PhaseSpec {
             name: phase.name.clone(),
             image: self.builder.root.image.clone(),
@@ -304,6 +357,7 @@ impl Runner<'_> {
             uploads,
             env: self.builder.environment(phase),
             memory_bytes: self.budget.memory,
+            memory_per_job: Some(self.budget.per_job.0),
             jobs: self.budget.jobs,
             pids_limit: 4096,
             cpus: None,
@@ -311,10 +365,10 @@ impl Runner<'_> {
             timeout: None,
             labels: BTreeMap::new(),
             log: log.to_owned(),
-            downloads: Vec::new(),
+            downloads: vec![format!("/build/out/{COMPILES}")],
             download_dir: folder.to_owned(),
         };
-        let history_path = self.history_path(phase);
+        let history_path = self.builder.history_path(phase, "json");
         let before: Option<History> = read_json(&history_path).ok();
         let started = Instant::now();
         let mut lines = 0;
@@ -343,20 +397,21 @@ impl Runner<'_> {
             }),
             PhaseEvent::Note(text) => progress.event(Event::Note { text }),
         };
-        let record = phase::run(self.builder.engine, spec, &mut listen).await?;
+        let result = phase::run(self.builder.engine, spec, &mut listen).await;
+        // Only estimates: a disk that is full shows itself where it matters.
+        let _ = std::fs::create_dir_all(history_path.parent().expect("in a folder"));
+        // What was measured is as good if the script failed later.
+        let took = folder.join(COMPILES);
+        if let Ok(text) = std::fs::read_to_string(&took) {
+            figures.learn(&text);
+            let _ = write_file(&figures_path, figures.text().as_bytes());
+            let _ = std::fs::remove_file(&took);
+        }
+        let record = result?;
         if record.exit == 0 {
-            let history = History { seconds: record.wall, lines };
-            // Only an estimate: a disk that is full shows itself where it matters.
-            let _ = std::fs::create_dir_all(history_path.parent().expect("in a folder"));
-            let _ = write_json(&history_path, &history);
+            let _ = write_json(&history_path, &History { seconds: record.wall, lines });
         }
         Ok(record)
-    }
-
-    fn history_path(&self, phase: &PlannedPhase) -> PathBuf {
-        let plan = &self.builder.inputs.plan;
-        let name = format!("{}-{}-{}.json", plan.recipe, plan.target.name.file_stem(), phase.name);
-        self.builder.store.root().join("history").join(name)
     }
 
     /// The error of a script that failed, with what helps to understand it.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use packaging::bytes::ByteSize;
+
 /// A failure of any stage.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -87,6 +89,25 @@ pub enum Error {
     /// Checksums.
     #[error(transparent)]
     Sums(#[from] packaging::sums::SumsError),
+    /// A source file needs more than there is.
+    #[error(
+        "the phase {phase} compiles {file}, which takes {needed} even alone and with a frugal compiler, and the budget is {budget}.\n\
+         Run it again with `--memory {least}` or more. (Known from {figures})", figures = figures.display()
+    )]
+    TooLarge {
+        /// The phase.
+        phase: String,
+        /// The source file, or the recipe's pattern of it.
+        file: String,
+        /// What it takes.
+        needed: ByteSize,
+        /// The limit.
+        budget: ByteSize,
+        /// The smallest limit that may do.
+        least: String,
+        /// Where that is known from.
+        figures: PathBuf,
+    },
     /// A phase's script failed.
     #[error("the phase {phase} failed with exit status {exit}. Its last lines:\n{tail}{more}\nThe whole log is {log}", log = log.display())]
     Phase {

@@ -33,7 +33,8 @@ pub struct Inputs {
 /// `build_root` or `rootfs` make another root file system from the same lock.
 pub const ASSEMBLY: [&str; 2] = ["assembly 1", include_str!("../../assets/assemble.sh")];
 
-/// The tool's own part in the build root and in phases.
+/// The tool's own part in the build root and in phases: what decides bytes. `memory.sh` and the governor do not, they
+/// decide when something runs.
 const DRIVER: &[&str] = &[
     ASSEMBLY[0],
     ASSEMBLY[1],

@@ -122,6 +122,7 @@ async fn run_split(
         uploads,
         env: inputs.plan.phases[0].environment.clone(),
         memory_bytes: circumstances.memory(SPLIT_MEMORY),
+        memory_per_job: None,
         jobs: circumstances.jobs(1),
         pids_limit: 256,
         cpus: None,

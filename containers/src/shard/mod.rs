@@ -28,10 +28,10 @@ use course::{Course, End};
 
 pub use course::TEAR_DOWN;
 
-const DRIVER: &str = include_str!("../../assets/run-phase.sh");
+const MEMORY: &str = include_str!("../../assets/memory.sh");
 pub(crate) const RUNNER: &str = include_str!("../../assets/run-shard.sh");
 /// In the container's own temporary folder: the rest of it cannot be written.
-const DRIVER_PATH: &str = "/tmp/.check/run-phase.sh";
+const MEMORY_PATH: &str = "/tmp/.check/memory.sh";
 const RUNNER_PATH: &str = "/tmp/.check/run-shard.sh";
 const PREPARE_PATH: &str = "/tmp/.check/prepare.sh";
 /// Part of the key of what tests found: raised when the container that they run in becomes another.
@@ -269,7 +269,7 @@ async fn attempt(
 /// A container with everything in place, not started.
 async fn prepare(engine: &Engine, room: &TestRoom, program: &Path, arguments: &[String]) -> Result<Container, Error> {
     let container = Container::create(engine, "shard", body(engine, room, program, arguments)).await?;
-    let mut uploads = vec![Upload::bytes(DRIVER_PATH, DRIVER, 0o644), Upload::bytes(RUNNER_PATH, RUNNER, 0o644)];
+    let mut uploads = vec![Upload::bytes(MEMORY_PATH, MEMORY, 0o644), Upload::bytes(RUNNER_PATH, RUNNER, 0o644)];
     if let Some(root) = &room.root {
         uploads.push(Upload::bytes(PREPARE_PATH, root.prepare.as_str(), 0o644));
     }
@@ -329,7 +329,7 @@ fn body(engine: &Engine, room: &TestRoom, program: &Path, arguments: &[String]) 
     // `env -i`: the engine and the image add variables of their own otherwise.
     let mut command = vec!["-i".to_owned()];
     command.extend(environment.iter().map(|(name, value)| format!("{name}={value}")));
-    command.extend(["/bin/sh", RUNNER_PATH, DRIVER_PATH, REPORT].map(str::to_owned));
+    command.extend(["/bin/sh", RUNNER_PATH, MEMORY_PATH, REPORT].map(str::to_owned));
     command.push(program.display().to_string());
     command.extend(arguments.iter().cloned());
     ContainerCreateBody {

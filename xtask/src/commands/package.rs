@@ -36,7 +36,7 @@ pub struct BuildArguments {
     /// Memory that the build may use, such as 4GiB; the default is what the host can spare
     #[arg(long, value_name = "SIZE")]
     memory: Option<ByteSize>,
-    /// Jobs at once; the default follows from memory and processors
+    /// Jobs that make may start at once; each compile waits until there is memory for it. Two for each processor by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
     /// Build without the compiler cache; the bytes are the same

@@ -53,7 +53,7 @@ pub struct Arguments {
     /// Memory budget before it is varied, such as 4GiB; the default is what the host can spare
     #[arg(long, value_name = "SIZE")]
     memory: Option<ByteSize>,
-    /// Jobs at once before they are varied; the default follows from memory and processors
+    /// Jobs that make may start at once, before they are varied; two for each processor by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
     /// Folder in which it is built; the default is in the cache

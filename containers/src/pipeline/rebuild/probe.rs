@@ -33,6 +33,7 @@ pub async fn probe(builder: &Builder<'_>) -> Result<Seen, Error> {
         uploads: Vec::new(),
         env: builder.environment(&inputs.plan.phases[0]),
         memory_bytes: budget.memory,
+        memory_per_job: None,
         jobs: budget.jobs,
         pids_limit: 256,
         cpus: None,

@@ -134,7 +134,11 @@ begin_phase() {
 # Without it nobody keeps compilers from starting, so that no more jobs may be wanted than fit.
 make_governor() {
     here=/build/governor
-    [ -n "${MEMORY_PER_JOB:-}" ] || return 0
+    if [ -z "${MEMORY_PER_JOB:-}" ]; then
+        # Nobody is to be governed; the phase before may have left one.
+        rm -f "$here/governor" "$here/made-from"
+        return 0
+    fi
     if [ -x /usr/bin/cc ] && ! { cat "$here/governor.c" "$here/frugal.c" | cmp -s "$here/made-from" -; }; then
         rm -f "$here/governor" "$here/frugal.so"
         if /usr/bin/cc -O2 -shared -fPIC -o "$here/frugal.so" "$here/frugal.c" -ldl &&

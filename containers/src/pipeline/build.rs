@@ -9,6 +9,7 @@ use packaging::compile_memory::{self, Known};
 use packaging::digest::Digest;
 use packaging::plan::PlannedPhase;
 use packaging::progress::{Event, Progress};
+use packaging::recipe::BASELINE_PHASE;
 use packaging::staged::StagedTree;
 use packaging::store::Store;
 use serde::{Deserialize, Serialize};
@@ -223,10 +224,10 @@ pub async fn own(
 /// Memory and jobs of a run.
 pub struct Budget {
     pub memory: u64,
-    /// Jobs that are wanted; the governor lets as many compiles start as have room.
-    pub jobs: u32,
     /// Jobs that fit where nobody governs them.
-    pub fixed_jobs: u32,
+    pub jobs: u32,
+    /// Jobs that are wanted; the governor lets as many compiles start as have room.
+    pub wanted_jobs: u32,
     per_job: ByteSize,
     cpus: u32,
 }
@@ -236,14 +237,18 @@ impl Budget {
         let info = engine.info().await?;
         let memory = build.memory.map_or_else(|| usage::budget(&info), |size| size.0);
         let per_job = options.recipe.file.build.memory_per_job;
-        let jobs = build.jobs.unwrap_or_else(|| usage::wanted_jobs(&info)).max(1);
-        let fixed_jobs = build.jobs.unwrap_or_else(|| usage::jobs(&info, memory, per_job.0)).max(1);
-        let (memory, jobs) = (build.circumstances.memory(memory), build.circumstances.jobs(jobs));
-        Ok(Self { memory, jobs, fixed_jobs, per_job, cpus: info.cpus })
+        let varied = |jobs: u32| build.circumstances.jobs(jobs.max(1));
+        Ok(Self {
+            memory: build.circumstances.memory(memory),
+            jobs: varied(build.jobs.unwrap_or_else(|| usage::jobs(&info, memory, per_job.0))),
+            wanted_jobs: varied(build.jobs.unwrap_or_else(|| usage::wanted_jobs(&info))),
+            per_job,
+            cpus: info.cpus,
+        })
     }
 
     fn tell(&self, build: &BuildOptions, progress: &dyn Progress) {
-        let Self { memory, jobs, per_job, cpus, .. } = *self;
+        let Self { memory, wanted_jobs: jobs, per_job, cpus, .. } = *self;
         let why = if build.memory.is_some() { "as asked for" } else { "what the host can spare" };
         progress.event(Event::Note {
             text: format!(
@@ -346,6 +351,8 @@ impl Runner<'_> {
         let cache_volume = self.builder.cache_volume().await?;
         let figures_path = self.builder.figures_path(phase);
         let mut figures = Figures::read(&figures_path);
+        // Upstream's own way has no governor, and as many jobs as somebody with this machine would choose.
+        let governed = phase.name != BASELINE_PHASE;
         let lines = figures.for_governor(&of_phase(&self.known, phase));
         uploads.push(Upload::bytes("/build/governor/figures", lines, 0o644));
         let spec = PhaseSpec {
@@ -357,8 +364,8 @@ impl Runner<'_> {
             uploads,
             env: self.builder.environment(phase),
             memory_bytes: self.budget.memory,
-            memory_per_job: Some(self.budget.per_job.0),
-            jobs: self.budget.jobs,
+            memory_per_job: governed.then_some(self.budget.per_job.0),
+            jobs: if governed { self.budget.wanted_jobs } else { self.budget.jobs },
             pids_limit: 4096,
             cpus: None,
             circumstances: self.builder.build.circumstances.clone(),

@@ -12,7 +12,7 @@ use packaging::plan::PlannedPhase;
 use packaging::progress::Event;
 
 use super::super::build::{Budget, Builder};
-use super::super::{BuildOptions, Error, read_json, write_json};
+use super::super::{Error, read_json, write_json};
 use crate::phase::PhaseRecord;
 use crate::{transfer, volume};
 
@@ -32,10 +32,6 @@ const EXPORTS: &str = "exports";
 pub async fn baseline(builder: &Builder<'_>) -> Result<Baseline, Error> {
     const RECORD: &str = "record.json";
     let Builder { engine, store, options, build, inputs, root, progress } = *builder;
-    // As many as somebody with these processors and this memory would choose.
-    let jobs = Budget::of(engine, options, build).await?.fixed_jobs;
-    let build = &BuildOptions { jobs: Some(jobs), ..build.clone() };
-    let builder = Builder { build, ..*builder };
     let recipe = &options.recipe;
     let (Some(bench), Some(phase)) = (&recipe.file.bench, recipe.baseline_phase()) else {
         return Err(Error::NoBench { recipe: recipe.name().to_owned() });
@@ -47,6 +43,7 @@ pub async fn baseline(builder: &Builder<'_>) -> Result<Baseline, Error> {
     let prepared: BTreeMap<_, _> = before.iter().map(|phase| (&phase.name, &phase.inputs)).collect();
     let own = recipe.phase_inputs(&phase)?;
     let file = &recipe.file;
+    let jobs = Budget::of(engine, options, build).await?.jobs;
     let key = Digest::of_json(&(
         (root.digest, plan.source.sha256, prepared),
         (&phase.name, &own, &file.version, &file.build.environment),

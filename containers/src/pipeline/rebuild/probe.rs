@@ -34,7 +34,7 @@ pub async fn probe(builder: &Builder<'_>) -> Result<Seen, Error> {
         env: builder.environment(&inputs.plan.phases[0]),
         memory_bytes: budget.memory,
         memory_per_job: None,
-        jobs: budget.jobs,
+        jobs: budget.wanted_jobs,
         pids_limit: 256,
         cpus: None,
         circumstances: build.circumstances.clone(),

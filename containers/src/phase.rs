@@ -9,6 +9,7 @@ use bollard::models::{ContainerCreateBody, ResourcesUlimits};
 use bollard::query_parameters::StatsOptionsBuilder;
 use futures_util::StreamExt;
 use packaging::bytes::ByteSize;
+use packaging::progress::Event;
 use serde::{Deserialize, Serialize};
 
 use crate::circumstances::Circumstances;
@@ -167,6 +168,19 @@ enum Lack {
 }
 
 impl PhaseRecord {
+    /// What is told of a phase that ended well.
+    pub fn finished(&self) -> Event {
+        Event::PhaseFinished {
+            phase: self.name.clone(),
+            wall: self.wall,
+            cpu: self.cpu,
+            peak_memory: self.peak_memory,
+            peak_rss: self.peak_rss,
+            jobs: self.jobs,
+            killed_for_memory: self.killed_for_memory.clone(),
+        }
+    }
+
     /// Takes up what an attempt did, and says whether it failed for lack of memory.
     fn add(&mut self, attempt: Attempt) -> Option<Lack> {
         self.peak_rss = self.peak_rss.max(attempt.peak_rss);

@@ -70,6 +70,23 @@ pub enum Event {
         /// File that is being compiled, where it can be told from the log.
         current: Option<String>,
     },
+    /// What a phase took, once it has ended well.
+    PhaseFinished {
+        /// The phase.
+        phase: String,
+        /// Wall time in seconds, without the copying of volumes around it.
+        wall: f64,
+        /// CPU time in seconds.
+        cpu: f64,
+        /// Largest memory use in bytes, page cache included, by the cgroup's account.
+        peak_memory: u64,
+        /// Largest memory use in bytes without page cache, sampled about once a second.
+        peak_rss: u64,
+        /// Jobs at once.
+        jobs: u32,
+        /// Files whose compiler was killed for memory and run again alone.
+        killed_for_memory: Vec<String>,
+    },
     /// How far upstream's tests are, about once a second for each shard.
     TestProgress {
         /// Wall time so far, in seconds.
@@ -115,5 +132,30 @@ pub trait Progress: Send + Sync {
 impl<P: Progress + ?Sized> Progress for &P {
     fn event(&self, event: Event) {
         (**self).event(event);
+    }
+}
+
+/// A time for people: `0.05 s`, `4.2 s`, `3 min 05 s`, `1 h 02 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..60 if seconds < 0.995 => format!("{seconds:.2} s"),
+        0..60 => format!("{seconds:.1} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration(0.048), "0.05 s");
+        assert_eq!(duration(4.24), "4.2 s");
+        assert_eq!(duration(59.4), "59.4 s");
+        assert_eq!(duration(185.0), "3 min 05 s");
+        assert_eq!(duration(3725.0), "1 h 02 min");
     }
 }

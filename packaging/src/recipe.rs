@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
@@ -142,19 +143,41 @@ pub struct Check {
     pub root: Option<RootTests>,
 }
 
-/// What `cargo xtask bench` measures; the script of upstream's own way is `phases/baseline`.
+/// What `cargo xtask bench` measures.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Bench {
-    /// The phase whose result upstream's own way starts from.
-    pub after: String,
-    /// Recipe files or folders that the script reads, beside those of the phases before.
-    #[serde(default)]
-    pub inputs: Vec<PathBuf>,
     /// The source file that is edited, by its path in the source.
     pub source_file: PathBuf,
     /// The unit that is edited, by its path in the recipe's folder.
     pub unit: PathBuf,
+    /// Upstream's own way, where there is a script of it.
+    #[serde(default)]
+    pub baseline: Option<Baseline>,
+}
+
+/// Upstream's own way; its script is `phases/baseline`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Baseline {
+    /// The phase whose result it starts from.
+    pub after: String,
+    /// Recipe files or folders that the script reads, beside those of the phases before.
+    #[serde(default)]
+    pub inputs: Vec<PathBuf>,
+    /// What it installs and the packages' build leaves out on purpose.
+    #[serde(default)]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Files that are left out, and why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LeftOut {
+    /// Paths below the root as glob patterns: `*` stays within a folder, `**` does not.
+    pub files: Vec<String>,
+    /// Why.
+    pub reason: String,
 }
 
 /// A googletest program.
@@ -407,8 +430,8 @@ impl Recipe {
 
     /// The phase that is upstream's own way, where the recipe has one.
     pub fn baseline_phase(&self) -> Option<Phase> {
-        let bench = self.file.bench.as_ref()?;
-        Some(Phase { name: BASELINE_PHASE.to_owned(), inputs: bench.inputs.clone() })
+        let baseline = self.file.bench.as_ref()?.baseline.as_ref()?;
+        Some(Phase { name: BASELINE_PHASE.to_owned(), inputs: baseline.inputs.clone() })
     }
 
     /// The files that packing reads: everything in the folder but the upstream, the phases and
@@ -504,12 +527,30 @@ impl Check {
 
 impl Bench {
     fn look_over(&self, phases: &[Phase]) -> Result<(), String> {
-        is_phase(&self.after, phases)?;
-        let paths: Vec<PathBuf> = self.inputs.iter().chain([&self.source_file, &self.unit]).cloned().collect();
-        match outside(&paths) {
-            Some(path) => Err(format!("{} is not a path inside the recipe's or the source's folder", path.display())),
+        let inside = |field: &str, paths: &[PathBuf], folder: &str| match outside(paths) {
+            Some(path) => Err(format!("{field}: {} is not a path inside the {folder}", path.display())),
             None => Ok(()),
+        };
+        inside("source-file", std::slice::from_ref(&self.source_file), "source")?;
+        inside("unit", std::slice::from_ref(&self.unit), "recipe's folder")?;
+        let Some(baseline) = &self.baseline else { return Ok(()) };
+        is_phase(&baseline.after, phases).map_err(|message| format!("baseline.{message}"))?;
+        inside("baseline.inputs", &baseline.inputs, "recipe's folder")?;
+        for left_out in &baseline.left_out {
+            left_out.matcher().map_err(|error| format!("baseline.left-out.files: {error}"))?;
         }
+        Ok(())
+    }
+}
+
+impl LeftOut {
+    /// Which paths it is about.
+    pub fn matcher(&self) -> Result<GlobSet, globset::Error> {
+        let mut set = GlobSetBuilder::new();
+        for pattern in &self.files {
+            set.add(GlobBuilder::new(pattern).literal_separator(true).build()?);
+        }
+        set.build()
     }
 }
 

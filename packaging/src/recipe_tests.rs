@@ -66,6 +66,34 @@ fn tests_that_cannot_be_run_are_refused() {
     assert!(error.contains("[check]"), "{error}");
 }
 
+const BENCH: &str = r#"
+[bench]
+source-file = "src/main.cpp"
+unit = "systemd/thing.service"
+[bench.baseline]
+after = "build"
+inputs = ["bin"]
+[[bench.baseline.left-out]]
+files = ["usr/include/*.h"]
+reason = "Nobody wants them."
+"#;
+
+#[test]
+fn a_measurement_that_cannot_be_is_refused() {
+    assert!(Recipe::read(folder_with(&format!("{GOOD}{BENCH}")).path()).is_ok());
+    for (right, wrong, says) in [
+        ("after = \"build\"", "after = \"make\"", "bench.baseline.after = \"make\": name one of the phases (build)"),
+        ("src/main.cpp", "/src/main.cpp", "bench.source-file: /src/main.cpp is not a path inside the source"),
+        ("systemd/thing", "../thing", "bench.unit: ../thing.service is not a path inside"),
+        ("[\"bin\"]", "[\"../bin\"]", "bench.baseline.inputs: ../bin is not a path inside"),
+        ("usr/include/*.h", "usr/include/[.h", "bench.baseline.left-out.files: error parsing glob 'usr/include/[.h'"),
+        ("reason =", "because =", "expected `files` or `reason`"),
+    ] {
+        let error = Recipe::read(folder_with(&format!("{GOOD}{}", BENCH.replace(right, wrong))).path()).unwrap_err();
+        assert!(error.to_string().contains(says), "{says} is missing in: {error}");
+    }
+}
+
 #[test]
 fn what_is_known_of_tests_decides_no_package() {
     let folder = folder_with(&format!("{GOOD}{CHECK}"));

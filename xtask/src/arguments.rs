@@ -97,8 +97,14 @@ pub fn installed(program: &str) -> bool {
 
 /// Opens the cache and takes its lock; while another run holds it, says who, and waits.
 pub fn locked_store(what: &str, terminal: &Terminal) -> anyhow::Result<(Store, StoreLock)> {
-    use packaging::progress::Progress;
     let store = Store::open(None)?;
+    let lock = lock(&store, what, terminal)?;
+    Ok((store, lock))
+}
+
+/// Takes a store's lock; while another run holds it, says who, and waits.
+pub fn lock(store: &Store, what: &str, terminal: &Terminal) -> anyhow::Result<StoreLock> {
+    use packaging::progress::Progress;
     let mut told = false;
     let lock = store.lock(what, &mut |holder| {
         if !told {
@@ -111,7 +117,7 @@ pub fn locked_store(what: &str, terminal: &Terminal) -> anyhow::Result<(Store, S
             told = true;
         }
     })?;
-    Ok((store, lock))
+    Ok(lock)
 }
 
 /// Finds the engine, and sets it up where that was asked for.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use packaging::bytes::ByteSize;
+pub use packaging::progress::duration;
 use packaging::progress::{Event, Progress};
 
 /// Without a terminal, a phase's usage is told this often.
@@ -115,7 +116,7 @@ fn line(event: &Event) -> Line {
             ),
         ),
         Event::TestFailed { program, test, how } => Line::Keep(format!("  {program} {test}: {how}")),
-        Event::PhaseLine { .. } => Line::Nothing,
+        Event::PhaseLine { .. } | Event::PhaseFinished { .. } => Line::Nothing,
         Event::PhaseUsage { phase, elapsed, expected, percent, memory, limit, current } => {
             let mut text = format!("  {phase}: {}", duration(*elapsed));
             if let Some(expected) = expected {
@@ -130,27 +131,5 @@ fn line(event: &Event) -> Line {
             }
             Line::Status(phase.clone(), text)
         }
-    }
-}
-
-/// A wall time for people: `4.2 s`, `3 min 05 s`, `1 h 02 min`.
-pub fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        0..60 => format!("{seconds:.1} s"),
-        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations() {
-        assert_eq!(duration(4.24), "4.2 s");
-        assert_eq!(duration(185.0), "3 min 05 s");
-        assert_eq!(duration(3725.0), "1 h 02 min");
     }
 }

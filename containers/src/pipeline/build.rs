@@ -14,7 +14,9 @@ use packaging::staged::StagedTree;
 use packaging::store::Store;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildOptions, Error, Inputs, Options, Stage, copy, keep_log, read_json, write_file, write_json};
+use super::{
+    BuildOptions, CompilerCache, Error, Inputs, Options, Stage, copy, keep_log, read_json, write_file, write_json,
+};
 use crate::build_root::BuildRoot;
 use crate::circumstances::{Aspect, Circumstances};
 use crate::compile_memory::{Figures, TooLarge};
@@ -137,9 +139,9 @@ impl Builder<'_> {
         self.history_path(phase, "compile-memory")
     }
 
-    /// Whether the compiler cache is used: a varied build compiles everything itself.
-    pub fn uses_compiler_cache(&self) -> bool {
-        self.build.compiler_cache && !self.build.circumstances.varies(Aspect::Cache)
+    /// The compiler cache that is used: a varied build compiles everything itself.
+    pub fn compiler_cache(&self) -> CompilerCache {
+        if self.build.circumstances.varies(Aspect::Cache) { CompilerCache::None } else { self.build.compiler_cache }
     }
 
     /// The variables of a phase.
@@ -149,7 +151,7 @@ impl Builder<'_> {
         // The compiler is part of the volume's name; its time stamp says nothing.
         environment.insert("CCACHE_COMPILERCHECK".into(), "content".into());
         environment.insert("CCACHE_MAXSIZE".into(), "10G".into());
-        if !self.uses_compiler_cache() {
+        if self.compiler_cache() == CompilerCache::None {
             environment.insert("CCACHE_DISABLE".into(), "1".into());
         }
         environment
@@ -157,10 +159,11 @@ impl Builder<'_> {
 
     /// The volume of the compiler cache, where it is used.
     pub async fn cache_volume(&self) -> Result<Option<String>, crate::Error> {
-        if !self.uses_compiler_cache() {
-            return Ok(None);
-        }
-        let name = format!("mesos-packages-ccache-{}", self.root.digest.short());
+        let name = match self.compiler_cache() {
+            CompilerCache::None => return Ok(None),
+            CompilerCache::Shared => format!("mesos-packages-ccache-{}", self.root.digest.short()),
+            CompilerCache::Own => own_cache_volume(self.store),
+        };
         volume::create(self.engine, &name, "ccache", &self.root.digest.to_string()).await?;
         Ok(Some(name))
     }
@@ -191,6 +194,11 @@ fn read_staged(stage: &Path) -> Result<StagedTree, Error> {
 /// The volume of a phase's result.
 fn volume_name(store: &Store, inputs: &Inputs, phase: &PlannedPhase) -> String {
     format!("{}{}-{}", volume_prefix(store, inputs), phase.name, phase.key.short())
+}
+
+/// The volume of a store's own compiler cache.
+pub fn own_cache_volume(store: &Store) -> String {
+    format!("mesos-packages-{}-ccache", store.id())
 }
 
 /// Volumes are not shared between stores: each removes what it no longer needs.
@@ -315,6 +323,7 @@ impl Runner<'_> {
         };
         write_json(&writer.path().join("record.json"), &record)?;
         writer.commit()?;
+        progress.event(record.finished());
         stage.finish();
         Ok(())
     }

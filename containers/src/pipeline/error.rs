@@ -19,11 +19,35 @@ pub enum Error {
         /// The recipe.
         recipe: String,
     },
-    /// There is nothing to measure against.
-    #[error("the recipe {recipe} says nothing of speed: describe what is measured in [bench] of its recipe.toml")]
+    /// The recipe does not say what is measured.
+    #[error("the recipe {recipe} says nothing of speed: name the files that are edited in [bench] of its recipe.toml")]
     NoBench {
         /// The recipe.
         recipe: String,
+    },
+    /// There is nothing to measure against.
+    #[error(
+        "the recipe {recipe} has no row a: describe upstream's own way in [bench.baseline] of its recipe.toml, or leave the row out with --rows"
+    )]
+    NoBaseline {
+        /// The recipe.
+        recipe: String,
+    },
+    /// A row did not measure what it says.
+    #[error("row {row} means nothing: {why}")]
+    Row {
+        /// Its letter.
+        row: char,
+        /// What happened instead.
+        why: String,
+    },
+    /// Fewer, more or other things are installed than in upstream's own way.
+    #[error(
+        "what is installed differs from upstream's own way in {differences} places. Correct the build; what is left out on purpose belongs,          with its reason, into bench.baseline.left-out of recipe.toml"
+    )]
+    Unlike {
+        /// How many.
+        differences: usize,
     },
     /// The quarantine of tests.
     #[error(transparent)]
@@ -223,7 +247,7 @@ impl Error {
         match self {
             Self::Containers(crate::Error::NoEngine { .. }) | Self::EngineNeeded => 4,
             Self::Containers(crate::Error::Verification { .. }) => 3,
-            Self::Differs { .. } => 3,
+            Self::Differs { .. } | Self::Unlike { .. } => 3,
             Self::Rebuild(error) => verification(error),
             Self::Store(error) => verification(error),
             Self::Source(error) => verification(error),

@@ -13,7 +13,7 @@ use packaging::vex::Vulnerabilities;
 use super::{Error, Options};
 
 /// What is built from, complete: nothing after this reads the recipe's folder for another purpose.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Inputs {
     /// The changelog, with the version's suffix where there is one.
     pub changelog: Changelog,
@@ -44,13 +44,26 @@ const DRIVER: &[&str] = &[
 
 /// Reads recipe, locks and source, and makes the plan. The source is downloaded if it has to be.
 pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Result<Inputs, Error> {
+    gather_from(options, progress, |rules| source(store, options, rules, progress))
+}
+
+/// The same, with a source that somebody else brings.
+pub(super) fn gather_from(
+    options: &Options,
+    progress: &dyn Progress,
+    source: impl FnOnce(&Rules<'_>) -> Result<SourceTree, Error>,
+) -> Result<Inputs, Error> {
     let Options { recipe, target, .. } = options;
     let changelog = Changelog::read(&recipe.folder.join("changelog"))?;
     let lock = options.lock(RootKind::Build)?;
     let vulnerabilities = Vulnerabilities::read(recipe)?;
     let lock_path = recipe.folder.join("sources.lock");
     let sources = if lock_path.exists() { SourcesLock::read(&lock_path)? } else { SourcesLock::default() };
-    let source = source(store, options, &sources, changelog.epoch, progress)?;
+    let bundled: &[String] = match &recipe.file.source {
+        Source::Git(git) => &git.bundled,
+        Source::Directory(_) => &[],
+    };
+    let source = source(&Rules { epoch: changelog.epoch, bundled, lock: &sources })?;
     for deviation in &source.deviations {
         progress.event(Event::Warning {
             text: format!("the source is not what the recipe asks for: {deviation}. The report will say so"),
@@ -74,21 +87,10 @@ pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Resu
 }
 
 /// Brings the source: the pinned one, the recipe's own, or the local one of `--source`.
-fn source(
-    store: &Store,
-    options: &Options,
-    lock: &SourcesLock,
-    epoch: i64,
-    progress: &dyn Progress,
-) -> Result<SourceTree, Error> {
+fn source(store: &Store, options: &Options, rules: &Rules<'_>, progress: &dyn Progress) -> Result<SourceTree, Error> {
     let recipe = &options.recipe;
-    let bundled: &[String] = match &recipe.file.source {
-        Source::Git(git) => &git.bundled,
-        Source::Directory(_) => &[],
-    };
-    let rules = Rules { epoch, bundled, lock };
     if let Some(path) = &options.source {
-        return Ok(local(store, path, &recipe.picks(), &rules)?);
+        return Ok(local(store, path, &recipe.picks(), rules)?);
     }
     match &recipe.file.source {
         Source::Git(source) => {
@@ -99,9 +101,9 @@ fn source(
                 cherry_picks: recipe.picks(),
             };
             let say = |text: &str| progress.event(Event::Note { text: text.to_owned() });
-            Ok(git::pinned(store, &pin, &rules, options.network, &say)?)
+            Ok(git::pinned(store, &pin, rules, options.network, &say)?)
         }
-        Source::Directory(source) => Ok(recipe_directory(store, &recipe.folder, &source.directory, &rules)?),
+        Source::Directory(source) => Ok(recipe_directory(store, &recipe.folder, &source.directory, rules)?),
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod bench;
 mod build;
 pub mod check;
+mod clear;
 mod copy;
 mod error;
 mod inputs;
@@ -36,6 +37,7 @@ use serde::de::DeserializeOwned;
 
 use build::Builder;
 use check::{CheckOptions, Checked};
+pub use clear::{STAGES, clear};
 pub use error::Error;
 pub use inputs::{Inputs, gather};
 pub use publish::Published;
@@ -78,14 +80,25 @@ pub struct BuildOptions {
     pub memory: Option<ByteSize>,
     /// Jobs at once; none means what budget and processors allow.
     pub jobs: Option<u32>,
-    /// Whether the compiler cache is used.
-    pub compiler_cache: bool,
+    /// Where compiled objects are found and kept.
+    pub compiler_cache: CompilerCache,
     /// What differs from the usual, for a rebuild.
     pub circumstances: Circumstances,
     /// Where the packages go.
     pub dist: PathBuf,
     /// The key.
     pub key: KeySource,
+}
+
+/// Where compiled objects are found and kept, in a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompilerCache {
+    /// In one that all builds with the same build root share.
+    Shared,
+    /// In one of the store's own, for figures that say nothing of earlier builds.
+    Own,
+    /// Nowhere: everything is compiled.
+    None,
 }
 
 /// Runs the whole pipeline, with upstream's tests where that is asked for. The caller holds the store's lock.
@@ -99,54 +112,64 @@ pub async fn package(
 ) -> Result<Published, Error> {
     let started = Instant::now();
     let inputs = tokio::task::block_in_place(|| gather(store, options, progress))?;
-    let signer = tokio::task::block_in_place(|| publish::open_signer(build_options, &inputs))?;
-    let check_key = check_options.map(|asked| check::key(options, &inputs, asked)).transpose()?;
-    if let Some(published) = publish::up_to_date(options, &inputs, signer.as_ref(), build_options, check_key)? {
-        return Ok(published);
-    }
-    let found = pack::packed(store, &inputs)?;
-    let root = match engine {
-        Some(engine) if found.is_none() || check_options.is_some() => {
-            Some((engine, build_root(engine, store, options, &inputs, progress).await?))
+    Job { engine, roots: store, store, options, build: build_options, progress }
+        .package(&inputs, check_options, started)
+        .await
+}
+
+/// From inputs that are gathered to packages.
+struct Job<'a> {
+    engine: Option<&'a Engine>,
+    /// Knows the build root.
+    roots: &'a Store,
+    /// Has everything else.
+    store: &'a Store,
+    options: &'a Options,
+    build: &'a BuildOptions,
+    progress: &'a dyn Progress,
+}
+
+impl Job<'_> {
+    async fn package(
+        &self,
+        inputs: &Inputs,
+        check_options: Option<&CheckOptions>,
+        started: Instant,
+    ) -> Result<Published, Error> {
+        let Self { engine, roots, store, options, build, progress } = *self;
+        let signer = tokio::task::block_in_place(|| publish::open_signer(build, inputs))?;
+        let check_key = check_options.map(|asked| check::key(options, inputs, asked)).transpose()?;
+        if let Some(published) = publish::up_to_date(options, inputs, signer.as_ref(), build, check_key)? {
+            return Ok(published);
         }
-        _ => None,
-    };
-    let builder = root.as_ref().map(|(engine, root)| Builder {
-        engine,
-        store,
-        options,
-        build: build_options,
-        inputs: &inputs,
-        root,
-        progress,
-    });
-    let packages = match (found, &builder) {
-        (Some(found), _) => found,
-        (None, None) => return Err(Error::EngineNeeded),
-        (None, Some(builder)) => {
-            let staged = builder.staged_tree().await?;
-            pack::pack(builder, &staged).await?
-        }
-    };
-    let checked = match (check_options, &builder) {
-        (None, _) => None,
-        (Some(_), None) => return Err(Error::EngineNeeded),
-        (Some(asked), Some(builder)) => Some(check::sound(builder, asked).await?),
-    };
-    let seconds = started.elapsed().as_secs_f64();
-    tokio::task::block_in_place(|| {
-        let publication = publish::Publication {
-            store,
-            options,
-            build: build_options,
-            inputs: &inputs,
-            packages: &packages,
-            checked: checked.as_ref(),
-            signer: signer.as_ref(),
-            progress,
+        let found = pack::packed(store, inputs)?;
+        let root = match engine {
+            Some(engine) if found.is_none() || check_options.is_some() => {
+                Some((engine, build_root(engine, roots, options, inputs, progress).await?))
+            }
+            _ => None,
         };
-        publication.publish(seconds)
-    })
+        let builder =
+            root.as_ref().map(|(engine, root)| Builder { engine, store, options, build, inputs, root, progress });
+        let packages = match (found, &builder) {
+            (Some(found), _) => found,
+            (None, None) => return Err(Error::EngineNeeded),
+            (None, Some(builder)) => {
+                let staged = builder.staged_tree().await?;
+                pack::pack(builder, &staged).await?
+            }
+        };
+        let checked = match (check_options, &builder) {
+            (None, _) => None,
+            (Some(_), None) => return Err(Error::EngineNeeded),
+            (Some(asked), Some(builder)) => Some(check::sound(builder, asked).await?),
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        tokio::task::block_in_place(|| {
+            let (packages, checked, signer) = (&packages, checked.as_ref(), signer.as_ref());
+            publish::Publication { store, options, build, inputs, packages, checked, signer, progress }.publish(seconds)
+        })
+    }
 }
 
 /// Puts what upstream's tests found beside the packages, if those in `dist` are of the same plan and key.

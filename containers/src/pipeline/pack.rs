@@ -155,6 +155,7 @@ async fn run_split(
     write_json(&writer.path().join("record.json"), &record)?;
     let folder = writer.commit()?;
     volume::remove(engine, &volume).await?;
+    progress.event(record.finished());
     stage.finish();
     Ok(folder)
 }

@@ -1,11 +1,18 @@
-//! `cargo xtask bench`: how fast it is.
+//! `cargo xtask bench`: how fast it is, beside upstream's own way.
 
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
 use clap::Args;
-use containers::pipeline::bench::Bench;
+use containers::circumstances::Circumstances;
+use containers::pipeline::bench::{Bench, BenchReport, GrowthReport, Rows, growth};
+use containers::pipeline::{self, BuildOptions, CompilerCache};
+use packaging::bytes::ByteSize;
 use packaging::store::Store;
+use serde::Serialize;
 
-use crate::arguments::{Selection, block_on, engine, locked_store};
-use crate::commands::package::{BuildArguments, default_dist};
+use crate::arguments::{Selection, block_on, engine, lock, repository};
+use crate::commands::package::development_key;
 use crate::terminal::Terminal;
 
 /// Arguments.
@@ -13,26 +20,74 @@ use crate::terminal::Terminal;
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    #[command(flatten)]
-    build: BuildArguments,
-    /// Only upstream's own way, which takes longer than all the rest; its figures are kept
+    /// Rows by their letters, such as bcf: a upstream's own way, which is measured once and kept; b from nothing; c after a
+    /// clean, with the compiler cache warm; d one source file edited; e one unit edited; f nothing changed. All of them by
+    /// default; b comes with any of c to f
+    #[arg(long, value_name = "LETTERS")]
+    rows: Option<Rows>,
+    /// How the figures grow: the sample with so many source files more, such as 50,200,800; rows b, c, d and f
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=9999),
+          conflicts_with_all = ["rows", "recipe", "source"])]
+    growth: Vec<u32>,
+    /// Write bench.json and bench.svg (with --growth bench-growth.json and bench-growth.svg) into this folder
+    #[arg(long, value_name = "FOLDER")]
+    write: Option<PathBuf>,
+    /// Memory that the build may use, such as 4GiB; the default is what the host can spare
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<ByteSize>,
+    /// Jobs at once; the default follows from memory and processors
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    jobs: Option<u32>,
+    /// Install and start a container engine where none answers
     #[arg(long)]
-    baseline: bool,
+    setup: bool,
+    /// Print facts as JSON, one a line, on standard output; the last line is the report
+    #[arg(long)]
+    json: bool,
+}
+
+/// In the cache, the stores in which it is built.
+pub const BENCH_FOLDER: &str = "bench";
+
+/// What came out.
+enum Found {
+    Rows(Box<BenchReport>),
+    Growth(GrowthReport),
 }
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let terminal = Terminal::new(arguments.build.json);
-    let options = arguments.selection.options()?;
+    let terminal = Terminal::new(arguments.json);
+    let mut selection = arguments.selection.clone();
+    let grows = !arguments.growth.is_empty();
+    if grows {
+        selection.subject.recipe = "sample".into();
+    }
+    let options = selection.options()?;
+    let rows = arguments.rows.clone().unwrap_or_else(|| Rows::of(&options.recipe));
+    if let Some(folder) = &arguments.write {
+        // Before the build: a folder that cannot be written must not be found out after an hour.
+        let can = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder).map(drop));
+        can.with_context(|| format!("cannot write into {}", folder.display()))?;
+    }
     let name = format!("{}-{}", options.recipe.name(), options.target.name.file_stem());
-    let (usual, usual_lock) = locked_store(&format!("bench {name}"), &terminal)?;
-    let setup = arguments.build.setup;
-    let build =
-        arguments.build.options(&usual, default_dist(options.recipe.name(), &options.target.name.file_stem()))?;
-    let work = Store::open(Some(&usual.root().join("bench").join(&name)))?;
-    let work_lock = work.lock("bench", &mut |_| ())?;
+    let usual = Store::open(None)?;
+    let work = Store::open(Some(&usual.root().join(BENCH_FOLDER).join(&name)))?;
+    // In this order: whoever waits for another measurement keeps nobody from building.
+    let what = format!("bench {name}");
+    let work_lock = lock(&work, &what, &terminal)?;
+    let _usual_lock = lock(&usual, &what, &terminal)?;
+    let build = BuildOptions {
+        memory: arguments.memory,
+        jobs: arguments.jobs,
+        compiler_cache: CompilerCache::Own,
+        circumstances: Circumstances::default(),
+        dist: repository().join("dist"),
+        // What is measured is thrown away: no other key has to sign it.
+        key: development_key(&usual),
+    };
     let found = block_on(&work, async || {
-        let engine = engine(&work, &work_lock, setup, &terminal).await?;
+        let engine = engine(&work, &work_lock, arguments.setup, &terminal).await?;
         let bench = Bench {
             engine: &engine,
             usual: &usual,
@@ -41,9 +96,42 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             build: &build,
             progress: &terminal,
         };
-        Ok(bench.baseline(usual_lock).await?)
+        Ok(match grows {
+            true => Found::Growth(growth::run(&bench, &arguments.growth).await?),
+            false => Found::Rows(Box::new(bench.run(&rows).await?)),
+        })
     });
     terminal.finish();
-    println!("{:?}", found?);
+    match found? {
+        Found::Growth(report) => tell(&arguments, "bench-growth", &report, &report.text(), &report.svg()),
+        Found::Rows(report) => {
+            tell(&arguments, "bench", &report, &report.text(), &report.svg())?;
+            match report.comparison.as_ref().map_or(0, |comparison| comparison.differences()) {
+                0 => Ok(()),
+                differences => Err(pipeline::Error::Unlike { differences }.into()),
+            }
+        }
+    }
+}
+
+/// Prints the report, and writes it where that was asked for.
+fn tell(arguments: &Arguments, name: &str, report: &impl Serialize, text: &str, svg: &str) -> anyhow::Result<()> {
+    if let Some(folder) = &arguments.write {
+        write(&folder.join(format!("{name}.json")), &(serde_json::to_string_pretty(report)? + "\n"))?;
+        write(&folder.join(format!("{name}.svg")), svg)?;
+    }
+    if arguments.json {
+        println!("{}", serde_json::to_string(report)?);
+    } else {
+        print!("{text}");
+    }
     Ok(())
+}
+
+/// Writes a file so that a reader sees the old content or the new one.
+fn write(path: &Path, content: &str) -> anyhow::Result<()> {
+    let temporary = path.with_extension("part");
+    std::fs::write(&temporary, content)
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .with_context(|| format!("cannot write {}", path.display()))
 }

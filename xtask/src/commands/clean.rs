@@ -1,17 +1,19 @@
 //! `cargo xtask clean`: gives back the room that builds took.
 
+use std::path::Path;
+
 use clap::Args;
-use containers::pipeline::rebuild;
-use containers::volume;
+use containers::{pipeline, volume};
 use packaging::store::Store;
 
 use crate::arguments::{block_on, engine, locked_store};
+use crate::commands::bench::BENCH_FOLDER;
 use crate::terminal::Terminal;
 
 /// Arguments.
 #[derive(Args)]
 pub struct Arguments {
-    /// Also remove the compiler caches, and forget the build roots and node roots
+    /// Also remove the compiler caches, and forget build roots, node roots and what upstream's own way took
     #[arg(long)]
     all: bool,
 }
@@ -34,24 +36,41 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         Ok(removed)
     })?;
-    let rebuilds = store.root().join("rebuild");
-    for entry in std::fs::read_dir(&rebuilds).into_iter().flatten().flatten() {
-        let work = Store::open(Some(&entry.path()))?;
-        let work_lock = work.try_lock("clean")?;
-        block_on(&work, async || {
-            let engine = engine(&work, &work_lock, false, &terminal).await?;
-            Ok(rebuild::clear(&engine, &work).await?)
-        })?;
-        std::fs::remove_dir_all(entry.path())?;
+    for work in stores(&store.root().join("rebuild"))? {
+        clear(&work, &terminal)?;
+        std::fs::remove_dir_all(work.root())?;
     }
-    let mut kinds = vec!["phase", "staged", "split", "package", "packages", "tests", "shard"];
-    if arguments.all {
-        kinds.extend(["build-root", "node-root"]);
+    for work in stores(&store.root().join(BENCH_FOLDER))? {
+        clear(&work, &terminal)?;
+        // What upstream's own way took is kept otherwise: to measure it again takes longer than all the rest.
+        if arguments.all {
+            std::fs::remove_dir_all(work.root())?;
+        }
     }
-    for kind in kinds {
+    for kind in pipeline::STAGES.into_iter().chain(["tests", "shard"]) {
         store.forget_stages(kind)?;
+    }
+    if arguments.all {
+        for kind in ["build-root", "node-root"] {
+            store.forget_stages(kind)?;
+        }
     }
     terminal.finish();
     println!("removed {removed} volumes and the results of stages; dist is left alone");
     Ok(())
+}
+
+/// The stores in a folder, of rebuilds or of measurements.
+fn stores(folder: &Path) -> anyhow::Result<Vec<Store>> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| Ok(Store::open(Some(&entry.path()))?)).collect()
+}
+
+/// Removes what was built in a store, unless somebody works there.
+fn clear(work: &Store, terminal: &Terminal) -> anyhow::Result<()> {
+    let lock = work.try_lock("clean")?;
+    block_on(work, async || {
+        let engine = engine(work, &lock, false, terminal).await?;
+        Ok(pipeline::clear(&engine, work, None).await?)
+    })
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use containers::circumstances::Circumstances;
 use containers::pipeline::check::CheckOptions;
-use containers::pipeline::{self, BuildOptions, Published};
+use containers::pipeline::{self, BuildOptions, CompilerCache, Published};
 use packaging::bytes::ByteSize;
 use packaging::recipe::MAIN_RECIPE;
 use packaging::signer::{KeyKind, KeySource, Passphrase};
@@ -92,7 +92,7 @@ impl BuildArguments {
         Ok(BuildOptions {
             memory: self.memory,
             jobs: self.jobs,
-            compiler_cache: !self.no_cache,
+            compiler_cache: if self.no_cache { CompilerCache::None } else { CompilerCache::Shared },
             circumstances: Circumstances::default(),
             dist: self.dist.unwrap_or(default_dist),
             key,

@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use clap::Args;
 use containers::circumstances::{Aspect, Circumstances, Wanted};
 use containers::pipeline::rebuild::{Rebuild, attest};
-use containers::pipeline::{self, BuildOptions};
+use containers::pipeline::{self, BuildOptions, CompilerCache};
 use packaging::bytes::ByteSize;
 use packaging::download::{Downloader, Event as DownloadEvent, Network};
 use packaging::gpg::Gpg;
@@ -108,7 +108,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let build = BuildOptions {
         memory: arguments.memory,
         jobs: arguments.jobs,
-        compiler_cache: true,
+        compiler_cache: CompilerCache::Shared,
         circumstances: Circumstances::default(),
         dist: results.clone(),
         key,

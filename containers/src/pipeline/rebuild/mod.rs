@@ -24,7 +24,6 @@ use super::{BuildOptions, Error, Options, build_root, gather, pack, read_json, w
 use crate::build_root::BuildRoot;
 use crate::circumstances::{Aspect, Circumstances, Wanted};
 use crate::engine::Engine;
-use crate::volume;
 
 /// Differences between two plans that an error shows.
 const SHOWN: usize = 12;
@@ -139,21 +138,12 @@ impl Rebuild<'_> {
 }
 
 /// Removes everything that a rebuild made in its store and in the engine.
-pub async fn clear(engine: &Engine, work: &Store) -> Result<(), Error> {
+async fn clear(engine: &Engine, work: &Store) -> Result<(), Error> {
     let path = work.root().join(BEGUN);
     if path.exists() {
         std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
     }
-    for kind in ["phase", "staged", "split", "package", "packages"] {
-        work.forget_stages(kind)?;
-    }
-    let prefix = format!("mesos-packages-{}-", work.id());
-    for found in volume::list(engine).await? {
-        if found.name.starts_with(&prefix) {
-            volume::remove(engine, &found.name).await?;
-        }
-    }
-    Ok(())
+    super::clear(engine, work, None).await
 }
 
 /// Refuses a checkout that would build something else than what was published.

@@ -6,8 +6,8 @@ use crate::circumstances::Aspect;
 use crate::phase::{self, PhaseEvent, PhaseSpec};
 use crate::volume;
 
-use super::super::Error;
 use super::super::build::{Budget, Builder, own};
+use super::super::{CompilerCache, Error};
 
 /// What a phase sees, by aspect, in words.
 pub type Seen = BTreeMap<Aspect, String>;
@@ -61,7 +61,7 @@ pub async fn probe(builder: &Builder<'_>) -> Result<Seen, Error> {
         let why = format!("exit {}:\n{text}", record.exit);
         return Err(crate::Error::Engine { doing: "asking a phase for its circumstances".into(), why }.into());
     }
-    let cache = if builder.uses_compiler_cache() { "the usual one" } else { "none" };
+    let cache = if builder.compiler_cache() == CompilerCache::None { "none" } else { "the usual one" };
     seen.insert(Aspect::Cache, cache.into());
     Ok(seen)
 }

@@ -2,13 +2,14 @@
 # The phase `split`: separates debug symbols, strips, and computes shared-library dependencies, as dh_strip(1) and
 # dpkg-shlibdeps(1) do it. Runs in the build root, whose tools and libraries decide the result.
 #
-# usage: split.sh [STAGE INPUT OUTPUT]
+# usage: split.sh [INPUT OUTPUT]
 #   INPUT/elf-files   PACKAGE<tab>PATH of each ELF file
 #   INPUT/archives    PACKAGE<tab>PATH of each static library
-#   OUTPUT/stage      the stripped tree
+#   OUTPUT/stage      the staged tree; it is stripped where it lies
 #   OUTPUT/debug      usr/lib/debug/.build-id/xx/yyy.debug
 #   OUTPUT/binaries   PACKAGE<tab>PATH<tab>BUILD-ID<tab>SONAME<tab>yes|no (whether there are debug symbols); - is none
 #   OUTPUT/substvars/PACKAGE
+# JOBS files or packages are worked on at once; each writes files of its own, so that their order does not show.
 set -eu
 umask 022
 tab=$(printf '\t')
@@ -54,66 +55,28 @@ one() {
 	printf '%s\t%s\t%s\t%s\t%s\n' "$package" "$path" "${build_id:--}" "${soname:--}" "$debug" >"$output/work/report/$number"
 }
 
-if [ "${1:-}" = --one ]; then
-	output=$2
-	IFS=$tab
-	set -f
-	# shellcheck disable=SC2086 # the line's fields
-	set -- $3
-	unset IFS
-	one "$@"
-	exit
-fi
-
-stage=${1:-/build/stage} input=${2:-/build/recipe-split} output=${3:-/build/out/split}
-rm -rf "$output"
-mkdir -p "$output/stage" "$output/debug" "$output/substvars" "$output/work/report" "$output/work/debian"
-# Hard links are not kept: each file is stripped by itself.
-cp -R -P --preserve=mode "$stage/." "$output/stage/"
-
-# Large files one after another, since objcopy needs several times their size; the others side by side.
-number=1000000
-: >"$output/work/small"
-: >"$output/work/large"
-while IFS=$tab read -r package path; do
-	number=$((number + 1))
-	list=small
-	if [ "$(stat -c %s "$output/stage/$path")" -gt 67108864 ]; then list=large; fi
-	printf '%s\t%s\t%s\n' "$number" "$package" "$path" >>"$output/work/$list"
-done <"$input/elf-files"
-xargs -r -d '\n' -n 1 -P "${JOBS:-1}" sh "$0" --one "$output" <"$output/work/small"
-xargs -r -d '\n' -n 1 sh "$0" --one "$output" <"$output/work/large"
-: >"$output/binaries"
-for report in "$output"/work/report/*; do
-	if [ -f "$report" ]; then cat "$report" >>"$output/binaries"; fi
-done
-
-while IFS=$tab read -r package path; do
-	chmod u+w "$output/stage/$path"
+# One static library.
+archive() {
+	chmod u+w "$output/stage/$2"
 	strip --strip-debug --remove-section=.comment --remove-section=.note --enable-deterministic-archives \
-		-R '.gnu.lto_*' -R '.gnu.debuglto_*' -N __gnu_lto_slim -N __gnu_lto_v1 "$output/stage/$path"
-done <"$input/archives"
+		-R '.gnu.lto_*' -R '.gnu.debuglto_*' -N __gnu_lto_slim -N __gnu_lto_v1 "$output/stage/$2"
+}
 
+# The dependencies of one package.
+#
 # dpkg-shlibdeps takes the folder above DEBIAN for a package's: here for all packages together, so that their own
 # libraries are found first. shlibs.local says which package has which of them; the version is added when they are packed.
-mkdir "$output/stage/DEBIAN"
-printf 'Source: split\n\nPackage: split\nArchitecture: any\n' >"$output/work/debian/control"
-while IFS=$tab read -r package path build_id soname debug; do
-	printf '%s\t%s\n' "$soname" "$package"
-done <"$output/binaries" | sed -n -E \
-	-e "s/^([^$tab]+)\\.so\\.([^$tab]+)$tab(.+)\$/\\1 \\2 \\3/p;t" \
-	-e "s/^([^$tab]+)-([0-9][^$tab]*)\\.so$tab(.+)\$/\\1 \\2 \\3/p" >"$output/work/debian/shlibs.local"
-
-cut -f 1 "$output/binaries" | sort -u | while read -r package; do
+dependencies() {
+	package=$1
 	set --
 	# Private libraries are in no folder that the linker knows.
-	while IFS=$tab read -r other path build_id soname debug; do
+	while IFS=$tab read -r _ path _; do
 		case $path in
 		*.so | *.so.*) set -- "$@" "-l/${path%/*}" ;;
 		esac
 	done <"$output/binaries"
 	count=0
-	while IFS=$tab read -r other path build_id soname debug; do
+	while IFS=$tab read -r other path _; do
 		if [ "$other" = "$package" ] && readelf --dynamic -- "$output/stage/$path" | grep -q '(NEEDED)'; then
 			set -- "$@" "-e$output/stage/$path"
 			count=$((count + 1))
@@ -123,5 +86,64 @@ cut -f 1 "$output/binaries" | sort -u | while read -r package; do
 	if [ "$count" -gt 0 ]; then
 		(cd "$output/work" && dpkg-shlibdeps "-x$package" "-T$output/substvars/$package" "$@")
 	fi
+}
+
+case ${1:-} in
+--one | --archive | --dependencies)
+	job=${1#--} output=$2
+	IFS=$tab
+	set -f
+	# shellcheck disable=SC2086 # the line's fields
+	set -- $3
+	set +f
+	unset IFS
+	"$job" "$@"
+	exit
+	;;
+esac
+
+input=${1:-/build/recipe-split} output=${2:-/build/out/split} jobs=${JOBS:-1}
+mkdir -p "$output/debug" "$output/substvars" "$output/work/report" "$output/work/debian" "$output/stage/DEBIAN"
+
+# each COUNT JOB LIST: does a job for every line, so many at once.
+each() {
+	xargs -r -d '\n' -n 1 -P "$1" sh "$0" "--$2" "$output" <"$3"
+}
+
+# Large files one after another, since objcopy needs as much memory as they have bytes, and beside them the others.
+number=1000000
+: >"$output/work/small"
+: >"$output/work/large"
+while IFS=$tab read -r package path; do
+	number=$((number + 1))
+	list=small
+	if [ "$(stat -c %s "$output/stage/$path")" -gt 67108864 ]; then list=large; fi
+	printf '%s\t%s\t%s\n' "$number" "$package" "$path" >>"$output/work/$list"
+done <"$input/elf-files"
+beside=$jobs large=
+if [ -s "$output/work/large" ] && [ "$jobs" -gt 1 ]; then
+	each 1 one "$output/work/large" &
+	large=$! beside=$((jobs - 1))
+else
+	each 1 one "$output/work/large"
+fi
+status=0
+each "$beside" one "$output/work/small" || status=$?
+each "$beside" archive "$input/archives" || status=$?
+if [ -n "$large" ]; then wait "$large" || status=$?; fi
+if [ "$status" -ne 0 ]; then exit "$status"; fi
+: >"$output/binaries"
+for report in "$output"/work/report/*; do
+	if [ -f "$report" ]; then cat "$report" >>"$output/binaries"; fi
 done
+
+printf 'Source: split\n\nPackage: split\nArchitecture: any\n' >"$output/work/debian/control"
+while IFS=$tab read -r package path build_id soname debug; do
+	printf '%s\t%s\n' "$soname" "$package"
+done <"$output/binaries" | sed -n -E \
+	-e "s/^([^$tab]+)\\.so\\.([^$tab]+)$tab(.+)\$/\\1 \\2 \\3/p;t" \
+	-e "s/^([^$tab]+)-([0-9][^$tab]*)\\.so$tab(.+)\$/\\1 \\2 \\3/p" >"$output/work/debian/shlibs.local"
+
+cut -f 1 "$output/binaries" | sort -u >"$output/work/packages"
+each "$jobs" dependencies "$output/work/packages"
 rm -rf "$output/work" "$output/stage/DEBIAN"

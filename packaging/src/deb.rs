@@ -101,23 +101,38 @@ pub enum DebError {
 }
 
 /// What is done about a package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Step {
     /// It was written before, and is found under this digest.
     Found(Digest),
     /// It is being written.
     Write,
+    /// It was written, in so many seconds.
+    Written(f64),
+}
+
+/// A package that was written, and how long that took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Written {
+    /// The package.
+    pub package: BinaryPackage,
+    /// Wall time in seconds when it was written, without waiting for a thread.
+    pub seconds: f64,
+    /// How many threads compressed it then.
+    pub threads: u32,
 }
 
 /// Puts all packages of the recipe and their `-dbgsym` packages into `folder`, unsigned; sorted by name. Those that
-/// the store has are links to what is there. `progress` is told each package's name.
+/// the store has are links to what is there; the others are written side by side, with so many threads in all
+/// ([`crate::data::MEMORY_PER_THREAD`] bytes each). `progress` is told each package's name.
 pub fn build_all(
     packing: &Packing<'_>,
     store: &Store,
     folder: &Path,
-    progress: &dyn Fn(&str, Step),
-) -> Result<Vec<BinaryPackage>, DebError> {
-    packing.packages()?.iter().map(|package| finished::put(package, store, folder, progress)).collect()
+    threads: u32,
+    progress: &(dyn Fn(&str, Step) + Sync),
+) -> Result<Vec<Written>, DebError> {
+    finished::put_all(&packing.packages()?, store, folder, threads, progress)
 }
 
 /// A problem whose package is known one level up.
@@ -423,8 +438,8 @@ fn file_names(folder: &Path) -> Result<Vec<String>, DebError> {
 
 /// A file as it is now; that it is still so when it is packed is checked then.
 fn file(path: PathBuf, mode: u32) -> Result<Content, DebError> {
-    match Digest::of_file(&path) {
-        Ok(sha256) => Ok(Content::Path { path, sha256, mode }),
+    match std::fs::File::open(&path).and_then(Digest::of_reader) {
+        Ok((sha256, size)) => Ok(Content::Path { path, size, sha256, mode }),
         Err(source) => Err(DebError::File { what: "read", path, source }),
     }
 }

@@ -3,6 +3,9 @@
 //! Of cargo-deb's library (experimental, so its version is exact) this uses: reading a manifest, the public
 //! fields of the package it describes, and writing the .deb. What it does by itself and is not wanted (running
 //! dpkg-shlibdeps on the host, stripping, zopfli) is not called.
+//!
+//! Its data archive only says what is where, in which order: large files are empty in it, and their content goes from
+//! where it lies straight into the archive that is kept, so that each is read and compressed once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,10 +24,12 @@ use toml::{Table, Value};
 
 use crate::archive::{DebFile, create_deb};
 use crate::control::{ControlArchive, Paragraph};
-use crate::data::{Data, Item};
+use crate::data::{Compression, Data, Item, Opened};
 use crate::deb::{BinaryPackage, DebError};
 use crate::digest::Digest;
 use crate::manifest::{Directory, MultiArch};
+use crate::store::StoreError;
+use crate::threads::Stop;
 
 /// A package with everything decided: this and the code make its bytes, and nothing else does.
 #[derive(Clone, Debug, Serialize)]
@@ -66,6 +71,9 @@ pub(crate) enum Content {
     Path {
         #[serde(skip)]
         path: PathBuf,
+        /// In bytes.
+        #[serde(skip)]
+        size: u64,
         sha256: Digest,
         mode: u32,
     },
@@ -101,17 +109,36 @@ impl Content {
 /// Where the listed files are put in the manifest crate.
 const FILES: &str = ".files";
 
+/// Larger files, in bytes, are empty for cargo-deb. Of content it reads nothing but units, which are far smaller.
+const LARGE: u64 = 64 << 10;
+
 impl Package {
-    /// Writes the .deb into `folder` under a temporary name, and renames it.
-    pub fn write(&self, folder: &Path) -> Result<BinaryPackage, DebError> {
+    /// How strongly its data archive is compressed.
+    pub fn preset(&self) -> u32 {
+        if self.build_ids.is_empty() { Compression::USUAL } else { Compression::SYMBOLS }
+    }
+
+    /// The bytes of all its files together.
+    pub fn content_size(&self) -> u64 {
+        let size = |content: &Content| match content {
+            Content::Path { size, .. } => *size,
+            Content::Bytes { bytes, .. } => bytes.len() as u64,
+            Content::Link { .. } => 0,
+        };
+        self.entries.values().map(size).sum()
+    }
+
+    /// Writes the .deb into `folder` under a temporary name, and renames it; compresses with `threads`, and ends early
+    /// when it is told to stop.
+    pub fn write(&self, folder: &Path, threads: u32, stop: &Stop) -> Result<BinaryPackage, DebError> {
         let top = tempfile::Builder::new()
             .prefix("mesos-packages-")
             .tempdir()
-            .map_err(|source| self.file_error(folder, source))?;
-        self.write_crate(top.path()).map_err(|source| self.file_error(top.path(), source))?;
+            .map_err(|source| file_error(folder, source))?;
+        self.write_crate(top.path()).map_err(|source| file_error(top.path(), source))?;
         let raw = top.path().join("raw.deb");
         self.cargo_deb(top.path(), &raw)?;
-        self.finish(&raw, folder)
+        self.finish(&raw, folder, threads, stop)
     }
 
     /// The manifest crate, with each file under a number, so that no name is taken for a pattern. cargo-deb sees
@@ -137,6 +164,7 @@ impl Package {
                     assets.push(asset);
                     continue;
                 }
+                Content::Path { size: LARGE.., .. } => drop(fs::File::create_new(&place)?),
                 Content::Path { path, .. } => symlink(fs::canonicalize(path)?, &place)?,
                 Content::Bytes { bytes, .. } => fs::write(&place, bytes)?,
             }
@@ -259,23 +287,35 @@ impl Package {
         path.strip_prefix("usr/share/doc/") == Some(&self.name)
     }
 
-    /// Copies what cargo-deb wrote, checks it, adds what it leaves out, and puts the package in its place.
-    fn finish(&self, raw: &Path, folder: &Path) -> Result<BinaryPackage, DebError> {
+    /// Opens a file that is empty in cargo-deb's archive.
+    fn open<'a>(&self, path: &str, stop: &'a Stop) -> io::Result<Option<Opened<'a>>> {
+        stop.check()?;
+        let Some(Content::Path { path, size: size @ LARGE.., .. }) = self.entries.get(path) else { return Ok(None) };
+        let failed = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let file = fs::File::open(path).map_err(failed)?;
+        Ok(Some(Opened { reader: Box::new(stop.reader(file)), size: *size }))
+    }
+
+    /// Writes the data archive as cargo-deb has laid it out, checks it, adds what cargo-deb leaves out, and puts the
+    /// package in its place.
+    fn finish(&self, raw: &Path, folder: &Path, threads: u32, stop: &Stop) -> Result<BinaryPackage, DebError> {
         let read = |source| DebError::File { what: "read", path: raw.to_owned(), source };
         let problem = |problem: String| DebError::Package { package: self.name.clone(), problem };
         let deb = DebFile::open(raw).map_err(read)?;
         if deb.names() != ["debian-binary", "control.tar.xz", "data.tar.xz"] {
             return Err(problem(format!("cargo-deb wrote the members {:?} in this order", deb.names())));
         }
-        let write = |source| DebError::File { what: "write", path: folder.to_owned(), source };
+        let write = |source| file_error(folder, source);
         let archive = tempfile::NamedTempFile::new_in(folder).map_err(write)?;
-        let data = Data::normalise(
+        let data = Data::write(
             deb.read(2).map_err(read)?,
-            BufWriter::new(archive.as_file()),
+            &|path| self.open(path, stop),
             &self.directories,
             self.epoch,
+            BufWriter::new(archive.as_file()),
+            Compression { preset: self.preset(), threads },
         )
-        .map_err(read)?;
+        .map_err(write)?;
         self.check(&data).map_err(problem)?;
         let mut control = ControlArchive::read(deb.read(1).map_err(read)?).map_err(read)?;
         self.complete(&mut control, &data).map_err(problem)?;
@@ -290,7 +330,7 @@ impl Package {
             let length = data_archive.metadata()?.len();
             deb.member("data.tar.xz", length, &mut data_archive)
         })
-        .map_err(|source| self.file_error(&path, source))?;
+        .map_err(|source| file_error(&path, source))?;
         Ok(BinaryPackage {
             name: self.name.clone(),
             version: self.version.clone(),
@@ -370,10 +410,11 @@ impl Package {
         }
         Ok(())
     }
+}
 
-    fn file_error(&self, path: &Path, source: io::Error) -> DebError {
-        DebError::File { what: "write", path: path.to_owned(), source }
-    }
+/// A file cannot be written; a full disk is told apart.
+fn file_error(path: &Path, source: io::Error) -> DebError {
+    StoreError::io("write", path)(source).into()
 }
 
 fn causes(error: &dyn std::error::Error) -> String {

@@ -3,53 +3,87 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use crate::deb::{BinaryPackage, DebError, Step};
+use crate::data::Compression;
+use crate::deb::{DebError, Step, Written};
 use crate::deb_writer::Package;
 use crate::digest::Digest;
 use crate::store::Store;
+use crate::threads::{Stop, Threads, for_all};
 
 /// The kind of stage.
 const KIND: &str = "package";
 
-/// The stage has the .deb and, in this file, its [`BinaryPackage`].
+/// The stage has the .deb and, in this file, what [`Written`] says of it.
 const RECORD: &str = "package.json";
 
-/// Puts a package into `folder`: the finished one where there is one, else it is written first.
-pub(crate) fn put(
-    package: &Package,
+/// Puts packages into `folder`, sorted by name: the finished ones where there are such, the others are written first.
+pub(crate) fn put_all(
+    packages: &[Package],
     store: &Store,
     folder: &Path,
-    progress: &dyn Fn(&str, Step),
-) -> Result<BinaryPackage, DebError> {
-    let key = Digest::of_json(&(crate::code(), package));
-    let (stage, record) = match find(store, &key) {
-        Some(found) => {
-            progress(&package.name, Step::Found(key));
-            found
+    threads: u32,
+    progress: &(dyn Fn(&str, Step) + Sync),
+) -> Result<Vec<Written>, DebError> {
+    let (mut all, mut missing) = (Vec::new(), Vec::new());
+    for package in packages {
+        let key = Digest::of_json(&(crate::code(), package));
+        match find(store, &key) {
+            Some(found) => {
+                progress(&package.name, Step::Found(key));
+                all.push(found);
+            }
+            None => missing.push((key, package)),
         }
-        None => {
-            progress(&package.name, Step::Write);
-            write(store, &key, package)?
-        }
-    };
-    link(&stage.join(&record.file), &folder.join(&record.file))?;
-    Ok(record)
+    }
+    // The large ones first: a small one at the end leaves nobody waiting for long.
+    missing.sort_by_key(|(_, package)| std::cmp::Reverse(work(package)));
+    let total: u64 = missing.iter().map(|(_, package)| work(package)).sum();
+    let pool = Threads::new(threads);
+    all.extend(for_all(threads, &missing, |(key, package), stop| {
+        let share = (work(package) * u64::from(threads)).div_ceil(total.max(1)) as u32;
+        let held = pool.take(share.min(Compression::useful_threads(package.content_size())));
+        progress(&package.name, Step::Write);
+        let written = write(store, key, package, held.count, stop)?;
+        progress(&package.name, Step::Written(written.1.seconds));
+        Ok::<_, DebError>(written)
+    })?);
+    all.sort_by(|(_, a), (_, b)| a.package.name.cmp(&b.package.name));
+    for (stage, record) in &all {
+        let file = &record.package.file;
+        link(&stage.join(file), &folder.join(file))?;
+    }
+    Ok(all.into_iter().map(|(_, record)| record).collect())
+}
+
+/// What a package costs: its bytes, as far as they are compressed with care.
+fn work(package: &Package) -> u64 {
+    let size = package.content_size();
+    if package.preset() == Compression::USUAL { size } else { size / 3 }
 }
 
 /// The stage and the package in it. One that is not as its record has it is as good as none.
-fn find(store: &Store, key: &Digest) -> Option<(PathBuf, BinaryPackage)> {
+fn find(store: &Store, key: &Digest) -> Option<(PathBuf, Written)> {
     let stage = store.stage(KIND, key)?;
     let record = fs::read(stage.join(RECORD)).ok()?;
-    let package: BinaryPackage = serde_json::from_slice(&record).ok()?;
-    let whole = fs::metadata(stage.join(&package.file)).is_ok_and(|found| found.len() == package.size);
-    whole.then_some((stage, package))
+    let record: Written = serde_json::from_slice(&record).ok()?;
+    let whole = fs::metadata(stage.join(&record.package.file)).is_ok_and(|found| found.len() == record.package.size);
+    whole.then_some((stage, record))
 }
 
-fn write(store: &Store, key: &Digest, package: &Package) -> Result<(PathBuf, BinaryPackage), DebError> {
+fn write(
+    store: &Store,
+    key: &Digest,
+    package: &Package,
+    threads: u32,
+    stop: &Stop,
+) -> Result<(PathBuf, Written), DebError> {
+    let started = Instant::now();
     store.forget_stage(KIND, key)?;
     let stage = store.begin(KIND, key)?;
-    let record = package.write(stage.path())?;
+    let package = package.write(stage.path(), threads, stop)?;
+    let record = Written { package, seconds: started.elapsed().as_secs_f64(), threads };
     let path = stage.path().join(RECORD);
     let text = serde_json::to_vec_pretty(&record).expect("plain data");
     fs::write(&path, text).map_err(|source| DebError::File { what: "write", path, source })?;

@@ -36,6 +36,7 @@ pub mod store;
 pub mod substvars;
 pub mod sums;
 pub mod target;
+pub mod threads;
 pub mod verification;
 pub mod verify;
 pub mod vex;

@@ -106,8 +106,8 @@ pub enum KeyForm {
     Binary,
 }
 
-/// Makes signatures.
-pub trait Signer {
+/// Makes signatures, several at once if need be.
+pub trait Signer: Sync {
     /// The key.
     fn key(&self) -> &SigningKey;
     /// Signs what the reader gives; `epoch` is the signature's date (never before the key's creation).

@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 use crate::contents::{Entry, Origin};
 use crate::manifest::{Manifest, ManifestError};
 
-/// The script: POSIX sh, run as `sh /build/recipe-split/split.sh`; reads `/build/stage` and
-/// `/build/recipe-split/elf-files`, writes the folder `/build/out/split`.
+/// The script: POSIX sh, run as `sh /build/recipe-split/split.sh`; reads what [`inputs`] gives, and makes of the staged
+/// tree, which lies in [`STAGE_FOLDER`], the folder [`OUTPUT_FOLDER`].
 pub const SCRIPT: &str = include_str!("../assets/split.sh");
 
 /// Where [`inputs`] are uploaded to.
 pub const INPUT_FOLDER: &str = "/build/recipe-split";
+
+/// Where the staged tree is uploaded to; it is stripped there, not copied once more.
+pub const STAGE_FOLDER: &str = "/build/out/split/stage";
 
 /// What is to be downloaded afterwards, as a folder (symbolic links and modes kept).
 pub const OUTPUT_FOLDER: &str = "/build/out/split";

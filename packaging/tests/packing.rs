@@ -160,12 +160,13 @@ fn check_lintian(packages: &[BinaryPackage], debs: &Path) {
 fn same_inputs_same_bytes() {
     let demo = Demo::new();
     let mut results = Vec::new();
-    for (n, (umask, zone)) in [("022", "UTC"), ("077", "Asia/Kathmandu")].into_iter().enumerate() {
+    for (n, (umask, zone, jobs)) in [("022", "UTC", "1"), ("077", "Asia/Kathmandu", "5")].into_iter().enumerate() {
         let output = demo.path(&format!("somewhere-{n}/{}", "deep/".repeat(n * 3)));
         // umask and TZ belong to a process, so each run gets one.
         let this = std::env::current_exe().unwrap();
         let mut child = command("sh", ["-c", "umask $1; exec \"$2\" --ignored --exact pack_in_a_process", "sh", umask]);
         child.arg(this).env("TZ", zone).env("PACK_FROM", demo.folder.path()).env("PACK_TO", &output);
+        child.env("PACK_JOBS", jobs);
         judge("coreutils", &mut child);
         let mut sums = BTreeMap::new();
         for entry in fs::read_dir(output.join("debs")).unwrap() {
@@ -192,8 +193,9 @@ fn pack_in_a_process() {
         judge("coreutils", &mut command("cp", ["-RP".as_ref(), from.join(name).as_os_str(), copy.path().as_os_str()]));
     }
     let demo = Demo { folder: copy };
-    let split = demo.split(&folder.join("split"));
-    demo.pack(&split, &folder.join("debs"), "");
+    let jobs = std::env::var("PACK_JOBS").expect("set by same_inputs_same_bytes").parse().unwrap();
+    let split = demo.split_with(&folder.join("split"), jobs);
+    demo.pack_with(&demo.store(), &split, &folder.join("debs"), "", jobs, &|_, _| ()).unwrap();
 }
 
 #[test]

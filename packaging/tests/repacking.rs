@@ -2,13 +2,14 @@
 
 mod support;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
-use packaging::deb::Step;
+use packaging::deb::{Step, Written};
 use packaging::digest::Digest;
 use packaging::split::Split;
 use packaging::store::Store;
@@ -22,10 +23,11 @@ struct Repacking {
     split: Split,
 }
 
-/// One run: which packages were written, and the packages' digests by name.
+/// One run: which packages were written, and the packages' digests and times by name.
 struct Run {
     written: Vec<String>,
     sums: BTreeMap<String, Digest>,
+    seconds: BTreeMap<String, f64>,
     folder: PathBuf,
 }
 
@@ -57,18 +59,23 @@ impl Repacking {
     }
 
     fn run_with(&self, store: &Store, name: &str) -> Run {
-        let (folder, written) = (self.demo.path(name), RefCell::new(Vec::new()));
+        let (folder, written) = (self.demo.path(name), Mutex::new(Vec::new()));
         let note = |name: &str, step| {
             if step == Step::Write {
-                written.borrow_mut().push(name.to_owned());
+                written.lock().unwrap().push(name.to_owned());
             }
         };
-        let packages = self.demo.pack_with(store, &self.split, &folder, "", &note).unwrap();
-        for package in &packages {
+        let packages = self.demo.pack_with(store, &self.split, &folder, "", 2, &note).unwrap();
+        let (mut sums, mut seconds) = (BTreeMap::new(), BTreeMap::new());
+        for Written { package, seconds: time, threads } in packages {
             assert_eq!(Digest::of_file(&folder.join(&package.file)).unwrap(), package.sha256, "{}", package.file);
+            assert!(time > 0.0 && threads == 1, "{time} {threads}");
+            sums.insert(package.name.clone(), package.sha256);
+            seconds.insert(package.name, time);
         }
-        let sums = packages.into_iter().map(|package| (package.name, package.sha256)).collect();
-        Run { written: written.into_inner(), sums, folder }
+        let mut written = written.into_inner().unwrap();
+        written.sort();
+        Run { written, sums, seconds, folder }
     }
 
     fn run(&self, name: &str) -> Run {
@@ -78,7 +85,8 @@ impl Repacking {
     /// The folders of finished packages.
     fn finished(&self) -> Vec<PathBuf> {
         let folder = self.demo.store().root().join("stages/package");
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+        // There is no such folder before the first one is finished.
+        fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
     }
 }
 
@@ -102,7 +110,7 @@ fn what_has_not_changed_is_found() {
     judge("coreutils", &mut command("touch", [repacking.file("systemd/demo.service")]));
     let second = repacking.run("second");
     assert!(second.written.is_empty(), "{:?}", second.written);
-    assert_eq!(second.sums, first.sums);
+    assert_eq!((&second.sums, &second.seconds), (&first.sums, &first.seconds), "times are those of the writing");
     let tools = "demo-tools_1.0-1_amd64.deb";
     assert_eq!(inode(&second.folder, tools), inode(&first.folder, tools), "no byte is copied");
     // Into a folder that has the packages, and with another store, which has none: the same bytes.
@@ -158,12 +166,13 @@ fn what_was_not_finished_is_not_found() {
     let repacking = Repacking::new();
     let Repacking { demo, split } = &repacking;
     let store = demo.store();
-    let try_run = |progress: &dyn Fn(&str, Step)| demo.pack_with(&store, split, &demo.path("debs"), "", progress);
+    let try_run =
+        |progress: &(dyn Fn(&str, Step) + Sync)| demo.pack_with(&store, split, &demo.path("debs"), "", 1, progress);
     // Refused at the very end, when all is compressed.
     let (right, wrong) = ("conf-files = [\"/etc/default/demo\"]", "conf-files = [\"/etc/demo\"]");
     demo.edit(right, wrong);
     assert!(try_run(&|_, _| ()).unwrap_err().to_string().contains("which it does not install"));
-    assert_eq!(repacking.finished().len(), 1, "demo alone was finished before");
+    assert!(repacking.finished().is_empty(), "demo-tools is the largest, and the first");
     demo.edit(wrong, right);
     // An editor that is faster than the compressor: the new content must not get under the old digest.
     let edit = |name: &str, _| {
@@ -173,9 +182,9 @@ fn what_was_not_finished_is_not_found() {
     };
     let error = try_run(&edit).unwrap_err().to_string();
     assert!(error.contains("/etc/default/demo was changed while it was packed: run the same command again"), "{error}");
-    assert_eq!(repacking.finished().len(), 1);
+    assert!(repacking.finished().is_empty());
     let run = repacking.run("debs");
-    assert_eq!(run.written, ALL[1..]);
+    assert_eq!(run.written, ALL);
     assert_eq!(fs::read_dir(store.root().join("tmp")).unwrap().count(), 0);
 
     // Damage: a package or a record that is cut off is made again.
@@ -186,4 +195,66 @@ fn what_was_not_finished_is_not_found() {
         let again = repacking.run(&format!("again-{damaged}"));
         assert_eq!((again.written, again.sums), (vec!["demo".to_owned()], run.sums.clone()));
     }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let Repacking { demo, split } = Repacking::new();
+    // Three blocks of the compressor and a part of one.
+    let text: String =
+        (0..80_000).map(|n| format!("{n} {}\n", "the same line over and over again, ".repeat(28))).collect();
+    assert!(text.len() > 3 * (24 << 20), "{}", text.len());
+    write(&demo.recipe().join("config/demo"), &text);
+    let debs: Vec<PathBuf> = [1, 2, 5]
+        .map(|threads| {
+            let folder = demo.path(&format!("debs-{threads}"));
+            let store = Store::open(Some(&demo.path(&format!("store-{threads}")))).unwrap();
+            let all = demo.pack_with(&store, &split, &folder, "", threads, &|_, _| ()).unwrap();
+            let large = all.iter().find(|written| written.package.name == "demo-tools").unwrap();
+            assert_eq!(large.threads, threads.min(4));
+            folder
+        })
+        .into();
+    for entry in fs::read_dir(&debs[0]).unwrap() {
+        let name = entry.unwrap().file_name();
+        let bytes = debs.iter().map(|folder| Digest::of_file(&folder.join(&name)).unwrap());
+        assert_eq!(bytes.collect::<std::collections::BTreeSet<_>>().len(), 1, "{name:?}");
+    }
+    let unpacked = demo.path("unpacked");
+    let deb = debs[2].join("demo-tools_1.0-1_amd64.deb");
+    judge("dpkg", &mut command("dpkg-deb", ["-x".as_ref(), deb.as_os_str(), unpacked.as_os_str()]));
+    assert!(fs::read_to_string(unpacked.join("etc/default/demo")).unwrap() == text);
+}
+
+#[test]
+fn one_that_fails_ends_the_others() {
+    let repacking = Repacking::new();
+    let Repacking { demo, split } = &repacking;
+    let (store, folder) = (demo.store(), demo.path("debs"));
+    let (begun, both) = (Mutex::new(0), Condvar::new());
+    let library = split.stage.join("usr/lib/x86_64-linux-gnu/libdemo-1.0.so");
+    let step = |name: &str, step| {
+        if step != Step::Write || !["demo-tools", "libdemo-1.0"].contains(&name) {
+            assert!(!matches!(step, Step::Written(_)) || name != "demo-tools", "it goes on");
+            return;
+        }
+        *begun.lock().unwrap() += 1;
+        both.notify_all();
+        let patience = Duration::from_secs(60);
+        let late = both.wait_timeout_while(begun.lock().unwrap(), patience, |begun| *begun < 2).unwrap().1;
+        assert!(!late.timed_out(), "they are not written side by side");
+        if name == "libdemo-1.0" {
+            fs::write(&library, "something else").unwrap();
+        } else {
+            // Until the other one has failed; longer does no harm.
+            std::thread::sleep(Duration::from_secs(3));
+        }
+    };
+    let error = demo.pack_with(&store, split, &folder, "", 2, &step).unwrap_err().to_string();
+    assert!(error.contains("libdemo-1.0.so was changed while it was packed"), "{error}");
+    let names: Vec<String> =
+        repacking.finished().iter().map(|stage| fs::read_to_string(stage.join("package.json")).unwrap()).collect();
+    assert!(names.iter().all(|record| !record.contains("\"demo-tools\"")), "{names:?}");
+    assert_eq!(fs::read_dir(store.root().join("tmp")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }

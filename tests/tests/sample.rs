@@ -74,6 +74,19 @@ fn packages_signatures_and_evidence() {
         assert!(dist.join("logs").join(phase["name"].as_str().unwrap()).with_extension("log").exists());
     }
 
+    // What packing took: the tool's own phase, and each package.
+    let packing = &report["packing"];
+    assert_eq!(packing["split"]["name"], "split");
+    assert!(packing["threads"].as_u64().unwrap() >= 1, "{packing}");
+    for time in [&packing["split"]["wall-seconds"], &packing["writing-seconds"], &packing["signing-seconds"]] {
+        assert!(time.as_f64().unwrap() > 0.0, "{packing}");
+    }
+    for package in report["packages"].as_array().unwrap() {
+        for time in ["writing-seconds", "signing-seconds"] {
+            assert!(package[time].as_f64().unwrap() > 0.0, "{package}");
+        }
+    }
+
     // Signed with the rest, and about every package that is no more than debug symbols.
     let vex = report["vex"].as_str().unwrap();
     assert!(fs::read_to_string(dist.join("SHA256SUMS")).unwrap().contains(&format!("  {vex}\n")), "{vex}");

@@ -237,7 +237,8 @@ pub struct Budget {
     /// Jobs that are wanted; the governor lets as many compiles start as have room.
     pub wanted_jobs: u32,
     per_job: ByteSize,
-    cpus: u32,
+    /// Processors of the engine's machine.
+    pub cpus: u32,
 }
 
 impl Budget {

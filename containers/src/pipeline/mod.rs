@@ -41,7 +41,7 @@ pub use clear::{STAGES, clear};
 pub use error::Error;
 pub use inputs::{Inputs, gather};
 pub use publish::Published;
-pub use report::{PackageReport, PhaseReport, Report};
+pub use report::{PackageReport, PackingReport, PhaseReport, Report};
 pub use root::{build_root, fetch_debs, lock, node_root};
 
 use crate::circumstances::Circumstances;
@@ -210,8 +210,12 @@ impl<'a> Stage<'a> {
         Self { progress, name, started: Instant::now() }
     }
 
+    pub(crate) fn elapsed(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
     pub(crate) fn finish(self) -> f64 {
-        let seconds = self.started.elapsed().as_secs_f64();
+        let seconds = self.elapsed();
         self.progress.event(Event::StageFinished { stage: self.name, seconds });
         seconds
     }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use packaging::deb::{self, BinaryPackage, Packing, Step};
+use packaging::data::MEMORY_PER_THREAD;
+use packaging::deb::{self, Packing, Step, Written};
 use packaging::digest::Digest;
 use packaging::manifest;
 use packaging::progress::Event;
@@ -11,10 +12,11 @@ use packaging::recipe::{Input, Recipe};
 use packaging::split::{self, Split};
 use packaging::staged::StagedTree;
 use packaging::store::Store;
+use serde::{Deserialize, Serialize};
 
-use super::build::{Builder, own};
+use super::build::{Budget, Builder, own};
 use super::{Error, Inputs, Stage, keep_log, read_json, write_json};
-use crate::phase::{self, PhaseEvent, PhaseSpec};
+use crate::phase::{self, PhaseEvent, PhaseRecord, PhaseSpec};
 use crate::transfer::{self, Content, Upload};
 use crate::volume;
 
@@ -23,14 +25,29 @@ use crate::volume;
 pub struct Packages {
     /// The folder with the .debs.
     pub folder: PathBuf,
+    /// What is known of the making of them.
+    pub record: PackRecord,
+}
+
+/// The packages, and what it took to make them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PackRecord {
     /// The packages, sorted by name.
-    pub packages: Vec<BinaryPackage>,
+    pub packages: Vec<Written>,
+    /// How the staged tree was split, when it was.
+    pub split: PhaseRecord,
+    /// Wall time in seconds of writing those packages that were not there yet.
+    pub seconds: f64,
+    /// Threads that wrote them.
+    pub threads: u32,
 }
 
 const LIST: &str = "packages.json";
+const SPLIT_RECORD: &str = "record.json";
 
-/// Memory and jobs of the split phase: it reads and writes files, one at a time.
+/// Memory of the split phase: for objcopy with one large library, and for each smaller file beside it.
 const SPLIT_MEMORY: u64 = 2 << 30;
+const SPLIT_MEMORY_BESIDE: u64 = 256 << 20;
 
 fn key(inputs: &Inputs) -> Digest {
     Digest::of_json(&(&inputs.plan, packaging::code()))
@@ -40,8 +57,8 @@ fn key(inputs: &Inputs) -> Digest {
 pub fn packed(store: &Store, inputs: &Inputs) -> Result<Option<Packages>, Error> {
     let key = key(inputs);
     let Some(folder) = store.stage("packages", &key) else { return Ok(None) };
-    let packages = read_json(&folder.join(LIST))?;
-    Ok(Some(Packages { folder, packages }))
+    let record = read_json(&folder.join(LIST))?;
+    Ok(Some(Packages { folder, record }))
 }
 
 /// Splits and packs.
@@ -59,7 +76,9 @@ pub async fn pack(builder: &Builder<'_>, staged: &StagedTree) -> Result<Packages
         }
         None => run_split(builder, staged, &split_inputs, &split_key).await?,
     };
-    let stage = Stage::start(progress, "packages");
+    let split_record: PhaseRecord = read_json(&split_folder.join(SPLIT_RECORD))?;
+    let threads = threads(builder).await?;
+    let stage = Stage::start(progress, format!("packages ({threads} thread{})", if threads == 1 { "" } else { "s" }));
     let key = key(inputs);
     tokio::task::block_in_place(|| -> Result<_, Error> {
         let split = Split::read(&split_folder)?;
@@ -67,18 +86,30 @@ pub async fn pack(builder: &Builder<'_>, staged: &StagedTree) -> Result<Packages
             Packing { manifest: &manifest, changelog: &inputs.changelog, target: &options.target, split: &split };
         let writer = store.begin("packages", &key)?;
         let say = |name: &str, step| {
+            let stage = name.to_owned();
             progress.event(match step {
-                Step::Found(key) => Event::StageCached { stage: name.into(), key: key.to_string() },
-                Step::Write => Event::Note { text: format!("  {name}") },
+                Step::Found(key) => Event::StageCached { stage, key: key.to_string() },
+                Step::Write => Event::StageStarted { stage },
+                Step::Written(seconds) => Event::StageFinished { stage, seconds },
             });
         };
-        let packages = deb::build_all(&packing, store, writer.path(), &say)?;
+        let packages = deb::build_all(&packing, store, writer.path(), threads, &say)?;
         check_unchanged(&options.recipe, &inputs.plan.packing)?;
-        write_json(&writer.path().join(LIST), &packages)?;
+        let record = PackRecord { packages, split: split_record, seconds: stage.elapsed(), threads };
+        write_json(&writer.path().join(LIST), &record)?;
         let folder = writer.commit()?;
         stage.finish();
-        Ok(Packages { folder, packages })
+        Ok(Packages { folder, record })
     })
+}
+
+/// How many threads compress: one per processor of this machine, or what `--jobs` says, as far as the memory budget
+/// has room for them. It does not show in the bytes, which a rebuild with another number proves.
+async fn threads(builder: &Builder<'_>) -> Result<u32, Error> {
+    let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let jobs = builder.build.circumstances.jobs(builder.build.jobs.unwrap_or(processors));
+    let memory = Budget::of(builder.engine, builder.options, builder.build).await?.memory;
+    Ok(jobs.min((memory / MEMORY_PER_THREAD) as u32).max(1))
 }
 
 /// Between the plan and the packing there may be an hour of compiling: packages from a recipe that was edited
@@ -100,13 +131,19 @@ async fn run_split(
     let Builder { engine, store, inputs, root, progress, .. } = *builder;
     let circumstances = &builder.build.circumstances;
     let stage = Stage::start(progress, "phase split");
+    let budget = Budget::of(engine, builder.options, builder.build).await?;
+    let fit = 1 + budget.memory.saturating_sub(SPLIT_MEMORY) / SPLIT_MEMORY_BESIDE;
+    let jobs = builder.build.jobs.unwrap_or(budget.cpus).min(fit as u32).max(1);
     let volume = format!("mesos-packages-{}-{}-split-{}", store.id(), inputs.plan.recipe, key.short());
     volume::remove(engine, &volume).await?;
     volume::create(engine, &volume, "split", &key.to_string()).await?;
     own(engine, &root.image, &volume, circumstances).await?;
     let writer = store.begin("split", key)?;
-    let mut uploads =
-        vec![Upload { path: "/build/stage".into(), content: Content::Directory(staged.folder.clone()), mode: 0o755 }];
+    let mut uploads = vec![Upload {
+        path: split::STAGE_FOLDER.into(),
+        content: Content::Directory(staged.folder.clone()),
+        mode: 0o755,
+    }];
     uploads.extend(split_inputs.iter().map(|input| Upload {
         path: format!("{}/{}", split::INPUT_FOLDER, input.name),
         content: Content::Bytes(input.content.clone()),
@@ -121,9 +158,9 @@ async fn run_split(
         script: format!("exec sh {}/split.sh\n", split::INPUT_FOLDER).into_bytes(),
         uploads,
         env: inputs.plan.phases[0].environment.clone(),
-        memory_bytes: circumstances.memory(SPLIT_MEMORY),
+        memory_bytes: circumstances.memory(SPLIT_MEMORY + u64::from(jobs - 1) * SPLIT_MEMORY_BESIDE),
         memory_per_job: None,
-        jobs: circumstances.jobs(1),
+        jobs: circumstances.jobs(jobs),
         pids_limit: 256,
         cpus: None,
         circumstances: circumstances.clone(),
@@ -152,7 +189,7 @@ async fn run_split(
         });
     }
     transfer::download(engine, &root.image, &volume, split::OUTPUT_FOLDER, writer.path()).await?;
-    write_json(&writer.path().join("record.json"), &record)?;
+    write_json(&writer.path().join(SPLIT_RECORD), &record)?;
     let folder = writer.commit()?;
     volume::remove(engine, &volume).await?;
     progress.event(record.finished());

@@ -3,10 +3,11 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use packaging::buildinfo::{self, BuildInfo};
 use packaging::check::statement::{Resource, Statement};
-use packaging::deb::BinaryPackage;
+use packaging::deb::{BinaryPackage, Written};
 use packaging::digest::Digest;
 use packaging::gpg::Gpg;
 use packaging::progress::Progress;
@@ -16,13 +17,14 @@ use packaging::proof::{dsse, provenance};
 use packaging::recipe::Recipe;
 use packaging::signer::{KeyForm, KeyKind, Signer};
 use packaging::store::Store;
+use packaging::threads::for_all;
 use packaging::vex::{self, Subject};
 use packaging::{changes, debsig, sums};
 use walkdir::WalkDir;
 
 use super::check::{self, Checked};
 use super::pack::Packages;
-use super::report::CheckReport;
+use super::report::{CheckReport, PackingReport};
 use super::{
     BuildOptions, Error, Inputs, Options, PackageReport, PhaseReport, Report, Stage, read_json, write_file, write_json,
 };
@@ -137,6 +139,26 @@ impl Publication<'_> {
         components_digest(recipe)
     }
 
+    /// Writes a signed copy of a package into a folder.
+    fn sign(&self, written: &Written, folder: &Path) -> Result<(BinaryPackage, PackageReport), Error> {
+        let started = Instant::now();
+        let Written { package, .. } = written;
+        let epoch = self.inputs.plan.source_date_epoch;
+        let signed = debsig::sign(package, &self.packages.folder, folder, self.signer, epoch)?;
+        let report = PackageReport {
+            name: package.name.clone(),
+            architecture: package.architecture.clone(),
+            file: signed.file.clone(),
+            size: signed.size,
+            sha256: signed.sha256,
+            unsigned_sha256: package.sha256,
+            writing_seconds: written.seconds,
+            threads: written.threads,
+            signing_seconds: started.elapsed().as_secs_f64(),
+        };
+        Ok((signed, report))
+    }
+
     /// Signs the packages, writes what belongs beside them, and puts all of it into `dist` at once.
     pub fn publish(&self, seconds: f64) -> Result<Published, Error> {
         let Self { store, options, build, inputs, packages, checked, signer, progress } = *self;
@@ -145,20 +167,17 @@ impl Publication<'_> {
         let folder = new.0.as_path();
         let epoch = inputs.plan.source_date_epoch;
         let architecture = options.target.name.architecture();
-        let mut signed = Vec::new();
-        let mut reports = Vec::new();
-        for package in &packages.packages {
-            let with_signature = debsig::sign(package, &packages.folder, folder, signer, epoch)?;
-            reports.push(PackageReport {
-                name: package.name.clone(),
-                architecture: package.architecture.clone(),
-                file: with_signature.file.clone(),
-                size: with_signature.size,
-                sha256: with_signature.sha256,
-                unsigned_sha256: package.sha256,
-            });
-            signed.push(with_signature);
-        }
+        let started = Instant::now();
+        let (signed, reports): (Vec<_>, Vec<_>) =
+            for_all(packages.record.threads, &packages.record.packages, |written, _| self.sign(written, folder))?
+                .into_iter()
+                .unzip();
+        let packing = PackingReport {
+            split: packages.record.split.clone().into(),
+            writing_seconds: packages.record.seconds,
+            signing_seconds: started.elapsed().as_secs_f64(),
+            threads: packages.record.threads,
+        };
         let info = BuildInfo {
             changelog: &inputs.changelog,
             architecture,
@@ -216,6 +235,7 @@ impl Publication<'_> {
             build_root,
             key: signer.key().clone(),
             phases,
+            packing,
             packages: reports,
             check: checked.map(CheckReport::from),
             vex,

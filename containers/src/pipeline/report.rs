@@ -37,6 +37,8 @@ pub struct Report {
     pub key: SigningKey,
     /// The phases, as they ran when their results were made.
     pub phases: Vec<PhaseReport>,
+    /// From the staged tree to the packages.
+    pub packing: PackingReport,
     /// The packages, as they are distributed.
     pub packages: Vec<PackageReport>,
     /// Upstream's tests, where they were run.
@@ -110,6 +112,20 @@ impl From<PhaseRecord> for PhaseReport {
     }
 }
 
+/// From the staged tree to signed packages. All times are wall times in seconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PackingReport {
+    /// The tool's own phase, which separates debug symbols, when it ran.
+    pub split: PhaseReport,
+    /// Writing the packages that were not there yet.
+    pub writing_seconds: f64,
+    /// Signing all of them.
+    pub signing_seconds: f64,
+    /// Threads in all.
+    pub threads: u32,
+}
+
 /// One package.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -126,4 +142,10 @@ pub struct PackageReport {
     pub sha256: Digest,
     /// Digest of the file without it: what a rebuild with another key compares.
     pub unsigned_sha256: Digest,
+    /// Wall time in seconds of writing it, when it was written.
+    pub writing_seconds: f64,
+    /// Threads that compressed it then.
+    pub threads: u32,
+    /// Wall time in seconds of signing it.
+    pub signing_seconds: f64,
 }

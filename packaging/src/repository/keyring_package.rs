@@ -14,6 +14,7 @@ use super::snapshot::{Listed, Snapshot};
 use super::{Folder, RepositoryError};
 use crate::deb_writer::{Content, Package};
 use crate::manifest::MultiArch;
+use crate::threads::Stop;
 
 /// The package's name.
 pub const KEYRING: &str = "mesos-archive-keyring";
@@ -73,7 +74,7 @@ fn write(folder: &Folder, keys: &Keys, path: &str) -> Result<crate::digest::Dige
     let parent = place.parent().expect("it is in a folder");
     let new = tempfile::TempDir::new_in(folder.temporary())
         .map_err(RepositoryError::io("make a folder in", folder.temporary()))?;
-    let written = package(folder, keys).write(new.path())?;
+    let written = package(folder, keys).write(new.path(), 1, &Stop::default())?;
     fs::create_dir_all(parent)
         .and_then(|()| fs::rename(new.path().join(&written.file), &place))
         .map_err(RepositoryError::io("write", &place))?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use packaging::changelog::Changelog;
-use packaging::deb::{BinaryPackage, DebError, Packing, Step, build_all};
+use packaging::deb::{BinaryPackage, DebError, Packing, Step, Written, build_all};
 use packaging::manifest;
 use packaging::split::{Split, inputs};
 use packaging::store::Store;
@@ -146,13 +146,20 @@ impl Demo {
 
     /// Runs the phase `split` on this machine, as the build root would.
     pub fn split(&self, output: &Path) -> Split {
+        self.split_with(output, 2)
+    }
+
+    pub fn split_with(&self, output: &Path, jobs: u32) -> Split {
         let manifest = manifest::read(&self.recipe()).unwrap();
         let input = self.path("recipe-split");
         for file in inputs(&manifest, &self.stage()).unwrap() {
             write(&input.join(file.name), std::str::from_utf8(&file.content).unwrap());
         }
+        fs::create_dir_all(output).unwrap();
+        let mut copy = command("cp", ["-RP", "--preserve=mode"]);
+        judge("coreutils", copy.arg(self.stage()).arg(output.join("stage")));
         let mut script = Command::new("sh");
-        script.arg(input.join("split.sh")).arg(self.stage()).arg(&input).arg(output).env("JOBS", "2");
+        script.arg(input.join("split.sh")).arg(&input).arg(output).env("JOBS", jobs.to_string());
         judge("dpkg-dev", &mut script);
         Split::read(output).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -163,7 +170,8 @@ impl Demo {
     }
 
     pub fn try_pack(&self, split: &Split, folder: &Path, suffix: &str) -> Result<Vec<BinaryPackage>, DebError> {
-        self.pack_with(&self.store(), split, folder, suffix, &|_, _| ())
+        let written = self.pack_with(&self.store(), split, folder, suffix, 2, &|_, _| ())?;
+        Ok(written.into_iter().map(|written| written.package).collect())
     }
 
     pub fn store(&self) -> Store {
@@ -176,14 +184,15 @@ impl Demo {
         split: &Split,
         folder: &Path,
         suffix: &str,
-        progress: &dyn Fn(&str, Step),
-    ) -> Result<Vec<BinaryPackage>, DebError> {
+        threads: u32,
+        progress: &(dyn Fn(&str, Step) + Sync),
+    ) -> Result<Vec<Written>, DebError> {
         fs::create_dir_all(folder).unwrap();
         let manifest = manifest::read(&self.recipe())?;
         let changelog = Changelog::read(&self.recipe().join("changelog")).unwrap().with_suffix(suffix);
         let target = target();
         let packing = Packing { manifest: &manifest, changelog: &changelog, target: &target, split };
-        build_all(&packing, store, folder, progress)
+        build_all(&packing, store, folder, threads, progress)
     }
 
     /// Changes the manifest.

@@ -160,13 +160,29 @@ pub fn default_dist(recipe: &str, target: &str) -> PathBuf {
 fn table(published: &Published) -> String {
     let report = &published.report;
     let mut text = String::new();
-    let width = report.packages.iter().map(|package| package.name.len()).max().unwrap_or(0).max(10);
-    text += &format!("\n{:width$}  {:>10}  sha256\n", "package", "size");
+    let width = report.packages.iter().map(|package| package.name.len()).max().unwrap_or(0).max(17);
+    let packing = &report.packing;
+    text += &format!("\n{:width$}  {:>10}  {:>9}  {:>9}  sha256\n", "package", "size", "written", "signed");
     for package in &report.packages {
-        text += &format!("{:width$}  {:>10}  {}\n", package.name, ByteSize(package.size).to_string(), package.sha256);
+        text += &format!(
+            "{:width$}  {:>10}  {:>9}  {:>9}  {}\n",
+            package.name,
+            ByteSize(package.size).to_string(),
+            duration(package.writing_seconds),
+            duration(package.signing_seconds),
+            package.sha256
+        );
     }
+    text += &format!(
+        "{:width$}  {:>10}  {:>9}  {:>9}  threads: {}\n",
+        "all, side by side",
+        "",
+        duration(packing.writing_seconds),
+        duration(packing.signing_seconds),
+        packing.threads
+    );
     text += &format!("\n{:width$}  {:>12}  {:>12}  {:>11}  {:>11}\n", "phase", "wall", "CPU", "peak", "without cache");
-    for phase in &report.phases {
+    for phase in report.phases.iter().chain([&packing.split]) {
         text += &format!(
             "{:width$}  {:>12}  {:>12}  {:>11}  {:>11}\n",
             phase.name,

@@ -79,7 +79,8 @@ impl Rebuild<'_> {
         let report = tokio::task::block_in_place(|| -> Result<_, Error> {
             let mut compared = Vec::new();
             for was in &published.packages {
-                let now = packages.packages.iter().find(|package| package.file == was.file);
+                let mut written = packages.record.packages.iter().map(|written| &written.package);
+                let now = written.find(|package| package.file == was.file);
                 let now = now.map(|package| (packages.folder.join(&package.file), package.sha256));
                 compared.push(Comparison::of(was, now, |was, now| {
                     first_difference(was, now).map_err(Error::io("compare", now))

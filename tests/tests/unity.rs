@@ -23,8 +23,9 @@ prog: $(prog_OBJECTS)
 \tcat $^ >$@
 generated.cc:
 \techo made >$@
-%.lo: $(abs_srcdir)/%.cpp
-\tmkdir -p $(@D); $(LIBTOOL) --mode=compile $(CXX) -c -o $@ $<
+a/two.lo: a/two.cpp
+\tmkdir -p a; $(LIBTOOL) --mode=compile $(CXX) -c -o $@ $<
+vpath %.cpp SOURCE
 generated.lo: generated.cc
 \t$(LIBTOOL) --mode=compile $(CXX) -c -o $@ $<
 prog-main.o: tests/main.cpp

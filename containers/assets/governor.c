@@ -78,7 +78,7 @@ static int table_file;
 static struct {
 	const char *name; /* as the compiler was given it */
 	char path[PATH_MAX];
-	long long usual, frugal; /* bytes; 0: unknown */
+	long long bytes; /* 0: unknown */
 	double seconds;
 } file;
 
@@ -100,21 +100,17 @@ static long long number(const char *name)
 	return value ? atoll(value) : 0;
 }
 
-/* The sum of the keys' values, as in `FILE KEY…`; -1 where the kernel does not tell. */
+/* The sum of the keys' values, as in `FILE KEY…`, of which there are two at most; -1 where the kernel does not tell. */
 static long long place(const char *name)
 {
-	char text[PATH_MAX + 64], key[64], *keys[4] = { 0 };
+	char path[PATH_MAX], keys[2][64] = { "", "" }, key[64];
 	long long value, sum = -1;
 	const char *variable = getenv(name);
-	snprintf(text, sizeof text, "%s", variable ? variable : "");
-	char *path = strtok(text, " ");
-	for (size_t i = 0; i < 4 && (keys[i] = strtok(NULL, " ")); i++)
-		;
-	FILE *stream = path ? fopen(path, "re") : NULL;
+	int words = variable ? sscanf(variable, "%4095s %63s %63s", path, keys[0], keys[1]) : 0;
+	FILE *stream = words > 1 ? fopen(path, "re") : NULL;
 	while (stream && fscanf(stream, "%63s %lld", key, &value) == 2)
-		for (size_t i = 0; i < 4 && keys[i]; i++)
-			if (strcmp(keys[i], key) == 0)
-				sum = (sum < 0 ? 0 : sum) + value;
+		if (strcmp(keys[0], key) == 0 || strcmp(keys[1], key) == 0)
+			sum = (sum < 0 ? 0 : sum) + value;
 	if (stream)
 		fclose(stream);
 	return sum;
@@ -214,8 +210,7 @@ static struct process *find(struct process *all, size_t count, pid_t id)
 
 static void lock(void)
 {
-	while (flock(table_file, LOCK_EX) != 0 && errno == EINTR)
-		;
+	flock(table_file, LOCK_EX);
 }
 
 static void unlock(void)
@@ -404,6 +399,46 @@ static long long kills(void)
 	return kernel >= 0 && path && stat(path, &own) == 0 ? kernel + own.st_size : kernel;
 }
 
+/* Whether this command's options are kept in what it writes: GCC records them in debug information, in link-time code
+ * and on demand. What stands in an argument file is not known. */
+static bool records_options(char **command)
+{
+	bool debug = false, always = false;
+	for (char **word = command + 1; *word; word++) {
+		if (strcmp(*word, "-g0") == 0)
+			debug = false;
+		else if (strncmp(*word, "-g", 2) == 0)
+			debug = true;
+		always |= strcmp(*word, "-frecord-gcc-switches") == 0 || strncmp(*word, "-flto", 5) == 0 ||
+			  **word == '@';
+	}
+	return debug || always;
+}
+
+/* Runs the compiler frugally: see frugal.c. Where nobody can tell from the output, options take that further than the library
+ * can. They come first, so that the command's own have the last word. */
+static void exec_frugally(char **command)
+{
+	static char *options[] = { "--param=ggc-min-expand=10", "--param=ggc-min-heapsize=65536" };
+	size_t count = 0, more = records_options(command) ? 0 : 2;
+	while (command[count])
+		count++;
+	char **words = calloc(count + more + 1, sizeof *words);
+	if (words) {
+		memcpy(words + 1, options, more * sizeof *words);
+		memcpy(words + 1 + more, command + 1, (count - 1) * sizeof *words);
+		words[0] = command[0];
+		command = words;
+	}
+	if (access(FRUGAL, R_OK) == 0) {
+		char list[2 * PATH_MAX];
+		const char *others = getenv("LD_PRELOAD");
+		snprintf(list, sizeof list, "%s%s%s", others ? others : "", others ? ":" : "", FRUGAL);
+		setenv("LD_PRELOAD", list, 1);
+	}
+	execv(command[0], command);
+}
+
 static void run(char **command, bool frugal, FILE *errors, struct result *result)
 {
 	int status;
@@ -415,14 +450,11 @@ static void run(char **command, bool frugal, FILE *errors, struct result *result
 		/* A compiler whose governor is gone has no place in the table. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		setenv("GOVERNED", "yes", 1);
-		if (frugal && access(FRUGAL, R_OK) == 0) {
-			char list[2 * PATH_MAX];
-			const char *others = getenv("LD_PRELOAD");
-			snprintf(list, sizeof list, "%s%s%s", others ? others : "", others ? ":" : "", FRUGAL);
-			setenv("LD_PRELOAD", list, 1);
-		}
 		dup2(fileno(errors), STDERR_FILENO);
-		execv(command[0], command);
+		if (frugal)
+			exec_frugally(command);
+		else
+			execv(command[0], command);
 		dprintf(STDERR_FILENO, "%s: %s\n", command[0], strerror(errno));
 		_exit(127);
 	}
@@ -451,8 +483,7 @@ static void run(char **command, bool frugal, FILE *errors, struct result *result
 }
 
 /* Adds a line that is read at the end of the phase. */
-static void note(const char *path, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void note(const char *path, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) note(const char *path, const char *format, ...)
 {
 	char line[PATH_MAX + 128];
 	va_list arguments;
@@ -467,7 +498,7 @@ static void note(const char *path, const char *format, ...)
 		close(out);
 }
 
-/* Finds what the file takes: lines `BYTES FRUGAL-BYTES MILLISECONDS PATTERN`, 0 for what is not known. */
+/* Finds what the file takes: lines `BYTES MILLISECONDS PATTERN`, where 0 milliseconds are not known. */
 static void find_figures(void)
 {
 	char line[PATH_MAX + 128], here[PATH_MAX];
@@ -479,15 +510,14 @@ static void find_figures(void)
 		return;
 	FILE *figures = fopen(FIGURES, "re");
 	while (figures && fgets(line, sizeof line, figures)) {
-		long long usual, frugal;
+		long long bytes;
 		double milliseconds;
 		int pattern;
 		line[strcspn(line, "\n")] = 0;
-		if (sscanf(line, "%lld %lld %lf %n", &usual, &frugal, &milliseconds, &pattern) != 3 ||
+		if (sscanf(line, "%lld %lf %n", &bytes, &milliseconds, &pattern) != 2 ||
 		    (strcmp(line + pattern, file.path) != 0 && fnmatch(line + pattern, file.path, 0) != 0))
 			continue;
-		file.usual = usual;
-		file.frugal = frugal;
+		file.bytes = bytes;
 		file.seconds = milliseconds / 1000;
 		break;
 	}
@@ -516,10 +546,10 @@ int main(int count, char **arguments)
 
 	struct job *me = enter();
 	struct result result;
-	bool frugal = file.usual > 0 && file.usual > budget - margin;
+	bool frugal = file.bytes > budget - margin;
 	bool alone = frugal;
 	long long unknown = number("MEMORY_PER_JOB");
-	long long need = frugal ? budget : file.usual ? file.usual : unknown > 0 ? unknown : budget / 4;
+	long long need = frugal ? budget : file.bytes ? file.bytes : unknown > 0 ? unknown : budget / 4;
 	for (;;) {
 		lock();
 		me->need = need;

@@ -154,6 +154,9 @@ pub struct Bench {
     /// Upstream's own way, where there is a script of it.
     #[serde(default)]
     pub baseline: Option<Baseline>,
+    /// What the memory governor is measured with.
+    #[serde(default)]
+    pub governor: Option<GovernorBench>,
 }
 
 /// Upstream's own way; its script is `phases/baseline`.
@@ -178,6 +181,16 @@ pub struct LeftOut {
     pub files: Vec<String>,
     /// Why.
     pub reason: String,
+}
+
+/// What the memory governor is measured with, beside each fixed `-j`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GovernorBench {
+    /// The phase in a copy of whose result each measurement works.
+    pub after: String,
+    /// Shell commands that compile with `make -j"$JOBS"`.
+    pub run: String,
 }
 
 /// A googletest program.
@@ -533,6 +546,9 @@ impl Bench {
         };
         inside("source-file", std::slice::from_ref(&self.source_file), "source")?;
         inside("unit", std::slice::from_ref(&self.unit), "recipe's folder")?;
+        if let Some(governor) = &self.governor {
+            is_phase(&governor.after, phases).map_err(|message| format!("governor.{message}"))?;
+        }
         let Some(baseline) = &self.baseline else { return Ok(()) };
         is_phase(&baseline.after, phases).map_err(|message| format!("baseline.{message}"))?;
         inside("baseline.inputs", &baseline.inputs, "recipe's folder")?;

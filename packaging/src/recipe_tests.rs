@@ -97,7 +97,7 @@ fn a_measurement_that_cannot_be_is_refused() {
 #[test]
 fn what_is_known_of_tests_decides_no_package() {
     let folder = folder_with(&format!("{GOOD}{CHECK}"));
-    for file in ["phases/build", "phases/check", "patches/series", quarantine::FILE] {
+    for file in ["phases/build", "phases/check", "patches/series", quarantine::FILE, compile_memory::FILE] {
         let path = folder.path().join(file);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, file).unwrap();

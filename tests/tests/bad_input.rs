@@ -296,3 +296,16 @@ fn a_compiler_killed_for_memory_names_file_and_budget() {
     replace(&recipe.join("recipe.toml"), "SAMPLE_HEAVY = \"off\"", "SAMPLE_HEAVY = \"3000\"");
     package(&recipe, &["--memory", "700MiB", "--jobs", "2"]).1.fails(1, &["heavy.cc", "700 MiB", "--memory"]);
 }
+
+#[test]
+fn a_file_that_is_known_not_to_fit_is_refused_before_the_build() {
+    let (_folder, recipe) = sample_copy();
+    // Another environment, so that there is something to build.
+    replace(&recipe.join("recipe.toml"), "SAMPLE_HEAVY = \"off\"", "SAMPLE_HEAVY = \"160\"");
+    fs::write(recipe.join("compile-memory"), "# In the real build.\nbuild */heavy.cc 3GiB 2GiB\n").unwrap();
+    let says = ["the phase build compiles */heavy.cc", "2 GiB", "700 MiB", "--memory 2.2GiB", "compile-memory"];
+    let ran = package(&recipe, &["--memory", "700MiB"]).1.fails(1, &says);
+    assert!(!ran.stderr.contains("phase bootstrap"), "{}", ran.stderr);
+    fs::write(recipe.join("compile-memory"), "build */heavy.cc 3GB\n").unwrap();
+    package(&recipe, &[]).1.fails(1, &["compile-memory: line 1: '3GB' is not a size"]);
+}

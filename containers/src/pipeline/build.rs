@@ -14,9 +14,7 @@ use packaging::staged::StagedTree;
 use packaging::store::Store;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    BuildOptions, CompilerCache, Error, Inputs, Options, Stage, copy, keep_log, read_json, write_file, write_json,
-};
+use super::{BuildOptions, CompilerCache, Error, Inputs, Options, Stage, copy, keep_log, read_json, write_json};
 use crate::build_root::BuildRoot;
 use crate::circumstances::{Aspect, Circumstances};
 use crate::compile_memory::{Figures, TooLarge};
@@ -113,7 +111,7 @@ impl Builder<'_> {
     fn fits(&self, phase: &PlannedPhase, known: &[Known], budget: &Budget) -> Result<(), Error> {
         let figures = self.figures_path(phase);
         let Some(TooLarge { file, needed, least }) =
-            Figures::read(&figures).too_large(&of_phase(known, phase), budget.memory)
+            self.figures(phase).too_large(&of_phase(known, phase), phase.key, budget.memory)
         else {
             return Ok(());
         };
@@ -134,9 +132,13 @@ impl Builder<'_> {
         self.store.root().join("history").join(name)
     }
 
-    /// What compiling its source files took.
     fn figures_path(&self, phase: &PlannedPhase) -> PathBuf {
-        self.history_path(phase, "compile-memory")
+        self.history_path(phase, "compile-memory.json")
+    }
+
+    /// What compiling a phase's source files took. Whoever cannot read it does without.
+    fn figures(&self, phase: &PlannedPhase) -> Figures {
+        read_json(&self.figures_path(phase)).unwrap_or_default()
     }
 
     /// The compiler cache that is used: a varied build compiles everything itself.
@@ -359,8 +361,7 @@ impl Runner<'_> {
         folder: &Path,
     ) -> Result<PhaseRecord, crate::Error> {
         let cache_volume = self.builder.cache_volume().await?;
-        let figures_path = self.builder.figures_path(phase);
-        let mut figures = Figures::read(&figures_path);
+        let mut figures = self.builder.figures(phase);
         // Upstream's own way has no governor, and as many jobs as somebody with this machine would choose.
         let governed = phase.name != BASELINE_PHASE;
         let lines = figures.for_governor(&of_phase(&self.known, phase));
@@ -420,8 +421,8 @@ impl Runner<'_> {
         // What was measured is as good if the script failed later.
         let took = folder.join(COMPILES);
         if let Ok(text) = std::fs::read_to_string(&took) {
-            figures.learn(&text);
-            let _ = write_file(&figures_path, figures.text().as_bytes());
+            figures.learn(&text, phase.key);
+            let _ = write_json(&self.builder.figures_path(phase), &figures);
             let _ = std::fs::remove_file(&took);
         }
         let record = result?;

@@ -49,6 +49,14 @@ pub enum Error {
         /// How many.
         differences: usize,
     },
+    /// There is nothing to measure the governor with.
+    #[error(
+        "the recipe {recipe} does not say what the governor is measured with: describe it in [bench.governor] of its recipe.toml"
+    )]
+    NoGovernorBench {
+        /// The recipe.
+        recipe: String,
+    },
     /// The quarantine of tests.
     #[error(transparent)]
     Quarantine(#[from] packaging::check::quarantine::QuarantineError),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use containers::circumstances::Circumstances;
-use containers::pipeline::bench::{Bench, BenchReport, GrowthReport, Rows, growth};
+use containers::pipeline::bench::{Bench, BenchReport, GovernorReport, GrowthReport, Rows, growth};
 use containers::pipeline::{self, BuildOptions, CompilerCache};
 use packaging::bytes::ByteSize;
 use packaging::store::Store;
@@ -29,13 +29,16 @@ pub struct Arguments {
     #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=9999),
           conflicts_with_all = ["rows", "recipe", "source"])]
     growth: Vec<u32>,
-    /// Write bench.json and bench.svg (with --growth bench-growth.json and bench-growth.svg) into this folder
+    /// The memory governor beside each fixed -j from 1 to 8, under these caps, such as 5GiB,6GiB,8GiB
+    #[arg(long, value_name = "SIZE,…", value_delimiter = ',', conflicts_with_all = ["rows", "growth", "memory", "jobs"])]
+    governor: Vec<ByteSize>,
+    /// Write bench.json and bench.svg (with --growth bench-growth.json and bench-growth.svg, with --governor bench-governor.json) into this folder
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
     /// Memory that the build may use, such as 4GiB; the default is what the host can spare
     #[arg(long, value_name = "SIZE")]
     memory: Option<ByteSize>,
-    /// Jobs at once; the default follows from memory and processors
+    /// Jobs that make may start at once; two for each processor by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
     /// Install and start a container engine where none answers
@@ -53,6 +56,7 @@ pub const BENCH_FOLDER: &str = "bench";
 enum Found {
     Rows(Box<BenchReport>),
     Growth(GrowthReport),
+    Governor(GovernorReport),
 }
 
 /// Runs the command.
@@ -96,16 +100,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             build: &build,
             progress: &terminal,
         };
-        Ok(match grows {
-            true => Found::Growth(growth::run(&bench, &arguments.growth).await?),
-            false => Found::Rows(Box::new(bench.run(&rows).await?)),
+        Ok(match (grows, arguments.governor.is_empty()) {
+            (true, _) => Found::Growth(growth::run(&bench, &arguments.growth).await?),
+            (_, false) => Found::Governor(bench.governor(&arguments.governor).await?),
+            _ => Found::Rows(Box::new(bench.run(&rows).await?)),
         })
     });
     terminal.finish();
     match found? {
-        Found::Growth(report) => tell(&arguments, "bench-growth", &report, &report.text(), &report.svg()),
+        Found::Growth(report) => tell(&arguments, "bench-growth", &report, &report.text(), Some(&report.svg())),
+        Found::Governor(report) => tell(&arguments, "bench-governor", &report, &report.text(), None),
         Found::Rows(report) => {
-            tell(&arguments, "bench", &report, &report.text(), &report.svg())?;
+            tell(&arguments, "bench", &report, &report.text(), Some(&report.svg()))?;
             match report.comparison.as_ref().map_or(0, |comparison| comparison.differences()) {
                 0 => Ok(()),
                 differences => Err(pipeline::Error::Unlike { differences }.into()),
@@ -115,10 +121,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 /// Prints the report, and writes it where that was asked for.
-fn tell(arguments: &Arguments, name: &str, report: &impl Serialize, text: &str, svg: &str) -> anyhow::Result<()> {
+fn tell(
+    arguments: &Arguments,
+    name: &str,
+    report: &impl Serialize,
+    text: &str,
+    svg: Option<&str>,
+) -> anyhow::Result<()> {
     if let Some(folder) = &arguments.write {
         write(&folder.join(format!("{name}.json")), &(serde_json::to_string_pretty(report)? + "\n"))?;
-        write(&folder.join(format!("{name}.svg")), svg)?;
+        if let Some(svg) = svg {
+            write(&folder.join(format!("{name}.svg")), svg)?;
+        }
     }
     if arguments.json {
         println!("{}", serde_json::to_string(report)?);

@@ -11,6 +11,7 @@
 
 mod baseline;
 mod exports;
+mod governor;
 pub mod growth;
 mod machine;
 mod plot;
@@ -19,18 +20,20 @@ mod recorder;
 mod report;
 mod rows;
 
+use packaging::bytes::ByteSize;
 use packaging::progress::Progress;
 use packaging::store::Store;
 
 pub use baseline::Baseline;
 pub use exports::{Comparison, Excused};
+pub use governor::GovernorReport;
 pub use growth::GrowthReport;
 pub use machine::Machine;
 pub use report::{BenchReport, Measured, StageTime};
 pub use rows::{Row, Rows};
 
 use super::build::Builder;
-use super::{BuildOptions, CompilerCache, Error, Options, build_root};
+use super::{BuildOptions, CompilerCache, Error, Options, build_root, gather};
 use crate::engine::Engine;
 use exports::Exports;
 use rows::Bed;
@@ -54,6 +57,16 @@ pub struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// Measures the memory governor beside each fixed `-j`, under these caps.
+    pub async fn governor(&self, caps: &[ByteSize]) -> Result<GovernorReport, Error> {
+        let Self { engine, usual, work, options, progress, .. } = *self;
+        let inputs = tokio::task::block_in_place(|| gather(usual, options, progress))?;
+        let root = build_root(engine, usual, options, &inputs, progress).await?;
+        let build = BuildOptions { compiler_cache: CompilerCache::None, ..self.build.clone() };
+        let builder = Builder { engine, store: work, options, build: &build, inputs: &inputs, root: &root, progress };
+        governor::run(&builder, caps).await
+    }
+
     /// Measures these rows.
     pub async fn run(&self, rows: &Rows) -> Result<BenchReport, Error> {
         let Self { engine, usual, work, options, progress, .. } = *self;

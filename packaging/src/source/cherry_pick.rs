@@ -158,6 +158,42 @@ fn changed_files(git: &Git, commit: &str) -> Result<BTreeSet<String>, String> {
     Ok(names.map_err(git::reason)?.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
+/// The tree that a commit changes.
+fn before(commit: &str) -> String {
+    format!("{commit}^1^{{tree}}")
+}
+
+/// What a repository knows of the picks: asked for all of them at once, since this is asked in every run.
+#[derive(Debug, Default)]
+struct Known {
+    /// Names of objects that it has: a commit's id, its tree's, and that of the tree before it.
+    objects: BTreeSet<String>,
+    /// The commits that are not in the history of what is checked out.
+    outside: BTreeSet<String>,
+}
+
+impl Known {
+    fn of(git: &Git, picks: &[Pick]) -> Self {
+        let ids = || picks.iter().map(|pick| pick.commit.as_str());
+        if picks.is_empty() {
+            return Self::default();
+        }
+        let names: Vec<String> = ids().flat_map(|id| [id.to_owned(), format!("{id}^{{tree}}"), before(id)]).collect();
+        // One line for each name, in their order: git-cat-file(1), BATCH OUTPUT.
+        let found = git.run_with("look for commits", &["cat-file", "--batch-check"], &(names.join("\n") + "\n"));
+        let found = found.unwrap_or_default();
+        let objects = names.into_iter().zip(found.lines()).filter(|(_, line)| !line.ends_with(" missing"));
+        let history: Vec<&str> =
+            ["rev-list", "--ignore-missing"].into_iter().chain(ids()).chain(["--not", "HEAD"]).collect();
+        let outside = match git.run("read the history", &history) {
+            Ok(list) => list.lines().map(str::to_owned).collect(),
+            // Nothing is checked out.
+            Err(_) => ids().map(str::to_owned).collect(),
+        };
+        Self { objects: objects.map(|(name, _)| name).collect(), outside }
+    }
+}
+
 /// What of the picks concerns a local tree.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
@@ -182,13 +218,13 @@ impl Standing {
         let Some(git) = git::of_folder(folder) else {
             return Self::none(picks, "the source is not a git repository");
         };
+        let known = Known::of(&git, picks);
         let mut standing = Self::default();
         for pick in picks {
-            let has = |arguments: &[&str]| git.run("look for it", arguments).is_ok();
-            let (before, after) = (format!("{}^1^{{tree}}", pick.commit), format!("{}^{{tree}}", pick.commit));
-            if has(&["merge-base", "--is-ancestor", &pick.commit, "HEAD"]) {
+            let id = &pick.commit;
+            if known.objects.contains(id) && !known.outside.contains(id) {
                 standing.present.push(pick.clone());
-            } else if has(&["rev-parse", "--quiet", &before, &after]) {
+            } else if [format!("{id}^{{tree}}"), before(id)].iter().all(|name| known.objects.contains(name)) {
                 standing.present.push(pick.clone());
                 standing.apply.push(pick.clone());
             } else {

@@ -4,6 +4,7 @@
 //! packing (a new changelog entry changes the time stamps) needs no network. git checks that content
 //! belongs to a commit's id; this module checks that the id is the pinned one.
 
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -277,6 +278,19 @@ impl Git {
     /// Runs git; `what` completes "cannot …".
     pub(super) fn run(&self, what: &str, arguments: &[&str]) -> Result<String, SourceError> {
         run(what, self.command().args(ISOLATED).args(arguments))
+    }
+
+    /// The same with something to read.
+    pub(super) fn run_with(&self, what: &str, arguments: &[&str], input: &str) -> Result<String, SourceError> {
+        // A file, not a pipe: git answers while it still reads.
+        let file = tempfile::tempfile().and_then(|mut file| {
+            file.write_all(input.as_bytes())?;
+            file.rewind()?;
+            Ok(file)
+        });
+        let failed =
+            |error: std::io::Error| SourceError::Git { what: format!("cannot {what}"), why: error.to_string() };
+        run(what, self.command().args(ISOLATED).args(arguments).stdin(file.map_err(failed)?))
     }
 
     fn fetch(&self, remote: &str, commit: &str, depth: u32) -> Result<(), String> {

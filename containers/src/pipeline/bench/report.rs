@@ -82,15 +82,17 @@ impl Measured {
     /// A row that this tool did, in so many seconds of wall time and of its own CPU time, with so much memory of its own.
     pub(super) fn new(row: Row, wall: f64, tool_cpu: f64, tool_peak: u64, noted: Noted) -> Self {
         let Noted { phases, stages } = noted;
+        // Finer is no figure.
+        let milliseconds = |seconds: f64| (seconds * 1000.0).round() / 1000.0;
         Self {
             row,
             what: row.what().to_owned(),
-            wall_seconds: wall,
-            cpu_seconds: tool_cpu + phases.iter().map(|phase| phase.cpu_seconds).sum::<f64>(),
+            wall_seconds: milliseconds(wall),
+            cpu_seconds: milliseconds(tool_cpu + phases.iter().map(|phase| phase.cpu_seconds).sum::<f64>()),
             peak_memory: phases.iter().map(|phase| phase.peak_rss).fold(tool_peak, u64::max),
             wall_ratio: None,
             cpu_ratio: None,
-            tool_cpu_seconds: tool_cpu,
+            tool_cpu_seconds: milliseconds(tool_cpu),
             tool_peak_memory: tool_peak,
             phases,
             stages,

@@ -131,6 +131,33 @@ async fn the_wrapper_adds_flags_per_file_and_is_silent() {
 }
 
 #[tokio::test]
+async fn the_compiler_cache_learns_from_the_compiler_what_a_file_includes() {
+    let bench = Bench::new("depends").await;
+    let mut spec = bench.spec(
+        "cc -c a.c -o a.o; g++ -o x/b.o -c b.cpp; cc -c a.c -o a.o -MMD -MF a.d; cc -c a.s -o a.o; cc a.c -o a; cc -c conftest.c -o conftest.o",
+    );
+    spec.uploads = vec![Upload::bytes(
+        "/build/fake/ccache",
+        "#!/bin/sh\nshift\necho \"$CCACHE_DEPEND${CCACHE_PREFIX:+ governed} $*\"\n",
+        0o755,
+    )];
+    spec.env.insert("COMPILE_WRAPPER_CCACHE".into(), "/build/fake/ccache".into());
+    let (record, _) = bench.run(spec).await.unwrap();
+    assert_eq!(record.exit, 0, "{}", bench.log());
+    let expected = [
+        "-c a.c -o a.o -MD -MF a.o.d",
+        "-o x/b.o -c b.cpp -MD -MF x/b.o.d",
+        "-c a.c -o a.o -MMD -MF a.d",
+        "-c a.s -o a.o",
+        "a.c -o a",
+        "-c conftest.c -o conftest.o",
+    ];
+    let log = bench.log().replace("1 governed ", "1 ");
+    assert_eq!(log.lines().collect::<Vec<_>>(), expected.map(|line| format!("1 {line}")));
+    bench.done().await;
+}
+
+#[tokio::test]
 async fn a_build_that_only_reads_its_own_code_again_is_helped_by_a_kill() {
     let bench = Bench::new("thrashing").await;
     // The kernel's figures are forged, as cgroup v2 would tell them: all memory taken, code read again and again.

@@ -121,10 +121,12 @@ kill_largest() {
 # What the governor leaves: lines `together FILE` and `alone FILE`, and what compiles took.
 killed=/build/out/killed-for-memory
 compiles=/build/out/compile-memory
+# What the farm's client leaves: lines `worker FILE` and `here FILE`.
+compiled_by=/build/out/compiled-by
 
 # Before a phase's script: makes the governor, and watches.
 begin_phase() {
-    rm -f "$killed" "$compiles"
+    rm -f "$killed" "$compiles" "$compiled_by"
     make_governor
     watch_memory &
     watcher=$!

@@ -60,6 +60,7 @@ pub(crate) fn slug(kind: RootKind) -> &'static str {
     match kind {
         RootKind::Build => "build-root",
         RootKind::Node => "node-root",
+        RootKind::Farm => "farm",
     }
 }
 
@@ -162,7 +163,7 @@ async fn installed(
     let mut command = vec!["-i".to_owned(), format!("SOURCE_DATE_EPOCH={epoch}")];
     command.extend(environment.iter().map(|(key, value)| format!("{key}={value}")));
     let scripts: &[(&str, &str)] = match kind {
-        RootKind::Build => &[("assemble.sh", SCRIPT)],
+        RootKind::Build | RootKind::Farm => &[("assemble.sh", SCRIPT)],
         RootKind::Node => &[("assemble.sh", SCRIPT), ("node-root.sh", NODE_SCRIPT)],
     };
     let sourced: Vec<String> = scripts.iter().map(|(name, _)| format!(". /debs/{name}")).collect();

@@ -36,6 +36,14 @@ pub enum Error {
         /// Its answer.
         why: String,
     },
+    /// None of a compile farm's workers can be used.
+    #[error(
+        "no worker of the compile farm compiles:\n{list}\nSet that right, or build without --workers: the same bytes come out."
+    )]
+    NoWorker {
+        /// One line per worker: its address, and what it did instead.
+        list: String,
+    },
     /// The connection to the engine broke.
     #[error(
         "{doing}: the connection to the container engine at {endpoint} was lost ({why}); its containers may be gone.\n\

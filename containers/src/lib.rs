@@ -8,6 +8,7 @@ mod compile_memory;
 mod container;
 pub mod engine;
 pub mod error;
+pub mod farm;
 mod log;
 pub mod once;
 pub mod phase;

@@ -16,6 +16,7 @@ use crate::circumstances::Circumstances;
 use crate::container::{Container, isolated, mount};
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::farm::Access;
 use crate::log::Log;
 use crate::transfer::{Upload, get, get_with, put};
 use crate::usage::{Report, in_use, margin};
@@ -60,6 +61,8 @@ pub struct PhaseSpec {
     pub cpus: Option<f64>,
     /// What differs from the usual, for a rebuild.
     pub circumstances: Circumstances,
+    /// The way to a compile farm's workers, where compiles go.
+    pub farm: Option<Access>,
     /// Longest time to run; none means no limit.
     pub timeout: Option<Duration>,
     /// Labels of the container, beside the run's.
@@ -362,6 +365,7 @@ fn environment(spec: &PhaseSpec, jobs: u32) -> BTreeMap<String, String> {
         default("CCACHE_DISABLE", "1");
     }
     spec.circumstances.change(&mut all);
+    all.extend(spec.farm.iter().flat_map(|farm| farm.environment.clone()));
     // These follow from the limits and can be no others.
     all.insert("JOBS".into(), jobs.to_string());
     all.insert("MEMORY_BYTES".into(), spec.memory_bytes.to_string());
@@ -414,6 +418,7 @@ fn body(
     let mut mounts = vec![mount(&spec.volume, "/build")];
     mounts.extend(spec.cache_volume.as_ref().map(|volume| mount(volume, "/ccache")));
     host.mounts = Some(mounts);
+    host.volumes_from = spec.farm.as_ref().map(|farm| vec![farm.volumes_from.clone()]);
     // `env -i`: the engine and the image add variables of their own otherwise.
     let mut command = vec!["-i".to_owned()];
     command.extend(environment.iter().map(|(key, value)| format!("{key}={value}")));

@@ -99,11 +99,16 @@ pub struct Parts<'a> {
     pub split: Digest,
 }
 
+/// What a build root is kept under: no source and no recipe is needed for it.
+pub fn build_root_key(lock: &RootLock, target: &Target, driver: Digest) -> Digest {
+    Digest::of_json(&(lock, target, driver))
+}
+
 impl Plan {
     /// Makes the plan. The same parts always give the same plan.
     pub fn new(parts: Parts<'_>) -> Result<Self, RecipeError> {
         let Parts { recipe, target, lock, source, version, source_date_epoch, driver, split } = parts;
-        let root_key = Digest::of_json(&(lock, target, driver));
+        let root_key = build_root_key(lock, target, driver);
         let environment = environment(recipe, target, &version, source_date_epoch);
         let mut phases: Vec<PlannedPhase> = Vec::new();
         for phase in &recipe.file.phases {

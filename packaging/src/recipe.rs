@@ -191,6 +191,15 @@ pub struct GovernorBench {
     pub after: String,
     /// Shell commands that compile with `make -j"$JOBS"`.
     pub run: String,
+    /// The largest fixed `-j` that is tried, where the commands compile no more files than that: a larger one is the same.
+    #[serde(default = "GovernorBench::usual_jobs")]
+    pub jobs: u32,
+}
+
+impl GovernorBench {
+    fn usual_jobs() -> u32 {
+        8
+    }
 }
 
 /// A googletest program.
@@ -406,6 +415,7 @@ impl Recipe {
             RootKind::Build => [target.base.as_slice(), &self.file.build.depends].concat(),
             // What only compiling needs has no place on a node.
             RootKind::Node => self.file.cluster.iter().flat_map(|cluster| cluster.depends.clone()).collect(),
+            RootKind::Farm => ["distcc", "socat"].map(str::to_owned).into(),
         };
         request.sort();
         request.dedup();
@@ -423,6 +433,7 @@ impl Recipe {
         let extension = match kind {
             RootKind::Build => "lock",
             RootKind::Node => "cluster.lock",
+            RootKind::Farm => "farm.lock",
         };
         let file = format!("{}.{extension}", target.name.file_stem());
         if self.name() == MAIN_RECIPE { targets.join(file) } else { self.folder.join(file) }

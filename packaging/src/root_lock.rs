@@ -1,4 +1,4 @@
-//! The build-root lock and the node-root lock: every .deb of a root file system, pinned by digest.
+//! The build-root lock and the node-root lock: every .deb of a root file system, pinned by digest; and the compile farm's.
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,8 @@ pub enum RootKind {
     Build,
     /// The node root: every node of a cluster is a copy of it.
     Node,
+    /// What a compile farm needs beside the build root. The build root itself stays as it is, and so does every plan.
+    Farm,
 }
 
 impl RootKind {
@@ -23,6 +25,7 @@ impl RootKind {
         match self {
             Self::Build => "build root",
             Self::Node => "node root",
+            Self::Farm => "compile farm",
         }
     }
 
@@ -31,12 +34,13 @@ impl RootKind {
         let option = match self {
             Self::Build => "",
             Self::Node => " --cluster",
+            Self::Farm => " --farm",
         };
         format!("cargo xtask lock{option} --target {target} --recipe {recipe}")
     }
 }
 
-/// `containers/targets/NAME.lock` and `NAME.cluster.lock` (or those in a recipe's folder), in TOML.
+/// `containers/targets/NAME.lock`, `NAME.cluster.lock` and `NAME.farm.lock` (or those in a recipe's folder), in TOML.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RootLock {
@@ -90,7 +94,7 @@ pub enum LockError {
     /// There is none.
     #[error("there is no lock of the {what} {}: make it with `{command}`", path.display())]
     Missing {
-        /// Build root or node root.
+        /// Build root, node root or compile farm.
         what: &'static str,
         /// Where it should be.
         path: PathBuf,
@@ -144,6 +148,7 @@ impl RootLock {
             let found = match kind {
                 RootKind::Build => "other build dependencies",
                 RootKind::Node => "other dependencies of nodes",
+                RootKind::Farm => "other programs",
             };
             return other(found.into(), "those that recipe and target ask for now".into());
         }

@@ -156,6 +156,21 @@ async fn leftovers(engine: &Engine, store: &Store) -> Result<Vec<String>, contai
     containers::cleanup::cleanup(engine, |run| run.starts_with(&prefix)).await
 }
 
+/// Names what a worker of a compile farm makes: it does not hold the cache's lock, so the next run must not take it
+/// for what an earlier one left.
+pub fn worker_run(store: &Store) -> String {
+    format!("worker-{}", run_id(store))
+}
+
+/// Removes what workers of this cache have in the engine: this process' own, or those of processes that are gone.
+pub async fn remove_workers(engine: &Engine, store: &Store, own: bool) {
+    let prefix = format!("worker-{}-", store.id());
+    let this = worker_run(store);
+    let gone = |process: &str| !Path::new("/proc").join(process).exists();
+    let stale = |run: &str| if own { run == this } else { run.strip_prefix(&prefix).is_some_and(gone) };
+    let _ = containers::cleanup::cleanup(engine, stale).await;
+}
+
 /// Removes what this very run has started in the engine.
 pub async fn remove_own(engine: &Engine, store: &Store) {
     let own = run_id(store);

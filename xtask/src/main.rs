@@ -32,7 +32,7 @@ enum Command {
     Plan(commands::plan::Arguments),
     /// Download sources and Debian packages into the cache; afterwards no network is needed
     Fetch(commands::fetch::Arguments),
-    /// Pin the build root, or with --cluster the nodes of a cluster: write the target's lock
+    /// Pin the build root, with --cluster the nodes of a cluster, with --farm what a compile farm needs: write the target's lock
     Lock(commands::lock::Arguments),
     /// A cluster of the packages in containers with systemd: up, status, exec, logs, test, down
     #[command(subcommand)]
@@ -46,6 +46,8 @@ enum Command {
     Repo(commands::repo::Command),
     /// A release step by step, as the pipelines in ci/ do it: plan, fetch, package, rebuild, publish, verify
     Release(commands::release::Arguments),
+    /// Compile for other machines' builds, as a worker of a compile farm, until Ctrl-C
+    Worker(commands::worker::Arguments),
     /// Run the project's whole test suite
     Test(commands::test::Arguments),
     /// Say what was found on this machine and what is missing
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Command::Rebuild(arguments) => commands::rebuild::run(arguments),
         Command::Repo(command) => commands::repo::run(command),
         Command::Release(arguments) => return commands::release::run(arguments),
+        Command::Worker(arguments) => commands::worker::run(arguments),
         Command::Test(arguments) => commands::test::run(arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Clean(arguments) => commands::clean::run(arguments),

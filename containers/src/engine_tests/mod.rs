@@ -129,6 +129,7 @@ impl Bench {
     pub(super) fn spec(&self, script: &str) -> PhaseSpec {
         PhaseSpec {
             circumstances: Default::default(),
+            farm: None,
             name: "trial".into(),
             image: self.image.into(),
             volume: self.volume.clone(),

@@ -14,11 +14,12 @@ use packaging::staged::StagedTree;
 use packaging::store::Store;
 use serde::{Deserialize, Serialize};
 
-use super::{BuildOptions, CompilerCache, Error, Inputs, Options, Stage, copy, keep_log, read_json, write_json};
+use super::{BuildOptions, CompilerCache, Error, Inputs, Options, Stage, copy, farm, keep_log, read_json, write_json};
 use crate::build_root::BuildRoot;
 use crate::circumstances::{Aspect, Circumstances};
 use crate::compile_memory::{Figures, TooLarge};
 use crate::engine::Engine;
+use crate::farm::Gateway;
 use crate::once::run_once_with_volumes;
 use crate::phase::{self, PhaseEvent, PhaseRecord, PhaseSpec};
 use crate::transfer::{self, Content, Upload};
@@ -99,7 +100,8 @@ impl Builder<'_> {
             for phase in &phases[first..] {
                 self.fits(phase, &known, &budget)?;
             }
-            let runner = Runner { builder: self, budget, known };
+            let farm = farm::open(self).await?;
+            let runner = Runner { builder: self, budget, known, farm };
             for i in first..phases.len() {
                 runner.run(phases[i], i.checked_sub(1).map(|before| phases[before])).await?;
             }
@@ -280,6 +282,7 @@ struct Runner<'a> {
     builder: &'a Builder<'a>,
     budget: Budget,
     known: Vec<Known>,
+    farm: Option<Gateway>,
 }
 
 impl Runner<'_> {
@@ -366,6 +369,9 @@ impl Runner<'_> {
         let governed = phase.name != BASELINE_PHASE;
         let lines = figures.for_governor(&of_phase(&self.known, phase));
         uploads.push(Upload::bytes("/build/governor/figures", lines, 0o644));
+        let farm = self.farm.as_ref().filter(|_| governed);
+        // What the workers compile is wanted on top, unless somebody said how much is.
+        let beside = farm.filter(|_| self.builder.build.jobs.is_none()).map_or(0, |farm| farm.jobs);
         let spec = PhaseSpec {
             name: phase.name.clone(),
             image: self.builder.root.image.clone(),
@@ -376,14 +382,15 @@ impl Runner<'_> {
             env: self.builder.environment(phase),
             memory_bytes: self.budget.memory,
             memory_per_job: governed.then_some(self.budget.per_job.0),
-            jobs: if governed { self.budget.wanted_jobs } else { self.budget.jobs },
+            jobs: if governed { self.budget.wanted_jobs + beside } else { self.budget.jobs },
             pids_limit: 4096,
             cpus: None,
             circumstances: self.builder.build.circumstances.clone(),
+            farm: farm.map(Gateway::access),
             timeout: None,
             labels: BTreeMap::new(),
             log: log.to_owned(),
-            downloads: vec![format!("/build/out/{COMPILES}")],
+            downloads: [COMPILES, farm::COMPILED_BY].map(|name| format!("/build/out/{name}")).into(),
             download_dir: folder.to_owned(),
         };
         let history_path = self.builder.history_path(phase, "json");
@@ -425,6 +432,7 @@ impl Runner<'_> {
             let _ = write_json(&self.builder.figures_path(phase), &figures);
             let _ = std::fs::remove_file(&took);
         }
+        farm::tell(&phase.name, &folder.join(farm::COMPILED_BY), progress);
         let record = result?;
         if record.exit == 0 {
             let _ = write_json(&history_path, &History { seconds: record.wall, lines });

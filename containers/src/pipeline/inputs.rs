@@ -42,6 +42,11 @@ const DRIVER: &[&str] = &[
     include_str!("../../assets/run-phase.sh"),
 ];
 
+/// Digest of the tool's own part in the build root and in phases.
+pub(super) fn driver() -> Digest {
+    Digest::of(DRIVER.concat())
+}
+
 /// Reads recipe, locks and source, and makes the plan. The source is downloaded if it has to be.
 pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Result<Inputs, Error> {
     gather_from(options, progress, |rules| source(store, options, rules, progress))
@@ -80,7 +85,7 @@ pub(super) fn gather_from(
         },
         version: changelog.version.clone(),
         source_date_epoch: changelog.epoch,
-        driver: Digest::of(DRIVER.concat()),
+        driver: driver(),
         split: Digest::of(packaging::split::SCRIPT),
     })?;
     Ok(Inputs { changelog, lock, sources, source, vulnerabilities, plan })

@@ -13,6 +13,7 @@ pub mod check;
 mod clear;
 mod copy;
 mod error;
+mod farm;
 mod inputs;
 mod pack;
 mod publish;
@@ -42,10 +43,11 @@ pub use error::Error;
 pub use inputs::{Inputs, gather};
 pub use publish::Published;
 pub use report::{PackageReport, PackingReport, PhaseReport, Report};
-pub use root::{build_root, fetch_debs, lock, node_root};
+pub use root::{build_root, fetch_debs, lock, node_root, worker_root};
 
 use crate::circumstances::Circumstances;
 use crate::engine::Engine;
+use crate::farm::WorkerAddress;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -84,6 +86,8 @@ pub struct BuildOptions {
     pub compiler_cache: CompilerCache,
     /// What differs from the usual, for a rebuild.
     pub circumstances: Circumstances,
+    /// Workers of a compile farm; none means that everything is compiled by the engine's machine.
+    pub workers: Vec<WorkerAddress>,
     /// Where the packages go.
     pub dist: PathBuf,
     /// The key.

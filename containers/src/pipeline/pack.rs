@@ -164,6 +164,7 @@ async fn run_split(
         pids_limit: 256,
         cpus: None,
         circumstances: circumstances.clone(),
+        farm: None,
         timeout: None,
         labels: BTreeMap::new(),
         log: log.clone(),

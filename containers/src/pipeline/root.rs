@@ -8,11 +8,12 @@ use packaging::debian::release::Release;
 use packaging::debian::{self, closure};
 use packaging::digest::Digest;
 use packaging::download::{Downloader, Event as DownloadEvent, Wanted};
+use packaging::plan::build_root_key;
 use packaging::progress::{Event, Progress};
 use packaging::root_lock::{PinnedDeb, RootKind, RootLock};
 use packaging::store::Store;
 
-use super::inputs::ASSEMBLY;
+use super::inputs::{ASSEMBLY, driver};
 use super::{Error, Inputs, Options, Stage, read_json, write_file, write_json};
 use crate::build_root::{self as assembling, BuildRoot, NodeRoot, RootImage, slug};
 use crate::engine::Engine;
@@ -63,6 +64,21 @@ pub async fn build_root(
 ) -> Result<BuildRoot, Error> {
     let key = inputs.plan.build_root.key;
     root(engine, store, options, RootKind::Build, key, &inputs.lock, progress).await
+}
+
+/// The same build root, and what a compile farm needs beside it, for a worker: it needs no source.
+pub async fn worker_root(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<(BuildRoot, Vec<(PinnedDeb, PathBuf)>), Error> {
+    let farm = options.lock(RootKind::Farm)?;
+    let lock = options.lock(RootKind::Build)?;
+    let key = build_root_key(&lock, &options.target, driver());
+    let found = root(engine, store, options, RootKind::Build, key, &lock, progress).await?;
+    let debs = tokio::task::block_in_place(|| fetch_debs(store, options, &farm, progress))?;
+    Ok((found, debs))
 }
 
 /// The node root of a cluster of the recipe's packages, likewise.
@@ -166,6 +182,7 @@ pub async fn lock(
         let field = match kind {
             RootKind::Build => "build.depends in recipe.toml, or base in the target's file",
             RootKind::Node => "cluster.depends in recipe.toml",
+            RootKind::Farm => "what a compile farm needs (packaging::recipe)",
         };
         return Err(Error::Solve {
             what: kind.noun(),
@@ -175,7 +192,12 @@ pub async fn lock(
             output: format!("{}{}", text, String::from_utf8_lossy(&output.stderr)),
         });
     }
-    let packages = closure::from_solution(&index, &base, &text)?;
+    let mut packages = closure::from_solution(&index, &base, &text)?;
+    if kind == RootKind::Farm {
+        // Unpacked beside the build root, whose own libraries are found first.
+        let root = options.lock(RootKind::Build)?;
+        packages.retain(|deb| !root.packages.iter().any(|there| there.name == deb.name));
+    }
     stage.finish();
     let lock = closure::lock(recipe.name(), target, &release, &index, request_digest, packages);
     let path = recipe.lock_path(targets, target, kind);

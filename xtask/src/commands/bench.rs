@@ -86,6 +86,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         jobs: arguments.jobs,
         compiler_cache: CompilerCache::Own,
         circumstances: Circumstances::default(),
+        workers: Vec::new(),
         dist: repository().join("dist"),
         // What is measured is thrown away: no other key has to sign it.
         key: development_key(&usual),

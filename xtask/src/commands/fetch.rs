@@ -15,6 +15,9 @@ pub struct Arguments {
     /// Also what the nodes of a cluster are made of
     #[arg(long)]
     cluster: bool,
+    /// Also what a compile farm needs
+    #[arg(long)]
+    farm: bool,
 }
 
 /// Runs the command.
@@ -24,12 +27,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (store, _lock) = locked_store("fetch", &terminal)?;
     // The packages first: they can be had even where upstream cannot be reached.
     let mut debs = pipeline::fetch_debs(&store, &options, &options.lock(RootKind::Build)?, &terminal)?;
-    if arguments.cluster {
-        debs.extend(pipeline::fetch_debs(&store, &options, &options.lock(RootKind::Node)?, &terminal)?);
-        // Most of what a node has is in the build root as well.
-        debs.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
-        debs.dedup_by(|(a, _), (b, _)| a.path == b.path);
+    for kind in [(arguments.cluster, RootKind::Node), (arguments.farm, RootKind::Farm)]
+        .into_iter()
+        .filter(|(wanted, _)| *wanted)
+    {
+        debs.extend(pipeline::fetch_debs(&store, &options, &options.lock(kind.1)?, &terminal)?);
     }
+    // Most of what a node has is in the build root as well.
+    debs.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+    debs.dedup_by(|(a, _), (b, _)| a.path == b.path);
     let inputs = pipeline::gather(&store, &options, &terminal)?;
     terminal.finish();
     let size: u64 = debs.iter().map(|(deb, _)| deb.size).sum();

@@ -1,4 +1,4 @@
-//! `cargo xtask lock`: pins the build root of a target, or the node root of its clusters.
+//! `cargo xtask lock`: pins the build root of a target, the node root of its clusters, or what its compile farms need.
 
 use clap::Args;
 use containers::pipeline;
@@ -15,6 +15,9 @@ pub struct Arguments {
     /// Pin what the nodes of a cluster are made of, and leave the build root as it is: a new one would build everything anew
     #[arg(long)]
     cluster: bool,
+    /// Pin what a compile farm needs beside the build root, and leave that as it is
+    #[arg(long, conflicts_with = "cluster")]
+    farm: bool,
     /// Lock the archive as of this time, such as 20260912T000000Z; the default is the archive as it is now
     #[arg(long, value_name = "TIME")]
     snapshot: Option<String>,
@@ -27,7 +30,11 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let terminal = Terminal::new(false);
     let options = arguments.selection.options()?;
-    let kind = if arguments.cluster { RootKind::Node } else { RootKind::Build };
+    let kind = match (arguments.cluster, arguments.farm) {
+        (true, _) => RootKind::Node,
+        (_, true) => RootKind::Farm,
+        _ => RootKind::Build,
+    };
     let (store, held) = locked_store("lock", &terminal)?;
     let (path, lock) = block_on(&store, async || {
         let engine = engine(&store, &held, arguments.setup, &terminal).await?;

@@ -14,3 +14,4 @@ pub mod release;
 pub mod repo;
 pub mod test;
 pub mod verify;
+pub mod worker;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use containers::circumstances::Circumstances;
+use containers::farm::WorkerAddress;
 use containers::pipeline::check::CheckOptions;
 use containers::pipeline::{self, BuildOptions, CompilerCache, Published};
 use packaging::bytes::ByteSize;
@@ -42,6 +43,9 @@ pub struct BuildArguments {
     /// Build without the compiler cache; the bytes are the same
     #[arg(long)]
     no_cache: bool,
+    /// Have files compiled by these machines, on which `cargo xtask worker` runs; JOBS at once each, or 4
+    #[arg(long, value_name = "HOST[:PORT][/JOBS]", value_delimiter = ',')]
+    workers: Vec<WorkerAddress>,
     #[command(flatten)]
     key: KeyArguments,
     /// Folder for the packages; the default is dist/RELEASE-ARCH
@@ -94,6 +98,7 @@ impl BuildArguments {
             jobs: self.jobs,
             compiler_cache: if self.no_cache { CompilerCache::None } else { CompilerCache::Shared },
             circumstances: Circumstances::default(),
+            workers: self.workers,
             dist: self.dist.unwrap_or(default_dist),
             key,
         })

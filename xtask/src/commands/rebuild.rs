@@ -110,6 +110,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         jobs: arguments.jobs,
         compiler_cache: CompilerCache::Shared,
         circumstances: Circumstances::default(),
+        workers: Vec::new(),
         dist: results.clone(),
         key,
     };

@@ -38,6 +38,7 @@ pub async fn probe(builder: &Builder<'_>) -> Result<Seen, Error> {
         pids_limit: 256,
         cpus: None,
         circumstances: build.circumstances.clone(),
+        farm: None,
         timeout: None,
         labels: BTreeMap::new(),
         log: folder.path().join("log"),

@@ -194,6 +194,15 @@ impl Address {
                 _ => error.to_string(),
             })?;
         }
+        // The client library would take the port for a part of the name.
+        if let Some(place) = self.host.strip_prefix("ssh://")
+            && let Some((_, port)) = place.trim_end_matches('/').rsplit_once(':')
+            && port.chars().all(|digit| digit.is_ascii_digit())
+        {
+            return Err(format!(
+                "a port cannot be given here: name it in ~/.ssh/config (Host NAME, HostName …, Port {port}), and use ssh://NAME"
+            ));
+        }
         let version = bollard::API_DEFAULT_VERSION;
         let seconds = REQUEST_TIMEOUT.as_secs();
         match &self.certificates {
@@ -424,12 +433,14 @@ mod tests {
             Candidate::new("default socket", format!("unix://{}", folder.path().join("none.sock").display())),
             Candidate::new("Podman", format!("unix://{}", dead.display())),
             Candidate::new("DOCKER_HOST", "carrier-pigeon://roof"),
+            Candidate::new("DOCKER_HOST", "ssh://root@build2:2222"),
         ];
         let text = Engine::first(candidates).await.unwrap_err().to_string();
         for part in [
             "none.sock: No such file",
             "dead.sock: Connection refused",
             "carrier-pigeon://roof",
+            "Port 2222",
             "apt-get install docker.io",
             "--setup",
         ] {

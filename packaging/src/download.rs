@@ -76,7 +76,7 @@ pub struct Progress {
 pub enum DownloadError {
     /// The network may not be used and something is missing.
     #[error(
-        "--offline, and not in the cache: {}. Run `cargo xtask fetch` with network first, or copy the cache of a machine that did",
+        "--offline, and not in the cache: {}. Run `cargo xtask fetch` with network first (for a cluster or a compile farm with --cluster or --farm), or copy the cache of a machine that did",
         list(missing)
     )]
     Offline {

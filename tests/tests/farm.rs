@@ -78,6 +78,28 @@ impl Drop for Worker {
     }
 }
 
+/// Asks a worker as a gateway does, for a compiler of its own build root and for others; returns what it compiled.
+fn asked(worker: &Worker) -> Vec<String> {
+    let docker = |arguments: &[&str]| run(Command::new("docker").args(arguments)).success().stdout.trim().to_owned();
+    let containers = worker.containers();
+    let script = |id: &String| docker(&["inspect", "--format", "{{join .Config.Cmd \" \"}}", id]);
+    let compiler = containers.iter().find(|id| script(id).contains("worker.sh")).unwrap();
+    let image = docker(&["inspect", "--format", "{{.Config.Image}}", compiler]);
+    let root = docker(&["exec", compiler, "sh", "-c", "echo /build/farm/root-*"]);
+    let ask = format!(
+        "cd /tmp; echo 'int answer;' >ask.i\n\
+         export DISTCC_SSH=/build/farm/connect DISTCC_FALLBACK=0 DISTCC_HOSTS=@worker/1,lzo\n\
+         for compiler in {root}/cc /build/farm/root-0123/cc /usr/bin/cc /bin/sh; do\n\
+         rm -rf state ask.o; mkdir state; export DISTCC_DIR=/tmp/state\n\
+         if /build/farm/distcc $compiler -fpreprocessed -c ask.i -o ask.o && [ -s ask.o ]; then echo $compiler; fi\n\
+         done 2>/dev/null"
+    );
+    let from =
+        ["run", "--rm", "--network", "none", "--user", "1000:1000", "--volumes-from", compiler, "--tmpfs", "/tmp"];
+    let compiled = docker(&[&from[..], &[&image, "/bin/sh", "-c", &ask]].concat());
+    compiled.lines().map(|line| line.trim_start_matches(&root).to_owned()).collect()
+}
+
 /// The sample with more to compile.
 fn larger_sample() -> (tempfile::TempDir, std::path::PathBuf) {
     const FILES: usize = 16;
@@ -113,6 +135,11 @@ fn three_workers_one_killed_give_the_same_bytes() {
     let address = bridge();
     let places = [1, 2, 3].map(|number| format!("{address}:4633{number}"));
     let mut workers = places.each_ref().map(|place| Worker::start(&alone, &recipe, place));
+    assert_eq!(
+        asked(&workers[2]),
+        ["/cc"],
+        "a worker compiles with its own build root's compilers and does nothing else"
+    );
     let list = places.each_ref().map(|place| format!("{place}/2")).join(",");
     let build = package(&farm, &there, &["--workers", &list]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     workers[0].wait_for_work();

@@ -7,8 +7,8 @@ for compiler in cc c++ gcc g++; do
     chmod 755 "$FARM_COMPILERS/$compiler"
     echo "$FARM_COMPILERS/$compiler"
 done >/tmp/commands
-# distccd(1): these commands and no others.
-export DISTCC_CMDLIST=/tmp/commands
+# distccd(1): these commands and no others; two words of their paths count, not only the last, or the build root would not.
+export DISTCC_CMDLIST=/tmp/commands DISTCC_CMDLIST_NUMWORDS=2
 # Pipes: distccd wants to know the address behind a socket.
 exec /build/farm/socat "UNIX-LISTEN:/build/farm/sockets/worker,fork,unlink-early,max-children=$1,mode=0666" \
     'EXEC:/build/farm/distccd --inetd --enable-tcp-insecure --log-stderr --log-level=notice,pipes'

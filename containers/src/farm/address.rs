@@ -90,6 +90,36 @@ impl FromStr for Listen {
     }
 }
 
+/// Who may ask: `ADDRESS/BITS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl fmt::Display for Range {
+    /// As socat(1) writes it: `10.0.0.0/24`, `[fd00::]/64`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            IpAddr::V4(address) => write!(f, "{address}/{}", self.bits),
+            IpAddr::V6(address) => write!(f, "[{address}]/{}", self.bits),
+        }
+    }
+}
+
+impl FromStr for Range {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "a range of addresses is wanted, such as 10.0.0.0/24 or fd00::/64".to_owned();
+        let (address, bits) = text.split_once('/').ok_or_else(wrong)?;
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let bits: u8 = bits.parse().map_err(|_| wrong())?;
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        if bits > most { Err(wrong()) } else { Ok(Self { address, bits }) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +139,16 @@ mod tests {
         for text in ["", "a/0", "a/x", "a:70000", "fd00::5", "[fd00::zz]", "a b", "$(id)", "-n", "a,exec", "a:1:2"] {
             let error = parse(text).unwrap_err();
             assert!(error.contains("HOST[:PORT][/JOBS]"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn who_may_ask() {
+        let parse = |text: &str| text.parse::<Range>().map(|range| range.to_string());
+        assert_eq!(parse("10.0.0.0/24").as_deref(), Ok("10.0.0.0/24"));
+        assert_eq!(parse("fd00::/64").as_deref(), Ok("[fd00::]/64"));
+        for text in ["10.0.0.0", "10.0.0.0/33", "a/8", "10.0.0.0/8,exec"] {
+            assert!(parse(text).unwrap_err().contains("10.0.0.0/24"), "{text}");
         }
     }
 

@@ -22,7 +22,7 @@ use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
 use packaging::digest::Digest;
 use packaging::root_lock::PinnedDeb;
 
-pub use address::{Listen, WorkerAddress};
+pub use address::{Listen, Range, WorkerAddress};
 pub use gateway::{Access, Answer, Gateway};
 pub use worker::{WorkerOptions, serve};
 

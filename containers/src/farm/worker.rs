@@ -6,7 +6,7 @@ use bollard::models::PortBinding;
 use futures_util::StreamExt;
 use packaging::root_lock::PinnedDeb;
 
-use super::{Listen, body, not_ready, until_ready, with_network};
+use super::{Listen, Range, body, not_ready, until_ready, with_network};
 use crate::build_root::BuildRoot;
 use crate::container::{Container, isolated};
 use crate::engine::Engine;
@@ -21,8 +21,8 @@ pub struct WorkerOptions {
     pub jobs: u32,
     /// Memory for all of them together, in bytes.
     pub memory: u64,
-    /// Only these addresses may ask, as `ADDRESS/BITS`; none means everybody who reaches the port.
-    pub allow: Option<String>,
+    /// Only these addresses may ask; none means everybody who reaches the port.
+    pub allow: Option<Range>,
 }
 
 /// Compiles until the containers end or this is dropped; tells when it listens, and every file that it compiled.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use containers::engine::Engine;
-use containers::farm::{self, Listen, WorkerOptions};
+use containers::farm::{self, Listen, Range, WorkerOptions};
 use containers::{pipeline, usage};
 use packaging::bytes::ByteSize;
 use packaging::progress::Progress;
@@ -21,7 +21,7 @@ pub struct Arguments {
     listen: Listen,
     /// Only these addresses may ask, such as 10.0.0.0/24
     #[arg(long, value_name = "ADDRESS/BITS")]
-    allow: Option<String>,
+    allow: Option<Range>,
     /// Files to compile at once; as many as there are processors, if there is memory for them
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,

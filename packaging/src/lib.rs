@@ -26,6 +26,7 @@ pub mod progress;
 pub mod proof;
 pub mod rebuild;
 pub mod recipe;
+mod recipe_bench;
 pub mod repository;
 pub mod root_lock;
 pub mod signer;

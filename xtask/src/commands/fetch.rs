@@ -26,12 +26,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let options = arguments.selection.options()?;
     let (store, _lock) = locked_store("fetch", &terminal)?;
     // The packages first: they can be had even where upstream cannot be reached.
-    let mut debs = pipeline::fetch_debs(&store, &options, &options.lock(RootKind::Build)?, &terminal)?;
-    for kind in [(arguments.cluster, RootKind::Node), (arguments.farm, RootKind::Farm)]
-        .into_iter()
-        .filter(|(wanted, _)| *wanted)
-    {
-        debs.extend(pipeline::fetch_debs(&store, &options, &options.lock(kind.1)?, &terminal)?);
+    let kinds =
+        [Some(RootKind::Build), arguments.cluster.then_some(RootKind::Node), arguments.farm.then_some(RootKind::Farm)];
+    let mut debs = Vec::new();
+    for kind in kinds.into_iter().flatten() {
+        debs.extend(pipeline::fetch_debs(&store, &options, &options.lock(kind)?, &terminal)?);
     }
     // Most of what a node has is in the build root as well.
     debs.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));

@@ -52,13 +52,4 @@ pub struct GovernorBench {
     pub after: String,
     /// Shell commands that compile with `make -j"$JOBS"`.
     pub run: String,
-    /// The largest fixed `-j` that is tried, where the commands compile no more files than that: a larger one is the same.
-    #[serde(default = "GovernorBench::usual_jobs")]
-    pub jobs: u32,
-}
-
-impl GovernorBench {
-    fn usual_jobs() -> u32 {
-        8
-    }
 }

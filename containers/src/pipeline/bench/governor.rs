@@ -23,7 +23,7 @@ use crate::phase::{self, PhaseSpec};
 use crate::transfer::Upload;
 use crate::{Error as ContainerError, volume};
 
-/// Jobs that the governor is asked for.
+/// Jobs that the governor is asked for, and the largest fixed `-j`.
 const JOBS: u32 = 8;
 /// A fixed `-j` is given up when it has taken so many times what the governed run took: it is not the best one.
 const PATIENCE: f64 = 3.0;
@@ -164,7 +164,7 @@ pub async fn run(builder: &Builder<'_>, caps: &[ByteSize]) -> Result<GovernorRep
         let governed = bed.run(cap.0, JOBS, true, None).await?;
         let patience = Duration::from_secs_f64(governed.wall_seconds.max(LEAST) * PATIENCE);
         let mut fixed = Vec::new();
-        for jobs in 1..=asked.jobs {
+        for jobs in 1..=JOBS {
             fixed.push(bed.run(cap.0, jobs, false, Some(patience)).await?);
         }
         report.caps.push(Cap { memory: cap.0, governed, fixed });

@@ -16,7 +16,7 @@ use crate::circumstances::Circumstances;
 use crate::container::{Container, isolated, mount};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::farm::Access;
+use crate::farm::{Access, Shares};
 use crate::log::Log;
 use crate::transfer::{Upload, get, get_with, put};
 use crate::usage::{Report, in_use, margin};
@@ -112,6 +112,9 @@ pub struct PhaseRecord {
     pub attempts: u32,
     /// Source files whose compiler was killed for memory and was run again alone.
     pub killed_for_memory: Vec<String>,
+    /// Who compiled, where there was a compile farm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub farm: Option<Shares>,
     /// The log.
     pub log: PathBuf,
     /// Its size.

@@ -153,10 +153,13 @@ fn three_workers_one_killed_give_the_same_bytes() {
     for place in &places {
         assert!(said.contains(&format!("worker {place} compiles")), "{said}");
     }
-    let counts = said.lines().find(|line| line.contains("phase build: ") && line.contains("compiled by workers"));
-    let counts = counts.unwrap_or_else(|| panic!("who compiled what is not told: {said}"));
-    let number: usize = counts.split("phase build: ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-    assert!(number >= 16, "{counts}");
+    let report: serde_json::Value = serde_json::from_slice(&fs::read(there.join("report.json")).unwrap()).unwrap();
+    let phases = report["phases"].as_array().unwrap();
+    let shares = &phases.iter().find(|phase| phase["name"] == "build").unwrap()["farm"];
+    assert_eq!(shares["workers"].as_array().unwrap().len(), 3, "{shares}");
+    let number = shares["compiled-by-workers"].as_u64().unwrap();
+    assert!(number >= 16, "{shares}");
+    assert!(said.contains(&format!("phase build: {number} files compiled by workers")), "{said}");
     // The others go on.
     workers[1].wait_for_work();
     workers[2].wait_for_work();

@@ -14,6 +14,7 @@
 
 mod address;
 mod gateway;
+mod shares;
 mod worker;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use packaging::root_lock::PinnedDeb;
 
 pub use address::{Listen, Range, WorkerAddress};
 pub use gateway::{Access, Answer, Gateway};
+pub use shares::Shares;
 pub use worker::{WorkerOptions, serve};
 
 use crate::build_root::BuildRoot;

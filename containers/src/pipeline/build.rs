@@ -432,8 +432,12 @@ impl Runner<'_> {
             let _ = write_json(&self.builder.figures_path(phase), &figures);
             let _ = std::fs::remove_file(&took);
         }
-        farm::tell(&phase.name, &folder.join(farm::COMPILED_BY), progress);
-        let record = result?;
+        let shares = farm.and_then(|farm| farm::shares(farm, &folder.join(farm::COMPILED_BY)));
+        if let Some(shares) = &shares {
+            progress.event(Event::Note { text: format!("phase {}: {shares}", phase.name) });
+        }
+        let mut record = result?;
+        record.farm = shares;
         if record.exit == 0 {
             let _ = write_json(&history_path, &History { seconds: record.wall, lines });
         }

@@ -9,6 +9,7 @@ use packaging::source::Deviation;
 use serde::{Deserialize, Serialize};
 
 use super::check::Checked;
+use crate::farm::Shares;
 use crate::phase::PhaseRecord;
 
 /// The report of a build.
@@ -96,6 +97,9 @@ pub struct PhaseReport {
     pub jobs: u32,
     /// Files whose compiler was killed for memory and run again alone.
     pub killed_for_memory: Vec<String>,
+    /// Who compiled, where there was a compile farm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub farm: Option<Shares>,
 }
 
 impl From<PhaseRecord> for PhaseReport {
@@ -108,6 +112,7 @@ impl From<PhaseRecord> for PhaseReport {
             peak_rss: record.peak_rss,
             jobs: record.jobs,
             killed_for_memory: record.killed_for_memory,
+            farm: record.farm,
         }
     }
 }

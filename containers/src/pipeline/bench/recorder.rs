@@ -46,6 +46,7 @@ impl Progress for Recorder<'_> {
                         peak_rss: *peak_rss,
                         jobs: *jobs,
                         killed_for_memory: killed_for_memory.clone(),
+                        farm: None,
                     });
                 }
                 Event::StageFinished { stage, seconds } => {

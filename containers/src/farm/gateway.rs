@@ -48,6 +48,12 @@ impl Answer {
     }
 }
 
+/// The workers that compiled the first file, each with its place in the list.
+fn usable(answers: &[(WorkerAddress, Answer)]) -> impl Iterator<Item = (usize, &WorkerAddress)> {
+    let numbered = answers.iter().enumerate().filter(|(_, (_, answer))| *answer == Answer::Compiled);
+    numbered.map(|(index, (worker, _))| (index, worker))
+}
+
 impl Gateway {
     /// Opens the way to the workers, and has each compile a first file.
     pub async fn open(
@@ -77,17 +83,21 @@ impl Gateway {
                 (worker.clone(), answer)
             })
             .collect();
-        let usable = || answers.iter().enumerate().filter(|(_, (_, answer))| *answer == Answer::Compiled);
         // An @ has distcc call the program in ssh's place; object files go compressed.
         let hosts: Vec<String> =
-            usable().map(|(index, (worker, _))| format!("@{}/{},lzo", name(index), worker.jobs)).collect();
-        let jobs = usable().map(|(_, (worker, _))| worker.jobs).sum();
+            usable(&answers).map(|(index, worker)| format!("@{}/{},lzo", name(index), worker.jobs)).collect();
+        let jobs = usable(&answers).map(|(_, worker)| worker.jobs).sum();
         if hosts.is_empty() {
             let list: Vec<String> =
                 answers.iter().map(|(worker, answer)| format!("  {} {}", worker.endpoint(), answer.text())).collect();
             return Err(Error::NoWorker { list: list.join("\n") });
         }
         Ok(Self { container, hosts: hosts.join(" "), compilers: compilers(&root.digest), jobs, answers })
+    }
+
+    /// The workers that compile with this build root.
+    pub fn workers(&self) -> impl Iterator<Item = &WorkerAddress> {
+        usable(&self.answers).map(|(_, worker)| worker)
     }
 
     /// What a phase's container needs to reach the workers.

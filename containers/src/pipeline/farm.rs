@@ -7,7 +7,7 @@ use packaging::root_lock::RootKind;
 
 use super::build::Builder;
 use super::{Error, fetch_debs};
-use crate::farm::{Answer, Gateway, Shares};
+use crate::farm::{Answer, Gateway, Shares, WorkerAddress};
 
 /// Where a phase leaves who compiled what, below `/build/out`.
 pub const COMPILED_BY: &str = "compiled-by";
@@ -35,6 +35,5 @@ pub async fn open(builder: &Builder<'_>) -> Result<Option<Gateway>, Error> {
 pub fn shares(gateway: &Gateway, path: &Path) -> Option<Shares> {
     let text = std::fs::read_to_string(path).ok()?;
     let _ = std::fs::remove_file(path);
-    let workers = gateway.answers.iter().filter(|(_, answer)| matches!(answer, Answer::Compiled));
-    Some(Shares::read(&text, workers.map(|(worker, _)| worker.endpoint()).collect()))
+    Some(Shares::read(&text, gateway.workers().map(WorkerAddress::endpoint).collect()))
 }

@@ -183,6 +183,11 @@ pub fn digests(folder: &Path, extension: &str) -> BTreeMap<String, String> {
     found
 }
 
+/// A file in JSON.
+pub fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+}
+
 /// A copy of the sample recipe that a test may change.
 pub fn sample_copy() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use packaging::store::Store;
 use serde_json::Value;
-use tests::{Workshop, judge, repository, run, sample_copy};
+use tests::{Workshop, json, judge, repository, run, sample_copy};
 
 /// Upstream's own way for the sample, as short as it can be: what the build phase compiled, installed without the recipe's
 /// install phase.
@@ -72,7 +72,7 @@ fn rows_of_the_sample_beside_upstreams_own_way() {
     assert!(ran.stdout.contains("missing file: usr/include/sample/json.h"), "{}", ran.stdout);
     assert!(!ran.stderr.contains("phase baseline …"), "upstream's own way is run once: {}", ran.stderr);
 
-    let report: Value = serde_json::from_slice(&fs::read(Path::new(&out).join("bench.json")).unwrap()).unwrap();
+    let report = json(&Path::new(&out).join("bench.json"));
     let rows = report["rows"].as_array().unwrap();
     assert_eq!(rows.iter().map(|row| row["row"].as_str().unwrap()).collect::<String>(), "abcf");
     let [upstream, cold, cached, nothing] = rows.as_slice() else { panic!("four rows") };

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use tests::{Ran, Workshop, digests, judge, sample_copy};
+use tests::{Ran, Workshop, digests, json, judge, sample_copy};
 
 /// A copy of the sample whose test programs get these variables, and 3 s for each test.
 fn recipe_with(variables: &[(&str, &str)]) -> (tempfile::TempDir, PathBuf) {
@@ -218,8 +218,7 @@ fn packages_carry_the_verdict_and_unsound_ones_are_not_published() {
     let again = package(&good, &dist).success();
     assert!(again.stdout.contains("nothing to do"), "{}", again.stdout);
     judge("gpgv", &["--keyring", "./key.gpg", "test-result.json.asc", "test-result.json"], &dist);
-    let statement: serde_json::Value =
-        serde_json::from_slice(&fs::read(dist.join("test-result.json")).unwrap()).unwrap();
+    let statement = json(&dist.join("test-result.json"));
     assert_eq!(statement["predicate"]["result"], "PASSED");
     let debs = digests(&dist, "deb");
     for subject in statement["subject"].as_array().unwrap() {

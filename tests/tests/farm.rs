@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use tests::{Workshop, digests, run, sample_copy};
+use tests::{Workshop, digests, json, run, sample_copy};
 
 /// An address of this machine that containers reach: that of the engine's own bridge.
 fn bridge() -> String {
@@ -153,7 +153,7 @@ fn three_workers_one_killed_give_the_same_bytes() {
     for place in &places {
         assert!(said.contains(&format!("worker {place} compiles")), "{said}");
     }
-    let report: serde_json::Value = serde_json::from_slice(&fs::read(there.join("report.json")).unwrap()).unwrap();
+    let report = json(&there.join("report.json"));
     let phases = report["phases"].as_array().unwrap();
     let shares = &phases.iter().find(|phase| phase["name"] == "build").unwrap()["farm"];
     assert_eq!(shares["workers"].as_array().unwrap().len(), 3, "{shares}");

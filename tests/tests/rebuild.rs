@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
-use tests::{Ran, Workshop, digests, judge, sample_copy};
+use tests::{Ran, Workshop, digests, json, judge, sample_copy};
 
 /// Runs `rebuild` of the sample recipe in `recipe`.
 fn rebuild(workshop: &Workshop, what: &str, recipe: &str, results: &Path, more: &[&str]) -> Ran {
@@ -17,7 +17,7 @@ fn rebuild(workshop: &Workshop, what: &str, recipe: &str, results: &Path, more: 
 }
 
 fn report(results: &Path) -> Value {
-    serde_json::from_slice(&fs::read(results.join("rebuild.json")).unwrap()).unwrap()
+    json(&results.join("rebuild.json"))
 }
 
 #[test]

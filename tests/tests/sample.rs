@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use tests::{Workshop, digests, judge, sample_copy};
+use tests::{Workshop, digests, json, judge, sample_copy};
 
 fn debs(dist: &Path) -> Vec<String> {
     digests(dist, "deb").into_keys().collect()
@@ -65,7 +65,7 @@ fn packages_signatures_and_evidence() {
     );
     assert_ne!(refused.code, Some(0), "{}", refused.stdout);
 
-    let report: serde_json::Value = serde_json::from_slice(&fs::read(dist.join("report.json")).unwrap()).unwrap();
+    let report = json(&dist.join("report.json"));
     let phases: Vec<&str> = report["phases"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
     assert_eq!(phases, ["bootstrap", "configure", "build", "install"]);
     for phase in report["phases"].as_array().unwrap() {
@@ -90,7 +90,7 @@ fn packages_signatures_and_evidence() {
     // Signed with the rest, and about every package that is no more than debug symbols.
     let vex = report["vex"].as_str().unwrap();
     assert!(fs::read_to_string(dist.join("SHA256SUMS")).unwrap().contains(&format!("  {vex}\n")), "{vex}");
-    let vex: serde_json::Value = serde_json::from_slice(&fs::read(dist.join(vex)).unwrap()).unwrap();
+    let vex = json(&dist.join(vex));
     let statement = &vex["statements"][0];
     assert_eq!(
         (&statement["status"], &statement["vulnerability"]["name"]),

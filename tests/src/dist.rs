@@ -6,12 +6,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use packaging::check::statement::{Resource, Statement};
-use packaging::check::verdict::{Judged, Judgement, TestRecord, Verdict};
-use packaging::digest::Digest;
-use packaging::gpg::Gpg;
-use packaging::signer::{KeyForm, KeySource, Signer};
-use packaging::sums::{self, Checksums};
+use foundation::digest::Digest;
+use sign::gpg::Gpg;
+use sign::signer::{KeyForm, KeySource, Signer};
+use sign::sums::{self, Checksums};
+use statements::check::statement::{Resource, Statement};
+use statements::check::verdict::{Judged, Judgement, TestRecord, Verdict};
 
 use crate::{judge, run};
 

@@ -176,7 +176,7 @@ pub fn digests(folder: &Path, extension: &str) -> BTreeMap<String, String> {
         let path = entry.path();
         if path.extension().is_some_and(|e| e == extension) {
             let name = entry.file_name().to_string_lossy().into_owned();
-            found.insert(name, packaging::digest::Digest::of_file(&path).expect("readable").to_string());
+            found.insert(name, foundation::digest::Digest::of_file(&path).expect("readable").to_string());
         }
     }
     assert!(!found.is_empty(), "{} has no .{extension} file", folder.display());

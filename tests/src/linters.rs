@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use packaging::digest::Digest;
+use foundation::digest::Digest;
 
 use crate::{Ran, repository, run};
 

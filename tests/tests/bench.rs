@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use packaging::store::Store;
+use foundation::store::Store;
 use serde_json::Value;
 use tests::{Workshop, json, judge, repository, run, sample_copy};
 

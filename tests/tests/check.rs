@@ -92,7 +92,7 @@ fn every_kind_of_misbehaviour_gets_its_verdict() {
     let summary = fs::read_to_string(results.join("summary.txt")).unwrap();
     assert!(summary.contains("Demand.Hangs") && summary.contains("MiB"), "{summary}");
     // Nothing that a hanging test started is left.
-    let id = packaging::store::Store::open(Some(&Workshop::shared().cache)).unwrap().id();
+    let id = foundation::store::Store::open(Some(&Workshop::shared().cache)).unwrap().id();
     let run = format!("label=org.mesos-packages.run={id}-{process}");
     assert_eq!(judge("docker", &["ps", "--all", "--quiet", "--filter", &run], out.path()), "");
 }

@@ -49,7 +49,7 @@ impl Cluster {
 
     /// What the engine still has of it.
     fn left(&self) -> BTreeSet<String> {
-        let id = packaging::store::Store::open(Some(&self.workshop.cache)).unwrap().id();
+        let id = foundation::store::Store::open(Some(&self.workshop.cache)).unwrap().id();
         let prefix = format!("mesos-cluster-{id}-{}", self.name);
         let listed = [
             judge("docker", &["ps", "--all", "--format", "{{.Names}}"], Path::new("/")),

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use containers::build_root::base_only;
-use containers::engine::Engine;
-use containers::once::run_once;
-use containers::transfer::{Content, Upload};
-use packaging::digest::Digest;
-use packaging::recipe::Recipe;
-use packaging::root_lock::{PinnedDeb, RootKind, RootLock};
-use packaging::store::Store;
-use packaging::target::Target;
+use engine::Engine;
+use engine::once::run_once;
+use engine::transfer::{Content, Upload};
+use foundation::digest::Digest;
+use foundation::store::Store;
+use recipe::Recipe;
+use recipe::root_lock::{PinnedDeb, RootKind, RootLock};
+use recipe::target::Target;
+use roots::build_root::base_only;
 use tests::{Workshop, repository};
 
 /// What an administrator does, in a container with nothing but the target's base packages. Every

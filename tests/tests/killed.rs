@@ -69,7 +69,7 @@ fn a_container_killed_from_outside() {
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.starts_with("phase build …")), "the build phase never began");
     let volume =
-        format!("mesos-packages-{}-sample-build-", packaging::store::Store::open(Some(&workshop.cache)).unwrap().id());
+        format!("mesos-packages-{}-sample-build-", foundation::store::Store::open(Some(&workshop.cache)).unwrap().id());
     let killed = (0..100).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(100));
         let listed =
@@ -92,7 +92,7 @@ fn a_container_killed_from_outside() {
 fn of_two_runs_at_once_the_second_waits_and_says_for_whom() {
     let workshop = Workshop::shared();
     let folder = tempfile::tempdir().unwrap();
-    let store = packaging::store::Store::open(Some(&workshop.cache)).unwrap();
+    let store = foundation::store::Store::open(Some(&workshop.cache)).unwrap();
     let held = store.lock("a test of the lock", &mut |_| ()).unwrap();
     let mut child = workshop
         .command(&["package", "--recipe", "sample", "--dist", &folder.path().join("dist").display().to_string()])

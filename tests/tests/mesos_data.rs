@@ -1,8 +1,14 @@
 //! The data of the Mesos recipe, judged by the programs that read it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
+use deb::manifest;
+use recipe::Recipe;
+use recipe::components::Components;
+use recipe::sources_lock::SourcesLock;
+use recipe::vulnerabilities::Vulnerabilities;
 use tests::{judge, repository, run};
 
 fn mesos() -> std::path::PathBuf {
@@ -196,10 +202,38 @@ fn manual_pages() {
 /// Recipes pin by digest and name their bundled files once.
 #[test]
 fn bundled_tarballs_are_pinned() {
-    let lock = packaging::source::SourcesLock::read(&mesos().join("sources.lock")).expect("a lock");
+    let lock = recipe::sources_lock::SourcesLock::read(&mesos().join("sources.lock")).expect("a lock");
     assert!(lock.bundled.len() > 20, "{}", lock.bundled.len());
     let mut names: Vec<_> = lock.bundled.iter().map(|file| &file.path).collect();
     names.sort();
     names.dedup();
     assert_eq!(names.len(), lock.bundled.len());
+}
+
+#[test]
+fn every_archive_that_mesos_bundles_is_accounted_for() {
+    let folder = repository().join("packaging/mesos");
+    let recipe = Recipe::read(&folder).unwrap();
+    let lock = SourcesLock::read(&folder.join("sources.lock")).unwrap();
+    let manifest = manifest::read(&folder).unwrap();
+    let packages: Vec<&str> = manifest.packages.iter().map(|package| package.name.as_str()).collect();
+    let components = Components::read(&folder, &lock, &packages).unwrap().expect("a file");
+    let inside: BTreeSet<&String> = components.others.iter().filter_map(|one| one.bundled.as_ref()).collect();
+    let outside = lock.bundled.iter().map(|file| &file.path).filter(|path| !inside.contains(path));
+    let names: Vec<&str> =
+        outside.map(|path| path.trim_start_matches("3rdparty/").split(['-', '.']).next().unwrap()).collect();
+    // As the file's head says.
+    assert_eq!(names, ["bzip2", "googletest", "jemalloc", "libev", "pip", "setuptools", "wheel", "xz"]);
+    // What is said of vulnerabilities names components as the bills do, with or without their version.
+    let known = Vulnerabilities::read(&folder, &recipe.file.cherry_picks).unwrap().expect("a file");
+    for one in known.all.iter().filter_map(|one| one.component.as_ref()) {
+        let named = |purl: &String| purl == one || purl.split('@').next() == Some(one);
+        assert!(components.others.iter().any(|component| named(&component.purl)), "{one}");
+    }
+    // What is bundled has the version that its archive has.
+    for one in &components.others {
+        if let (Some(bundled), Some(version)) = (&one.bundled, &one.version) {
+            assert!(bundled.contains(&format!("-{version}")), "{bundled} and {version}");
+        }
+    }
 }

@@ -77,7 +77,7 @@ fn the_sample_is_the_same_under_every_variation() {
     for (name, digest) in digests(&dist, "deb") {
         assert!(subjects.iter().any(|s| s["name"] == *name && s["digest"]["sha256"] == *digest), "{name}");
     }
-    let id = packaging::store::Store::open(Some(&work)).unwrap().id();
+    let id = foundation::store::Store::open(Some(&work)).unwrap().id();
     let left = tests::run(Command::new("docker").args(["volume", "ls", "--quiet", "--filter", &format!("name={id}")]));
     assert_eq!(left.stdout.trim(), "", "something of the rebuild stays in the engine");
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use packaging::digest::Digest;
-use packaging::repository::{Repository, Settings, Suite};
-use packaging::signer::{Form, Signer};
+use foundation::digest::Digest;
+use repository::{Repository, Settings, Suite};
+use sign::signer::{Form, Signer};
 use tests::apt::{Client, Server};
 use tests::dist::{Dist, TestKey};
 use tests::{Ran, judge, run, tool};
@@ -334,7 +334,7 @@ fn replayed_and_exchanged_releases_are_refused() {
     drop(expired);
     site.server.serve(&folder);
     refused(&fresh, "expired Release", &["is expired", "is not valid anymore"]);
-    let error = packaging::repository::verify(&folder, None, packaging_now()).unwrap_err().to_string();
+    let error = repository::verify(&folder, None, packaging_now()).unwrap_err().to_string();
     assert!(error.contains("expired") && error.contains("repo refresh"), "{error}");
     // Signed anew, it is good.
     let mut expired = Repository::open(&folder, "a test", &mut |_| ()).unwrap();

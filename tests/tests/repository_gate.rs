@@ -6,9 +6,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use packaging::check::verdict::Verdict;
-use packaging::digest::Digest;
-use packaging::sums;
+use foundation::digest::Digest;
+use sign::sums;
+use statements::check::verdict::Verdict;
 use tests::dist::{Deb, Dist, EPOCH, TestKey};
 use tests::{Ran, judge, run, tool};
 use walkdir::WalkDir;

@@ -107,7 +107,7 @@ fn rsync_gets_everything_in_the_order_that_clients_need() {
     client.update().success();
     client.apt(&["install", "demo-tools"]).success();
     let old = fs::read(room.repository().join("dists/bookworm/main/binary-amd64/Packages.xz")).unwrap();
-    let old = format!("by-hash/SHA256/{}", packaging::digest::Digest::of(old));
+    let old = format!("by-hash/SHA256/{}", foundation::digest::Digest::of(old));
 
     let before = rsync.log().len();
     room.publish("1.1-1", &rsync.uri()).success();

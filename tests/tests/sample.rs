@@ -107,7 +107,7 @@ fn packages_signatures_and_evidence() {
 /// Provenance and bills of materials: what they say, and that no byte of them or of a package can be changed.
 fn proofs(dist: &Path, debs: &[String]) {
     let keyring = dist.join("key.gpg");
-    let verify = || packaging::verify::verify(dist, &keyring);
+    let verify = || statements::verify::verify(dist, &keyring);
     let verified = verify().unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(verified.bills, debs.len());
     let provenance = serde_json::to_value(verified.provenance.expect("provenance")).unwrap();
@@ -221,7 +221,7 @@ fn clean_removes_its_own_volumes_only() {
     let mine = Workshop::empty();
     let other = Workshop::empty();
     let volume = |workshop: &Workshop| {
-        let id = packaging::store::Store::open(Some(&workshop.cache)).unwrap().id();
+        let id = foundation::store::Store::open(Some(&workshop.cache)).unwrap().id();
         let name = format!("mesos-packages-{id}-test");
         let labels = ["org.mesos-packages.run=test", "org.mesos-packages.kind=phase", "org.mesos-packages.key=test"];
         let mut arguments = vec!["volume", "create"];

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use clap::Args;
-use containers::engine::Engine;
-use containers::pipeline::Options;
-use packaging::download::Network;
-use packaging::recipe::{MAIN_RECIPE, Recipe};
-use packaging::store::{Store, StoreLock};
-use packaging::target::{Target, TargetName};
+use engine::Engine;
+use fetch::download::Network;
+use foundation::store::{Store, StoreLock};
+use pipeline::Options;
+use recipe::target::{Target, TargetName};
+use recipe::{MAIN_RECIPE, Recipe};
 
 use crate::terminal::Terminal;
 
@@ -104,7 +104,7 @@ pub fn locked_store(what: &str, terminal: &Terminal) -> anyhow::Result<(Store, S
 
 /// Takes a store's lock; while another run holds it, says who, and waits.
 pub fn lock(store: &Store, what: &str, terminal: &Terminal) -> anyhow::Result<StoreLock> {
-    use packaging::progress::Progress;
+    use foundation::progress::Progress;
     let mut told = false;
     let lock = store.lock(what, &mut |holder| {
         if !told {
@@ -121,10 +121,10 @@ pub fn lock(store: &Store, what: &str, terminal: &Terminal) -> anyhow::Result<St
 }
 
 /// Finds the engine, and sets it up where that was asked for.
-pub async fn found_engine(store: &Store, setup: bool, terminal: &Terminal) -> Result<Engine, containers::Error> {
-    use packaging::progress::Progress;
+pub async fn found_engine(store: &Store, setup: bool, terminal: &Terminal) -> Result<Engine, engine::Error> {
+    use foundation::progress::Progress;
     if setup {
-        containers::setup::setup(&store.root().join("engine"), &|text: &str| terminal.note(text)).await
+        engine::setup::setup(&store.root().join("engine"), &|text: &str| terminal.note(text)).await
     } else {
         Engine::find().await
     }
@@ -136,8 +136,8 @@ pub async fn engine(
     _held: &StoreLock,
     setup: bool,
     terminal: &Terminal,
-) -> Result<Engine, containers::Error> {
-    use packaging::progress::Progress;
+) -> Result<Engine, engine::Error> {
+    use foundation::progress::Progress;
     let engine = found_engine(store, setup, terminal).await?.with_run(&run_id(store));
     for removed in leftovers(&engine, store).await? {
         terminal.note(format!("removed {removed}, which an earlier run left behind"));
@@ -151,9 +151,9 @@ fn run_id(store: &Store) -> String {
     format!("{}-{}", store.id(), std::process::id())
 }
 
-async fn leftovers(engine: &Engine, store: &Store) -> Result<Vec<String>, containers::Error> {
+async fn leftovers(engine: &Engine, store: &Store) -> Result<Vec<String>, engine::Error> {
     let prefix = store.id() + "-";
-    containers::cleanup::cleanup(engine, |run| run.starts_with(&prefix)).await
+    engine::cleanup::cleanup(engine, |run| run.starts_with(&prefix)).await
 }
 
 /// Names what a worker of a compile farm makes: it does not hold the cache's lock, so the next run must not take it
@@ -168,13 +168,13 @@ pub async fn remove_workers(engine: &Engine, store: &Store, own: bool) {
     let this = worker_run(store);
     let gone = |process: &str| !Path::new("/proc").join(process).exists();
     let stale = |run: &str| if own { run == this } else { run.strip_prefix(&prefix).is_some_and(gone) };
-    let _ = containers::cleanup::cleanup(engine, stale).await;
+    let _ = engine::cleanup::cleanup(engine, stale).await;
 }
 
 /// Removes what this very run has started in the engine.
 pub async fn remove_own(engine: &Engine, store: &Store) {
     let own = run_id(store);
-    let _ = containers::cleanup::cleanup(engine, |run| run == own).await;
+    let _ = engine::cleanup::cleanup(engine, |run| run == own).await;
 }
 
 /// Runs an async job of a run that holds the store's lock; on Ctrl-C or SIGTERM removes the containers that it

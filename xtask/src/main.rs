@@ -11,6 +11,13 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use fetch::debian::DebianError;
+use fetch::download::DownloadError;
+use fetch::source::SourceError;
+use foundation::store::StoreError;
+use repository::RepositoryError;
+use statements::rebuild::RebuildError;
+use statements::verify::VerifyError;
 
 /// Builds Apache Mesos in hermetic containers and packages it for Debian.
 #[derive(Parser)]
@@ -90,16 +97,23 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 /// The code of the first cause that has one of its own.
 fn exit_code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
-        if let Some(error) = cause.downcast_ref::<containers::pipeline::Error>() {
+        if let Some(error) = cause.downcast_ref::<pipeline::Error>() {
             return error.exit_code();
         }
-        if let Some(error) = cause.downcast_ref::<containers::cluster::Error>() {
+        if let Some(error) = cause.downcast_ref::<cluster::Error>() {
             return error.exit_code();
         }
-        if packaging::verification::is_verification_failure(cause) {
+        let verification = cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_verification)
+            || cause.downcast_ref::<DownloadError>().is_some_and(DownloadError::is_verification)
+            || cause.downcast_ref::<DebianError>().is_some_and(DebianError::is_verification)
+            || cause.downcast_ref::<SourceError>().is_some_and(SourceError::is_verification)
+            || cause.downcast_ref::<RebuildError>().is_some_and(RebuildError::is_verification)
+            || cause.downcast_ref::<RepositoryError>().is_some_and(RepositoryError::is_verification)
+            || cause.downcast_ref::<VerifyError>().is_some_and(VerifyError::is_verification);
+        if verification {
             return 3;
         }
-        if let Some(containers::Error::NoEngine { .. }) = cause.downcast_ref() {
+        if let Some(engine::Error::NoEngine { .. }) = cause.downcast_ref() {
             return 4;
         }
         if let Some(arguments::Usage(_)) = cause.downcast_ref() {

@@ -5,10 +5,11 @@ use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use foundation::bytes::ByteSize;
+use foundation::progress::{Event, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
-use packaging::bytes::ByteSize;
-pub use packaging::progress::duration;
-use packaging::progress::{Event, Progress};
+
+pub use foundation::progress::duration;
 
 /// Without a terminal, a phase's usage is told this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(30);

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use bench::{Bench, BenchReport, GovernorReport, GrowthReport, Rows, growth};
 use clap::Args;
-use containers::circumstances::Circumstances;
-use containers::pipeline::bench::{Bench, BenchReport, GovernorReport, GrowthReport, Rows, growth};
-use containers::pipeline::{self, BuildOptions, CompilerCache};
-use packaging::bytes::ByteSize;
-use packaging::store::Store;
+use foundation::bytes::ByteSize;
+use foundation::store::Store;
+use phases::circumstances::Circumstances;
+use pipeline::{BuildOptions, CompilerCache};
 use serde::Serialize;
 
 use crate::arguments::{Selection, block_on, engine, lock, repository};

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use containers::pipeline::check::{self, CheckOptions, Checked};
-use containers::pipeline::{self, BuildOptions};
-use packaging::bytes::ByteSize;
-use packaging::check::verdict::Verdict;
+use foundation::bytes::ByteSize;
+use pipeline::BuildOptions;
+use pipeline::check::{self, CheckOptions, Checked};
+use statements::check::verdict::Verdict;
 
 use crate::arguments::{Selection, block_on, engine, locked_store};
 use crate::commands::package::{BuildArguments, default_dist};

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use clap::Args;
-use containers::{pipeline, volume};
-use packaging::store::Store;
+use engine::volume;
+use foundation::store::Store;
 
 use crate::arguments::{block_on, engine, locked_store};
 use crate::commands::bench::BENCH_FOLDER;

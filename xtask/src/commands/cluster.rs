@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use containers::build_root::NodeRoot;
-use containers::cluster::{self, ClusterName, ClusterRecord, Draft, Finding, Request, Scenario, Size, Status};
-use containers::engine::Engine;
-use containers::pipeline::{self, Options};
-use packaging::cluster::Nodes;
-use packaging::store::Store;
+use cluster::{ClusterName, ClusterRecord, Draft, Finding, Request, Scenario, Size, Status};
+use engine::Engine;
+use foundation::store::Store;
+use pipeline::Options;
+use recipe::cluster::Nodes;
+use roots::build_root::NodeRoot;
 
 use crate::arguments::{Subject, block_on_or, engine, locked_store, remove_own, wait_for};
 use crate::commands::package::default_dist;
@@ -304,8 +304,8 @@ fn on_node(which: &Which, node: &str, command: Option<&[String]>) -> anyhow::Res
     let name = &which.name;
     wait_for(async || {
         let engine = Engine::find().await?;
-        let hand_on = |piece: containers::cluster::Piece| {
-            use containers::cluster::Piece;
+        let hand_on = |piece: cluster::Piece| {
+            use cluster::Piece;
             // A reader that went away ends nothing: the command's exit status is what counts.
             let _ = match piece {
                 Piece::StdErr { message } => std::io::stderr().write_all(&message),

@@ -1,12 +1,12 @@
 //! `cargo xtask doctor`: what this machine has, one line each, and what to do about what is missing.
 
 use clap::Args;
-use containers::engine::{Engine, EngineInfo};
-use packaging::bytes::ByteSize;
-use packaging::debian::mirror::{Mirrors, UserConfig};
-use packaging::gpg::DEVELOPMENT_FILE;
-use packaging::root_lock::RootKind;
-use packaging::store::Store;
+use engine::{Engine, EngineInfo};
+use fetch::debian::mirror::{Mirrors, UserConfig};
+use foundation::bytes::ByteSize;
+use foundation::store::Store;
+use recipe::root_lock::RootKind;
+use sign::gpg::DEVELOPMENT_FILE;
 
 use crate::arguments::{Selection, block_on, installed};
 
@@ -87,7 +87,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 
 fn of_engine(info: &EngineInfo) -> Vec<Finding> {
     let place = if info.remote { "remote" } else { "local" };
-    let memory = containers::usage::budget(info);
+    let memory = phases::usage::budget(info);
     vec![
         Finding {
             good: true,

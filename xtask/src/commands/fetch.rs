@@ -1,8 +1,7 @@
 //! `cargo xtask fetch`: everything that needs the network, ahead of the build.
 
 use clap::Args;
-use containers::pipeline;
-use packaging::root_lock::RootKind;
+use recipe::root_lock::RootKind;
 
 use crate::arguments::{Selection, locked_store};
 use crate::terminal::Terminal;
@@ -41,7 +40,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     println!(
         "{} Debian packages ({}) and the source {} are in {}",
         debs.len(),
-        packaging::bytes::ByteSize(size),
+        foundation::bytes::ByteSize(size),
         inputs.source.digest.short(),
         store.root().display()
     );

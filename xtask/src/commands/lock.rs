@@ -1,8 +1,7 @@
 //! `cargo xtask lock`: pins the build root of a target, the node root of its clusters, or what its compile farms need.
 
 use clap::Args;
-use containers::pipeline;
-use packaging::root_lock::RootKind;
+use recipe::root_lock::RootKind;
 
 use crate::arguments::{Selection, block_on, engine, locked_store};
 use crate::terminal::Terminal;
@@ -46,7 +45,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         "{}: {} packages, {}, of {} at {}",
         path.display(),
         lock.packages.len(),
-        packaging::bytes::ByteSize(size),
+        foundation::bytes::ByteSize(size),
         lock.suite,
         lock.snapshot
     );

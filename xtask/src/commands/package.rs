@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use containers::circumstances::Circumstances;
-use containers::farm::WorkerAddress;
-use containers::pipeline::check::CheckOptions;
-use containers::pipeline::{self, BuildOptions, CompilerCache, Published};
-use packaging::bytes::ByteSize;
-use packaging::recipe::MAIN_RECIPE;
-use packaging::signer::{KeyKind, KeySource, Passphrase};
-use packaging::store::Store;
+use farm::WorkerAddress;
+use foundation::bytes::ByteSize;
+use foundation::store::Store;
+use phases::circumstances::Circumstances;
+use pipeline::check::CheckOptions;
+use pipeline::{BuildOptions, CompilerCache, Published};
+use recipe::MAIN_RECIPE;
+use sign::signer::{KeyKind, KeySource, Passphrase};
 
 use crate::arguments::{Selection, Usage, block_on, engine, locked_store, repository};
 use crate::terminal::{Terminal, duration};
@@ -128,7 +128,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         // --setup, a missing one is only an error once something needs it.
         let engine = match engine(&store, &lock, setup, &terminal).await {
             Ok(engine) => Ok(engine),
-            Err(error @ containers::Error::NoEngine { .. }) => Err(error),
+            Err(error @ engine::Error::NoEngine { .. }) => Err(error),
             Err(error) => return Err(error.into()),
         };
         match pipeline::package(engine.as_ref().ok(), &store, &options, &build, check.as_ref(), &terminal).await {

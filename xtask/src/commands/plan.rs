@@ -1,7 +1,6 @@
 //! `cargo xtask plan`: what would be built, as data.
 
 use clap::Args;
-use containers::pipeline;
 
 use crate::arguments::{Selection, locked_store};
 use crate::terminal::Terminal;

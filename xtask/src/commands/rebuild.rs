@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use clap::Args;
-use containers::circumstances::{Aspect, Circumstances, Wanted};
-use containers::pipeline::rebuild::{Rebuild, attest};
-use containers::pipeline::{self, BuildOptions, CompilerCache};
-use packaging::bytes::ByteSize;
-use packaging::download::{Downloader, Event as DownloadEvent, Network};
-use packaging::gpg::Gpg;
-use packaging::progress::{Event, Progress};
-use packaging::rebuild::{Published, download};
-use packaging::signer::Signer;
-use packaging::store::Store;
-use packaging::target::TargetName;
+use fetch::download::{Downloader, Event as DownloadEvent, Network};
+use foundation::bytes::ByteSize;
+use foundation::progress::{Event, Progress};
+use foundation::store::Store;
+use phases::circumstances::{Aspect, Circumstances, Wanted};
+use pipeline::rebuild::{Rebuild, attest};
+use pipeline::{BuildOptions, CompilerCache};
+use recipe::target::TargetName;
+use sign::gpg::Gpg;
+use sign::signer::Signer;
+use statements::rebuild::{Published, download};
 
 use crate::arguments::{DEFAULT_TARGET, Selection, Subject, Usage, block_on, engine, locked_store, repository};
 use crate::commands::package::KeyArguments;

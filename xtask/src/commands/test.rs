@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use clap::Args;
-use packaging::store::Store;
+use foundation::store::Store;
 use xshell::{Shell, cmd};
 
 use crate::arguments::{found_engine, installed, repository, wait_for};

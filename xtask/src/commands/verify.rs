@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use packaging::check::statement::TestResult;
-use packaging::signer::DEVELOPMENT_NAME;
-use packaging::verify::{self, Verified};
+use sign::signer::DEVELOPMENT_NAME;
+use statements::check::statement::TestResult;
+use statements::verify::{self, Verified};
 
 use crate::arguments::repository;
 

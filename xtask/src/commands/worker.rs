@@ -1,12 +1,12 @@
 //! `cargo xtask worker`: this machine compiles for builds on others.
 
 use clap::Args;
-use containers::engine::Engine;
-use containers::farm::{self, Listen, Range, WorkerOptions};
-use containers::{pipeline, usage};
-use packaging::bytes::ByteSize;
-use packaging::progress::Progress;
-use packaging::store::Store;
+use engine::Engine;
+use farm::{Listen, Range, WorkerOptions};
+use foundation::bytes::ByteSize;
+use foundation::progress::Progress;
+use foundation::store::Store;
+use phases::usage;
 
 use crate::arguments::{Subject, block_on_or, engine, locked_store, remove_workers, worker_run};
 use crate::terminal::Terminal;

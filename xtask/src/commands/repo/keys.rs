@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::Args;
-use packaging::gpg::Gpg;
-use packaging::repository::Repository;
-use packaging::signer::{KeySource, Passphrase, Signer};
-use packaging::store::Store;
+use foundation::store::Store;
+use repository::Repository;
+use sign::gpg::Gpg;
+use sign::signer::{KeySource, Passphrase, Signer};
 
 use crate::arguments::Usage;
 use crate::commands::package::{PASSPHRASE, development_key};
@@ -48,7 +48,7 @@ impl KeyArguments {
         let mut signers: Vec<Box<dyn Signer>> = Vec::new();
         for key in signing {
             let of_this_machine =
-                repository.settings().development && key.user_id.starts_with(packaging::signer::DEVELOPMENT_NAME);
+                repository.settings().development && key.user_id.starts_with(sign::signer::DEVELOPMENT_NAME);
             let source = if of_this_machine { development.clone() } else { own(&key.fingerprint) };
             signers.push(Box::new(Gpg::open(&source)?));
         }

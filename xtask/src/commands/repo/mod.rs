@@ -6,12 +6,12 @@ mod output;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use packaging::recipe::{MAIN_RECIPE, Recipe};
-use packaging::repository::{self, DEBUG, Publication, Remote, Repository, Settings, Suite, VALID_DAYS};
-use packaging::signer::Signer;
+use keys::KeyArguments;
+use recipe::{MAIN_RECIPE, Recipe};
+use repository::{DEBUG, Publication, Remote, Repository, Settings, Suite, VALID_DAYS};
+use sign::signer::Signer;
 
 use crate::arguments::{Usage, repository as checkout};
-use keys::KeyArguments;
 
 /// Commands.
 #[derive(Subcommand)]

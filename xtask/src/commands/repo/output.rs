@@ -1,7 +1,7 @@
 //! What the commands say, for people.
 
-use packaging::bytes::ByteSize;
-use packaging::repository::{Added, Keys, Listing, Pruned, Publication, Sound, date_text};
+use foundation::bytes::ByteSize;
+use repository::{Added, Keys, Listing, Pruned, Publication, Sound, date_text};
 
 /// What became of folders.
 pub fn added(added: &[Added]) -> String {

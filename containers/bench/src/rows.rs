@@ -1,0 +1,338 @@
+//! The rows of the table: the state that each starts from, and what is timed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Instant;
+
+use deb::staged::StagedTree;
+use fetch::source;
+use foundation::digest::Digest;
+use foundation::progress::{Event, Progress};
+use foundation::store::{Store, TempDir};
+use pipeline::build::own_cache_volume;
+use pipeline::inputs::{gather, gather_from};
+use pipeline::{BuildOptions, CompilerCache, Error, Inputs, Job, Options, Published, clear};
+use recipe::{Recipe, Source};
+use serde::{Deserialize, Serialize};
+
+use super::recorder::Recorder;
+use super::report::Measured;
+use super::{Bench, process};
+
+/// A row, by its letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Row {
+    /// Upstream's own way.
+    #[serde(rename = "a")]
+    Upstream,
+    /// Everything from the source to signed packages, and nothing that an earlier build left.
+    #[serde(rename = "b")]
+    Cold,
+    /// The same again after a clean: the compiler cache has what the first build left there.
+    #[serde(rename = "c")]
+    Cached,
+    /// A source file was edited.
+    #[serde(rename = "d")]
+    Source,
+    /// A unit was edited.
+    #[serde(rename = "e")]
+    Unit,
+    /// Nothing changed.
+    #[serde(rename = "f")]
+    Nothing,
+}
+
+impl Row {
+    /// All of them, in the order in which they are measured.
+    pub const ALL: [Self; 6] = [Self::Upstream, Self::Cold, Self::Cached, Self::Source, Self::Unit, Self::Nothing];
+
+    /// Its letter.
+    pub fn letter(self) -> char {
+        match self {
+            Self::Upstream => 'a',
+            Self::Cold => 'b',
+            Self::Cached => 'c',
+            Self::Source => 'd',
+            Self::Unit => 'e',
+            Self::Nothing => 'f',
+        }
+    }
+
+    /// What it is, in few words.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream's own way",
+            Self::Cold => "cold, from source to packages",
+            Self::Cached => "after a clean, compiler cache warm",
+            Self::Source => "one source file edited",
+            Self::Unit => "one unit edited",
+            Self::Nothing => "nothing changed",
+        }
+    }
+}
+
+/// Rows to be measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rows(BTreeSet<Row>);
+
+impl Rows {
+    /// Every row that the recipe has.
+    pub fn of(recipe: &Recipe) -> Self {
+        let upstream = recipe.baseline_phase().is_some();
+        Self(Row::ALL.into_iter().filter(|row| upstream || *row != Row::Upstream).collect())
+    }
+
+    /// Whether this one is to be measured.
+    pub fn contains(&self, row: Row) -> bool {
+        self.0.contains(&row)
+    }
+
+    /// In the order in which they are measured.
+    pub fn iter(&self) -> impl Iterator<Item = Row> {
+        self.0.iter().copied()
+    }
+}
+
+/// Letters that name no rows.
+#[derive(Debug, thiserror::Error)]
+#[error("'{0}' names no rows: write letters from a to f, such as bcf ({rows})", rows = Row::ALL.map(|row| format!("{} {}", row.letter(), row.what())).join(", "))]
+pub struct NoRows(String);
+
+impl FromStr for Rows {
+    type Err = NoRows;
+
+    /// The cold build is always among them where anything else of ours is: the others start from what it leaves.
+    fn from_str(text: &str) -> Result<Self, NoRows> {
+        let row = |letter| Row::ALL.into_iter().find(|row| row.letter() == letter);
+        let found: Option<BTreeSet<Row>> = text.chars().map(row).collect();
+        let mut rows = found.filter(|rows| !rows.is_empty()).ok_or_else(|| NoRows(text.to_owned()))?;
+        if rows.iter().any(|row| *row != Row::Upstream) {
+            rows.insert(Row::Cold);
+        }
+        Ok(Self(rows))
+    }
+}
+
+/// Added to the source file: a function of its own, so that the object is another one wherever it is compiled in.
+const STATEMENT: &str = "\nint added_by_cargo_xtask_bench(int number) { return number + 1; }\n";
+
+/// Added to the unit: a comment, which is enough for other bytes.
+const COMMENT: &str = "\n# Edited by cargo xtask bench.\n";
+
+/// What the rows are measured on: copies in a folder of the work store, which is gone afterwards, however it ends.
+pub struct Bed {
+    folder: TempDir,
+    /// Keeps packed sources, but for the pinned one.
+    sources: Store,
+    /// Of the recipe as it is.
+    pub inputs: Inputs,
+    /// The source with an edited file.
+    edited_source: Option<PathBuf>,
+    /// The recipe with an edited unit.
+    edited_recipe: Option<Options>,
+    /// Digests of the unsigned packages of the recipe as it is, once they were made.
+    packages: Vec<Digest>,
+}
+
+impl Bed {
+    /// Makes the copies. What does not fit is found out before anything long begins.
+    pub fn make(bench: &Bench<'_>, rows: &Rows) -> Result<Self, Error> {
+        let Bench { usual, work, options, progress, .. } = *bench;
+        let recipe = &options.recipe;
+        let named = recipe.file.bench.as_ref();
+        let named = named.ok_or_else(|| Error::NoBench { recipe: recipe.name().to_owned() })?;
+        if rows.contains(Row::Upstream) && recipe.baseline_phase().is_none() {
+            return Err(Error::NoBaseline { recipe: recipe.name().to_owned() });
+        }
+        let folder = work.temp_dir()?;
+        let sources = Store::open(Some(&folder.path().join("sources")))?;
+        let inputs = gather(source_store(options, usual, &sources), options, progress)?;
+        let mut bed = Self { folder, sources, inputs, edited_source: None, edited_recipe: None, packages: Vec::new() };
+        if rows.contains(Row::Source) {
+            let copy = bed.folder.path().join("source");
+            let tar = &bed.inputs.source.tar;
+            let open = fs::File::open(tar).map_err(Error::io("read", tar))?;
+            tar::Archive::new(open).unpack(&copy).map_err(Error::io("unpack", tar))?;
+            append(&copy.join(&named.source_file), STATEMENT)?;
+            bed.edited_source = Some(copy);
+        }
+        if rows.contains(Row::Unit) {
+            let copy = bed.folder.path().join("recipe");
+            copy_folder(&recipe.folder, &copy)?;
+            append(&copy.join(&named.unit), COMMENT)?;
+            bed.edited_recipe = Some(Options { recipe: Recipe::read(&copy)?, ..options.clone() });
+        }
+        Ok(bed)
+    }
+
+    /// Brings about what the row starts from, and times it.
+    pub async fn measure(&mut self, bench: &Bench<'_>, row: Row) -> Result<Measured, Error> {
+        let Bench { work, options, progress, .. } = *bench;
+        match row {
+            Row::Cold => self.clear(bench, None).await?,
+            Row::Cached => self.clear(bench, Some(&own_cache_volume(work))).await?,
+            // The last row may have left the packages of something that was edited.
+            Row::Nothing => drop(self.package(bench, row, progress).await?),
+            Row::Upstream | Row::Source | Row::Unit => {}
+        }
+        progress.event(Event::Note { text: format!("row {}: {}", row.letter(), row.what()) });
+        let recorder = Recorder::new(progress);
+        process::reset_peak();
+        let (cpu, started) = (process::cpu(), Instant::now());
+        let (published, inputs) = self.package(bench, row, &recorder).await?;
+        let wall = started.elapsed().as_secs_f64();
+        let noted = recorder.noted();
+        let measured = Measured::new(row, wall, process::cpu() - cpu, process::peak(), noted);
+
+        // A row that measured something else than it says is no figure.
+        let packages: Vec<Digest> = published.report.packages.iter().map(|package| package.unsigned_sha256).collect();
+        let nothing = |why: String| Err(Error::Row { row: row.letter(), why });
+        let named = options.recipe.file.bench.as_ref().expect("looked for in the beginning");
+        match row {
+            Row::Cold | Row::Cached => self.packages = packages,
+            Row::Source => {
+                let tree = |inputs: &Inputs| -> Result<Option<Digest>, Error> {
+                    let Some(stage) = work.stage("staged", &inputs.plan.staged_key()) else { return Ok(None) };
+                    Ok(Some(StagedTree::in_stage(&stage).map_err(Error::io("read", &stage))?.digest))
+                };
+                if tree(&inputs)? == tree(&self.inputs)? {
+                    return nothing(format!(
+                        "a statement more in {} changed nothing that is installed. Name a file in bench.source-file that is \
+                         compiled into a package",
+                        named.source_file.display()
+                    ));
+                }
+            }
+            Row::Unit if packages == self.packages => {
+                return nothing(format!(
+                    "a line more in {} changed no package. Name a file in bench.unit that one has",
+                    named.unit.display()
+                ));
+            }
+            Row::Nothing if !published.unchanged => {
+                return nothing("something was done although nothing had changed: please report this".into());
+            }
+            Row::Upstream | Row::Unit | Row::Nothing => {}
+        }
+        Ok(measured)
+    }
+
+    /// What `cargo xtask package` does, from reading the recipe on.
+    async fn package(
+        &self,
+        bench: &Bench<'_>,
+        row: Row,
+        progress: &dyn Progress,
+    ) -> Result<(Published, Inputs), Error> {
+        let Bench { engine, usual, work, .. } = *bench;
+        let options = match (row, &self.edited_recipe) {
+            (Row::Unit, Some(edited)) => edited,
+            _ => bench.options,
+        };
+        let started = Instant::now();
+        let inputs = tokio::task::block_in_place(|| match (row, &self.edited_source) {
+            // The fixes that the recipe applies are in it already.
+            (Row::Source, Some(edited)) => {
+                gather_from(options, progress, |rules| Ok(source::local(&self.sources, edited, &[], rules)?))
+            }
+            _ => gather(source_store(options, usual, &self.sources), options, progress),
+        })?;
+        let build = BuildOptions {
+            compiler_cache: CompilerCache::Own,
+            dist: self.folder.path().join("dist"),
+            ..bench.build.clone()
+        };
+        let job = Job { engine: Some(engine), roots: usual, store: work, options, build: &build, progress };
+        let published = job.package(&inputs, None, started).await?;
+        Ok((published, inputs))
+    }
+
+    /// As if nothing had been built, but for the compiler cache where it is to be kept.
+    async fn clear(&self, bench: &Bench<'_>, keep: Option<&str>) -> Result<(), Error> {
+        clear(bench.engine, bench.work, keep).await?;
+        let mut folders = vec![self.folder.path().join("dist")];
+        // What the memory governor has learnt helps the next build; the first one has to do without.
+        folders.extend(keep.is_none().then(|| bench.work.root().join("history")));
+        for folder in folders {
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &folder)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The pinned source is downloaded once and for all; what is packed from folders stays with the measurement.
+fn source_store<'a>(options: &Options, usual: &'a Store, own: &'a Store) -> &'a Store {
+    match (&options.source, &options.recipe.file.source) {
+        (None, Source::Git(_)) => usual,
+        _ => own,
+    }
+}
+
+/// Adds a text to the end of a file that is there.
+fn append(path: &Path, text: &str) -> Result<(), Error> {
+    let mut file = fs::File::options().append(true).open(path).map_err(Error::io("edit", path))?;
+    file.write_all(text.as_bytes()).map_err(Error::io("edit", path))
+}
+
+/// Copies a folder with permissions and links.
+pub fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
+    for entry in walkdir::WalkDir::new(from) {
+        let entry = entry.map_err(|error| Error::io("read", from)(error.into()))?;
+        let copy = to.join(entry.path().strip_prefix(from).expect("walked below the folder"));
+        let kind = entry.file_type();
+        let copied = if kind.is_dir() {
+            fs::create_dir_all(&copy)
+        } else if kind.is_symlink() {
+            fs::read_link(entry.path()).and_then(|target| std::os::unix::fs::symlink(target, &copy))
+        } else {
+            fs::copy(entry.path(), &copy).map(drop)
+        };
+        copied.map_err(Error::io("copy", entry.path()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_of_rows() {
+        let rows = |text: &str| text.parse::<Rows>().map(|rows| rows.iter().map(Row::letter).collect::<String>());
+        assert_eq!(rows("fcb").unwrap(), "bcf");
+        assert_eq!(rows("a").unwrap(), "a");
+        assert_eq!(rows("ae").unwrap(), "abe", "what the others start from comes with them");
+        for wrong in ["", "g", "b,c", "B"] {
+            let said = rows(wrong).unwrap_err().to_string();
+            assert!(said.contains("from a to f") && said.contains("f nothing changed"), "{said}");
+        }
+    }
+
+    #[test]
+    fn every_row_of_a_recipe() {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let rows = |folder: &str| {
+            let recipe = Recipe::read(&top.join(folder)).unwrap();
+            Rows::of(&recipe).iter().map(Row::letter).collect::<String>()
+        };
+        assert_eq!(rows("../../packaging/mesos"), "abcdef");
+        assert_eq!(rows("../../tests/fixtures/sample"), "bcdef");
+    }
+
+    #[test]
+    fn a_file_that_is_named_and_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("none.cpp");
+        let said = append(&path, STATEMENT).unwrap_err().to_string();
+        assert!(said.starts_with("cannot edit ") && said.contains("none.cpp"), "{said}");
+        assert!(!path.exists());
+    }
+}

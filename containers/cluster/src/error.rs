@@ -1,0 +1,122 @@
+//! What can go wrong with a cluster, and what to do about it.
+
+use std::path::PathBuf;
+
+/// A failure around a cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What a cluster is made from.
+    #[error(transparent)]
+    Pipeline(#[from] pipeline::Error),
+    /// The engine or a container.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// The cache.
+    #[error(transparent)]
+    Store(#[from] foundation::store::StoreError),
+    /// The caller asked for something that makes no sense.
+    #[error("{0}")]
+    Request(String),
+    /// A cluster's name that is none.
+    #[error("--name '{0}': a cluster's name has lower-case letters and digits, 20 at most")]
+    Name(String),
+    /// There is no such cluster.
+    #[error("there is no cluster {name}: `cargo xtask cluster up --name {name}` makes it")]
+    NoCluster {
+        /// The name.
+        name: String,
+    },
+    /// There is one already.
+    #[error(
+        "there is a cluster {name} already, of {recipe}: `cargo xtask cluster down --name {name}` removes it, another --name makes a second one"
+    )]
+    Exists {
+        /// The name.
+        name: String,
+        /// The recipe of the one that exists.
+        recipe: String,
+    },
+    /// Nothing to install.
+    #[error("{} has no packages: `cargo xtask package --recipe {recipe}` makes them, --dist names another folder", dist.display())]
+    NoPackages {
+        /// The folder.
+        dist: PathBuf,
+        /// The recipe.
+        recipe: String,
+    },
+    /// There is no such node.
+    #[error("the cluster {cluster} has no node {node}: it has {nodes}")]
+    NoNode {
+        /// The cluster.
+        cluster: String,
+        /// The name that was asked for.
+        node: String,
+        /// Those that exist.
+        nodes: String,
+    },
+    /// Something on a node failed.
+    #[error("{node}: {step} failed (exit {exit}). Its last lines:\n{tail}")]
+    Step {
+        /// The node, or what stands for it.
+        node: String,
+        /// What was done.
+        step: String,
+        /// The exit status.
+        exit: i64,
+        /// The end of its output.
+        tail: String,
+    },
+    /// Things on several nodes failed, each said as the others are.
+    #[error("{0}")]
+    Several(String),
+    /// Something did not come about in time.
+    #[error("{what} within {seconds} s: {found}")]
+    Late {
+        /// What was waited for, as `no leader was elected`.
+        what: String,
+        /// How long.
+        seconds: u64,
+        /// What was seen instead.
+        found: String,
+    },
+    /// A cluster did not come up; its nodes are left for looking at them.
+    #[error(
+        "{why}\nThe nodes are left as they are: `cargo xtask cluster status`, `logs NODE` and `exec NODE -- COMMAND` show more, `down` removes them (each with --name {name})"
+    )]
+    NotUp {
+        /// The cluster.
+        name: String,
+        /// What went wrong.
+        why: Box<Error>,
+    },
+    /// A file cannot be used.
+    #[error("cannot {doing} {}: {source}", path.display())]
+    Io {
+        /// `read`, `write`…
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// An error of the file system, named.
+    pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { doing, path, source }
+    }
+
+    /// The exit code: 1 failed, 2 usage, 3 a verification failed, 4 no engine.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Pipeline(error) => error.exit_code(),
+            Self::Engine(engine::Error::NoEngine { .. }) => 4,
+            Self::Engine(engine::Error::Verification { .. }) => 3,
+            Self::Request(_) | Self::Name(_) => 2,
+            Self::NotUp { why, .. } => why.exit_code(),
+            _ => 1,
+        }
+    }
+}

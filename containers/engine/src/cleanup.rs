@@ -1,0 +1,48 @@
+//! Removing what dead runs left in the engine.
+
+use std::collections::HashMap;
+
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListImagesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+};
+
+use crate::volume::{LABEL_KIND, LABEL_RUN};
+use crate::{Engine, Error, is_missing};
+
+/// Removes containers and temporary images whose run label `stale` accepts; returns what was removed.
+/// Volumes and build roots stay: they are what a later run continues from.
+pub async fn cleanup(engine: &Engine, stale: impl Fn(&str) -> bool) -> Result<Vec<String>, Error> {
+    let mut removed = Vec::new();
+    let is_stale = |labels: &HashMap<String, String>| labels.get(LABEL_RUN).is_some_and(|run| stale(run));
+
+    let filters = HashMap::from([("label", vec![LABEL_RUN])]);
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+    let containers = engine.docker.list_containers(Some(options)).await;
+    for container in containers.map_err(|error| engine.error("listing containers".into(), error))? {
+        let labels = container.labels.unwrap_or_default();
+        let Some(id) = container.id.filter(|_| is_stale(&labels)) else { continue };
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        match engine.docker.remove_container(&id, Some(options)).await {
+            Err(error) if !is_missing(&error) => {
+                return Err(engine.error("removing a left-over container".into(), error));
+            }
+            _ => removed.push(format!("container {} ({})", &id[..id.len().min(12)], labels[LABEL_RUN])),
+        }
+    }
+
+    let temporary = format!("{LABEL_KIND}=temporary");
+    let filters = HashMap::from([("label", vec![temporary.as_str()])]);
+    let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+    let images = engine.docker.list_images(Some(options)).await;
+    for image in images.map_err(|error| engine.error("listing images".into(), error))? {
+        if !is_stale(&image.labels) {
+            continue;
+        }
+        let options = RemoveImageOptionsBuilder::default().force(true).build();
+        match engine.docker.remove_image(&image.id, Some(options), None).await {
+            Err(error) if !is_missing(&error) => return Err(engine.error("removing a left-over image".into(), error)),
+            _ => removed.push(format!("image {} ({})", image.repo_tags.join(" "), image.labels[LABEL_RUN])),
+        }
+    }
+    Ok(removed)
+}

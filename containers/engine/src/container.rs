@@ -1,0 +1,248 @@
+//! A container that never outlives its owner, and images that are made from archives.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::errors::Error as ApiError;
+use bollard::models::{ContainerCreateBody, ContainerState, HostConfig, HostConfigLogConfig, Mount, MountType};
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptions, CreateImageOptionsBuilder, InspectContainerOptions,
+    KillContainerOptions, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, StartContainerOptions,
+    WaitContainerOptionsBuilder,
+};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+
+use crate::stream::{ChannelWriter, produce};
+use crate::volume::{LABEL_KIND, LABEL_RUN};
+use crate::{Engine, Error, is_missing};
+
+/// How long the engine may take to write down that a container has ended, after its output ended.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// A container of ours. Dropping it kills and removes it, also when the future that owns it is
+/// cancelled: Ctrl-C must leave nothing that runs.
+pub struct Container {
+    engine: Engine,
+    pub id: String,
+    gone: bool,
+}
+
+impl Container {
+    /// Makes a container (and does not start it) with our labels, where it has none of its own.
+    pub async fn create(engine: &Engine, kind: &str, mut body: ContainerCreateBody) -> Result<Self, Error> {
+        let labels = body.labels.get_or_insert_default();
+        labels.entry(LABEL_RUN.into()).or_insert_with(|| engine.run.clone());
+        labels.entry(LABEL_KIND.into()).or_insert_with(|| kind.into());
+        let image = body.image.clone().unwrap_or_default();
+        let host = body.host_config.get_or_insert_default();
+        // We read the output ourselves; the engine need not keep a second copy of a log of megabytes.
+        host.log_config = Some(HostConfigLogConfig { typ: Some("none".into()), config: None });
+        let created = engine
+            .docker
+            .create_container(None::<CreateContainerOptions>, body)
+            .await
+            .map_err(|error| engine.error(format!("making a container of {image}"), error))?;
+        Ok(Self { engine: engine.clone(), id: created.id, gone: false })
+    }
+
+    /// Kills (if it runs) and removes it, with the volumes that have no name.
+    pub async fn remove(mut self) -> Result<(), Error> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let result = self.engine.docker.remove_container(&self.id, Some(options)).await;
+        self.gone = true;
+        match result {
+            Err(error) if !is_missing(&error) => Err(self.engine.error("removing a container".into(), error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Starts it and returns its output. Attached before the start, so that no line is lost.
+    pub async fn start(&self, what: &str) -> Result<BoxStream<'static, Result<LogOutput, ApiError>>, Error> {
+        let docker = &self.engine.docker;
+        let fail = |error| self.engine.error(format!("starting the container of {what}"), error);
+        let options = AttachContainerOptionsBuilder::default().stream(true).stdout(true).stderr(true).build();
+        let attached = docker.attach_container(&self.id, Some(options)).await.map_err(fail)?;
+        docker.start_container(&self.id, None::<StartContainerOptions>).await.map_err(fail)?;
+        // The input half has to live as long as the output, or the engine takes it for a hang-up.
+        let input = attached.input;
+        Ok(attached
+            .output
+            .map(move |item| {
+                let _ = &input;
+                item
+            })
+            .boxed())
+    }
+
+    /// Sends SIGKILL; it is no error if it runs no more.
+    pub async fn kill(&self) {
+        let _ = self.engine.docker.kill_container(&self.id, None::<KillContainerOptions>).await;
+    }
+
+    /// The state after the output has ended.
+    pub async fn ended(&self, what: &str) -> Result<ContainerState, Error> {
+        let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
+        let docker = self.engine.patient();
+        let doing = || format!("waiting for the container of {what}");
+        let mut wait = docker.wait_container(&self.id, Some(options)).boxed();
+        match tokio::time::timeout(SETTLE, wait.next()).await {
+            // A status other than 0 arrives as an error of its own kind; the state tells it again.
+            Ok(None | Some(Ok(_) | Err(ApiError::DockerContainerWaitError { .. }))) => {}
+            Ok(Some(Err(error))) if is_missing(&error) => return Err(self.vanished(what)),
+            Ok(Some(Err(error))) => return Err(self.engine.error(doing(), error)),
+            Err(_) => return Err(self.engine.error(doing(), ApiError::RequestTimeoutError)),
+        }
+        match docker.inspect_container(&self.id, None::<InspectContainerOptions>).await {
+            Ok(found) => Ok(found.state.unwrap_or_default()),
+            Err(error) if is_missing(&error) => Err(self.vanished(what)),
+            Err(error) => Err(self.engine.error(doing(), error)),
+        }
+    }
+
+    fn vanished(&self, what: &str) -> Error {
+        Error::KilledFromOutside { name: what.to_owned(), exit: 137 }
+    }
+
+    /// Starts it, gives every piece of output to `output`, and waits for its end.
+    pub async fn run(&self, what: &str, mut output: impl FnMut(LogOutput)) -> Result<ContainerState, Error> {
+        let mut stream = self.start(what).await?;
+        while let Some(piece) = stream.next().await {
+            match piece {
+                Ok(piece) => output(piece),
+                Err(error) => {
+                    // A killed container ends its stream roughly; then its state says what happened.
+                    self.ended(what)
+                        .await
+                        .map_err(|_| self.engine.error(format!("reading the output of {what}"), error))?;
+                    break;
+                }
+            }
+        }
+        self.ended(what).await
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        if self.gone {
+            return;
+        }
+        // The runtime may be going down with us, so the request gets a thread and a runtime of its own.
+        let (engine, id) = (self.engine.clone(), std::mem::take(&mut self.id));
+        detached(move || async move {
+            if let Some(docker) = engine.reconnected() {
+                let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+                let _ = docker.remove_container(&id, Some(options)).await;
+            }
+        });
+    }
+}
+
+/// Runs a last request to its end although our own runtime may be going down.
+pub fn detached<F: Future<Output = ()>>(request: impl FnOnce() -> F + Send + 'static) {
+    let thread = std::thread::spawn(move || {
+        if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            runtime.block_on(request());
+        }
+    });
+    let _ = thread.join();
+}
+
+/// What every container has, whatever it runs: no network, and nothing of the engine's machine in it.
+pub fn isolated(engine: &Engine) -> HostConfig {
+    HostConfig {
+        network_mode: Some("none".into()),
+        // Docker copies the machine's resolv.conf even where there is no network. Podman refuses the setting there.
+        dns: (!engine.podman).then(|| vec!["127.0.0.1".into()]),
+        dns_search: (!engine.podman).then(|| vec![".".into()]),
+        ipc_mode: Some("private".into()),
+        security_opt: Some(vec!["no-new-privileges".into()]),
+        // Where the whole machine runs out of memory, a build should die before the engine does.
+        oom_score_adj: Some(500),
+        ..HostConfig::default()
+    }
+}
+
+/// A named volume at a path.
+pub fn mount(volume: &str, target: &str) -> Mount {
+    Mount { typ: Some(MountType::VOLUME), source: Some(volume.into()), target: Some(target.into()), ..Mount::default() }
+}
+
+/// An image that is removed when this goes out of scope.
+pub struct TemporaryImage {
+    engine: Engine,
+    pub name: String,
+}
+
+impl Drop for TemporaryImage {
+    fn drop(&mut self) {
+        let (engine, name) = (self.engine.clone(), self.name.clone());
+        detached(move || async move {
+            if let Some(docker) = engine.reconnected() {
+                let options = RemoveImageOptionsBuilder::default().force(true).build();
+                let _ = docker.remove_image(&name, Some(options), None).await;
+            }
+        });
+    }
+}
+
+impl TemporaryImage {
+    /// Imports a root file system under a name that nobody else uses.
+    pub async fn import(
+        engine: &Engine,
+        write: impl FnOnce(&mut ChannelWriter) -> Result<(), Error> + Send + 'static,
+    ) -> Result<Self, Error> {
+        let unique = tempfile::Builder::new().rand_bytes(12).make(|path| Ok(path.to_owned()));
+        let tag = unique.map_err(Error::io("find a name in", std::env::temp_dir()))?;
+        let tag =
+            tag.path().file_name().unwrap_or_default().to_string_lossy().trim_start_matches('.').to_ascii_lowercase();
+        let image =
+            Self { engine: engine.clone(), name: format!("mesos-packages/temporary:{}-{tag}", std::process::id()) };
+        import(engine, &image.name, "temporary", &BTreeMap::new(), write).await?;
+        Ok(image)
+    }
+}
+
+/// Imports a root file system, written as an uncompressed tar archive, as an image.
+pub async fn import(
+    engine: &Engine,
+    name: &str,
+    kind: &str,
+    labels: &BTreeMap<&str, String>,
+    write: impl FnOnce(&mut ChannelWriter) -> Result<(), Error> + Send + 'static,
+) -> Result<(), Error> {
+    let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
+    let mut label = format!("LABEL {LABEL_RUN}=\"{}\" {LABEL_KIND}=\"{kind}\"", engine.run);
+    for (key, value) in labels {
+        label += &format!(" {key}=\"{value}\"");
+    }
+    let options =
+        CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).changes(vec![label]).build();
+    let (body, producer) = produce(write);
+    let docker = engine.patient();
+    let mut answers = docker.create_image(Some(options), Some(bollard::body_try_stream(body)), None).boxed();
+    let mut failed = None;
+    while let Some(answer) = answers.next().await {
+        failed = failed.or(answer.err());
+    }
+    drop(answers);
+    // Our own reason first: the engine only knows that the archive broke off.
+    let produced = producer.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+    match (failed, produced) {
+        (Some(error), Ok(()) | Err(Error::Io { doing: "send to", .. })) => {
+            Err(engine.error(format!("importing {name}"), error))
+        }
+        (_, produced) => produced,
+    }
+}
+
+/// Labels of an image; none if there is no such image.
+pub async fn image_labels(engine: &Engine, name: &str) -> Result<Option<HashMap<String, String>>, Error> {
+    match engine.docker.inspect_image(name).await {
+        Ok(image) => Ok(Some(image.config.and_then(|config| config.labels).unwrap_or_default())),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(engine.error(format!("looking for the image {name}"), error)),
+    }
+}

@@ -1,0 +1,450 @@
+//! Finding the container engine and talking to it.
+
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error as ApiError;
+use foundation::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// An ordinary request that takes longer than this has no answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+/// Importing and exporting gigabytes, or waiting for a phase: the answer may come after hours.
+const LONG_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+/// How long an engine may take to say that it is there.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A container engine that answered: Docker, or Podman through its compatible socket.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub docker: Docker,
+    address: Address,
+    pub run: String,
+    pub podman: bool,
+}
+
+/// Where an engine listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Address {
+    /// `unix:///…`, `tcp://…`, `ssh://…`.
+    host: String,
+    /// Folder with `ca.pem`, `cert.pem` and `key.pem`, where the engine wants TLS.
+    certificates: Option<PathBuf>,
+}
+
+/// What an engine says about itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct EngineInfo {
+    /// `Docker` or `Podman`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The API version that was negotiated.
+    pub api: String,
+    /// 1 or 2.
+    pub cgroup_version: u8,
+    /// Such as `overlay2`.
+    pub storage_driver: String,
+    /// Processors that containers may use.
+    pub cpus: u32,
+    /// Memory of the engine's machine.
+    pub memory_bytes: u64,
+    /// Whether it runs on another machine (or a virtual one): this machine's free memory says nothing then.
+    pub remote: bool,
+    /// Its address.
+    pub endpoint: String,
+}
+
+/// One endpoint to try, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Candidate {
+    origin: String,
+    address: Result<Address, String>,
+}
+
+impl Candidate {
+    fn new(origin: &str, host: impl Into<String>) -> Self {
+        Self { origin: origin.to_owned(), address: Ok(Address { host: host.into(), certificates: None }) }
+    }
+}
+
+/// The parts of the environment that say where an engine may be.
+#[derive(Clone, Debug, Default)]
+struct Environment {
+    docker_host: Option<String>,
+    docker_context: Option<String>,
+    docker_config: Option<PathBuf>,
+    home: Option<PathBuf>,
+    runtime: Option<PathBuf>,
+    certificates: Option<PathBuf>,
+}
+
+impl Environment {
+    fn current() -> Self {
+        let text = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let path = |name| text(name).map(PathBuf::from);
+        let home = path("HOME");
+        let docker_config = path("DOCKER_CONFIG").or_else(|| Some(home.as_ref()?.join(".docker")));
+        Self {
+            docker_host: text("DOCKER_HOST"),
+            docker_context: text("DOCKER_CONTEXT"),
+            certificates: text("DOCKER_TLS_VERIFY")
+                .and_then(|_| path("DOCKER_CERT_PATH").or_else(|| docker_config.clone())),
+            docker_config,
+            home,
+            runtime: path("XDG_RUNTIME_DIR"),
+        }
+    }
+
+    /// What to try, in order. Where the user named an engine in the environment, only that: another
+    /// one would be a surprise.
+    fn candidates(&self) -> Vec<Candidate> {
+        if let Some(host) = &self.docker_host {
+            let mut candidate = Candidate::new("DOCKER_HOST", host);
+            if let Ok(address) = &mut candidate.address {
+                address.certificates = self.certificates.clone();
+            }
+            return vec![candidate];
+        }
+        if let Some(name) = self.docker_context.as_deref().filter(|name| *name != "default") {
+            return vec![self.context("DOCKER_CONTEXT", name)];
+        }
+        let mut list = Vec::new();
+        if self.docker_context.is_none()
+            && let Some(name) = self.current_context()
+        {
+            list.push(self.context("Docker context", &name));
+        }
+        let mut socket =
+            |origin, path: PathBuf| list.push(Candidate::new(origin, format!("unix://{}", path.display())));
+        socket("default socket", "/var/run/docker.sock".into());
+        if let Some(runtime) = &self.runtime {
+            socket("rootless Docker", runtime.join("docker.sock"));
+        }
+        if let Some(home) = &self.home {
+            socket("Docker Desktop", home.join(".docker/desktop/docker.sock"));
+        }
+        if let Some(runtime) = &self.runtime {
+            socket("rootless Podman", runtime.join("podman/podman.sock"));
+        }
+        socket("Podman", "/run/podman/podman.sock".into());
+        list
+    }
+
+    /// `currentContext` of the Docker client's `config.json`.
+    fn current_context(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Config {
+            current_context: Option<String>,
+        }
+        let text = std::fs::read(self.docker_config.as_ref()?.join("config.json")).ok()?;
+        let config: Config = serde_json::from_slice(&text).ok()?;
+        config.current_context.filter(|name| !name.is_empty() && name != "default")
+    }
+
+    /// A context as the Docker client stores it: `contexts/meta/SHA256-OF-NAME/meta.json`, with
+    /// certificates in `contexts/tls/SHA256-OF-NAME/docker/`.
+    fn context(&self, origin: &str, name: &str) -> Candidate {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Meta {
+            endpoints: Endpoints,
+        }
+        #[derive(Deserialize)]
+        struct Endpoints {
+            docker: Endpoint,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Endpoint {
+            host: String,
+        }
+        let origin = format!("{origin} {name}");
+        let Some(config) = &self.docker_config else {
+            return Candidate { origin, address: Err("neither DOCKER_CONFIG nor HOME is set".into()) };
+        };
+        let id = Digest::of(name).to_string();
+        let path = config.join("contexts/meta").join(&id).join("meta.json");
+        let address = std::fs::read(&path)
+            .map_err(|error| error.to_string())
+            .and_then(|text| serde_json::from_slice::<Meta>(&text).map_err(|error| error.to_string()))
+            .map(|meta| Address {
+                host: meta.endpoints.docker.host,
+                certificates: Some(config.join("contexts/tls").join(&id).join("docker"))
+                    .filter(|folder| folder.is_dir()),
+            })
+            .map_err(|why| format!("{}: {why}", path.display()));
+        Candidate { origin, address }
+    }
+}
+
+impl Address {
+    fn connect(&self) -> Result<Docker, String> {
+        if let Some(path) = self.host.strip_prefix("unix://") {
+            // The client library reports a refused connection in general terms only.
+            UnixStream::connect(path).map_err(|error| match error.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    "permission denied: add yourself to the group docker, or use a rootless engine".to_owned()
+                }
+                _ => error.to_string(),
+            })?;
+        }
+        // The client library would take the port for a part of the name.
+        if let Some(place) = self.host.strip_prefix("ssh://")
+            && let Some((_, port)) = place.trim_end_matches('/').rsplit_once(':')
+            && port.chars().all(|digit| digit.is_ascii_digit())
+        {
+            return Err(format!(
+                "a port cannot be given here: name it in ~/.ssh/config (Host NAME, HostName …, Port {port}), and use ssh://NAME"
+            ));
+        }
+        let version = bollard::API_DEFAULT_VERSION;
+        let seconds = REQUEST_TIMEOUT.as_secs();
+        match &self.certificates {
+            Some(folder) if !self.host.starts_with("unix://") && !self.host.starts_with("ssh://") => {
+                Docker::connect_with_ssl(
+                    &self.host,
+                    &folder.join("key.pem"),
+                    &folder.join("cert.pem"),
+                    &folder.join("ca.pem"),
+                    seconds,
+                    version,
+                )
+            }
+            _ => Docker::connect_with_host(&self.host),
+        }
+        .map_err(|error| explain(&error))
+    }
+
+    fn local(&self) -> bool {
+        self.host.starts_with("unix://")
+    }
+}
+
+impl Engine {
+    /// The first engine that answers: DOCKER_HOST, the Docker context, the default socket, the
+    /// rootless socket, Podman's sockets.
+    pub async fn find() -> Result<Self, Error> {
+        Self::first(Environment::current().candidates()).await
+    }
+
+    async fn first(candidates: Vec<Candidate>) -> Result<Self, Error> {
+        let mut tried = Vec::new();
+        for Candidate { origin, address } in candidates {
+            let (place, why) = match address {
+                Err(why) => (String::new(), why),
+                Ok(address) => match Self::open(address.clone()).await {
+                    Ok(engine) => return Ok(engine),
+                    Err(why) => (format!(" {}", address.host), why),
+                },
+            };
+            tried.push(format!("  {origin}{place}: {why}"));
+        }
+        Err(Error::NoEngine { tried: tried.join("\n") })
+    }
+
+    async fn open(address: Address) -> Result<Self, String> {
+        let docker = address.connect()?;
+        let answer = tokio::time::timeout(PING_TIMEOUT, async {
+            let docker = docker.negotiate_version().await?;
+            let version = docker.version().await?;
+            Ok::<_, ApiError>((docker, version))
+        });
+        let (docker, version) = match answer.await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(explain(&error)),
+            Err(_) => return Err(format!("no answer within {} s", PING_TIMEOUT.as_secs())),
+        };
+        let podman = version
+            .components
+            .unwrap_or_default()
+            .iter()
+            .any(|component| component.name.to_ascii_lowercase().contains("podman"));
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let run = format!("{}-{}", std::process::id(), boot.trim());
+        Ok(Self { docker, address, run, podman })
+    }
+
+    /// The same engine on a connection of its own, for a thread with its own runtime.
+    pub fn reconnected(&self) -> Option<Docker> {
+        let docker = self.address.connect().ok()?;
+        Some(docker.with_timeout(Duration::from_secs(20)))
+    }
+
+    /// The same engine, with patience for requests that are answered only when gigabytes are through.
+    pub fn patient(&self) -> Docker {
+        self.docker.clone().with_timeout(LONG_TIMEOUT)
+    }
+
+    /// Everything that this engine makes from now on carries the label `org.mesos-packages.run=RUN`,
+    /// so that [`crate::cleanup::cleanup`] finds what a killed run left behind.
+    #[must_use]
+    pub fn with_run(mut self, run: &str) -> Self {
+        run.clone_into(&mut self.run);
+        self
+    }
+
+    /// What the engine says about itself.
+    pub async fn info(&self) -> Result<EngineInfo, Error> {
+        let doing = || "asking the engine about itself".to_owned();
+        let info = self.docker.info().await.map_err(|error| self.error(doing(), error))?;
+        let version = self.docker.version().await.map_err(|error| self.error(doing(), error))?;
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let same_kernel = version.kernel_version.as_deref().is_none_or(|theirs| theirs == kernel.trim());
+        Ok(EngineInfo {
+            name: if self.podman { "Podman" } else { "Docker" }.to_owned(),
+            version: info.server_version.or(version.version).unwrap_or_default(),
+            api: self.docker.client_version().to_string(),
+            cgroup_version: match info.cgroup_version {
+                Some(bollard::models::SystemInfoCgroupVersionEnum::_2) => 2,
+                _ => 1,
+            },
+            storage_driver: info.driver.unwrap_or_default(),
+            cpus: info.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or(1).max(1),
+            memory_bytes: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0),
+            // A socket may lead into a virtual machine; that has a kernel of its own.
+            remote: !(self.address.local() && same_kernel),
+            endpoint: self.address.host.clone(),
+        })
+    }
+
+    /// Its address.
+    pub fn endpoint(&self) -> &str {
+        &self.address.host
+    }
+
+    /// Says in our words what the client library reports.
+    pub fn error(&self, doing: String, error: ApiError) -> Error {
+        match &error {
+            ApiError::HyperResponseError { .. }
+            | ApiError::HyperLegacyError { .. }
+            | ApiError::IOError { .. }
+            | ApiError::SocketNotFoundError(_)
+            | ApiError::RequestTimeoutError => {
+                Error::EngineGone { doing, endpoint: self.address.host.clone(), why: explain(&error) }
+            }
+            _ => {
+                let mut why = explain(&error);
+                if why.contains("no space left on device") {
+                    why += "\nFree space where the engine keeps its data (`docker system df`, `docker system prune`), then run it again.";
+                }
+                Error::Engine { doing, why }
+            }
+        }
+    }
+}
+
+/// The error with its causes; the client library's own texts often leave out the cause.
+fn explain(error: &ApiError) -> String {
+    if let ApiError::DockerResponseServerError { message, status_code } = error {
+        return if message.is_empty() { format!("status {status_code}") } else { message.trim().to_owned() };
+    }
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// Whether the engine says that there is no such thing, or none in a moment.
+pub fn is_missing(error: &ApiError) -> bool {
+    match error {
+        ApiError::DockerResponseServerError { status_code: 404, .. } => true,
+        ApiError::DockerResponseServerError { status_code: 409, message } => message.contains("already in progress"),
+        _ => false,
+    }
+}
+
+/// Whether a unix socket exists and somebody listens on it.
+pub fn listens(path: &Path) -> bool {
+    UnixStream::connect(path).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hosts(environment: &Environment) -> Vec<String> {
+        environment
+            .candidates()
+            .into_iter()
+            .map(|candidate| candidate.address.map_or_else(|why| why, |address| address.host))
+            .collect()
+    }
+
+    #[test]
+    fn docker_host_is_the_only_one_where_it_is_set() {
+        let environment = Environment { docker_host: Some("tcp://127.0.0.1:1".into()), ..Environment::default() };
+        assert_eq!(hosts(&environment), ["tcp://127.0.0.1:1"]);
+    }
+
+    #[test]
+    fn sockets_in_order() {
+        let environment =
+            Environment { home: Some("/home/a".into()), runtime: Some("/run/user/7".into()), ..Environment::default() };
+        assert_eq!(
+            hosts(&environment),
+            [
+                "unix:///var/run/docker.sock",
+                "unix:///run/user/7/docker.sock",
+                "unix:///home/a/.docker/desktop/docker.sock",
+                "unix:///run/user/7/podman/podman.sock",
+                "unix:///run/podman/podman.sock",
+            ]
+        );
+    }
+
+    #[test]
+    fn contexts_as_the_docker_client_stores_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let environment = Environment { docker_config: Some(folder.path().to_owned()), ..Environment::default() };
+        std::fs::write(folder.path().join("config.json"), r#"{"currentContext":"far","auths":{}}"#).unwrap();
+        // sha256 of the name, as `docker context create far` makes it.
+        let meta = folder.path().join("contexts/meta").join(Digest::of("far").to_string());
+        let broken = &environment.candidates()[0];
+        assert!(broken.address.as_ref().unwrap_err().contains("meta.json"), "{broken:?}");
+        std::fs::create_dir_all(&meta).unwrap();
+        std::fs::write(
+            meta.join("meta.json"),
+            r#"{"Name":"far","Metadata":{},"Endpoints":{"docker":{"Host":"ssh://me@far","SkipTLSVerify":false}}}"#,
+        )
+        .unwrap();
+        assert_eq!(hosts(&environment)[..2], ["ssh://me@far", "unix:///var/run/docker.sock"]);
+        let named = Environment { docker_context: Some("far".into()), ..environment };
+        assert_eq!(hosts(&named), ["ssh://me@far"]);
+    }
+
+    #[tokio::test]
+    async fn where_none_answers_it_says_what_was_tried_and_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let dead = folder.path().join("dead.sock");
+        drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
+        let candidates = vec![
+            Candidate::new("default socket", format!("unix://{}", folder.path().join("none.sock").display())),
+            Candidate::new("Podman", format!("unix://{}", dead.display())),
+            Candidate::new("DOCKER_HOST", "carrier-pigeon://roof"),
+            Candidate::new("DOCKER_HOST", "ssh://root@build2:2222"),
+        ];
+        let text = Engine::first(candidates).await.unwrap_err().to_string();
+        for part in [
+            "none.sock: No such file",
+            "dead.sock: Connection refused",
+            "carrier-pigeon://roof",
+            "Port 2222",
+            "apt-get install docker.io",
+            "--setup",
+        ] {
+            assert!(text.contains(part), "{part} is not in: {text}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The container engine: connection, containers, volumes, transfers.
+
+pub mod cleanup;
+pub mod container;
+mod engine;
+mod error;
+pub mod once;
+pub mod setup;
+pub mod stream;
+pub mod transfer;
+pub mod volume;
+
+pub use engine::{Engine, EngineInfo, is_missing, listens};
+pub use error::Error;

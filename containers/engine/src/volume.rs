@@ -1,0 +1,69 @@
+//! Named volumes: where phases work, and the compiler cache.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::models::VolumeCreateRequest;
+use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder};
+
+use crate::{Engine, Error, is_missing};
+
+/// Label of the run that made something: what a dead run left is found by it.
+pub const LABEL_RUN: &str = "org.mesos-packages.run";
+/// Label of what something is for: `work`, `ccache`, `phase`, `temporary`.
+pub const LABEL_KIND: &str = "org.mesos-packages.kind";
+/// Label of the digest that something was made for.
+pub const LABEL_KEY: &str = "org.mesos-packages.key";
+
+/// A named volume and its labels.
+#[derive(Clone, Debug)]
+pub struct Volume {
+    /// The name.
+    pub name: String,
+    /// All its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Makes a volume; where it exists already, it is left as it is.
+pub async fn create(engine: &Engine, name: &str, kind: &str, key: &str) -> Result<(), Error> {
+    if exists(engine, name).await? {
+        return Ok(());
+    }
+    let labels = [(LABEL_RUN, engine.run.as_str()), (LABEL_KIND, kind), (LABEL_KEY, key)];
+    let request = VolumeCreateRequest {
+        name: Some(name.to_owned()),
+        labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+        ..VolumeCreateRequest::default()
+    };
+    let created = engine.docker.create_volume(request).await;
+    created.map(drop).map_err(|error| engine.error(format!("making the volume {name}"), error))
+}
+
+/// Whether there is a volume of that name.
+pub async fn exists(engine: &Engine, name: &str) -> Result<bool, Error> {
+    match engine.docker.inspect_volume(name).await {
+        Ok(_) => Ok(true),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(engine.error(format!("looking for the volume {name}"), error)),
+    }
+}
+
+/// Removes a volume; it is no error if there is none.
+pub async fn remove(engine: &Engine, name: &str) -> Result<(), Error> {
+    let options = RemoveVolumeOptionsBuilder::default().force(true).build();
+    match engine.docker.remove_volume(name, Some(options)).await {
+        Err(error) if !is_missing(&error) => Err(engine.error(format!("removing the volume {name}"), error)),
+        _ => Ok(()),
+    }
+}
+
+/// All volumes that this tool made.
+pub async fn list(engine: &Engine) -> Result<Vec<Volume>, Error> {
+    let filters = HashMap::from([("label", vec![LABEL_KIND])]);
+    let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+    let answer = engine.docker.list_volumes(Some(options)).await;
+    let found = answer.map_err(|error| engine.error("listing volumes".into(), error))?.volumes.unwrap_or_default();
+    Ok(found
+        .into_iter()
+        .map(|volume| Volume { name: volume.name, labels: volume.labels.into_iter().collect() })
+        .collect())
+}

@@ -1,0 +1,41 @@
+//! Why a phase did not end.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::record::PhaseRecord;
+
+/// A phase that did not end by itself. A script that fails is none: its record has the exit status.
+#[derive(Debug, thiserror::Error)]
+pub enum PhaseError {
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// The memory budget is too small even for one job.
+    #[error(
+        "phase {phase}: {what} needs more memory than the budget of {budget}, even alone.\n\
+         Run it again with a larger `--memory`{hint}."
+    )]
+    OutOfMemory {
+        /// The phase.
+        phase: String,
+        /// The source file that was being compiled, or a description of what was killed.
+        what: String,
+        /// The limit, for people.
+        budget: String,
+        /// A value that may do.
+        hint: String,
+        /// What was measured.
+        record: Box<PhaseRecord>,
+    },
+    /// A phase took longer than allowed.
+    #[error("phase {phase} was stopped after {}s: that is its time limit. Its log is {}", after.as_secs(), log.display())]
+    TimedOut {
+        /// The phase.
+        phase: String,
+        /// The limit.
+        after: Duration,
+        /// The log so far.
+        log: PathBuf,
+    },
+}

@@ -1,0 +1,12 @@
+//! Hermetic phases and shards of tests, and the governor of memory.
+
+pub mod circumstances;
+pub mod compile_memory;
+mod error;
+mod log;
+pub mod phase;
+pub mod record;
+pub mod shard;
+pub mod usage;
+
+pub use error::PhaseError;

@@ -1,0 +1,36 @@
+//! What a phase did, as data.
+
+use std::path::PathBuf;
+
+use farm::Shares;
+use serde::{Deserialize, Serialize};
+
+/// What a phase did.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PhaseRecord {
+    /// Name of the phase.
+    pub name: String,
+    /// Exit status of the script.
+    pub exit: i64,
+    /// Seconds from start to end, repeats included.
+    pub wall: f64,
+    /// CPU seconds, repeats included.
+    pub cpu: f64,
+    /// Largest memory use by the cgroup's own account; page cache counts there.
+    pub peak_memory: u64,
+    /// Largest memory use without page cache, sampled about once a second.
+    pub peak_rss: u64,
+    /// Jobs in the last attempt.
+    pub jobs: u32,
+    /// Attempts: more than one after memory ran out.
+    pub attempts: u32,
+    /// Source files whose compiler was killed for memory and was run again alone.
+    pub killed_for_memory: Vec<String>,
+    /// Who compiled, where there was a compile farm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub farm: Option<Shares>,
+    /// The log.
+    pub log: PathBuf,
+    /// Its size.
+    pub log_bytes: u64,
+}

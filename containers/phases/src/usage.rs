@@ -1,0 +1,190 @@
+//! Memory and CPU: what a build may use, and what it did use.
+//!
+//! The control groups' two versions differ in the names of their figures. Inside a container
+//! `assets/memory.sh` knows them, outside [`in_use`]; nothing else does.
+
+use bollard::models::ContainerStatsResponse;
+use engine::EngineInfo;
+
+const GIB: u64 = 1 << 30;
+const MIB: u64 = 1 << 20;
+
+/// The memory that a build may take unless the user says otherwise: what the engine's machine can
+/// spare while it stays usable.
+pub fn budget(info: &EngineInfo) -> u64 {
+    let available = (!info.remote).then(available_memory).flatten();
+    spare(info.memory_bytes, available)
+}
+
+fn spare(total: u64, available: Option<u64>) -> u64 {
+    let reserve = (total / 8).max(GIB);
+    // What others use on a machine that cannot be asked: a quarter is a guess, `--memory` is the word.
+    let free = available.unwrap_or(total - total / 4).min(total);
+    // Less than this cannot compile C++; the error of a phase says more than a limit of zero.
+    (free.saturating_sub(reserve) / MIB * MIB).max(512 * MIB)
+}
+
+/// `MemAvailable` of /proc/meminfo, see proc(5).
+fn available_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+}
+
+/// How many jobs are wanted at once: more than there are processors, for the governor to choose from those that wait.
+pub fn wanted_jobs(info: &EngineInfo) -> u32 {
+    info.cpus.saturating_mul(2).max(1)
+}
+
+/// Bytes of a budget that the governor leaves free: for pages of code, pipes, and whatever nobody measures.
+pub fn margin(memory_bytes: u64) -> u64 {
+    (memory_bytes / 16).min(192 * MIB)
+}
+
+/// How many jobs fit where nobody governs them: one per processor, as long as each has `per_job` bytes.
+pub fn jobs(info: &EngineInfo, memory_bytes: u64, per_job: u64) -> u32 {
+    let fit = u32::try_from(memory_bytes / per_job.max(1)).unwrap_or(u32::MAX);
+    fit.min(info.cpus).max(1)
+}
+
+/// Bytes in use that cannot be given back (anonymous and shared memory), and CPU seconds so far.
+pub fn in_use(stats: &ContainerStatsResponse) -> (Option<u64>, Option<f64>) {
+    let memory = stats.memory_stats.as_ref().and_then(|memory| {
+        let figures = memory.stats.as_ref();
+        let figure = |name: &str| figures.and_then(|figures| figures.get(name)).copied();
+        match (figure("total_rss"), figure("anon")) {
+            (Some(v1), _) => Some(v1 + figure("total_shmem").unwrap_or(0)),
+            (None, Some(v2)) => Some(v2 + figure("shmem").unwrap_or(0)),
+            (None, None) => memory.usage,
+        }
+    });
+    let cpu = stats.cpu_stats.as_ref().and_then(|cpu| cpu.cpu_usage.as_ref()).and_then(|usage| usage.total_usage);
+    (memory, cpu.map(|nanoseconds| nanoseconds as f64 / 1e9))
+}
+
+/// What `assets/run-phase.sh` wrote at the end of a phase.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Exit status of the script.
+    pub exit: i64,
+    /// Largest memory use, page cache included; none where the kernel does not keep it.
+    pub peak: Option<u64>,
+    /// Processes killed for memory.
+    pub kills: u64,
+    /// CPU seconds.
+    pub cpu: Option<f64>,
+    /// Files whose compiler was killed while others ran.
+    pub together: Vec<String>,
+    /// Files whose compiler was killed although it was alone.
+    pub alone: Vec<String>,
+}
+
+impl Report {
+    /// None if it is not such a report: phases can write where it lies.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut report = Self::default();
+        let mut complete = false;
+        for line in text.lines() {
+            let (key, value) = line.split_once(' ')?;
+            match key {
+                "exit" => (report.exit, complete) = (value.parse().ok()?, true),
+                "peak" => report.peak = Some(value.parse().ok()?),
+                "kills" => report.kills = value.parse().ok()?,
+                "cpu" => report.cpu = Some(value.parse::<u64>().ok()? as f64 / 1e6),
+                "together" => report.together.push(value.to_owned()),
+                "alone" => report.alone.push(value.to_owned()),
+                _ => return None,
+            }
+        }
+        complete.then_some(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(cpus: u32) -> EngineInfo {
+        EngineInfo {
+            name: "Docker".into(),
+            version: String::new(),
+            api: "1.41".into(),
+            cgroup_version: 1,
+            storage_driver: "overlay2".into(),
+            cpus,
+            memory_bytes: 16 * GIB,
+            remote: true,
+            endpoint: String::new(),
+        }
+    }
+
+    #[test]
+    fn leaves_the_machine_usable() {
+        assert_eq!(spare(16 * GIB, Some(12 * GIB)), 10 * GIB);
+        assert_eq!(spare(4 * GIB, Some(3 * GIB)), 2 * GIB);
+        assert_eq!(spare(2 * GIB, Some(GIB)), 512 * MIB);
+        assert_eq!(budget(&info(4)), 10 * GIB);
+    }
+
+    #[test]
+    fn jobs_follow_from_budget_and_processors() {
+        assert_eq!(jobs(&info(4), 16 * GIB, 2 * GIB), 4);
+        assert_eq!(jobs(&info(4), 5 * GIB, 2 * GIB), 2);
+        assert_eq!(jobs(&info(4), GIB, 2 * GIB), 1);
+        assert_eq!(jobs(&info(4), GIB, 0), 4);
+    }
+
+    /// Runs the shell's reading of control groups on forged ones: the machine of a test has only one version.
+    fn shell(files: &[(&str, &str)]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        let driver = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/memory.sh");
+        let script = format!(
+            ". {driver}; cgroups={} own_kills=/nonexistent\n\
+             for what in peak used refaults kills cpu; do cgroup $what; echo $what $number; done",
+            folder.path().display()
+        );
+        let output = std::process::Command::new("/bin/sh").args(["-euc", &script]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn both_versions_of_control_groups() {
+        let v1 = [
+            ("memory/memory.max_usage_in_bytes", "1000\n"),
+            (
+                "memory/memory.stat",
+                "rss 1\ntotal_cache 5\ntotal_rss 700\ntotal_shmem 20\ntotal_workingset_refault_file 9\n",
+            ),
+            ("memory/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+            ("cpuacct/cpuacct.usage", "2500000\n"),
+        ];
+        assert_eq!(shell(&v1), "peak 1000\nused 720\nrefaults 9\nkills 3\ncpu 2500\n");
+        let v2 = [
+            ("cgroup.controllers", "cpu memory pids\n"),
+            ("memory.peak", "1000\n"),
+            ("memory.stat", "anon 700\nfile 5\nshmem 20\nworkingset_refault_file 9\n"),
+            ("memory.events", "low 0\noom 4\noom_kill 3\noom_group_kill 0\n"),
+            ("cpu.stat", "usage_usec 2500\nuser_usec 2000\n"),
+        ];
+        assert_eq!(shell(&v2), "peak 1000\nused 720\nrefaults 9\nkills 3\ncpu 2500\n");
+        // A kernel before 5.19 keeps no peak.
+        assert!(shell(&[v2[0], v2[2]]).starts_with("peak\nused 720\n"));
+    }
+
+    #[test]
+    fn reports() {
+        let report =
+            Report::parse("exit 2\npeak 4096\nkills 1\ncpu 1500000\ntogether a b.cpp\nalone a b.cpp\n").unwrap();
+        assert_eq!((report.exit, report.peak, report.kills, report.cpu), (2, Some(4096), 1, Some(1.5)));
+        assert_eq!((report.together, report.alone), (vec!["a b.cpp".to_owned()], vec!["a b.cpp".to_owned()]));
+        assert_eq!(Report::parse("peak 1\n"), None);
+        assert_eq!(Report::parse("exit nonsense\n"), None);
+        assert_eq!(Report::parse("hello"), None);
+    }
+}

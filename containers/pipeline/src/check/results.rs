@@ -1,0 +1,75 @@
+//! What a run of the tests leaves: JUnit XML, a summary, and a log for each test that did not pass.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use statements::check::verdict::Verdict;
+use statements::check::{junit, summary};
+use time::{Date, OffsetDateTime};
+
+use super::super::{Error, write_file};
+use super::Checked;
+
+const SUMMARY: &str = "summary.txt";
+
+/// The day, in UTC: quarantine entries expire.
+pub fn today() -> Date {
+    OffsetDateTime::now_utc().date()
+}
+
+/// Where results go that belong to no published packages: `dist/check/debian-12-amd64` for `dist/debian-12-amd64`.
+pub fn results_beside(dist: &Path) -> PathBuf {
+    match (dist.parent(), dist.file_name()) {
+        (Some(parent), Some(name)) => parent.join("check").join(name),
+        _ => dist.join("check"),
+    }
+}
+
+/// Writes the results into a folder in place of what it held before.
+pub fn write_folder(checked: &Checked, folder: &Path) -> Result<(), Error> {
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(Error::io("make the folder", parent))?;
+    let new = tempfile::Builder::new().prefix(".check-").tempdir_in(parent).map_err(Error::io("write into", parent))?;
+    // The folder is for everybody, unlike a temporary one.
+    let content = new.path().join("new");
+    fs::create_dir(&content).map_err(Error::io("make the folder", &content))?;
+    write(checked, &content)?;
+    if folder.exists() {
+        // Only what is ours: a folder of the user's with other things in it is not to be lost.
+        if !folder.join(SUMMARY).exists() {
+            return Err(Error::io("replace", folder)(std::io::Error::other("it is not a folder of test results")));
+        }
+        fs::rename(folder, new.path().join("old")).map_err(Error::io("rename", folder))?;
+    }
+    fs::rename(&content, folder).map_err(Error::io("write", folder))
+}
+
+/// Writes the results into a folder that exists and is empty.
+pub fn write(checked: &Checked, folder: &Path) -> Result<(), Error> {
+    write_file(&folder.join("junit.xml"), junit::xml(&checked.judgement).as_ref())?;
+    let mut text = summary::text(&checked.judgement, &checked.shards, checked.seconds);
+    if !checked.notices.is_empty() {
+        text += "\nThe test programs said of this machine:\n";
+        for notice in &checked.notices {
+            text += &format!("  {notice}\n");
+        }
+    }
+    write_file(&folder.join(SUMMARY), text.as_bytes())?;
+    let logs = folder.join("logs");
+    for test in &checked.judgement.tests {
+        if matches!(test.verdict, Verdict::Passed | Verdict::Skipped) {
+            continue;
+        }
+        let folder = logs.join(&test.record.program);
+        fs::create_dir_all(&folder).map_err(Error::io("make the folder", &folder))?;
+        let mut log = String::new();
+        for execution in &test.record.executions {
+            let place = if execution.alone { " alone" } else { "" };
+            log += &format!("=== {}{place}, {:.3} s\n{}\n", execution.outcome, execution.seconds, execution.output);
+        }
+        // A parameter's number follows a slash.
+        let name = format!("{}.log", test.record.test.replace('/', "_"));
+        write_file(&folder.join(name), log.as_bytes())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! Copying a volume, so that a phase that is cut short never spoils what the phase before it left.
+
+use std::collections::BTreeMap;
+
+use engine::once::run_once_with_volumes;
+use engine::{Engine, Error, volume};
+use foundation::digest::Digest;
+
+/// Makes the volume `to` with the content of `from`. Ownership, permissions and time stamps are
+/// kept: make decides by them. `foreign` is for files that do not belong to the usual user: only root can keep that.
+pub async fn copy(
+    engine: &Engine,
+    image: &str,
+    from: &str,
+    to: &str,
+    kind: &str,
+    key: &Digest,
+    foreign: bool,
+) -> Result<(), Error> {
+    volume::remove(engine, to).await?;
+    volume::create(engine, to, kind, &key.to_string()).await?;
+    let script = b"cp --archive --reflink=auto /from/. /build/";
+    let volumes = [(from, "/from"), (to, "/build")];
+    let output = run_once_with_volumes(engine, image, script, &[], &BTreeMap::new(), foreign, &volumes).await?;
+    if output.exit != 0 {
+        volume::remove(engine, to).await?;
+        return Err(Error::Engine {
+            doing: format!("copying the volume {from}"),
+            why: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        });
+    }
+    Ok(())
+}

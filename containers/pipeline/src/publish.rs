@@ -1,0 +1,372 @@
+//! Signing, and putting everything into `dist`.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use std::{fs, io};
+
+use deb::binary_package::{BinaryPackage, Written};
+use foundation::digest::Digest;
+use foundation::progress::Progress;
+use foundation::store::Store;
+use foundation::threads::for_all;
+use phases::record::PhaseRecord;
+use recipe::Recipe;
+use recipe::components::{self, Components};
+use roots::build_root::BuildRoot;
+use sign::buildinfo::{self, BuildInfo};
+use sign::gpg::Gpg;
+use sign::signer::{KeyForm, KeyKind, Signer};
+use sign::{changes, debsig, sums};
+use statements::check::statement::{Resource, Statement};
+use statements::proof::sbom::{self, Sbom};
+use statements::proof::{dsse, provenance};
+use statements::vex::{self, Document, Subject};
+use walkdir::WalkDir;
+
+use super::check::{self, Checked};
+use super::pack::Packages;
+use super::report::{CheckReport, PackingReport};
+use super::{
+    BuildOptions, Error, Inputs, Options, PackageReport, PhaseReport, Report, Stage, read_json, write_file, write_json,
+};
+
+/// What is in `dist` now.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The report.
+    pub report: Report,
+    /// Whether everything was there already.
+    pub unchanged: bool,
+    /// Wall time of this run, in seconds.
+    pub seconds: f64,
+}
+
+pub const REPORT: &str = "report.json";
+
+/// Opens the key before anything long begins: a wrong one must not be found out after an hour.
+pub fn open_signer(build: &BuildOptions, inputs: &Inputs) -> Result<Box<dyn Signer>, Error> {
+    let signer = Gpg::open(&build.key)?;
+    signer.check_version(&inputs.changelog.version)?;
+    fs::create_dir_all(&build.dist).map_err(Error::io("make the folder", &build.dist))?;
+    // Likewise a folder that cannot be written.
+    tempfile::tempfile_in(&build.dist).map_err(Error::io("write into", &build.dist))?;
+    Ok(Box::new(signer))
+}
+
+/// What `dist` holds, if it is what this plan and key lead to, unchanged; where tests are asked for, only if
+/// those of this key found it sound.
+pub fn up_to_date(
+    options: &Options,
+    inputs: &Inputs,
+    signer: &dyn Signer,
+    build: &BuildOptions,
+    check: Option<Digest>,
+) -> Result<Option<Published>, Error> {
+    let Ok(text) = fs::read(build.dist.join(REPORT)) else { return Ok(None) };
+    let Ok(report) = serde_json::from_slice::<Report>(&text) else { return Ok(None) };
+    let tested = check.is_none_or(|key| report.check.as_ref().is_some_and(|check| check.sound && check.key == key));
+    let same = report.plan == inputs.plan.digest() && report.key == *signer.key() && tested;
+    let whole = || {
+        report.packages.iter().all(|package| {
+            fs::metadata(build.dist.join(&package.file)).is_ok_and(|metadata| metadata.len() == package.size)
+        })
+    };
+    // An earlier version of this tool did not write it.
+    let info = changes::file_name(&inputs.changelog, inputs.plan.target.name.architecture(), "buildinfo");
+    let stem = info.strip_suffix(".buildinfo").unwrap_or(&info);
+    let proven = build.dist.join(provenance::file_name(stem)).exists();
+    let same = same && proven && report.components == components_digest(&options.recipe)?;
+    let stated = || match &report.vex {
+        Some(file) => fs::read(build.dist.join(file)).ok(),
+        None => None,
+    };
+    let products = report.packages.iter().map(|package| (package.name.as_str(), package.architecture.as_str()));
+    let same = same && stated() == vulnerabilities(options, inputs, products);
+    Ok((same && whole()).then(|| Published {
+        folder: build.dist.clone(),
+        report: report.clone(),
+        unchanged: true,
+        seconds: 0.0,
+    }))
+}
+
+/// Everything that goes into `dist`, and who signs it.
+pub struct Publication<'a> {
+    pub store: &'a Store,
+    pub options: &'a Options,
+    pub build: &'a BuildOptions,
+    pub inputs: &'a Inputs,
+    pub packages: &'a Packages,
+    pub checked: Option<&'a Checked>,
+    pub signer: &'a dyn Signer,
+    pub progress: &'a dyn Progress,
+}
+
+impl Publication<'_> {
+    /// Writes what is said about the packages: a bill of materials for each, and the provenance of all. Returns the digest
+    /// of the recipe's `components.toml`, which is no part of the plan.
+    fn prove(&self, folder: &Path, packages: &[BinaryPackage], buildinfo: &str) -> Result<Option<Digest>, Error> {
+        let Self { options: Options { recipe, .. }, inputs, signer, .. } = *self;
+        let Inputs { plan, sources, source, lock: root, .. } = inputs;
+        let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+        let components = Components::read(&recipe.folder, sources, &names)?;
+        let bill = Sbom { recipe, plan, origin: &source.origin, lock: sources, components: components.as_ref() };
+        let mut byproducts = Vec::new();
+        let info = folder.join(buildinfo);
+        byproducts.push(Resource::new(buildinfo, Digest::of_file(&info).map_err(Error::io("read", &info))?));
+        for package in packages {
+            let name = sbom::file_name(&package.file);
+            let content = bill.of(package);
+            write_file(&folder.join(&name), &content)?;
+            byproducts.push(Resource::new(name, Digest::of(content)));
+        }
+        let plan_file = buildinfo::plan_file(Path::new(buildinfo));
+        let facts = provenance::Facts {
+            plan,
+            plan_file: &plan_file,
+            origin: &source.origin,
+            sources,
+            root,
+            byproducts: &byproducts,
+        };
+        let subjects = packages.iter().map(|package| Resource::new(&package.file, package.sha256)).collect();
+        let content = dsse::seal(&provenance::statement(&facts, subjects), signer, plan.source_date_epoch)?;
+        let stem = buildinfo.strip_suffix(".buildinfo").unwrap_or(buildinfo);
+        write_file(&folder.join(provenance::file_name(stem)), &content)?;
+        components_digest(recipe)
+    }
+
+    /// Writes a signed copy of a package into a folder.
+    fn sign(&self, written: &Written, folder: &Path) -> Result<(BinaryPackage, PackageReport), Error> {
+        let started = Instant::now();
+        let Written { package, .. } = written;
+        let epoch = self.inputs.plan.source_date_epoch;
+        let signed = debsig::sign(package, &self.packages.folder, folder, self.signer, epoch)?;
+        let report = PackageReport {
+            name: package.name.clone(),
+            architecture: package.architecture.clone(),
+            file: signed.file.clone(),
+            size: signed.size,
+            sha256: signed.sha256,
+            unsigned_sha256: package.sha256,
+            writing_seconds: written.seconds,
+            threads: written.threads,
+            signing_seconds: started.elapsed().as_secs_f64(),
+        };
+        Ok((signed, report))
+    }
+
+    /// Signs the packages, writes what belongs beside them, and puts all of it into `dist` at once.
+    pub fn publish(&self, seconds: f64) -> Result<Published, Error> {
+        let Self { store, options, build, inputs, packages, checked, signer, progress } = *self;
+        let stage = Stage::start(progress, format!("signing with {}", signer.key().user_id));
+        let new = NewFolder::beside(&build.dist)?;
+        let folder = new.0.as_path();
+        let epoch = inputs.plan.source_date_epoch;
+        let architecture = options.target.name.architecture();
+        let started = Instant::now();
+        let (signed, reports): (Vec<_>, Vec<_>) =
+            for_all(packages.record.threads, &packages.record.packages, |written, _| self.sign(written, folder))?
+                .into_iter()
+                .unzip();
+        let packing = PackingReport {
+            split: packages.record.split.clone().into(),
+            writing_seconds: packages.record.seconds,
+            signing_seconds: started.elapsed().as_secs_f64(),
+            threads: packages.record.threads,
+        };
+        let info = BuildInfo {
+            changelog: &inputs.changelog,
+            architecture,
+            vendor: &options.target.vendor,
+            lock: &inputs.lock,
+            environment: &inputs.plan.phases[0].environment,
+            build_path: "/build/source",
+            plan: inputs.plan.digest(),
+            target: &options.target.name,
+        };
+        let name = changes::file_name(&inputs.changelog, architecture, "buildinfo");
+        write_file(&folder.join(buildinfo::plan_file(Path::new(&name))), &inputs.plan.to_json())?;
+        sums::write_clear_signed(folder, &name, &buildinfo::text(&info, &signed, folder)?, signer, epoch)?;
+        let components = self.prove(folder, &signed, &name)?;
+        let maintainer = &options.recipe.file.maintainer;
+        let text = changes::text(&inputs.changelog, maintainer, architecture, &signed, folder)?;
+        let changes_name = changes::file_name(&inputs.changelog, architecture, "changes");
+        sums::write_clear_signed(folder, &changes_name, &text, signer, epoch)?;
+        write_file(&folder.join("key.asc"), &signer.public_key(KeyForm::Armored)?)?;
+        write_file(&folder.join("key.gpg"), &signer.public_key(KeyForm::Binary)?)?;
+        debsig::write_policy(folder, &inputs.plan.recipe, signer)?;
+        if signer.key().kind == KeyKind::Development {
+            let text = "These packages are signed with an UNTRUSTED DEVELOPMENT key, made on the machine that built them.\n\
+                        The signatures prove nothing about who built them. Build with --key for anything that others install.\n";
+            write_file(&folder.join("UNTRUSTED-DEVELOPMENT-KEY"), text.as_bytes())?;
+        }
+        if let Some(checked) = checked {
+            let results = folder.join("check");
+            fs::create_dir(&results).map_err(Error::io("make the folder", &results))?;
+            check::write(checked, &results)?;
+            statement(checked, inputs, &reports).write(folder, signer, epoch)?;
+        }
+        let products = reports.iter().map(|package| (package.name.as_str(), package.architecture.as_str()));
+        let vex = match vulnerabilities(options, inputs, products) {
+            Some(text) => {
+                let name = changes::file_name(&inputs.changelog, architecture, "openvex.json");
+                write_file(&folder.join(&name), &text)?;
+                Some(name)
+            }
+            None => None,
+        };
+        let mut files: Vec<PathBuf> = files_below(folder)?;
+        files.sort();
+        sums::write(folder, &files, signer, epoch)?;
+        let (build_root, phases) = evidence(store, inputs, &folder.join("logs"))?;
+        let report = Report {
+            recipe: inputs.plan.recipe.clone(),
+            version: inputs.plan.version.clone(),
+            target: inputs.plan.target.name.to_string(),
+            plan: inputs.plan.digest(),
+            source_date_epoch: epoch,
+            source: inputs.source.digest,
+            origin: inputs.plan.source.origin.clone(),
+            deviations: inputs.source.deviations.clone(),
+            build_root,
+            key: signer.key().clone(),
+            phases,
+            packing,
+            packages: reports,
+            check: checked.map(CheckReport::from),
+            vex,
+            components,
+        };
+        write_json(&folder.join(REPORT), &report)?;
+        replace(&new, &build.dist)?;
+        let seconds = seconds + stage.finish();
+        Ok(Published { folder: build.dist.clone(), report, unchanged: false, seconds })
+    }
+}
+
+/// What is known of vulnerabilities in these packages (name and architecture), where the recipe says something.
+fn vulnerabilities<'a>(
+    options: &Options,
+    inputs: &Inputs,
+    packages: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Option<Vec<u8>> {
+    let known = inputs.vulnerabilities.as_ref()?;
+    let target = &options.target;
+    // Debug symbols are no code that runs.
+    let products: Vec<String> = packages
+        .filter(|(name, _)| !name.ends_with("-dbgsym"))
+        .map(|(name, architecture)| {
+            vex::deb_purl(&target.vendor, name, &inputs.plan.version, architecture, target.name.release())
+        })
+        .collect();
+    let document = Document::new(
+        known,
+        &Subject {
+            origin: &inputs.source.origin,
+            picks: &options.recipe.file.cherry_picks,
+            products: &products,
+            author: &options.recipe.file.maintainer,
+            epoch: inputs.plan.source_date_epoch,
+        },
+    );
+    Some(vex::text(&document))
+}
+
+/// The digest of what the bills of materials are made of.
+fn components_digest(recipe: &Recipe) -> Result<Option<Digest>, Error> {
+    let path = recipe.folder.join(components::FILE);
+    match Digest::of_file(&path) {
+        Ok(digest) => Ok(Some(digest)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
+}
+
+/// What the tests say about these packages, and what they were compiled from.
+fn statement(checked: &Checked, inputs: &Inputs, packages: &[PackageReport]) -> Statement {
+    let subjects = packages.iter().map(|package| Resource::new(&package.file, package.sha256)).collect();
+    let configuration = vec![
+        Resource::new("plan", inputs.plan.digest()),
+        Resource::new("compiled tests", checked.tests),
+        Resource::new("test run", checked.key),
+    ];
+    Statement::new(subjects, configuration, &checked.judgement)
+}
+
+/// The logs, copied, and the records of the phases.
+fn evidence(store: &Store, inputs: &Inputs, logs: &Path) -> Result<(Digest, Vec<PhaseReport>), Error> {
+    fs::create_dir(logs).map_err(Error::io("make the folder", logs))?;
+    let mut phases = Vec::new();
+    for phase in &inputs.plan.phases {
+        let Some(folder) = store.stage("phase", &phase.key) else { continue };
+        let record: PhaseRecord = read_json(&folder.join("record.json"))?;
+        phases.push(record.into());
+        let to = logs.join(format!("{}.log", phase.name));
+        fs::copy(folder.join("log"), &to).map_err(Error::io("write", &to))?;
+    }
+    let folder = store.stage("build-root", &inputs.plan.build_root.key);
+    let root: Option<BuildRoot> = folder.map(|folder| read_json(&folder.join("build-root.json"))).transpose()?;
+    Ok((root.map_or(inputs.plan.build_root.key, |root| root.digest), phases))
+}
+
+/// All files below a folder, relative to it.
+fn files_below(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    WalkDir::new(folder)
+        .into_iter()
+        .filter(|entry| !entry.as_ref().is_ok_and(|entry| entry.file_type().is_dir()))
+        .map(|entry| Ok(entry?.path().strip_prefix(folder).expect("walked below the folder").to_owned()))
+        .collect::<Result<_, walkdir::Error>>()
+        .map_err(|error| Error::io("read", folder)(error.into()))
+}
+
+/// Where the new `dist` is put together: beside it, so that renaming is enough, and always under the
+/// same name, so that what a killed run left is found and removed.
+struct NewFolder(PathBuf);
+
+impl NewFolder {
+    fn beside(dist: &Path) -> Result<Self, Error> {
+        let folder = beside(dist, "new");
+        if folder.exists() {
+            fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+        }
+        fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
+        Ok(Self(folder))
+    }
+}
+
+fn beside(dist: &Path, what: &str) -> PathBuf {
+    let name = dist.file_name().map_or_else(|| "dist".into(), |name| name.to_string_lossy());
+    dist.with_file_name(format!(".{name}.{what}"))
+}
+
+impl Drop for NewFolder {
+    fn drop(&mut self) {
+        // Gone when it was renamed; what else stays is removed by the next run.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Puts the new folder in the place of the old one. A run that is killed in between leaves the old
+/// packages aside under another name, and the next run replaces both.
+fn replace(new: &NewFolder, dist: &Path) -> Result<(), Error> {
+    let new_folder = &new.0;
+    let old = beside(dist, "old");
+    if old.exists() {
+        fs::remove_dir_all(&old).map_err(Error::io("remove", &old))?;
+    }
+    if dist.exists() {
+        fs::rename(dist, &old).map_err(Error::io("rename", dist))?;
+    }
+    let renamed = fs::rename(new_folder, dist).map_err(Error::io("rename", new_folder));
+    if renamed.is_err() && old.exists() {
+        fs::rename(&old, dist).map_err(Error::io("rename", &old))?;
+    }
+    renamed?;
+    if old.exists() {
+        fs::remove_dir_all(&old).map_err(Error::io("remove", &old))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! The build root and a cluster's node root: their .debs, their locks, and the root file systems themselves.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use engine::Engine;
+use engine::once::run_once;
+use engine::transfer::{Content, Upload};
+use fetch::debian::mirror::{Mirrors, UserConfig};
+use fetch::debian::release::Release;
+use fetch::debian::{self, closure};
+use fetch::download::{Downloader, Event as DownloadEvent, Wanted};
+use foundation::digest::Digest;
+use foundation::progress::{Event, Progress};
+use foundation::store::Store;
+use recipe::plan::build_root_key;
+use recipe::root_lock::{PinnedDeb, RootKind, RootLock};
+use roots::build_root as assembling;
+use roots::build_root::{ASSEMBLY, BuildRoot, NodeRoot, RootImage, slug};
+
+use super::inputs::driver;
+use super::{Error, Inputs, Options, Stage, read_json, write_file, write_json};
+
+/// Brings the .debs of a lock into the store and returns where they are.
+pub fn fetch_debs(
+    store: &Store,
+    options: &Options,
+    lock: &RootLock,
+    progress: &dyn Progress,
+) -> Result<Vec<(PinnedDeb, PathBuf)>, Error> {
+    let mirrors = mirrors(options)?;
+    download(store, options, &debian::wanted(lock, &mirrors), progress)?;
+    lock.packages.iter().map(|deb| Ok((deb.clone(), store.verify(&deb.sha256)?))).collect()
+}
+
+fn mirrors(options: &Options) -> Result<Mirrors, Error> {
+    Ok(Mirrors::discover(options.mirror.as_deref(), &UserConfig::read()?, &options.target)?)
+}
+
+fn download(store: &Store, options: &Options, wanted: &[Wanted], progress: &dyn Progress) -> Result<(), Error> {
+    let downloader = Downloader::new(options.network);
+    downloader.fetch_all(store, wanted, &|event| tell(progress, event))?;
+    Ok(())
+}
+
+fn tell(progress: &dyn Progress, event: DownloadEvent) {
+    progress.event(match event {
+        DownloadEvent::Progress(p) => Event::Download {
+            files: p.files_done as u64,
+            files_total: p.files_total as u64,
+            bytes: p.bytes_done,
+            bytes_total: p.bytes_total,
+        },
+        DownloadEvent::Warning(text) => Event::Warning { text },
+    });
+}
+
+/// The build root of the plan: the one that the engine has, or a new one from the locked .debs.
+pub async fn build_root(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    inputs: &Inputs,
+    progress: &dyn Progress,
+) -> Result<BuildRoot, Error> {
+    let key = inputs.plan.build_root.key;
+    root(engine, store, options, RootKind::Build, key, &inputs.lock, progress).await
+}
+
+/// The same build root, and what a compile farm needs beside it, for a worker: it needs no source.
+pub async fn worker_root(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<(BuildRoot, Vec<(PinnedDeb, PathBuf)>), Error> {
+    let farm = options.lock(RootKind::Farm)?;
+    let lock = options.lock(RootKind::Build)?;
+    let key = build_root_key(&lock, &options.target, driver());
+    let found = root(engine, store, options, RootKind::Build, key, &lock, progress).await?;
+    let debs = tokio::task::block_in_place(|| fetch_debs(store, options, &farm, progress))?;
+    Ok((found, debs))
+}
+
+/// The node root of a cluster of the recipe's packages, likewise.
+pub async fn node_root(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<NodeRoot, Error> {
+    if options.recipe.file.cluster.is_none() {
+        return Err(Error::NoCluster { recipe: options.recipe.name().to_owned() });
+    }
+    let lock = options.lock(RootKind::Node)?;
+    let key = Digest::of_json(&(&lock, &options.target, ASSEMBLY, assembling::NODE_SCRIPT));
+    root(engine, store, options, RootKind::Node, key, &lock, progress).await
+}
+
+async fn root(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    kind: RootKind,
+    key: Digest,
+    lock: &RootLock,
+    progress: &dyn Progress,
+) -> Result<RootImage, Error> {
+    let (slug, noun) = (slug(kind), kind.noun());
+    let record = format!("{slug}.json");
+    let known: Option<RootImage> = store.stage(slug, &key).and_then(|folder| read_json(&folder.join(&record)).ok());
+    if let Some(known) = &known
+        && let Some(root) = RootImage::find(engine, kind, known.digest).await?
+    {
+        progress.event(Event::StageCached { stage: noun.into(), key: root.digest.to_string() });
+        return Ok(root);
+    }
+    let stage = Stage::start(progress, format!("{noun} from {} packages", lock.packages.len()));
+    let debs = tokio::task::block_in_place(|| fetch_debs(store, options, lock, progress))?;
+    let say = |text: &str| progress.event(Event::Note { text: format!("  {text}") });
+    let root = assembling::assemble(engine, kind, lock, &options.target, &debs, &say).await?;
+    if let Some(known) = known.filter(|known| known.digest != root.digest) {
+        progress.event(Event::Warning {
+            text: format!(
+                "the same lock gave the {noun} {} before and {} now: please report this",
+                known.digest.short(),
+                root.digest.short()
+            ),
+        });
+        store.forget_stage(slug, &key)?;
+    }
+    if store.stage(slug, &key).is_none() {
+        let writer = store.begin(slug, &key)?;
+        write_json(&writer.path().join(&record), &root)?;
+        writer.commit()?;
+    }
+    stage.finish();
+    Ok(root)
+}
+
+/// Makes the lock of a root: verified indices, a pinned base, and apt in it solving the rest.
+pub async fn lock(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    kind: RootKind,
+    snapshot: Option<&str>,
+    progress: &dyn Progress,
+) -> Result<(PathBuf, RootLock), Error> {
+    let Options { recipe, target, targets, .. } = options;
+    if kind == RootKind::Node && recipe.file.cluster.is_none() {
+        return Err(Error::NoCluster { recipe: recipe.name().to_owned() });
+    }
+    let request = recipe.request(target, kind);
+    let request_digest = recipe.request_digest(target, kind);
+    let (release, index, base, debs) = tokio::task::block_in_place(|| -> Result<_, Error> {
+        let mirrors = mirrors(options)?;
+        let downloader = Downloader::new(options.network);
+        let on = |event: DownloadEvent| tell(progress, event);
+        let release = Release::fetch(&downloader, store, &mirrors, target, targets, snapshot, &on)?;
+        progress.event(Event::Note {
+            text: format!("{}: InRelease verified, snapshot {}", release.codename, release.snapshot),
+        });
+        let index = release.packages(&downloader, store, &mirrors, target, &on)?;
+        let base = closure::base(&index, target)?;
+        let part = closure::lock(recipe.name(), target, &release, &index, request_digest, base.clone());
+        let debs = fetch_debs(store, options, &part, progress)?;
+        Ok((release, index, base, debs))
+    })?;
+    let stage = Stage::start(progress, format!("base of {} packages", base.len()));
+    let say = |text: &str| progress.event(Event::Note { text: format!("  {text}") });
+    let root = assembling::base_only(engine, target, release.date, &debs, &say).await?;
+    stage.finish();
+    let stage = Stage::start(progress, format!("apt solves the dependencies of the {}", kind.noun()));
+    let uploads: Vec<Upload> = closure::solver_uploads(&index, &request)?
+        .into_iter()
+        .map(|upload| Upload { path: upload.path, content: Content::Bytes(upload.content), mode: 0o644 })
+        .collect();
+    let script = closure::solver_script().as_bytes();
+    let output = run_once(engine, &root.image, script, &uploads, &BTreeMap::new(), true).await?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if output.exit != 0 {
+        let field = match kind {
+            RootKind::Build => "build.depends in recipe.toml, or base in the target's file",
+            RootKind::Node => "cluster.depends in recipe.toml",
+            RootKind::Farm => "what a compile farm needs (recipe::recipe)",
+        };
+        return Err(Error::Solve {
+            what: kind.noun(),
+            field,
+            recipe: recipe.name().to_owned(),
+            target: target.name.to_string(),
+            output: format!("{}{}", text, String::from_utf8_lossy(&output.stderr)),
+        });
+    }
+    let mut packages = closure::from_solution(&index, &base, &text)?;
+    if kind == RootKind::Farm {
+        // Unpacked beside the build root, whose own libraries are found first.
+        let root = options.lock(RootKind::Build)?;
+        packages.retain(|deb| !root.packages.iter().any(|there| there.name == deb.name));
+    }
+    stage.finish();
+    let lock = closure::lock(recipe.name(), target, &release, &index, request_digest, packages);
+    let path = recipe.lock_path(targets, target, kind);
+    write_file(&path, lock.to_toml().as_bytes())?;
+    Ok((path, lock))
+}

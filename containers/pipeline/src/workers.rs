@@ -1,0 +1,39 @@
+//! The compile farm of a run.
+
+use std::path::Path;
+
+use farm::{Answer, Gateway, Shares, WorkerAddress};
+use foundation::progress::Event;
+use recipe::root_lock::RootKind;
+
+use super::build::Builder;
+use super::{Error, fetch_debs};
+
+/// Where a phase leaves who compiled what, below `/build/out`.
+pub const COMPILED_BY: &str = "compiled-by";
+
+/// Opens the way to the workers that were asked for. One that does not compile is told of, and done without.
+pub async fn open(builder: &Builder<'_>) -> Result<Option<Gateway>, Error> {
+    let Builder { engine, store, options, build, root, progress, .. } = *builder;
+    if build.workers.is_empty() {
+        return Ok(None);
+    }
+    let lock = options.lock(RootKind::Farm)?;
+    let debs = tokio::task::block_in_place(|| fetch_debs(store, options, &lock, progress))?;
+    let gateway = Gateway::open(engine, root, &debs, &build.workers).await?;
+    for (worker, answer) in &gateway.answers {
+        let text = format!("worker {} {}", worker.endpoint(), answer.text());
+        progress.event(match answer {
+            Answer::Compiled => Event::Note { text },
+            _ => Event::Warning { text },
+        });
+    }
+    Ok(Some(gateway))
+}
+
+/// Who compiled what in a phase; removes the file that says so. Nothing where the phase compiled nothing.
+pub fn shares(gateway: &Gateway, path: &Path) -> Option<Shares> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let _ = std::fs::remove_file(path);
+    Some(Shares::read(&text, gateway.workers().map(WorkerAddress::endpoint).collect()))
+}

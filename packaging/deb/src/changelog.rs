@@ -1,0 +1,207 @@
+//! The recipe's `changelog`, in the format of Debian policy 4.4. Its newest entry gives the source name,
+//! the version and the date that everything in a build is clamped to (`SOURCE_DATE_EPOCH`).
+
+use std::path::{Path, PathBuf};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+/// A changelog: its newest entry in parts, and the whole text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changelog {
+    /// The source package's name.
+    pub source: String,
+    /// The version of the newest entry, such as `1.7.2-1`.
+    pub version: String,
+    /// The distributions it names, such as `bookworm`.
+    pub distribution: String,
+    /// The urgency it names, such as `medium`.
+    pub urgency: String,
+    /// The entry's lines between the heading and the trailer, with their indentation.
+    pub changes: String,
+    /// Who signed the entry off: `Name <address>`.
+    pub maintainer: String,
+    /// The date as it is written there (RFC 2822).
+    pub date: String,
+    /// That date in seconds: `SOURCE_DATE_EPOCH`.
+    pub epoch: i64,
+    /// The whole file.
+    pub text: String,
+}
+
+/// A changelog that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangelogError {
+    /// It cannot be read.
+    #[error("cannot read the changelog {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// Its newest entry is not in Debian's format.
+    #[error("{}, line {line}: {problem}. Write the newest entry as Debian policy 4.4 has it, for instance:\n\
+             mesos (1.7.2-1) bookworm; urgency=medium\n\n  * What changed.\n\n -- Name <name@example.org>  Thu, 14 Mar 2024 12:00:00 +0000", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+}
+
+impl Changelog {
+    /// Reads and checks a changelog.
+    pub fn read(path: &Path) -> Result<Self, ChangelogError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ChangelogError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, text)
+    }
+
+    /// Parses the text of a changelog that came from `path`.
+    pub fn parse(path: &Path, text: String) -> Result<Self, ChangelogError> {
+        let wrong = |line: usize, problem: &str| ChangelogError::Format {
+            path: path.to_owned(),
+            line: line + 1,
+            problem: problem.to_owned(),
+        };
+        let mut lines = text.lines().enumerate().skip_while(|(_, line)| line.trim().is_empty());
+        let (number, heading) = lines.next().ok_or_else(|| wrong(0, "there is no entry"))?;
+        let bad = || wrong(number, "the heading is not 'SOURCE (VERSION) DISTRIBUTION; urgency=URGENCY'");
+        let (source, rest) = heading.split_once(" (").ok_or_else(bad)?;
+        let (version, rest) = rest.split_once(") ").ok_or_else(bad)?;
+        let (distribution, options) = rest.split_once(';').ok_or_else(bad)?;
+        let urgency = options.split(',').find_map(|option| option.trim().strip_prefix("urgency=")).ok_or_else(bad)?;
+        if !valid_package_name(source) {
+            return Err(wrong(number, &format!("'{source}' is not a package name (policy 5.6.1)")));
+        }
+        check_version(version).map_err(|problem| wrong(number, &format!("the version '{version}' {problem}")))?;
+        let mut changes = String::new();
+        for (number, line) in lines {
+            if let Some(trailer) = line.strip_prefix(" -- ") {
+                let (maintainer, date) = trailer.split_once(">  ").ok_or_else(|| {
+                    wrong(number, "the trailer is not ' -- NAME <ADDRESS>  DATE' (two spaces before the date)")
+                })?;
+                let epoch = OffsetDateTime::parse(date.trim(), &Rfc2822)
+                    .map_err(|_| wrong(number, &format!("'{}' is not a date as RFC 2822 has it", date.trim())))?
+                    .unix_timestamp();
+                return Ok(Self {
+                    source: source.to_owned(),
+                    version: version.to_owned(),
+                    distribution: distribution.trim().to_owned(),
+                    urgency: urgency.trim().to_owned(),
+                    changes: changes.trim_matches('\n').to_owned(),
+                    maintainer: format!("{maintainer}>"),
+                    date: date.trim().to_owned(),
+                    epoch,
+                    text,
+                });
+            }
+            if !line.trim().is_empty() && !line.starts_with("  ") {
+                return Err(wrong(number, "a line of an entry begins with two spaces"));
+            }
+            changes.push_str(line.trim_end());
+            changes.push('\n');
+        }
+        Err(wrong(
+            text.lines().count().saturating_sub(1),
+            "the newest entry has no trailer line ' -- NAME <ADDRESS>  DATE'",
+        ))
+    }
+
+    /// The same changelog with something appended to the newest version, such as `+local`.
+    pub fn with_suffix(mut self, suffix: &str) -> Self {
+        let version = format!("{}{suffix}", self.version);
+        self.text = self.text.replacen(&format!("({})", self.version), &format!("({version})"), 1);
+        self.version = version;
+        self
+    }
+
+    /// The upstream part of the version: without epoch and Debian revision (policy 5.6.12).
+    pub fn upstream_version(&self) -> &str {
+        let version = self.file_version();
+        version.rsplit_once('-').map_or(version, |(upstream, _)| upstream)
+    }
+
+    /// The version without its epoch, as file names have it.
+    pub fn file_version(&self) -> &str {
+        self.version.split_once(':').map_or(&self.version, |(_, version)| version)
+    }
+}
+
+/// Whether this is a package name (policy 5.6.1).
+pub fn valid_package_name(name: &str) -> bool {
+    name.len() >= 2
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
+}
+
+/// Policy 5.6.12, as far as it can be checked without the archive.
+fn check_version(version: &str) -> Result<(), &'static str> {
+    let rest = match version.split_once(':') {
+        Some((epoch, _)) if epoch.is_empty() || !epoch.bytes().all(|b| b.is_ascii_digit()) => {
+            return Err("has an epoch that is not a number");
+        }
+        Some((_, rest)) => rest,
+        None => version,
+    };
+    if !rest.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err("does not begin with a digit");
+    }
+    if !rest.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-~".contains(&b)) {
+        return Err("has characters beside letters, digits and .+-~ (policy 5.6.12)");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "mesos (1:1.7.2~rc1-1) bookworm; urgency=medium\n\n  * One.\n\n    More.\n\n \
+                        -- A B <a@example.org>  Wed, 04 Jun 2025 12:00:00 +0200\n\nmesos (1.0-1) x; urgency=low\n";
+
+    fn parse(text: &str) -> Result<Changelog, String> {
+        Changelog::parse(Path::new("changelog"), text.to_owned()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_newest_entry_counts() {
+        let log = parse(TEXT).unwrap();
+        assert_eq!((log.source.as_str(), log.version.as_str(), log.epoch), ("mesos", "1:1.7.2~rc1-1", 1_749_031_200));
+        assert_eq!((log.upstream_version(), log.file_version()), ("1.7.2~rc1", "1.7.2~rc1-1"));
+        assert_eq!(log.changes, "  * One.\n\n    More.");
+        assert_eq!(log.maintainer, "A B <a@example.org>");
+        let local = log.with_suffix("+local");
+        assert_eq!(local.version, "1:1.7.2~rc1-1+local");
+        assert!(
+            local.text.starts_with("mesos (1:1.7.2~rc1-1+local) bookworm;") && local.text.contains("mesos (1.0-1) x")
+        );
+    }
+
+    #[test]
+    fn mistakes_have_a_line() {
+        for (from, to, expected) in [
+            ("mesos (1:", "mesos 1:", "line 1: the heading is not"),
+            ("mesos", "Mesos!", "not a package name"),
+            ("1:1.7.2~rc1-1", "x1", "the version 'x1' does not begin with a digit"),
+            ("1:1.7.2~rc1-1", "1_0", "has characters beside"),
+            ("urgency=medium", "medium", "line 1: the heading"),
+            ("  * One.", "* One.", "line 3: a line of an entry begins with two spaces"),
+            (".org>  Wed", ".org> Wed", "line 7: the trailer is not"),
+            ("04 Jun", "44 Jun", "is not a date"),
+            (" -- A", "  -- A", "a line of an entry"),
+        ] {
+            let error = parse(&TEXT.replacen(from, to, 1)).unwrap_err();
+            assert!(
+                error.starts_with("changelog, line ") && error.contains(expected),
+                "{error}\n-- should contain: {expected}"
+            );
+        }
+        assert!(parse("").unwrap_err().contains("there is no entry"));
+        assert!(parse("a1 (1) x; urgency=low\n\n  * One.\n").unwrap_err().contains("no trailer"));
+    }
+}

@@ -1,0 +1,493 @@
+//! The manifest of a recipe's binary packages, `deb/Cargo.toml`: a cargo-deb manifest with one variant
+//! per package, and our own table `[package.metadata.packaging]` for what cargo-deb has no field for.
+//!
+//! Only those fields of cargo-deb are accepted that mean something here: nothing is compiled by cargo,
+//! and stripping, debug symbols and shared-library dependencies are the phase `split`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use foundation::config::{ConfigError, read_toml};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::changelog::valid_package_name;
+
+/// All binary packages of a recipe, as declared.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// The recipe's folder.
+    pub recipe: PathBuf,
+    /// The packages, sorted by name.
+    pub packages: Vec<PackageSpec>,
+    /// Staged paths, as glob patterns that begin with `stage/`, that no package ships.
+    pub omit: Vec<String>,
+    /// Upstream's home page.
+    pub homepage: Option<String>,
+}
+
+/// One binary package, as declared.
+#[derive(Clone, Debug)]
+pub struct PackageSpec {
+    /// Its name.
+    pub name: String,
+    /// The first line of the description (policy 5.6.13).
+    pub synopsis: String,
+    /// What goes into it, in the order of the manifest; the first rule for a path wins.
+    pub assets: Vec<AssetRule>,
+    /// Our own fields.
+    pub extra: Extra,
+    /// cargo-deb's fields, inherited ones included.
+    pub fields: Fields,
+}
+
+/// A rule that puts files or a link into a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AssetRule {
+    /// Files, by path or glob pattern.
+    Files {
+        /// Path or pattern, relative to the recipe's folder; `stage/…` is the staged tree.
+        source: String,
+        /// Path in the package, or a folder when it ends in `/` or the source is a pattern.
+        dest: String,
+        /// Permissions.
+        mode: u32,
+    },
+    /// A symbolic link.
+    Link {
+        /// Path in the package.
+        dest: String,
+        /// What it points to.
+        target: String,
+    },
+}
+
+/// `[package.metadata.packaging.NAME]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Extra {
+    /// The first line of the description (policy 5.6.13); else the crate's `description`.
+    pub synopsis: Option<String>,
+    /// `any` (the target's architecture) or `all`.
+    #[serde(default)]
+    pub architecture: Architecture,
+    /// The field of the same name.
+    pub multi_arch: Option<MultiArch>,
+    /// The dependency that shared libraries in public folders cause (`shlibs` file); the default is
+    /// `NAME (>= UPSTREAM-VERSION)`, as dh_makeshlibs has it.
+    pub shlibs: Option<String>,
+    /// Lines of the `triggers` file (deb-triggers(5)); the one for ldconfig is added by itself.
+    #[serde(default)]
+    pub triggers: Vec<String>,
+    /// Empty folders that the package owns.
+    #[serde(default)]
+    pub directories: Vec<Directory>,
+}
+
+/// An empty folder that a package owns.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Directory {
+    /// Path in the package, without a leading `/`.
+    pub path: String,
+    /// Permissions in octal; the default is `755`.
+    pub mode: Option<String>,
+}
+
+/// The kind of a package's architecture (policy 5.6.8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    /// The target's architecture.
+    #[default]
+    Any,
+    /// Independent of the architecture.
+    All,
+}
+
+/// The field `Multi-Arch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MultiArch {
+    /// Co-installable with itself from another architecture.
+    Same,
+    /// Serves packages of any architecture.
+    Foreign,
+    /// The dependent package decides.
+    Allowed,
+}
+
+/// The fields of cargo-deb that this tool accepts; a variant inherits those that it does not set.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Fields {
+    /// Package name; a variant's is its own name where it is missing.
+    pub name: Option<String>,
+    /// `Name <address>`.
+    pub maintainer: Option<String>,
+    /// Path of the copyright file, in the recipe's folder.
+    pub license_file: Option<Lines>,
+    /// Must be `changelog`: the recipe's own.
+    pub changelog: Option<String>,
+    /// The fields of policy 7, with substitution variables.
+    pub depends: Option<Lines>,
+    /// See `depends`.
+    pub pre_depends: Option<Lines>,
+    /// See `depends`.
+    pub recommends: Option<Lines>,
+    /// See `depends`.
+    pub suggests: Option<Lines>,
+    /// See `depends`.
+    pub enhances: Option<Lines>,
+    /// See `depends`.
+    pub conflicts: Option<Lines>,
+    /// See `depends`.
+    pub breaks: Option<Lines>,
+    /// See `depends`.
+    pub replaces: Option<Lines>,
+    /// See `depends`.
+    pub provides: Option<Lines>,
+    /// The description's further lines.
+    pub extended_description: Option<String>,
+    /// The same, in a file of the recipe's folder.
+    pub extended_description_file: Option<String>,
+    /// Policy 2.4.
+    pub section: Option<String>,
+    /// Policy 2.5.
+    pub priority: Option<String>,
+    /// Configuration files beside those in `/etc`, which always are.
+    pub conf_files: Option<Vec<String>>,
+    /// A folder of the recipe with `preinst`, `postinst`, `prerm`, `postrm`.
+    pub maintainer_scripts: Option<String>,
+    /// Handed to cargo-deb as it is: it writes the parts of maintainer scripts that units need.
+    pub systemd_units: Option<toml::Value>,
+    /// Links are always kept; accepted so that the manifest is one of cargo-deb's.
+    pub preserve_symlinks: Option<bool>,
+    /// Must be false: symbols are separated in the build root.
+    pub separate_debug_symbols: Option<bool>,
+    assets: Option<Vec<AssetTable>>,
+    variants: Option<BTreeMap<String, Fields>>,
+}
+
+/// Text, or a list of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Lines {
+    /// One text.
+    One(String),
+    /// A list.
+    Many(Vec<String>),
+}
+
+impl Lines {
+    /// A relationship field as one line.
+    pub fn joined(&self) -> String {
+        match self {
+            Self::One(text) => text.clone(),
+            Self::Many(items) => items.join(", "),
+        }
+    }
+
+    fn first(&self) -> Option<&str> {
+        match self {
+            Self::One(text) => Some(text),
+            Self::Many(items) => items.first().map(String::as_str),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AssetTable {
+    source: Option<String>,
+    dest: String,
+    mode: Option<String>,
+    link_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct CargoManifest {
+    package: CargoPackage,
+}
+
+#[derive(Deserialize)]
+struct CargoPackage {
+    description: Option<String>,
+    homepage: Option<String>,
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    deb: Fields,
+    #[serde(default)]
+    packaging: Packaging,
+}
+
+#[derive(Default)]
+struct Packaging {
+    omit: Vec<String>,
+    packages: BTreeMap<String, Extra>,
+}
+
+// By hand, because a flattened map would lose the line numbers of errors.
+impl<'de> Deserialize<'de> for Packaging {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Tables;
+        impl<'de> Visitor<'de> for Tables {
+            type Value = Packaging;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`omit` and one table per package")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Packaging, A::Error> {
+                let mut packaging = Packaging::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key == "omit" {
+                        packaging.omit = map.next_value()?;
+                    } else {
+                        packaging.packages.insert(key, map.next_value()?);
+                    }
+                }
+                Ok(packaging)
+            }
+        }
+        deserializer.deserialize_map(Tables)
+    }
+}
+
+/// A manifest that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It cannot be read or parsed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Something in it is wrong.
+    #[error("{}: {problem}", path.display())]
+    Invalid {
+        /// The manifest.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// A folder cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+}
+
+/// Where a recipe's manifest is.
+pub fn path(recipe: &Path) -> PathBuf {
+    recipe.join("deb/Cargo.toml")
+}
+
+/// Reads `deb/Cargo.toml` of a recipe.
+pub fn read(recipe: &Path) -> Result<Manifest, ManifestError> {
+    let path = path(recipe);
+    let CargoManifest { package } = read_toml(&path)?;
+    let invalid = |problem: String| ManifestError::Invalid { path: path.clone(), problem };
+    let Metadata { deb: mut base, packaging: Packaging { omit, packages: mut extras } } = package.metadata;
+    let variants = base.variants.take().unwrap_or_default();
+    if variants.is_empty() {
+        return Err(invalid("there is no package: write one [package.metadata.deb.variants.NAME] for each".into()));
+    }
+    let mut packages = Vec::new();
+    for (name, variant) in variants {
+        if variant.variants.is_some() {
+            return Err(invalid(format!("the variant {name} has variants of its own: put them beside it")));
+        }
+        let extra = extras.remove(&name).unwrap_or_default();
+        let spec = spec(&name, variant.or(&base), extra, package.description.as_deref());
+        packages.push(spec.map_err(|problem| invalid(format!("package {name}: {problem}")))?);
+    }
+    if let Some(unknown) = extras.keys().next() {
+        let known: Vec<&str> = packages.iter().map(|p: &PackageSpec| p.name.as_str()).collect();
+        return Err(invalid(format!(
+            "[package.metadata.packaging.{unknown}] is for a package that is not declared; known are {}, and `omit`",
+            known.join(", ")
+        )));
+    }
+    if let Some(pattern) = omit.iter().find(|pattern| !pattern.starts_with("stage/")) {
+        return Err(invalid(format!("omit: '{pattern}' does not begin with stage/")));
+    }
+    packages.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(Manifest { recipe: recipe.to_owned(), packages, omit, homepage: package.homepage })
+}
+
+fn spec(name: &str, mut fields: Fields, extra: Extra, description: Option<&str>) -> Result<PackageSpec, String> {
+    let name = fields.name.clone().unwrap_or_else(|| name.to_owned());
+    if !valid_package_name(&name) {
+        return Err(format!("'{name}' is not a package name (policy 5.6.1)"));
+    }
+    let synopsis = extra.synopsis.as_deref().or(description).unwrap_or_default().trim().to_owned();
+    if synopsis.is_empty() || synopsis.contains('\n') || synopsis.chars().count() >= 80 {
+        return Err("it needs a `synopsis` of one line with fewer than 80 characters (policy 3.4.1)".into());
+    }
+    if fields.maintainer.as_deref().is_none_or(|text| !text.contains('<')) {
+        return Err("it needs a `maintainer`, as in `Name <name@example.org>`".into());
+    }
+    if fields.license_file.as_ref().and_then(Lines::first).is_none() {
+        return Err("it needs `license-file`, the path of its copyright file (policy 12.5)".into());
+    }
+    if fields.changelog.as_deref().is_some_and(|path| path != "changelog") {
+        return Err("`changelog` can only be the recipe's own, \"changelog\"".into());
+    }
+    if fields.separate_debug_symbols == Some(true) {
+        return Err("`separate-debug-symbols` must be false: that is done in the build root, and -dbgsym packages are made by themselves".into());
+    }
+    if fields.preserve_symlinks == Some(false) {
+        return Err("`preserve-symlinks` must be true: links are always kept".into());
+    }
+    let assets =
+        fields.assets.take().unwrap_or_default().into_iter().map(AssetTable::rule).collect::<Result<_, _>>()?;
+    for directory in &extra.directories {
+        directory.permissions()?;
+        check_dest(&directory.path)?;
+    }
+    Ok(PackageSpec { name, synopsis, assets, extra, fields })
+}
+
+impl PackageSpec {
+    /// The path of the copyright file in the recipe's folder.
+    pub fn copyright(&self) -> &str {
+        self.fields.license_file.as_ref().and_then(Lines::first).expect("checked when read")
+    }
+}
+
+impl Directory {
+    /// The permissions as a number.
+    pub fn permissions(&self) -> Result<u32, String> {
+        self.mode.as_deref().map_or(Ok(0o755), octal)
+    }
+}
+
+fn octal(text: &str) -> Result<u32, String> {
+    u32::from_str_radix(text, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o7777)
+        .ok_or_else(|| format!("the mode '{text}' is not an octal number such as 644"))
+}
+
+fn check_dest(dest: &str) -> Result<(), String> {
+    if dest.starts_with('/') || dest.split('/').any(|part| part == ".." || part == ".") || dest.is_empty() {
+        return Err(format!(
+            "the path '{dest}' must be relative to the root folder, without . and .., such as usr/bin/"
+        ));
+    }
+    Ok(())
+}
+
+impl AssetTable {
+    fn rule(self) -> Result<AssetRule, String> {
+        check_dest(&self.dest)?;
+        match (self.source, self.link_name, self.mode) {
+            (Some(source), None, Some(mode)) => Ok(AssetRule::Files { mode: octal(&mode)?, source, dest: self.dest }),
+            (Some(source), None, None) => Err(format!("the asset '{source}' needs a mode, such as mode = \"644\"")),
+            (None, Some(target), None) => Ok(AssetRule::Link { dest: self.dest, target }),
+            _ => Err(format!("the asset for '{}' needs either source and mode, or link_name alone", self.dest)),
+        }
+    }
+}
+
+impl Fields {
+    /// This variant's fields, and the base's where it has none.
+    fn or(self, base: &Self) -> Self {
+        macro_rules! inherit {
+            ($($field:ident),*) => { Self { $($field: self.$field.or_else(|| base.$field.clone()),)* variants: None } };
+        }
+        inherit!(
+            name,
+            maintainer,
+            license_file,
+            changelog,
+            depends,
+            pre_depends,
+            recommends,
+            suggests,
+            enhances,
+            conflicts,
+            breaks,
+            replaces,
+            provides,
+            extended_description,
+            extended_description_file,
+            section,
+            priority,
+            conf_files,
+            maintainer_scripts,
+            systemd_units,
+            preserve_symlinks,
+            separate_debug_symbols,
+            assets
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "[package]\nname = \"x\"\nversion = \"1.0.0\"\ndescription = \"a thing\"\n\
+                        [package.metadata.deb]\nmaintainer = \"A <a@example.org>\"\nlicense-file = \"deb/copyright\"\n";
+
+    fn parse(rest: &str) -> Result<Manifest, String> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("deb")).unwrap();
+        std::fs::write(path(folder.path()), format!("{HEAD}{rest}")).unwrap();
+        read(folder.path()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_variant_inherits_and_overrides() {
+        let manifest = parse(
+            "section = \"admin\"\n[package.metadata.deb.variants.aa]\nsection = \"libs\"\n\
+             assets = [{ source = \"stage/x\", dest = \"usr/bin/\", mode = \"755\" }, { dest = \"usr/bin/y\", link_name = \"x\" }]\n\
+             [package.metadata.deb.variants.bb]\n[package.metadata.packaging.aa]\nsynopsis = \"another\"\nmulti-arch = \"same\"\n",
+        )
+        .unwrap();
+        let [aa, bb] = &manifest.packages[..] else { panic!() };
+        assert_eq!(
+            (aa.name.as_str(), aa.fields.section.as_deref(), aa.synopsis.as_str()),
+            ("aa", Some("libs"), "another")
+        );
+        assert_eq!(
+            (bb.name.as_str(), bb.fields.section.as_deref(), bb.synopsis.as_str()),
+            ("bb", Some("admin"), "a thing")
+        );
+        assert_eq!(aa.assets[1], AssetRule::Link { dest: "usr/bin/y".into(), target: "x".into() });
+        assert_eq!(aa.extra.multi_arch, Some(MultiArch::Same));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let package = "[package.metadata.deb.variants.aa]\n";
+        for (rest, expected) in [
+            (String::new(), "there is no package"),
+            (format!("{package}dbgsym = true\n"), "unknown field `dbgsym`"),
+            (
+                format!("{package}[package.metadata.packaging.aa]\narch = \"all\"\n"),
+                "unknown field `arch`, expected one of `synopsis`, `architecture`",
+            ),
+            (format!("{package}[package.metadata.packaging.aa]\narch = \"all\"\n"), "line 10"),
+            (format!("{package}[package.metadata.packaging.bb]\n"), "known are aa"),
+            (format!("{package}assets = [{{ source = \"x\", dest = \"y\" }}]\n"), "needs a mode"),
+            (
+                format!("{package}assets = [{{ source = \"x\", dest = \"/y\", mode = \"644\" }}]\n"),
+                "relative to the root folder",
+            ),
+            (format!("{package}assets = [{{ source = \"x\", dest = \"y\", mode = \"9\" }}]\n"), "octal"),
+            (format!("{package}separate-debug-symbols = true\n"), "must be false"),
+            (format!("{package}[package.metadata.packaging]\nomit = [\"usr/x\"]\n"), "begin with stage/"),
+            ("[package.metadata.deb.variants.A]\n".into(), "not a package name"),
+        ] {
+            let error = parse(&rest).unwrap_err();
+            assert!(error.contains(expected), "{error}\n-- should contain: {expected}");
+            assert!(error.contains("deb/Cargo.toml"), "{error}");
+        }
+    }
+}

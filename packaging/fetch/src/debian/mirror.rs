@@ -1,0 +1,203 @@
+//! Where Debian's archive can be reached from this machine.
+
+use std::path::{Path, PathBuf};
+
+use foundation::config::read_toml;
+use recipe::target::Target;
+use serde::Deserialize;
+
+use super::DebianError;
+
+/// The user's settings: `$XDG_CONFIG_HOME/mesos-packages/config.toml` or `~/.config/…`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct UserConfig {
+    /// Debian mirrors, tried before the host's own: `https://…/debian`.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
+}
+
+impl UserConfig {
+    /// Where the file is looked for.
+    pub fn path() -> Option<PathBuf> {
+        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let base = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
+        Some(base.join("mesos-packages/config.toml"))
+    }
+
+    /// Reads it; there need not be one.
+    pub fn read() -> Result<Self, DebianError> {
+        match Self::path() {
+            Some(path) if path.exists() => Ok(read_toml(&path)?),
+            _ => Ok(Self::default()),
+        }
+    }
+}
+
+/// Addresses of the archive, in the order to try. The sha256 decides, not the mirror.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mirrors {
+    /// Mirrors of the archive as it is now, without a slash at the end.
+    pub near: Vec<String>,
+    /// The permanent archive, without a time stamp.
+    pub archive: String,
+}
+
+impl Mirrors {
+    /// `--mirror` first, then the user's settings, then the host's own apt configuration, then the
+    /// permanent archive.
+    pub fn discover(cli: Option<&str>, config: &UserConfig, target: &Target) -> Result<Self, DebianError> {
+        Self::with(cli, config, host_mirrors(Path::new("/etc/apt")), target)
+    }
+
+    fn with(cli: Option<&str>, config: &UserConfig, host: Vec<String>, target: &Target) -> Result<Self, DebianError> {
+        let mut near: Vec<String> = Vec::new();
+        let file = || UserConfig::path().unwrap_or_default().display().to_string();
+        let named = cli.iter().map(|url| (*url, "--mirror".to_owned()));
+        let configured = config.mirrors.iter().map(|url| (url.as_str(), file()));
+        let given = named.chain(configured);
+        for (url, from) in given.chain(host.iter().map(|url| (url.as_str(), String::new()))) {
+            let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+            if rest.is_none_or(|rest| rest.is_empty() || rest.starts_with('/') || rest.contains([' ', '?', '#'])) {
+                return Err(DebianError::Mirror { from, url: url.to_owned() });
+            }
+            let url = url.trim_end_matches('/').to_owned();
+            if !near.contains(&url) {
+                near.push(url);
+            }
+        }
+        Ok(Self { near, archive: target.archive.trim_end_matches('/').to_owned() })
+    }
+
+    /// The addresses of a file whose digest is known: below `pool/`, or an index by its digest.
+    pub fn pinned(&self, snapshot: &str, path: &str) -> Vec<String> {
+        // Epochs and versions carry characters such as `~` and `+`, which need no escape in a path.
+        let mut urls: Vec<String> = self.near.iter().map(|base| format!("{base}/{path}")).collect();
+        urls.push(format!("{}/{snapshot}/{path}", self.archive));
+        urls
+    }
+}
+
+/// Debian mirrors in apt's configuration (`sources.list(5)`): one-line and deb822 style. Those of
+/// other distributions, and Debian's security archive, have other paths than `/debian`.
+fn host_mirrors(etc_apt: &Path) -> Vec<String> {
+    let mut files = vec![etc_apt.join("sources.list")];
+    let parts = std::fs::read_dir(etc_apt.join("sources.list.d")).into_iter().flatten().flatten();
+    let mut parts: Vec<PathBuf> = parts.map(|entry| entry.path()).collect();
+    parts.sort();
+    files.extend(parts);
+    let mut found: Vec<String> = Vec::new();
+    for file in files {
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        let uris = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("list") => one_line_uris(&text),
+            Some("sources") => deb822_uris(&text),
+            _ => continue,
+        };
+        for uri in uris {
+            let uri = uri.trim_end_matches('/').to_owned();
+            let web = uri.starts_with("http://") || uri.starts_with("https://");
+            if web && uri.ends_with("/debian") && !found.contains(&uri) {
+                found.push(uri);
+            }
+        }
+    }
+    found
+}
+
+/// `deb [options] URI suite component…`.
+fn one_line_uris(text: &str) -> Vec<String> {
+    let mut uris = Vec::new();
+    for line in text.lines() {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        let Some(rest) = line.strip_prefix("deb").filter(|rest| rest.starts_with([' ', '\t'])) else { continue };
+        let rest = rest.trim_start();
+        let rest = match rest.strip_prefix('[') {
+            Some(options) => options.split_once(']').map_or("", |(_, rest)| rest),
+            None => rest,
+        };
+        uris.extend(rest.split_whitespace().next().map(str::to_owned));
+    }
+    uris
+}
+
+fn deb822_uris(text: &str) -> Vec<String> {
+    let mut uris = Vec::new();
+    for paragraph in super::index::paragraphs(text) {
+        let field = |name: &str| {
+            let found = paragraph.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+            found.map_or("", |(_, value)| value.as_str())
+        };
+        let enabled = !matches!(field("Enabled").trim(), "no" | "false" | "0" | "off" | "without" | "disable");
+        if enabled && field("Types").split_whitespace().any(|kind| kind == "deb") {
+            uris.extend(field("URIs").split_whitespace().map(str::to_owned));
+        }
+    }
+    uris
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::debian::tests::target;
+
+    #[test]
+    fn the_hosts_own_mirrors_are_found_and_others_left_out() {
+        let etc = tempfile::tempdir().unwrap();
+        let parts = etc.path().join("sources.list.d");
+        std::fs::create_dir(&parts).unwrap();
+        for (file, text) in [
+            (
+                etc.path().join("sources.list"),
+                "# deb http://commented.example/debian x main\n\
+                deb [arch=amd64 signed-by=/k.gpg] http://one.example/debian/ bookworm main # why\n\
+                deb-src http://source.example/debian bookworm main\n\
+                deb http://ubuntu.example/ubuntu noble main\ndeb file:/srv/debian bookworm main\n",
+            ),
+            (
+                parts.join("a.sources"),
+                "# comment\nTypes: deb deb-src\nURIs: https://two.example/debian\n \
+                http://three.example/linux/debian\n# comment inside\nSuites: bookworm\n\n\
+                Types: deb\nEnabled: no\nURIs: http://off.example/debian\n\n\
+                Types: deb\nURIs: http://security.example/debian-security\nSuites: x\n",
+            ),
+            (parts.join("b.list"), "deb http://one.example/debian bookworm-updates main\n"),
+            (parts.join("c.sources.disabled"), "Types: deb\nURIs: http://disabled.example/debian\n"),
+        ] {
+            std::fs::write(file, text).unwrap();
+        }
+        let found = host_mirrors(etc.path());
+        assert_eq!(
+            found,
+            ["http://one.example/debian", "https://two.example/debian", "http://three.example/linux/debian",]
+        );
+        assert_eq!(host_mirrors(Path::new("/nonexistent")), [""; 0]);
+    }
+
+    #[test]
+    fn the_order_is_option_settings_host_archive() {
+        let config = UserConfig { mirrors: vec!["http://conf.example/debian".into()] };
+        let host = vec!["http://host.example/debian".into(), "http://conf.example/debian".into()];
+        let mirrors = Mirrors::with(Some("http://cli.example/debian/"), &config, host, &target()).unwrap();
+        assert_eq!(
+            mirrors.pinned("20260712T000000Z", "pool/main/a/a_1+b~c.deb"),
+            [
+                "http://cli.example/debian/pool/main/a/a_1+b~c.deb",
+                "http://conf.example/debian/pool/main/a/a_1+b~c.deb",
+                "http://host.example/debian/pool/main/a/a_1+b~c.deb",
+                "https://snapshot.debian.org/archive/debian/20260712T000000Z/pool/main/a/a_1+b~c.deb",
+            ]
+        );
+        for bad in ["cli.example/debian", "http:///debian", "file:///srv/debian", "http://x/ y"] {
+            let error = Mirrors::with(Some(bad), &config, vec![], &target()).unwrap_err().to_string();
+            assert!(error.contains("--mirror") && error.contains(bad), "{error}");
+        }
+    }
+
+    #[test]
+    fn settings_refuse_unknown_names() {
+        let error =
+            foundation::config::parse_toml::<UserConfig>(Path::new("config.toml"), "mirror = \"x\"\n").unwrap_err();
+        assert!(error.to_string().contains("mirrors"), "{error}");
+    }
+}

@@ -1,0 +1,392 @@
+//! A throw-away archive on loopback, signed by a throw-away key.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use foundation::digest::Digest;
+use foundation::store::Store;
+use recipe::root_lock::RootKind;
+use recipe::target::Target;
+
+use super::closure::*;
+use super::index::Index;
+use super::release::Release;
+use super::*;
+use crate::download::test_server::{Manner, Server};
+use crate::download::tests::quick;
+use crate::download::{Event, Network};
+
+/// The real target.
+pub(super) fn target() -> Target {
+    let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../containers/targets");
+    Target::read(&targets, &"debian-12/amd64".parse().unwrap()).unwrap()
+}
+
+const PACKAGES: &str = include_str!("testdata/Packages");
+
+struct Archive {
+    server: Server,
+    home: tempfile::TempDir,
+    store: Store,
+    target: Target,
+}
+
+fn gpg(home: &Path, arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new("gpg")
+        .arg("--homedir")
+        .arg(home)
+        .args(["--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""])
+        .args(arguments)
+        .output()
+        .expect("gpg is needed for this test");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+impl Archive {
+    fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        for name in ["Right", "Wrong"] {
+            let user = format!("{name} <{name}@example.org>");
+            gpg(home.path(), &["--quick-generate-key", &user, "ed25519", "sign", "never"]);
+        }
+        std::fs::write(home.path().join("keyring.gpg"), gpg(home.path(), &["--export", "Right@example.org"])).unwrap();
+        let store = Store::open(Some(&home.path().join("cache"))).unwrap();
+        let mut target = target();
+        target.keyring = "keyring.gpg".into();
+        let server = Server::start();
+        target.archive = server.url("/archive");
+        Self { server, home, store, target }
+    }
+
+    fn text(&self, fields: &str) -> String {
+        let packed = pack(PACKAGES);
+        let entry = |content: &[u8], path: &str| format!(" {} {} {path}\n", Digest::of(content), content.len());
+        format!(
+            "Suite: oldstable\nCodename: bookworm\n{fields}SHA256:\n{}{}",
+            entry(PACKAGES.as_bytes(), "main/binary-amd64/Packages"),
+            entry(&packed, "main/binary-amd64/Packages.xz"),
+        )
+    }
+
+    fn sign(&self, who: &str, text: &str) -> Vec<u8> {
+        let file = self.home.path().join("text");
+        std::fs::write(&file, text).unwrap();
+        let user = format!("{who}@example.org");
+        gpg(self.home.path(), &["--output", "-", "--local-user", &user, "--clearsign", file.to_str().unwrap()])
+    }
+
+    fn mirrors(&self) -> Mirrors {
+        Mirrors { near: vec![self.server.url("/debian")], archive: self.target.archive.clone() }
+    }
+
+    /// Serves an InRelease at the near mirror.
+    fn serve(&self, content: Vec<u8>) {
+        self.server.on("/debian/dists/bookworm/InRelease", Manner::Good(content));
+    }
+
+    fn fetch(&self, snapshot: Option<&str>) -> (Result<Release, DebianError>, Vec<String>) {
+        let warnings = Mutex::new(Vec::new());
+        let listen = |event| {
+            if let Event::Warning(text) = event {
+                warnings.lock().unwrap().push(text);
+            }
+        };
+        let downloader = quick(Network::Online, &[]);
+        let result = Release::fetch(
+            &downloader,
+            &self.store,
+            &self.mirrors(),
+            &self.target,
+            self.home.path(),
+            snapshot,
+            &listen,
+        );
+        (result, warnings.into_inner().unwrap())
+    }
+}
+
+impl Drop for Archive {
+    fn drop(&mut self) {
+        // The agent that gpg started for this home ends with it.
+        let _ = Command::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]).status();
+    }
+}
+
+fn pack(text: &str) -> Vec<u8> {
+    use std::io::Read;
+    let mut packed = Vec::new();
+    xz2::read::XzEncoder::new(text.as_bytes(), 0).read_to_end(&mut packed).unwrap();
+    packed
+}
+
+const DATE: &str = "Date: Sat, 11 Jul 2020 10:16:37 UTC\n";
+
+#[test]
+fn a_good_release_and_its_index() {
+    let archive = Archive::new();
+    // Text around the signed part must not count.
+    let mut content = b"Codename: evil\nDate: Sat, 11 Jul 2009 10:16:37 UTC\n\n".to_vec();
+    content.extend(archive.sign("Right", &archive.text(DATE)));
+    archive.serve(content.clone());
+    let release = archive.fetch(None).0.unwrap();
+    assert_eq!((release.codename.as_str(), release.snapshot.as_str()), ("bookworm", "20200712T101637Z"));
+    assert_eq!(release.sha256, Digest::of(&content));
+
+    let downloader = quick(Network::Online, &[]);
+    let packages = || release.packages(&downloader, &archive.store, &archive.mirrors(), &archive.target, &|_| ());
+    // A mirror that is out of step has another file under the plain name, the right one is by-hash elsewhere.
+    let packed = pack(PACKAGES);
+    archive.server.on("/debian/dists/bookworm/main/binary-amd64/Packages.xz", Manner::Good(pack("Package: evil\n")));
+    let error = packages().unwrap_err();
+    assert!(error.is_verification(), "{error}");
+    archive.server.on(
+        &format!("/archive/20200712T101637Z/dists/bookworm/main/binary-amd64/by-hash/SHA256/{}", Digest::of(&packed)),
+        Manner::Good(packed),
+    );
+    let index = packages().unwrap();
+    assert_eq!(index.sha256, Digest::of(PACKAGES));
+    let asked = archive.server.requests().len();
+    packages().unwrap();
+    assert_eq!(archive.server.requests().len(), asked, "the second time it is in the store");
+}
+
+#[test]
+fn a_release_that_cannot_be_trusted_is_refused_and_the_next_address_is_tried() {
+    let archive = Archive::new();
+    let good = archive.sign("Right", &archive.text(DATE));
+    let changed = String::from_utf8(good.clone()).unwrap().replace("oldstable", "newstable").into_bytes();
+    let mut both = archive.text(DATE).into_bytes();
+    both.extend(b"\n");
+    for (content, why, wrong) in [
+        (archive.sign("Wrong", &archive.text(DATE)), "not signed by a key of the target's keyring", true),
+        (changed, "its signature is wrong", true),
+        (both, "no signature that can be checked", true),
+        (
+            archive.sign(
+                "Right",
+                &archive.text("Date: Sat, 11 Jul 2020 10:16:37 UTC\nValid-Until: Sat, 18 Jul 2020 10:16:37 UTC\n"),
+            ),
+            "it expired: Valid-Until is Sat, 18 Jul 2020",
+            true,
+        ),
+        (archive.sign("Right", &archive.text("Date: Sat, 11 Jul 2120 10:16:37 UTC\n")), "in the future", true),
+        (archive.sign("Right", &archive.text("")), "no field Date", true),
+        (archive.sign("Right", &archive.text(DATE).replace("bookworm", "trixie")), "the release of 'trixie'", true),
+        (
+            archive.sign("Right", &archive.text(DATE).replace("SHA256:\n ", "SHA256:\n x")),
+            "is not digest, size and path",
+            true,
+        ),
+        (archive.sign("Right", &archive.text(DATE).replace("SHA256:", "MD5Sum:")), "no field SHA256", true),
+        (b"<html>log in</html>".to_vec(), "a web page", false),
+    ] {
+        archive.serve(content);
+        let (result, warnings) = archive.fetch(None);
+        let error = result.unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains(why) && text.contains("/debian/dists/bookworm/InRelease") && text.contains("--mirror"),
+            "{why}: {text}"
+        );
+        assert_eq!(error.is_verification(), wrong, "{text}");
+        assert!(warnings[0].contains(why), "{warnings:?}");
+    }
+    // The permanent archive as of a time stamp stands in; there Valid-Until counts as of then.
+    let old = "Date: Sat, 11 Jul 2020 10:16:37 UTC\nValid-Until: Sat, 18 Jul 2020 10:16:37 UTC\n";
+    archive.server.on(
+        "/archive/20200713T000000Z/dists/bookworm/InRelease",
+        Manner::Good(archive.sign("Right", &archive.text(old))),
+    );
+    let release = archive.fetch(Some("20200713T000000Z")).0.unwrap();
+    assert_eq!(release.snapshot, "20200713T000000Z");
+    assert!(archive.fetch(Some("yesterday")).0.unwrap_err().to_string().contains("YYYYMMDDTHHMMSSZ"));
+}
+
+#[test]
+fn offline_there_is_no_release() {
+    let archive = Archive::new();
+    let downloader = quick(Network::Offline, &[]);
+    let result = Release::fetch(
+        &downloader,
+        &archive.store,
+        &archive.mirrors(),
+        &archive.target,
+        archive.home.path(),
+        None,
+        &|_| (),
+    );
+    assert!(result.unwrap_err().to_string().contains("cargo xtask fetch"));
+    assert_eq!(archive.server.requests(), [""; 0]);
+}
+
+fn index(text: &str) -> Index {
+    Index::new(PathBuf::from("Packages"), Digest::of(text), Index::parse("Packages", text).unwrap())
+}
+
+fn names(debs: &[recipe::root_lock::PinnedDeb]) -> Vec<String> {
+    debs.iter().map(|deb| format!("{}={}{}", deb.name, deb.version, if deb.base { "*" } else { "" })).collect()
+}
+
+#[test]
+fn the_base_is_the_closure_of_essential_required_and_apt() {
+    let index = index(PACKAGES);
+    let base = base(&index, &target()).unwrap();
+    // mawk answers base-files' `awk`, being required itself; of amail and exim4, which provide the same, the more
+    // important one is taken; the second alternative answers where the first does not exist.
+    assert_eq!(
+        names(&base),
+        ["apt=2.6*", "base-files=12.4*", "exim4=4.9*", "libc6=2.36-10*", "mawk=1.3*", "second=1*"]
+    );
+
+    let broken = PACKAGES.replace("libc6 (>= 2.36-9)", "libc6 (>= 2.40)");
+    let error = super::closure::base(&self::index(&broken), &target()).unwrap_err().to_string();
+    assert!(error.contains("libc6 (>= 2.40)") && error.contains("apt 2.6"), "{error}");
+}
+
+#[test]
+fn apts_solution_is_locked_and_locking_twice_gives_the_same_bytes() {
+    let index = index(PACKAGES);
+    let base = base(&index, &target()).unwrap();
+    let output = "Reading package lists...\n=== apt solution\nThe following NEW packages will be installed:\n  g++ tool\n\
+        Inst tool (1.0 localhost [all])\nInst g++ (4:12.2 localhost [amd64]) []\nConf tool (1.0 localhost [all])\n=== end of solution\n";
+    let all = from_solution(&index, &base, output).unwrap();
+    let expected = [
+        "apt=2.6*",
+        "base-files=12.4*",
+        "exim4=4.9*",
+        "g++=4:12.2",
+        "libc6=2.36-10*",
+        "mawk=1.3*",
+        "second=1*",
+        "tool=1.0",
+    ];
+    assert_eq!(names(&all), expected);
+    let release = Release {
+        codename: "bookworm".into(),
+        date: 1,
+        valid_until: None,
+        snapshot: "20200712T101637Z".into(),
+        sha256: Digest::of("r"),
+        files: std::collections::BTreeMap::new(),
+    };
+    let request = Digest::of("request");
+    let one = lock("mesos", &target(), &release, &index, request, all.clone());
+    let two = lock("mesos", &target(), &release, &index, request, all.into_iter().rev().collect());
+    assert_eq!(one.to_toml(), two.to_toml());
+    let wanted =
+        wanted(&one, &Mirrors { near: vec!["http://m.example/debian".into()], archive: "https://a.example".into() });
+    assert_eq!(wanted[3].name, "g++_12.2_amd64.deb");
+    assert_eq!(
+        wanted[3].urls,
+        [
+            "http://m.example/debian/pool/g++_12.2_amd64.deb",
+            "https://a.example/20200712T101637Z/pool/g++_12.2_amd64.deb"
+        ]
+    );
+
+    for (from, to, why) in [
+        ("=== end of solution", "", "ends before the plan does"),
+        ("Inst tool (1.0", "Inst tool (1.1", "does not have: Inst tool (1.1"),
+        ("Inst tool (1.0", "Inst libc6 [2.36] (2.37", "replace a package of the base"),
+        ("Conf tool", "Remv mawk", "remove a package of the base"),
+    ] {
+        let error = from_solution(&index, &base, &output.replace(from, to)).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn a_request_is_looked_over_before_apt_sees_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut index = index(PACKAGES);
+    index.path = dir.path().join("Packages");
+    std::fs::write(&index.path, PACKAGES).unwrap();
+    let good = ["g++ (>= 4:10)", "a | b (<< 2)", "python3:any", "libx-dev [linux-any]"].map(str::to_owned);
+    let uploads = solver_uploads(&index, &good).unwrap();
+    assert_eq!(String::from_utf8(uploads[1].content.clone()).unwrap(), good.join("\n") + "\n");
+    assert_eq!(uploads[0].content, PACKAGES.as_bytes());
+    for bad in ["", "-o", "a, b", "a (> 1)", "a b", "a\nb", "$(x)"] {
+        let error = solver_uploads(&index, &[bad.to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("Build-Depends"), "{error}");
+    }
+}
+
+#[test]
+fn a_malformed_lock_is_refused_with_file_and_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("debian-12-amd64.lock");
+    let index = index(PACKAGES);
+    let release = Release {
+        codename: "bookworm".into(),
+        date: 1,
+        valid_until: None,
+        snapshot: "20200712T101637Z".into(),
+        sha256: Digest::of("r"),
+        files: std::collections::BTreeMap::new(),
+    };
+    let request = Digest::of("request");
+    let lock = lock("mesos", &target(), &release, &index, request, base(&index, &target()).unwrap());
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        RootLock::read(&path, RootKind::Build, "mesos", &target().name, request).map_err(|error| error.to_string())
+    };
+    assert_eq!(read(&lock.to_toml()).unwrap().packages, lock.packages);
+    for (from, to, why) in [
+        ("snapshot =", "snapshut =", "snapshut"),
+        ("size = ", "size = \"", "debian-12-amd64.lock"),
+        ("sha256 = \"", "sha256 = \"x", "is not a sha256 digest"),
+        ("recipe = \"mesos\"", "recipe = \"sample\"", "cargo xtask lock --target debian-12/amd64 --recipe mesos"),
+    ] {
+        let error = read(&lock.to_toml().replace(from, to)).unwrap_err();
+        assert!(error.contains(why) && error.contains("debian-12-amd64.lock"), "{error}");
+    }
+    let error = RootLock::read(&path, RootKind::Node, "mesos", &target().name, Digest::of("more")).unwrap_err();
+    assert!(error.to_string().contains("`cargo xtask lock --cluster --target"), "{error}");
+}
+
+/// With the real archive, where it can be reached: set MESOS_PACKAGES_TEST_ARCHIVE to `host` (the
+/// host's own mirror) or to a mirror's address.
+#[test]
+fn the_real_archive() {
+    let Ok(archive) = std::env::var("MESOS_PACKAGES_TEST_ARCHIVE") else {
+        eprintln!("skipped: MESOS_PACKAGES_TEST_ARCHIVE is not set");
+        return;
+    };
+    let target = target();
+    let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../containers/targets");
+    let mirrors = Mirrors::discover(
+        Some(archive.as_str()).filter(|archive| *archive != "host"),
+        &mirror::UserConfig::default(),
+        &target,
+    )
+    .unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(Some(dir.path())).unwrap();
+    let downloader = crate::download::Downloader::new(Network::Online);
+    let start = std::time::Instant::now();
+    let release =
+        Release::fetch(&downloader, &store, &mirrors, &target, &targets, None, &|event| eprintln!("{event:?}"))
+            .unwrap();
+    eprintln!("release {:?} {} {}", start.elapsed(), release.date, release.snapshot);
+    let index = release.packages(&downloader, &store, &mirrors, &target, &|_| ()).unwrap();
+    eprintln!("index {:?}: {} packages", start.elapsed(), index.packages().len());
+    let base = base(&index, &target).unwrap();
+    eprintln!("base {:?}: {} packages", start.elapsed(), base.len());
+    if let Some(out) = std::env::var_os("MESOS_PACKAGES_TEST_OUT").map(PathBuf::from) {
+        let list: String = base.iter().map(|deb| format!("{} {}\n", deb.name, deb.version)).collect();
+        std::fs::write(out.join("base"), list).unwrap();
+        std::fs::copy(&index.path, out.join("Packages")).unwrap();
+        std::fs::write(out.join("solve.sh"), solver_script()).unwrap();
+        if let Ok(solution) = std::fs::read_to_string(out.join("solution")) {
+            eprintln!("solution: {} packages", from_solution(&index, &base, &solution).unwrap().len());
+        }
+        let empty = lock("mesos", &target, &release, &index, Digest::of(""), base);
+        let wanted = wanted(&empty, &mirrors);
+        downloader.fetch_all(&store, &wanted, &|_| ()).unwrap();
+        eprintln!("debs {:?}: {} bytes", start.elapsed(), wanted.iter().filter_map(|w| w.size).sum::<u64>());
+    }
+}

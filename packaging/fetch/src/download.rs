@@ -1,0 +1,572 @@
+//! Downloads: parallel, resumed, retried, from several addresses in turn, checked by digest.
+//!
+//! The digest decides, not the address: whatever a mirror sends is checked before it gets its final
+//! name in the store. An interrupted download is kept as `partial/<hex>.part` and resumed from whichever
+//! address answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher as _, RandomState};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use foundation::digest::Digest;
+use foundation::store::{Store, StoreError};
+use rustix::fs::{FlockOperation, flock};
+
+mod client;
+mod meter;
+
+use client::{Client, Fault, FaultKind, Timeouts, html_fault};
+use meter::Meter;
+
+/// Whether the network may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// It may.
+    Online,
+    /// `--offline`: whatever is not in the store is an error.
+    Offline,
+}
+
+/// A file to have in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// What to call it in messages.
+    pub name: String,
+    /// Where it may be, in the order to try.
+    pub urls: Vec<String>,
+    /// Its size, if known.
+    pub size: Option<u64>,
+    /// Its digest: this decides, not the address.
+    pub sha256: Digest,
+}
+
+/// What happens during downloads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// How far it is. Sent at most some ten times a second, and at the end.
+    Progress(Progress),
+    /// An address did not work and the next one is tried; names the address and the reason.
+    Warning(String),
+}
+
+/// How far downloads are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that are there.
+    pub bytes_done: u64,
+    /// Bytes in all, as far as sizes are known.
+    pub bytes_total: u64,
+    /// Files that are there and checked.
+    pub files_done: usize,
+    /// Files in all.
+    pub files_total: usize,
+    /// The file that moved last.
+    pub current: String,
+}
+
+/// A download that did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// The network may not be used and something is missing.
+    #[error(
+        "--offline, and not in the cache: {}. Run `cargo xtask fetch` with network first (for a cluster or a compile farm with --cluster or --farm), or copy the cache of a machine that did",
+        list(missing)
+    )]
+    Offline {
+        /// The names of what is missing.
+        missing: Vec<String>,
+    },
+    /// No address gave the right content.
+    #[error("{}", failed_text(files))]
+    Failed {
+        /// The files, each with what was tried.
+        files: Vec<FailedFile>,
+    },
+    /// The cache.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A file that could not be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedFile {
+    /// Its name.
+    pub name: String,
+    /// What was tried.
+    pub tried: Vec<Tried>,
+}
+
+/// An address that did not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tried {
+    /// The address.
+    pub url: String,
+    /// Why not.
+    pub why: String,
+    /// Whether it gave something else than what was pinned.
+    pub wrong: bool,
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.url, self.why)
+    }
+}
+
+fn list(names: &[String]) -> String {
+    let shown = names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0..=5 => shown,
+        n => format!("{shown} and {} more", n - 5),
+    }
+}
+
+fn failed_text(files: &[FailedFile]) -> String {
+    let mut text = String::new();
+    for file in files.iter().take(3) {
+        text += &format!("cannot download {}:\n", file.name);
+        for tried in &file.tried {
+            text += &format!("  {tried}\n");
+        }
+        if file.tried.is_empty() {
+            text += "  there is no address to try: name a mirror with --mirror URL\n";
+        }
+    }
+    if files.len() > 3 {
+        text += &format!("and {} more files\n", files.len() - 3);
+    }
+    text + if files.iter().flat_map(|file| &file.tried).any(|tried| tried.wrong) {
+        "What was received is not what was pinned, and was not used: try another mirror with --mirror URL, \
+         and tell the operator of this one"
+    } else {
+        "Check the network and http_proxy, https_proxy and no_proxy, name another mirror with --mirror URL, or run \
+         `cargo xtask fetch` on a machine with network and copy its cache"
+    }
+}
+
+impl DownloadError {
+    /// Whether something was received that is not what was pinned.
+    pub fn is_verification(&self) -> bool {
+        match self {
+            Self::Offline { .. } => false,
+            Self::Failed { files } => files.iter().flat_map(|file| &file.tried).any(|tried| tried.wrong),
+            Self::Store(error) => error.is_verification(),
+        }
+    }
+}
+
+/// How patient and how parallel downloads are.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    timeouts: Timeouts,
+    /// Attempts in a row that bring nothing, per address.
+    attempts: u32,
+    /// Attempts in all, per address.
+    attempts_in_all: u32,
+    /// Pause after the first of them; doubled each time.
+    pause: Duration,
+    threads: usize,
+}
+
+const PATIENCE: Patience = Patience {
+    timeouts: Timeouts { connect: Duration::from_secs(15), read: Duration::from_secs(60) },
+    attempts: 4,
+    attempts_in_all: 32,
+    pause: Duration::from_millis(500),
+    threads: 8,
+};
+
+/// Downloads files into the store.
+#[derive(Debug)]
+pub struct Downloader {
+    network: Network,
+    patience: Patience,
+    client: Client,
+    /// Hosts that could not be reached: not tried again for every single file.
+    down: Mutex<BTreeSet<String>>,
+}
+
+type Listener<'a> = &'a (dyn Fn(Event) + Sync);
+
+impl Downloader {
+    /// With time-outs and retries for real networks, and the proxies of the environment.
+    pub fn new(network: Network) -> Self {
+        Self::with(network, PATIENCE, &|name| std::env::var(name).ok())
+    }
+
+    fn with(network: Network, patience: Patience, variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        Self { network, patience, client: Client::new(patience.timeouts, variable), down: Mutex::default() }
+    }
+
+    /// Whether the network may be used.
+    pub fn network(&self) -> Network {
+        self.network
+    }
+
+    /// Brings all files into the store, several at a time. What is there is not downloaded. A file
+    /// that cannot be had does not keep the others from being fetched.
+    pub fn fetch_all(&self, store: &Store, wanted: &[Wanted], on: Listener<'_>) -> Result<(), DownloadError> {
+        let unique: BTreeMap<Digest, &Wanted> = wanted.iter().rev().map(|w| (w.sha256, w)).collect();
+        let (present, mut missing): (Vec<&Wanted>, Vec<&Wanted>) =
+            unique.values().partition(|wanted| store.blob(&wanted.sha256).is_some());
+        if self.network == Network::Offline && !missing.is_empty() {
+            let mut missing: Vec<String> = missing.iter().map(|wanted| wanted.name.clone()).collect();
+            missing.sort();
+            return Err(DownloadError::Offline { missing });
+        }
+        // The big ones first: so that none is left alone at the end.
+        missing.sort_by_key(|wanted| (std::cmp::Reverse(wanted.size), &wanted.name));
+        let size = |files: &[&Wanted]| files.iter().filter_map(|wanted| wanted.size).sum::<u64>();
+        let meter = Meter::new(
+            on,
+            Progress {
+                bytes_done: size(&present),
+                bytes_total: size(&present) + size(&missing),
+                files_done: present.len(),
+                files_total: unique.len(),
+                current: String::new(),
+            },
+        );
+        let next = AtomicUsize::new(0);
+        let stop = AtomicBool::new(false);
+        let failed = Mutex::new(Vec::new());
+        let broken = Mutex::new(None);
+        std::thread::scope(|scope| {
+            for _ in 0..self.patience.threads.min(missing.len()) {
+                scope.spawn(|| {
+                    while let Some(wanted) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if stop.load(Ordering::Relaxed) {
+                            break;
+                        }
+                        match self.one(store, wanted, &meter) {
+                            Ok(_) => {}
+                            Err(DownloadError::Failed { files }) => failed.lock().unwrap().extend(files),
+                            Err(error) => {
+                                // A full disk is full for the other files too.
+                                stop.store(true, Ordering::Relaxed);
+                                broken.lock().unwrap().get_or_insert(error);
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        meter.finish();
+        if let Some(error) = broken.into_inner().unwrap() {
+            return Err(error);
+        }
+        let mut files = failed.into_inner().unwrap();
+        files.sort_by(|a: &FailedFile, b| a.name.cmp(&b.name));
+        if files.is_empty() { Ok(()) } else { Err(DownloadError::Failed { files }) }
+    }
+
+    /// Brings one file into the store.
+    pub fn fetch(&self, store: &Store, wanted: &Wanted, on: Listener<'_>) -> Result<PathBuf, DownloadError> {
+        self.fetch_all(store, std::slice::from_ref(wanted), on)?;
+        Ok(store.verify(&wanted.sha256)?)
+    }
+
+    /// Downloads a small text whose digest is not known beforehand (InRelease), from the first
+    /// address that gives one. Returns the content and the address.
+    pub fn get(
+        &self,
+        name: &str,
+        urls: &[String],
+        limit: u64,
+        on: Listener<'_>,
+    ) -> Result<(Vec<u8>, String), DownloadError> {
+        if self.network == Network::Offline {
+            return Err(DownloadError::Offline { missing: vec![name.to_owned()] });
+        }
+        let mut tried = Vec::new();
+        for url in urls {
+            let result = self.persist(url, |_| {
+                let answer = self.client.get(url, 0)?;
+                let mut content = Vec::new();
+                let read = answer.body.take(limit + 1).read_to_end(&mut content);
+                read.map_err(|error| Fault::new(FaultKind::Passing, format!("it broke off: {error}")))?;
+                if is_html(&content) {
+                    return Err(html_fault());
+                }
+                if content.len() as u64 > limit {
+                    return Err(Fault::new(FaultKind::Lasting, format!("it is longer than {limit} bytes")));
+                }
+                Ok(content)
+            });
+            match result {
+                Ok(content) => return Ok((content, url.clone())),
+                Err(fault) => self.report(name, url, fault, &mut tried, on),
+            }
+        }
+        Err(DownloadError::Failed { files: vec![FailedFile { name: name.to_owned(), tried }] })
+    }
+
+    /// POST without content, for services that prepare a download. Returns the answer's text.
+    pub(crate) fn post(&self, url: &str) -> Result<String, String> {
+        let text = || {
+            let mut text = String::new();
+            let answer = self.client.post(url)?;
+            let read = answer.body.take(1 << 20).read_to_string(&mut text);
+            read.map_err(|error| Fault::new(FaultKind::Passing, error.to_string()))?;
+            Ok(text)
+        };
+        self.persist(url, |_| text()).map_err(|fault| fault.why)
+    }
+
+    fn report(&self, name: &str, url: &str, fault: Fault, tried: &mut Vec<Tried>, on: Listener<'_>) {
+        if fault.kind == FaultKind::Unreachable {
+            self.down.lock().unwrap().insert(host(url));
+        }
+        let new = Tried { url: url.to_owned(), why: fault.why, wrong: fault.kind == FaultKind::Wrong };
+        on(Event::Warning(format!("{name}: {new}")));
+        tried.push(new);
+    }
+
+    /// One file, from its addresses in turn.
+    fn one(&self, store: &Store, wanted: &Wanted, meter: &Meter<'_>) -> Result<PathBuf, DownloadError> {
+        let path = store.part_path(&wanted.sha256);
+        let io = |what| StoreError::io(what, &path);
+        let open = || File::options().read(true).write(true).create(true).truncate(false).open(&path);
+        let part = open().map_err(io("write"))?;
+        // Another run may be at the same file: wait, then it is there.
+        flock(&part, FlockOperation::LockExclusive).map_err(|error| io("lock")(error.into()))?;
+        if let Some(done) = store.blob(&wanted.sha256) {
+            let _ = std::fs::remove_file(&path);
+            meter.file_done(wanted);
+            return Ok(done);
+        }
+        // The one who finished it has moved it away: this handle must not write to it.
+        let part = if path.exists() { part } else { open().map_err(io("write"))? };
+        let mut part = Part { file: part, path: &path, wanted, meter, counted: 0 };
+        let mut tried = Vec::new();
+        for url in &wanted.urls {
+            if self.down.lock().unwrap().contains(&host(url)) {
+                let why = "not tried: the host could not be reached for another file".to_owned();
+                tried.push(Tried { url: url.clone(), why, wrong: false });
+                continue;
+            }
+            let mut full = None;
+            let result = self.persist(url, |gained| {
+                self.attempt(url, &mut part, gained).map_err(|trouble| match trouble {
+                    Trouble::Fault(fault) => fault,
+                    Trouble::Store(error) => {
+                        let fault = Fault::new(FaultKind::Lasting, error.to_string());
+                        full = Some(error);
+                        fault
+                    }
+                })
+            });
+            if let Some(error) = full {
+                return Err(error.into());
+            }
+            match result {
+                Ok(()) => {
+                    let blob = store.adopt(&path, wanted.sha256)?;
+                    meter.file_done_counted(wanted, part.counted);
+                    return Ok(blob.path);
+                }
+                Err(fault) => self.report(&wanted.name, url, fault, &mut tried, meter.on),
+            }
+        }
+        let empty = part.file.metadata().is_ok_and(|found| found.len() == 0);
+        if empty {
+            let _ = std::fs::remove_file(&path);
+        }
+        Err(DownloadError::Failed { files: vec![FailedFile { name: wanted.name.clone(), tried }] })
+    }
+
+    /// Repeats attempts that may work later, with growing pauses. `attempt` sets its argument when it
+    /// brought something, which makes patience new, up to a limit.
+    fn persist<T>(&self, url: &str, mut attempt: impl FnMut(&mut bool) -> Result<T, Fault>) -> Result<T, Fault> {
+        let (mut in_vain, mut all) = (0, 0);
+        loop {
+            let mut gained = false;
+            let fault = match attempt(&mut gained) {
+                Ok(done) => return Ok(done),
+                Err(fault) => fault,
+            };
+            in_vain = if gained { 1 } else { in_vain + 1 };
+            all += 1;
+            let passing = matches!(fault.kind, FaultKind::Passing | FaultKind::Unreachable);
+            let given_up = self.down.lock().unwrap().contains(&host(url));
+            if !passing || given_up || in_vain >= self.patience.attempts || all >= self.patience.attempts_in_all {
+                return Err(fault);
+            }
+            let pause = self.patience.pause * 2u32.saturating_pow(in_vain - 1);
+            // Up to half of it again, so that many clients do not come back at the same moment.
+            let jitter = RandomState::new().build_hasher().finish() % 512;
+            std::thread::sleep(pause + pause.mul_f64(jitter as f64 / 1024.0));
+        }
+    }
+
+    /// One request for what is missing of a file, then the check of the whole.
+    fn attempt(&self, url: &str, part: &mut Part<'_, '_>, gained: &mut bool) -> Result<(), Trouble> {
+        let wrong = |why: String| Err(Trouble::Fault(Fault::new(FaultKind::Wrong, why)));
+        let mut have = part.length()?;
+        let size = part.wanted.size;
+        if size.is_some_and(|size| have > size) {
+            part.cut(0)?;
+            have = 0;
+        }
+        let resumed = have > 0;
+        if !resumed || size != Some(have) {
+            let answer = match self.client.get(url, have) {
+                // The range cannot be had; RFC 9110 15.5.17.
+                Err(fault) if resumed && fault.why == "HTTP 416" => {
+                    part.cut(0)?;
+                    return self.attempt(url, part, gained);
+                }
+                answer => answer?,
+            };
+            if !answer.partial {
+                part.cut(0)?;
+                have = 0;
+            } else if answer.start != have {
+                return wrong(format!("asked for byte {have} on, it sent byte {} on", answer.start));
+            }
+            if let (Some(size), Some(length)) = (size, answer.length)
+                && have + length != size
+            {
+                let mut start = Vec::new();
+                if answer.body.take(64).read_to_end(&mut start).is_ok() && is_html(&start) {
+                    return Err(html_fault().into());
+                }
+                return wrong(format!("it has {} bytes, expected {size}", have + length));
+            }
+            part.append(have, answer.body, answer.length, gained)?;
+        }
+        let found = part.digest()?;
+        if found == part.wanted.sha256 {
+            return Ok(());
+        }
+        part.cut(0)?;
+        if resumed {
+            // The beginning may be at fault, and be another mirror's: once more, all of it from here.
+            return self.attempt(url, part, gained);
+        }
+        wrong(format!("its sha256 is {found}, expected {}", part.wanted.sha256))
+    }
+}
+
+/// What ends an attempt: the address's fault, or this machine's.
+enum Trouble {
+    Fault(Fault),
+    Store(StoreError),
+}
+
+impl From<Fault> for Trouble {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A download that is not complete.
+struct Part<'a, 'b> {
+    file: File,
+    path: &'a Path,
+    wanted: &'a Wanted,
+    meter: &'a Meter<'b>,
+    /// Bytes of it that the meter has counted.
+    counted: u64,
+}
+
+impl Part<'_, '_> {
+    fn io(&self, what: &'static str) -> impl FnOnce(std::io::Error) -> StoreError {
+        StoreError::io(what, self.path)
+    }
+
+    fn count(&mut self, length: u64) {
+        self.meter.moved(&self.wanted.name, self.counted, length);
+        self.counted = length;
+    }
+
+    fn length(&mut self) -> Result<u64, StoreError> {
+        let length = self.file.metadata().map_err(self.io("read"))?.len();
+        self.count(length);
+        Ok(length)
+    }
+
+    fn cut(&mut self, length: u64) -> Result<(), StoreError> {
+        self.file.set_len(length).map_err(self.io("write"))?;
+        self.count(length);
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        from: u64,
+        mut body: Box<dyn Read>,
+        length: Option<u64>,
+        gained: &mut bool,
+    ) -> Result<(), Trouble> {
+        self.file.seek(SeekFrom::Start(from)).map_err(self.io("write"))?;
+        let end = self.wanted.size.or(length.map(|length| from + length));
+        let mut at = from;
+        let mut buffer = vec![0; 1 << 17];
+        loop {
+            let n = match body.read(&mut buffer) {
+                Ok(n) => n,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let why = format!("it broke off after {at} bytes: {error}");
+                    return Err(Fault::new(FaultKind::Passing, why).into());
+                }
+            };
+            if n == 0 {
+                break;
+            }
+            if at == 0 && is_html(&buffer[..n]) {
+                return Err(html_fault().into());
+            }
+            self.file.write_all(&buffer[..n]).map_err(self.io("write"))?;
+            at += n as u64;
+            *gained = true;
+            self.count(at);
+            if end.is_some_and(|end| at > end) {
+                self.cut(0)?;
+                let why = format!("it sends more than the {} bytes expected", end.unwrap_or_default());
+                return Err(Fault::new(FaultKind::Wrong, why).into());
+            }
+        }
+        match end {
+            Some(end) if at < end => {
+                Err(Fault::new(FaultKind::Passing, format!("it broke off after {at} of {end} bytes")).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn digest(&mut self) -> Result<Digest, StoreError> {
+        self.file.rewind().map_err(self.io("read"))?;
+        Ok(Digest::of_reader(&self.file).map_err(self.io("read"))?.0)
+    }
+}
+
+/// A web page instead of a file.
+fn is_html(start: &[u8]) -> bool {
+    let text = start.trim_ascii_start();
+    let text = text.get(..text.len().min(14)).unwrap_or_default().to_ascii_lowercase();
+    text.starts_with(b"<!doctype html") || text.starts_with(b"<html")
+}
+
+/// The host and port of an address.
+fn host(url: &str) -> String {
+    url.split("://").nth(1).unwrap_or(url).split('/').next().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+pub(crate) mod test_server;
+#[cfg(test)]
+pub(crate) mod tests;

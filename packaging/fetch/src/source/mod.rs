@@ -1,0 +1,266 @@
+//! Upstream's source: pinned, verified and turned into one normalised tar.
+//!
+//! A commit is checked out, an archive unpacked, a folder taken as it is; from there all go the same way:
+//! `directory` lists the tree and refuses what must not be in one, `pack` writes the tar. Between the two,
+//! `cherry_pick` applies what upstream repaired later.
+
+mod archive;
+pub mod cherry_pick;
+mod directory;
+pub mod git;
+mod pack;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use foundation::digest::Digest;
+use foundation::store::{Store, StoreError};
+use recipe::cherry_pick::Pick;
+use recipe::sources_lock::SourcesLock;
+use serde::{Deserialize, Serialize};
+
+use self::cherry_pick::Standing;
+use crate::download::Tried;
+
+/// A source tree, ready to be uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceTree {
+    /// Digest of the tar: names the tree in the keys of stages.
+    pub digest: Digest,
+    /// `""`, or `+local` for what was given by `--source`.
+    pub version_suffix: String,
+    /// Where it came from; goes into the provenance.
+    pub origin: Origin,
+    /// Normalised, uncompressed tar in the store: sorted, one time stamp, uid and gid 0, modes 644 and 755, no `.git`.
+    pub tar: PathBuf,
+    /// How it differs from what the recipe asks for. Always empty for the pinned source, where that is an error.
+    pub deviations: Vec<Deviation>,
+}
+
+/// Where a source tree came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Origin {
+    /// The pinned commit.
+    Git {
+        /// The commit.
+        commit: String,
+        /// The tag that names it.
+        tag: Option<String>,
+        /// The pinned repositories.
+        remotes: Vec<String>,
+        /// Later commits that were applied on it, in order.
+        cherry_picks: Vec<Pick>,
+    },
+    /// A folder beside the recipe.
+    Recipe {
+        /// Relative to the recipe.
+        directory: String,
+    },
+    /// A local archive.
+    LocalArchive {
+        /// File name.
+        name: String,
+        /// Digest of the archive.
+        sha256: Digest,
+    },
+    /// A local folder.
+    LocalDirectory {
+        /// The folder's own name (not its whole path, which says nothing elsewhere).
+        name: String,
+        /// The commit that is checked out there, if it is a git work tree.
+        commit: Option<String>,
+        /// Later commits that the recipe asks for and that are in it: applied on it, or in its history already.
+        cherry_picks: Vec<Pick>,
+    },
+}
+
+impl Origin {
+    /// The recipe's cherry-picks that are in the source.
+    pub fn cherry_picks(&self) -> &[Pick] {
+        match self {
+            Self::Git { cherry_picks, .. } | Self::LocalDirectory { cherry_picks, .. } => cherry_picks,
+            Self::Recipe { .. } | Self::LocalArchive { .. } => &[],
+        }
+    }
+}
+
+/// How a source differs from what the recipe asks for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged, rename_all = "kebab-case")]
+pub enum Deviation {
+    /// A bundled file is not as `sources.lock` pins it.
+    Bundled {
+        /// Path in the tree.
+        path: String,
+        /// The pinned digest; none for a file that matches `bundled` and is not in the lock.
+        expected: Option<Digest>,
+        /// What is there; none where it is missing.
+        found: Option<Digest>,
+    },
+    /// A cherry-pick is not in it.
+    CherryPick {
+        /// The commit.
+        commit: String,
+        /// Why not.
+        why: String,
+    },
+}
+
+impl std::fmt::Display for Deviation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bundled { path, expected: Some(expected), found: Some(found) } => {
+                write!(f, "{path} has sha256 {found}, pinned is {expected}")
+            }
+            Self::Bundled { path, expected: Some(_), found: None } => write!(f, "{path} is missing"),
+            Self::Bundled { path, expected: None, .. } => write!(f, "{path} is not pinned"),
+            Self::CherryPick { commit, why } => write!(f, "the fix {commit} is not in it: {why}"),
+        }
+    }
+}
+
+/// What a source tree is checked against and made with.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// SOURCE_DATE_EPOCH: the time stamp of every entry of the tar.
+    pub epoch: i64,
+    /// The recipe's `bundled` glob patterns.
+    pub bundled: &'a [String],
+    /// The recipe's `sources.lock`.
+    pub lock: &'a SourcesLock,
+}
+
+/// A source that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The cache.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A file or folder cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// What was given is neither a folder nor an archive of a known kind.
+    #[error("{} cannot be used as a source: {why}. Give a folder, or an archive .tar, .tar.gz, .tgz, .tar.xz or .tar.zst", path.display())]
+    NoSource {
+        /// What was given.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// Something in it must not be in a source tree.
+    #[error("{source_name} is refused as a source: its entry '{entry}' {why}. Remove it from the tree and try again")]
+    Unsafe {
+        /// The folder or archive.
+        source_name: String,
+        /// The entry.
+        entry: String,
+        /// What it is.
+        why: String,
+    },
+    /// A glob pattern of the recipe.
+    #[error("the pattern '{pattern}' under `bundled` in recipe.toml is not a glob pattern: {why}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// Why not.
+        why: String,
+    },
+    /// Bundled files are not those that are pinned.
+    #[error("{source_name} does not have the bundled files that sources.lock pins:\n{}\nThe source was not used. \
+             If upstream changed them on purpose, correct sources.lock", deviations.iter().map(|d| format!("  {d}")).collect::<Vec<_>>().join("\n"))]
+    Bundled {
+        /// Which source.
+        source_name: String,
+        /// The differences.
+        deviations: Vec<Deviation>,
+    },
+    /// git cannot be run, or failed on this machine.
+    #[error("git {what}: {why}. git 2.28 or later is needed to get the pinned source (`apt-get install git`)")]
+    Git {
+        /// The attempt.
+        what: String,
+        /// Why not.
+        why: String,
+    },
+    /// A commit cannot be applied on the pinned one.
+    #[error(
+        "the commit {commit} cannot be applied on {onto}: {why}. Give it `disabled = \"why\"` in recipe.toml, \
+         name files that may be left out of it in `without`, or carry it as a patch that was adapted"
+    )]
+    CherryPick {
+        /// The commit.
+        commit: String,
+        /// The pinned commit, or a local source.
+        onto: String,
+        /// Why not.
+        why: String,
+    },
+    /// The pinned source is not in the cache and cannot be had.
+    #[error("cannot get the source, commit {commit}:\n{}{}\nWays on:\n  \
+             - run `cargo xtask fetch` on a machine that reaches one of these, and copy its cache here\n  \
+             - build a tree or archive that you have: `--source PATH`\n  \
+             - try the tool without upstream: `--recipe sample`",
+            tried.iter().map(|tried| format!("  {tried}")).collect::<Vec<_>>().join("\n"),
+            if tried.is_empty() { "  the network was not used (--offline), and it is not in the cache" } else { "" })]
+    Unreachable {
+        /// The commit.
+        commit: String,
+        /// The repositories, each with its reason; empty when the network may not be used.
+        tried: Vec<Tried>,
+    },
+}
+
+impl SourceError {
+    /// Whether a commit or a digest was wrong.
+    pub fn is_verification(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_verification(),
+            Self::Bundled { .. } => true,
+            Self::Unreachable { tried, .. } => tried.iter().any(|tried| tried.wrong),
+            _ => false,
+        }
+    }
+}
+
+/// `--source PATH`: a local folder or archive; the version carries `+local`. The recipe's `picks` are applied as far
+/// as the folder is a git repository that has them.
+pub fn local(store: &Store, path: &Path, picks: &[Pick], rules: &Rules<'_>) -> Result<SourceTree, SourceError> {
+    let read = |source| SourceError::Read { path: path.to_owned(), source };
+    let path = &path.canonicalize().map_err(read)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (packed, standing, origin) = if path.is_dir() {
+        let standing = Standing::of(path, picks);
+        let packed = standing.pack(store, path, rules)?;
+        let (commit, cherry_picks) = (git::head_of(path), standing.present.clone());
+        (packed, standing, Origin::LocalDirectory { name, commit, cherry_picks })
+    } else {
+        let (packed, sha256) = archive::pack(store, path, rules)?;
+        (packed, Standing::none(picks, "the source is an archive"), Origin::LocalArchive { name, sha256 })
+    };
+    let mut tree = packed.tree("+local", origin);
+    tree.deviations.extend(standing.missing);
+    Ok(tree)
+}
+
+/// A recipe's own `directory`. Bundled files must be as `sources.lock` pins them.
+pub fn recipe_directory(
+    store: &Store,
+    recipe: &Path,
+    directory: &Path,
+    rules: &Rules<'_>,
+) -> Result<SourceTree, SourceError> {
+    let path = recipe.join(directory);
+    let read = |source| SourceError::Read { path: path.clone(), source };
+    let packed = directory::pack(store, &path.canonicalize().map_err(read)?, rules)?;
+    packed.strict(&directory.display().to_string())?;
+    Ok(packed.tree("", Origin::Recipe { directory: directory.display().to_string() }))
+}
+
+#[cfg(test)]
+mod tests;

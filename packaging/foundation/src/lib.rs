@@ -1,0 +1,8 @@
+//! What every other room stands on: digests, the store, sizes, reading TOML, progress, kinds of failure.
+
+pub mod bytes;
+pub mod config;
+pub mod digest;
+pub mod progress;
+pub mod store;
+pub mod threads;

@@ -1,0 +1,458 @@
+//! The cache: downloads by their digest, results of stages by the digest of their inputs.
+//!
+//! ```text
+//! blobs/sha256/ab/<hex>   files, read-only, named by their digest
+//! stages/<kind>/<key>/    finished results, each renamed into place as a whole
+//! partial/<hex>.part      downloads to be resumed
+//! tmp/                    what is being written; left-overs of killed runs are removed under the lock
+//! .lock                   who works here
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::digest::{Digest, Hasher};
+
+mod lock;
+pub use lock::{Holder, StoreLock};
+
+/// Something about the cache, or another folder that is written under a lock, went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Reading or writing failed.
+    #[error("cannot {what} {}: {source}{}", path.display(), hint(source))]
+    Io {
+        /// The attempt, such as `write`.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The disk or the quota is exhausted.
+    #[error(
+        "no space is left to write {}: free some{}, or put the cache on another disk with MESOS_PACKAGES_CACHE=FOLDER. \
+         What was finished is kept, and the next run goes on from there",
+        path.display(), free.map_or_else(String::new, |free| format!(" (free now: {free})"))
+    )]
+    Full {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the file system still has.
+        free: Option<crate::bytes::ByteSize>,
+    },
+    /// Content that is not what its digest says.
+    #[error("{name} has sha256 {found}, expected {expected}: it is not the file that was pinned, and was not used")]
+    Mismatch {
+        /// What was added.
+        name: String,
+        /// The pinned digest.
+        expected: Digest,
+        /// The digest of what was there.
+        found: Digest,
+    },
+    /// A file of the cache was changed or damaged after it had been checked.
+    #[error("{} was damaged in the cache (its sha256 is {found}) and has been removed: run `cargo xtask fetch` to get it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The digest of what was there.
+        found: Digest,
+    },
+    /// A file is not in the cache.
+    #[error("sha256 {digest} is not in the cache {}: run `cargo xtask fetch`", root.display())]
+    Missing {
+        /// The digest.
+        digest: Digest,
+        /// The cache.
+        root: PathBuf,
+    },
+    /// Another run works there.
+    #[error(
+        "{} is in use by process {} (`{}`, {}, since {}): wait for it, or end that process",
+        path.display(), holder.pid, holder.command, holder.what, holder.started_text()
+    )]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// Who holds the lock.
+        holder: Holder,
+    },
+    /// There is no place for the cache.
+    #[error(
+        "there is no folder for the cache: none of MESOS_PACKAGES_CACHE, XDG_CACHE_HOME and HOME is an absolute path. Set MESOS_PACKAGES_CACHE=FOLDER"
+    )]
+    NoPlace,
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            ". Make it writable for this user, or name another folder"
+        }
+        _ => "",
+    }
+}
+
+impl StoreError {
+    /// Whether content did not have the digest that was expected.
+    pub fn is_verification(&self) -> bool {
+        matches!(self, Self::Mismatch { .. } | Self::Damaged { .. })
+    }
+
+    /// For `map_err`: an attempt on a path that failed; a full disk is told apart.
+    pub fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                let free = path
+                    .ancestors()
+                    .find_map(|dir| rustix::fs::statvfs(dir).ok())
+                    .map(|fs| crate::bytes::ByteSize(fs.f_bavail * fs.f_frsize));
+                Self::Full { path, free }
+            }
+            _ => Self::Io { what, path, source },
+        }
+    }
+}
+
+/// The content-addressed cache.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// A file in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+impl Store {
+    /// `$MESOS_PACKAGES_CACHE`, `$XDG_CACHE_HOME/mesos-packages` or `~/.cache/mesos-packages`.
+    pub fn default_dir() -> Result<PathBuf, StoreError> {
+        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        absolute("MESOS_PACKAGES_CACHE")
+            .or_else(|| Some(absolute("XDG_CACHE_HOME")?.join("mesos-packages")))
+            .or_else(|| Some(absolute("HOME")?.join(".cache/mesos-packages")))
+            .ok_or(StoreError::NoPlace)
+    }
+
+    /// Opens the store in a folder (default: [`Store::default_dir`]), making it if needed.
+    pub fn open(dir: Option<&Path>) -> Result<Self, StoreError> {
+        let root = match dir {
+            Some(dir) => std::path::absolute(dir).map_err(StoreError::io("find", dir))?,
+            None => Self::default_dir()?,
+        };
+        for folder in ["blobs/sha256", "stages", "partial", "tmp"] {
+            let path = root.join(folder);
+            fs::create_dir_all(&path).map_err(StoreError::io("make the folder", path))?;
+        }
+        Ok(Self { root })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the file with this digest is or would be.
+    fn blob_path(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.to_string();
+        self.root.join("blobs/sha256").join(&hex[..2]).join(hex)
+    }
+
+    /// Where a download of the file with this digest is kept until it is complete.
+    pub fn part_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("partial").join(format!("{digest}.part"))
+    }
+
+    /// The file with this digest.
+    ///
+    /// Cheap: every blob carries a time stamp derived from its digest, which any write or truncation
+    /// changes. A blob with another time stamp (damaged, or copied from another machine's cache) is
+    /// hashed again and then either marked again or dropped. [`Store::verify`] always hashes.
+    pub fn blob(&self, digest: &Digest) -> Option<PathBuf> {
+        let path = self.blob_path(digest);
+        let metadata = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file)?;
+        if metadata.modified().ok() == Some(mark_of(digest)) {
+            return Some(path);
+        }
+        match Digest::of_file(&path) {
+            Ok(found) if found == *digest => {
+                // In a cache that is not ours to write the file is good all the same.
+                let _ = mark(&path, digest);
+                Some(path)
+            }
+            Ok(_) => {
+                let _ = fs::remove_file(&path);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Adds what a reader gives.
+    pub fn add(&self, reader: impl Read, expected: Option<Digest>) -> Result<Blob, StoreError> {
+        self.add_named("the data", reader, expected)
+    }
+
+    /// Adds a copy of a file.
+    pub fn add_file(&self, path: &Path, expected: Option<Digest>) -> Result<Blob, StoreError> {
+        let file = File::open(path).map_err(StoreError::io("read", path))?;
+        self.add_named(&path.display().to_string(), file, expected)
+    }
+
+    fn add_named(&self, name: &str, mut reader: impl Read, expected: Option<Digest>) -> Result<Blob, StoreError> {
+        let temp = self.temp_dir()?;
+        let path = temp.path().join("blob");
+        let mut file = File::create_new(&path).map_err(StoreError::io("write", &path))?;
+        let mut hasher = Hasher::default();
+        let mut buffer = vec![0; 1 << 18];
+        loop {
+            let n = match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(StoreError::io("read", name)(error)),
+            };
+            hasher.write_all(&buffer[..n]).expect("hashing does not fail");
+            file.write_all(&buffer[..n]).map_err(StoreError::io("write", &path))?;
+        }
+        drop(file);
+        let found = hasher.finish();
+        match expected {
+            Some(expected) if expected != found => Err(StoreError::Mismatch { name: name.to_owned(), expected, found }),
+            _ => self.adopt(&path, found),
+        }
+    }
+
+    /// Moves a file of the store's file system, whose digest was just computed, to its final name.
+    pub fn adopt(&self, from: &Path, digest: Digest) -> Result<Blob, StoreError> {
+        let to = self.blob_path(&digest);
+        let folder = to.parent().expect("blobs are in folders");
+        fs::create_dir_all(folder).map_err(StoreError::io("make the folder", folder))?;
+        let write = |error| StoreError::io("write", &to)(error);
+        fs::set_permissions(from, fs::Permissions::from_mode(0o444)).map_err(write)?;
+        mark(from, &digest).map_err(write)?;
+        let file = File::open(from).map_err(write)?;
+        file.sync_all().map_err(write)?;
+        let size = file.metadata().map_err(write)?.len();
+        fs::rename(from, &to).map_err(write)?;
+        sync_folder(folder)?;
+        Ok(Blob { digest, size, path: to })
+    }
+
+    /// Hashes a blob again; a bad one is dropped and is a verification error.
+    pub fn verify(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
+        let path = self.blob_path(digest);
+        let found = match Digest::of_file(&path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Missing { digest: *digest, root: self.root.clone() });
+            }
+            Err(error) => return Err(StoreError::io("read", path)(error)),
+        };
+        if found == *digest {
+            return Ok(path);
+        }
+        fs::remove_file(&path).map_err(StoreError::io("remove the damaged", &path))?;
+        Err(StoreError::Damaged { path, found })
+    }
+
+    fn stage_path(&self, kind: &str, key: &Digest) -> PathBuf {
+        self.root.join("stages").join(kind).join(key.to_string())
+    }
+
+    /// The finished result of a stage: a folder.
+    pub fn stage(&self, kind: &str, key: &Digest) -> Option<PathBuf> {
+        Some(self.stage_path(kind, key)).filter(|path| path.is_dir())
+    }
+
+    /// Starts a stage's result; nothing is visible until it is committed.
+    pub fn begin(&self, kind: &str, key: &Digest) -> Result<StageWriter, StoreError> {
+        Ok(StageWriter { temp: self.temp_dir()?, to: self.stage_path(kind, key) })
+    }
+
+    /// Drops the result of a stage, so that it is made again.
+    pub fn forget_stage(&self, kind: &str, key: &Digest) -> Result<(), StoreError> {
+        let path = self.stage_path(kind, key);
+        let grave = self.temp_dir()?;
+        match fs::rename(&path, grave.path().join("stage")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets every result of this kind.
+    pub fn forget_stages(&self, kind: &str) -> Result<(), StoreError> {
+        let path = self.root.join("stages").join(kind);
+        let grave = self.temp_dir()?;
+        match fs::rename(&path, grave.path().join("stages")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", &path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells this store from others on the same engine: part of the names of what is made there.
+    pub fn id(&self) -> String {
+        Digest::of(self.root.as_os_str().as_encoded_bytes()).short()
+    }
+
+    /// Free room of the file system that the store is on, in bytes, for users without privileges.
+    pub fn free_space(&self) -> Result<u64, StoreError> {
+        let found =
+            rustix::fs::statvfs(&self.root).map_err(|error| StoreError::io("look at", &self.root)(error.into()))?;
+        Ok(found.f_bavail * found.f_frsize)
+    }
+
+    /// A temporary folder in the store's file system, removed when it is dropped, and by the next
+    /// holder of the lock when this process is killed.
+    pub fn temp_dir(&self) -> Result<TempDir, StoreError> {
+        let tmp = self.root.join("tmp");
+        loop {
+            let path = tempfile::Builder::new()
+                .prefix("w")
+                .tempdir_in(&tmp)
+                .map_err(StoreError::io("make a folder in", &tmp))?
+                .keep();
+            let handle = File::open(&path).map_err(StoreError::io("open", &path))?;
+            flock(&handle, FlockOperation::LockExclusive)
+                .map_err(|error| StoreError::io("lock", &path)(error.into()))?;
+            // Between making and locking, a cleaner may have taken it for a left-over.
+            let same = |found: fs::Metadata| {
+                handle.metadata().is_ok_and(|ours| (ours.dev(), ours.ino()) == (found.dev(), found.ino()))
+            };
+            if fs::symlink_metadata(&path).is_ok_and(same) {
+                return Ok(TempDir { path, _handle: handle });
+            }
+        }
+    }
+
+    /// Locks the store, waiting for another run; `waiting` is called about twice a second meanwhile.
+    /// What killed runs left is removed.
+    pub fn lock(&self, what: &str, waiting: &mut dyn FnMut(&Holder)) -> Result<StoreLock, StoreError> {
+        let lock = StoreLock::acquire(&self.root, what, waiting)?;
+        self.clean();
+        Ok(lock)
+    }
+
+    /// Locks the store, or says who holds it.
+    pub fn try_lock(&self, what: &str) -> Result<StoreLock, StoreError> {
+        let lock = StoreLock::try_acquire(&self.root, what)?;
+        self.clean();
+        Ok(lock)
+    }
+
+    /// Removes temporary folders whose owner is gone: the kernel released its lock, however it ended.
+    fn clean(&self) {
+        for entry in fs::read_dir(self.root.join("tmp")).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let Ok(handle) = File::open(&path) else { continue };
+            if flock(&handle, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                remove(&path);
+            }
+        }
+    }
+}
+
+/// The time stamp that says "this is as it was when its digest was computed". It lies in the years
+/// 2001 to 2017, so no file that is written now has it by chance.
+fn mark_of(digest: &Digest) -> SystemTime {
+    let head = u64::from_str_radix(&digest.to_string()[..8], 16).expect("digests are hexadecimal");
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000 + head % 500_000_000)
+}
+
+fn mark(path: &Path, digest: &Digest) -> io::Result<()> {
+    // Opened for reading: the file is read-only, and the owner may set its times all the same.
+    File::open(path)?.set_modified(mark_of(digest))
+}
+
+fn sync_folder(path: &Path) -> Result<(), StoreError> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(StoreError::io("sync", path))
+}
+
+/// Removes a file or a folder with everything in it, also folders without write permission.
+fn remove(path: &Path) {
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir()) {
+        let _ = fs::remove_file(path);
+    } else if fs::remove_dir_all(path).is_err() {
+        for entry in walkdir::WalkDir::new(path).into_iter().flatten() {
+            if entry.file_type().is_dir() {
+                let _ = fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o700));
+            }
+        }
+        let _ = fs::remove_dir_all(path);
+    }
+}
+
+/// A temporary folder of the store.
+#[derive(Debug)]
+pub struct TempDir {
+    path: PathBuf,
+    /// Locked: says that the owner lives.
+    _handle: File,
+}
+
+impl TempDir {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        remove(&self.path);
+    }
+}
+
+/// A stage's result while it is written; dropped without commit, it is removed.
+#[derive(Debug)]
+pub struct StageWriter {
+    temp: TempDir,
+    to: PathBuf,
+}
+
+impl StageWriter {
+    /// The folder to write into.
+    pub fn path(&self) -> &Path {
+        self.temp.path()
+    }
+
+    /// Makes the result durable and visible, and returns its final folder. When another run was
+    /// faster, its result stands: same key, same content.
+    pub fn commit(self) -> Result<PathBuf, StoreError> {
+        for entry in walkdir::WalkDir::new(self.path()).contents_first(true) {
+            let entry = entry.map_err(|error| StoreError::io("read", self.path())(error.into()))?;
+            if !entry.file_type().is_symlink() {
+                sync_folder(entry.path())?;
+            }
+        }
+        let folder = self.to.parent().expect("stages are in folders");
+        fs::create_dir_all(folder).map_err(StoreError::io("make the folder", folder))?;
+        // The temporary folder is private; a result can be read like anything else in the cache.
+        fs::set_permissions(self.path(), fs::Permissions::from_mode(0o755))
+            .map_err(StoreError::io("write", self.path()))?;
+        match fs::rename(self.path(), &self.to) {
+            Err(_) if self.to.is_dir() => {}
+            renamed => renamed.map_err(StoreError::io("write", &self.to))?,
+        }
+        sync_folder(folder)?;
+        Ok(self.to.clone())
+    }
+}
+
+#[cfg(test)]
+#[path = "store/tests.rs"]
+mod tests;

@@ -1,0 +1,40 @@
+//! Why a recipe cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+use foundation::config::ConfigError;
+
+/// A recipe that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RecipeError {
+    /// There is no recipe.toml.
+    #[error("there is no recipe {name}: looked for {looked}. Give the name of a recipe or the path of its folder")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Where.
+        looked: String,
+    },
+    /// recipe.toml cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file that the recipe names is not there or cannot be read.
+    #[error("recipe {recipe}: cannot read {}: {source}", path.display())]
+    Input {
+        /// The recipe.
+        recipe: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something in recipe.toml makes no sense.
+    #[error("{}: {message}", path.display())]
+    Invalid {
+        /// The recipe.toml.
+        path: PathBuf,
+        /// What and what instead.
+        message: String,
+    },
+}

@@ -1,0 +1,22 @@
+//! What is built and for what: recipe, target, locks, and the plan that follows from them.
+
+pub mod bench;
+pub mod cherry_pick;
+pub mod cluster;
+pub mod compile_memory;
+pub mod components;
+mod error;
+pub mod plan;
+pub mod quarantine;
+pub mod recipe;
+pub mod root_lock;
+pub mod sources_lock;
+pub mod target;
+pub mod test_filter;
+pub mod vulnerabilities;
+
+pub use error::RecipeError;
+pub use recipe::{
+    BASELINE_PHASE, Build, CHECK_PHASE, CLUSTER_FOLDER, Check, DirectorySource, GitSource, Input, MAIN_RECIPE, Need,
+    Phase, Recipe, RecipeFile, RootTests, Source, TestProgram,
+};

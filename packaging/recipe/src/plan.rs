@@ -1,0 +1,191 @@
+//! The plan: everything that decides the bytes of the packages, as pure data.
+//!
+//! What does not decide them is left out on purpose: memory budget, number of jobs, compiler
+//! cache, mirror, engine. Two machines that print the same plan digest make the same packages.
+
+use std::collections::BTreeMap;
+
+use foundation::digest::Digest;
+use serde::Serialize;
+
+use crate::error::RecipeError;
+use crate::recipe::{Input, Recipe};
+use crate::root_lock::RootLock;
+use crate::target::Target;
+
+/// Where the inputs lie in the container; part of the plan because paths end up in bytes.
+pub const BUILD_FOLDER: &str = "/build";
+
+/// Everything that decides the bytes of the packages.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Plan {
+    /// The format of this value.
+    pub format: u32,
+    /// The recipe's name.
+    pub recipe: String,
+    /// The binary packages' version, with `+local` where the source is not the pinned one.
+    pub version: String,
+    /// Unix time in seconds that every time stamp is clamped to: the changelog's newest date.
+    pub source_date_epoch: i64,
+    /// The source.
+    pub source: PlannedSource,
+    /// What is built for.
+    pub target: Target,
+    /// The build root.
+    pub build_root: PlannedRoot,
+    /// The phases, in order.
+    pub phases: Vec<PlannedPhase>,
+    /// Digest of the tool-owned `split` phase's script.
+    pub split: Digest,
+    /// The recipe's files that packing reads.
+    pub packing: BTreeMap<String, Input>,
+}
+
+/// The source that is built.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PlannedSource {
+    /// Digest of the normalised source tree.
+    pub sha256: Digest,
+    /// Where it came from: a pinned commit, the recipe's own folder, or a local tree.
+    pub origin: serde_json::Value,
+}
+
+/// The build root, named by what it is made of.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PlannedRoot {
+    /// Digest of the lock, the target and the way of assembling.
+    pub key: Digest,
+    /// The time stamp in the permanent archive.
+    pub snapshot: String,
+    /// Number of .debs.
+    pub packages: usize,
+    /// Their size together, in bytes.
+    pub size: u64,
+}
+
+/// One phase.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PlannedPhase {
+    /// The name.
+    pub name: String,
+    /// Digest of everything that this phase's result depends on, earlier phases included.
+    pub key: Digest,
+    /// The files that are uploaded for it.
+    pub inputs: BTreeMap<String, Input>,
+    /// The variables that it sees.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// What a plan is made from.
+pub struct Parts<'a> {
+    /// The recipe.
+    pub recipe: &'a Recipe,
+    /// The target.
+    pub target: &'a Target,
+    /// The build-root lock.
+    pub lock: &'a RootLock,
+    /// The source's digest and origin.
+    pub source: PlannedSource,
+    /// The packages' version.
+    pub version: String,
+    /// The changelog's newest date.
+    pub source_date_epoch: i64,
+    /// Digest of the code that assembles a build root and drives a phase.
+    pub driver: Digest,
+    /// Digest of the split phase's script.
+    pub split: Digest,
+}
+
+/// What a build root is kept under: no source and no recipe is needed for it.
+pub fn build_root_key(lock: &RootLock, target: &Target, driver: Digest) -> Digest {
+    Digest::of_json(&(lock, target, driver))
+}
+
+impl Plan {
+    /// Makes the plan. The same parts always give the same plan.
+    pub fn new(parts: Parts<'_>) -> Result<Self, RecipeError> {
+        let Parts { recipe, target, lock, source, version, source_date_epoch, driver, split } = parts;
+        let root_key = build_root_key(lock, target, driver);
+        let environment = environment(recipe, target, &version, source_date_epoch);
+        let mut phases: Vec<PlannedPhase> = Vec::new();
+        for phase in &recipe.file.phases {
+            let inputs = recipe.phase_inputs(phase)?;
+            let before = match phases.last() {
+                Some(previous) => previous.key,
+                None => Digest::of_json(&(root_key, source.sha256)),
+            };
+            let key = Digest::of_json(&(before, &phase.name, &inputs, &environment));
+            phases.push(PlannedPhase { name: phase.name.clone(), key, inputs, environment: environment.clone() });
+        }
+        Ok(Self {
+            format: 1,
+            recipe: recipe.name().to_owned(),
+            version,
+            source_date_epoch,
+            source,
+            target: target.clone(),
+            build_root: PlannedRoot {
+                key: root_key,
+                snapshot: lock.snapshot.clone(),
+                packages: lock.packages.len(),
+                size: lock.packages.iter().map(|deb| deb.size).sum(),
+            },
+            phases,
+            split,
+            packing: recipe.packing_inputs()?,
+        })
+    }
+
+    /// The phase that compiles upstream's tests, where the recipe has some, and how many phases come before it.
+    ///
+    /// It is no part of the plan: tests do not decide the packages' bytes.
+    pub fn check(&self, recipe: &Recipe) -> Result<Option<(usize, PlannedPhase)>, RecipeError> {
+        let (Some(check), Some(phase)) = (&recipe.file.check, recipe.check_phase()) else { return Ok(None) };
+        let after =
+            self.phases.iter().position(|phase| phase.name == check.after).expect("looked over with the recipe");
+        let PlannedPhase { key, environment, .. } = &self.phases[after];
+        let inputs = recipe.phase_inputs(&phase)?;
+        let key = Digest::of_json(&(key, &phase.name, &inputs, environment));
+        Ok(Some((after + 1, PlannedPhase { name: phase.name, key, inputs, environment: environment.clone() })))
+    }
+
+    /// The plan digest.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.to_json())
+    }
+
+    /// The plan as JSON, in the very bytes that the digest is of: `sha256sum` of such a file is the plan digest.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("plain data serialises to JSON")
+    }
+
+    /// The key of the staged tree: the last phase's.
+    pub fn staged_key(&self) -> Digest {
+        self.phases.last().expect("a recipe has at least one phase").key
+    }
+}
+
+/// The cleared environment of a phase, before the engine adds the budget's figures.
+fn environment(recipe: &Recipe, target: &Target, version: &str, epoch: i64) -> BTreeMap<String, String> {
+    let mut environment: BTreeMap<String, String> = [
+        ("PATH", "/build/bin:/build/recipe/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
+        ("HOME", format!("{BUILD_FOLDER}/home")),
+        ("LC_ALL", "C.UTF-8".to_owned()),
+        ("TZ", "UTC".to_owned()),
+        ("SOURCE_DATE_EPOCH", epoch.to_string()),
+        ("DEB_HOST_ARCH", target.name.architecture().to_owned()),
+        ("DEB_HOST_MULTIARCH", target.multiarch.clone()),
+        ("DEB_HOST_GNU_TYPE", target.multiarch.clone()),
+        ("VERSION", recipe.file.version.clone()),
+        ("DEB_VERSION", version.to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect();
+    environment.extend(recipe.file.build.environment.clone());
+    environment
+}

@@ -1,0 +1,509 @@
+//! A recipe: what to build and how, as a folder of data.
+//!
+//! `recipe.toml` names the upstream, the build dependencies and the phases; beside it are the
+//! Debian changelog, the phases' scripts, patches, the packages' manifest and what they install.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use foundation::config::read_toml;
+use foundation::digest::Digest;
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use serde::{Deserialize, Serialize};
+use walkdir::WalkDir;
+
+use crate::bench::{Bench, LeftOut};
+use crate::cherry_pick::{self, CherryPick, Pick};
+use crate::cluster::Cluster;
+use crate::error::RecipeError;
+use crate::root_lock::RootKind;
+use crate::target::Target;
+use crate::{compile_memory, components, quarantine, vulnerabilities};
+
+/// `recipe.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RecipeFile {
+    /// Name of the recipe and of the source package.
+    pub name: String,
+    /// Upstream's version.
+    pub version: String,
+    /// Who answers for the packages, `Name <address>`.
+    pub maintainer: String,
+    /// Upstream's home page.
+    pub homepage: String,
+    /// Where upstream's source comes from.
+    pub source: Source,
+    /// Later commits of upstream that are applied on the source, in order.
+    #[serde(default, rename = "cherry-pick", skip_serializing_if = "Vec::is_empty")]
+    pub cherry_picks: Vec<CherryPick>,
+    /// What the build needs.
+    pub build: Build,
+    /// The phases, in order.
+    #[serde(rename = "phase")]
+    pub phases: Vec<Phase>,
+    /// Upstream's test suite, where it is one of googletest programs.
+    #[serde(default)]
+    pub check: Option<Check>,
+    /// The cluster that the packages make, where they make one.
+    #[serde(default)]
+    pub cluster: Option<Cluster>,
+    /// What `cargo xtask bench` measures, where the recipe says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bench: Option<Bench>,
+}
+
+/// Where upstream's source comes from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Source {
+    /// A commit of a git repository.
+    Git(GitSource),
+    /// A folder beside the recipe.
+    Directory(DirectorySource),
+}
+
+/// A commit of a git repository.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GitSource {
+    /// The commit, 40 hexadecimal digits: this is the pin.
+    pub commit: String,
+    /// The tag that names it, for remotes that do not serve a commit by its id.
+    pub tag: String,
+    /// The repositories, tried in turn.
+    pub git: Vec<String>,
+    /// Bundled files in the tree, as glob patterns, that `sources.lock` pins.
+    #[serde(default)]
+    pub bundled: Vec<String>,
+}
+
+/// A folder beside the recipe.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DirectorySource {
+    /// The folder, relative to the recipe.
+    pub directory: PathBuf,
+}
+
+/// What the build needs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Build {
+    /// Build dependencies, in the syntax of Debian's `Build-Depends` (policy 7.1).
+    pub depends: Vec<String>,
+    /// Memory that a compile is taken to need, such as `2GiB`, where neither an earlier build nor `compile-memory` knows.
+    #[serde(default = "default_memory_per_job")]
+    pub memory_per_job: foundation::bytes::ByteSize,
+    /// Variables for every phase.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+}
+
+fn default_memory_per_job() -> foundation::bytes::ByteSize {
+    foundation::bytes::ByteSize(1 << 30)
+}
+
+/// One phase; its script is `phases/NAME`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Phase {
+    /// The name, also of the script.
+    pub name: String,
+    /// Recipe files or folders that the script reads, beside those of earlier phases.
+    #[serde(default)]
+    pub inputs: Vec<PathBuf>,
+}
+
+/// Upstream's test suite; the script that compiles it is `phases/check`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Check {
+    /// The phase whose result the test programs are compiled in: with these objects, and no others.
+    pub after: String,
+    /// Recipe files or folders that the script reads, beside those of the phases before.
+    #[serde(default)]
+    pub inputs: Vec<PathBuf>,
+    /// Memory limit of one shard; as many run at once as the budget has room for.
+    pub memory_per_shard: foundation::bytes::ByteSize,
+    /// Shards that run at once for each processor, where memory allows: tests mostly wait.
+    pub shards_per_processor: u32,
+    /// Seconds after which a test that has not ended is killed, with everything that it started.
+    pub test_seconds: u64,
+    /// Variables for the test programs.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// The test programs, in order.
+    #[serde(rename = "program")]
+    pub programs: Vec<TestProgram>,
+    /// The tests that need a root user, for `--root`.
+    #[serde(default)]
+    pub root: Option<RootTests>,
+}
+
+/// A googletest program.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TestProgram {
+    /// The name that reports give it.
+    pub name: String,
+    /// Its path below `/build/work`; it is run in the folder that it is in.
+    pub path: PathBuf,
+}
+
+/// Tests that need a root user.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RootTests {
+    /// Which they are, in googletest's filter syntax.
+    pub filter: String,
+    /// The capabilities that they get, see capabilities(7), without `CAP_`.
+    pub capabilities: Vec<String>,
+    /// Devices that they may use beside an engine's usual ones, such as `c 10:200 rwm`: as the kernel's device control
+    /// group has it.
+    #[serde(default)]
+    pub device_cgroup_rules: Vec<String>,
+    /// Variables, beside those that all tests get.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// Shell commands that each of their containers starts with.
+    #[serde(default)]
+    pub prepare: String,
+    /// What some of them need of the machine, beyond what they find out themselves.
+    #[serde(default, rename = "need")]
+    pub needs: Vec<Need>,
+}
+
+/// Something that not every machine has. Where it is missing, the tests that need it are left out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Need {
+    /// The tests, in googletest's filter syntax.
+    pub tests: String,
+    /// Shell command, run in the container that the tests would run in; it ends with 0 where they can.
+    pub probe: String,
+    /// What is missing where they cannot.
+    pub missing: String,
+}
+
+/// Folder of the scripts that configure a cluster's nodes.
+pub const CLUSTER_FOLDER: &str = "cluster";
+
+/// Name of the phase that compiles the tests.
+pub const CHECK_PHASE: &str = "check";
+
+/// Name of the phase that is upstream's own way.
+pub const BASELINE_PHASE: &str = "baseline";
+
+/// Name of the recipe's description.
+const FILE: &str = "recipe.toml";
+
+/// A recipe that has been read and looked over.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its description.
+    pub file: RecipeFile,
+}
+
+/// A file of the recipe, by its path in the recipe's folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// Digest of the content, or of the target of a symbolic link.
+    pub sha256: Digest,
+    /// Executable by its owner. The other permissions are not an input: they depend on a umask.
+    pub executable: bool,
+}
+
+impl Recipe {
+    /// Reads the recipe `name`: a folder's path, or the name of one of `known` (name and folder).
+    pub fn find(name: &str, known: &[(&str, PathBuf)]) -> Result<Self, RecipeError> {
+        let folder = known
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or_else(|| PathBuf::from(name), |(_, folder)| folder.clone());
+        if !folder.join(FILE).is_file() {
+            let mut looked = vec![folder.join(FILE).display().to_string()];
+            looked.extend(known.iter().map(|(name, _)| format!("the recipe {name}")));
+            return Err(RecipeError::Unknown { name: name.to_owned(), looked: looked.join(", ") });
+        }
+        Self::read(&folder)
+    }
+
+    /// Reads the recipe in a folder.
+    pub fn read(folder: &Path) -> Result<Self, RecipeError> {
+        let path = folder.join(FILE);
+        let file: RecipeFile = read_toml(&path)?;
+        let invalid = |message: String| Err(RecipeError::Invalid { path: path.clone(), message });
+        let is_name = |text: &str| {
+            text.len() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
+        };
+        if !is_name(&file.name) {
+            return invalid(format!(
+                "name = \"{}\": a source package's name has lower-case letters, digits and + - . (Debian policy 5.6.1)",
+                file.name
+            ));
+        }
+        if !file.maintainer.contains('<') {
+            return invalid(format!(
+                "maintainer = \"{}\": write `Name <address>` (Debian policy 5.6.2)",
+                file.maintainer
+            ));
+        }
+        if let Source::Git(git) = &file.source {
+            if git.commit.len() != 40 || !git.commit.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return invalid(format!(
+                    "source.commit = \"{}\": the 40 hexadecimal digits of a commit are needed",
+                    git.commit
+                ));
+            }
+            if git.git.is_empty() {
+                return invalid("source.git is empty: name at least one repository".into());
+            }
+        }
+        if let (Source::Directory(_), Some(pick)) = (&file.source, file.cherry_picks.first()) {
+            return invalid(format!(
+                "cherry-pick {}: a folder has no later commits; only a source with `commit` and `git` has",
+                pick.commit
+            ));
+        }
+        if let Err(message) = cherry_pick::look_over(&file.cherry_picks) {
+            return invalid(message);
+        }
+        if file.phases.is_empty() {
+            return invalid("there is no [[phase]]: name at least one, with its script in phases/".into());
+        }
+        for (i, phase) in file.phases.iter().enumerate() {
+            if !is_name(&phase.name) || file.phases[..i].iter().any(|other| other.name == phase.name) {
+                return invalid(format!("phase \"{}\": names are lower-case and used once", phase.name));
+            }
+            if phase.name == CHECK_PHASE {
+                return invalid(format!("phase \"{CHECK_PHASE}\": describe upstream's tests in [check]"));
+            }
+            if phase.name == BASELINE_PHASE {
+                return invalid(format!("phase \"{BASELINE_PHASE}\": describe what is measured in [bench]"));
+            }
+            if let Some(input) = outside(&phase.inputs) {
+                return invalid(format!(
+                    "phase \"{}\": the input {} is not a path inside the recipe's folder",
+                    phase.name,
+                    input.display()
+                ));
+            }
+        }
+        if let Some(Err(message)) = file.check.as_ref().map(|check| check.look_over(&file.phases)) {
+            return invalid(format!("check.{message}"));
+        }
+        if let Some(Err(message)) = file.cluster.as_ref().map(Cluster::look_over) {
+            return invalid(format!("cluster.{message}"));
+        }
+        if let Some(Err(message)) = file.bench.as_ref().map(|bench| bench.look_over(&file.phases)) {
+            return invalid(format!("bench.{message}"));
+        }
+        Ok(Self { folder: folder.to_owned(), file })
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.file.name
+    }
+
+    /// The later commits that are to be applied on the source, in order.
+    pub fn picks(&self) -> Vec<Pick> {
+        self.file.cherry_picks.iter().filter_map(CherryPick::pick).collect()
+    }
+
+    /// Everything that a root is asked to have beside Essential and required packages.
+    pub fn request(&self, target: &Target, kind: RootKind) -> Vec<String> {
+        let mut request = match kind {
+            RootKind::Build => [target.base.as_slice(), &self.file.build.depends].concat(),
+            // What only compiling needs has no place on a node.
+            RootKind::Node => self.file.cluster.iter().flat_map(|cluster| cluster.depends.clone()).collect(),
+            RootKind::Farm => ["distcc", "socat"].map(str::to_owned).into(),
+        };
+        request.sort();
+        request.dedup();
+        request
+    }
+
+    /// The digest of the request, as the root's lock keeps it.
+    pub fn request_digest(&self, target: &Target, kind: RootKind) -> Digest {
+        Digest::of_json(&(&target.suite, &target.component, self.request(target, kind)))
+    }
+
+    /// Where this recipe's lock of a root for a target is kept: the main recipe's beside the
+    /// targets, another recipe's in its own folder, so that one can be added without touching the tool.
+    pub fn lock_path(&self, targets: &Path, target: &Target, kind: RootKind) -> PathBuf {
+        let extension = match kind {
+            RootKind::Build => "lock",
+            RootKind::Node => "cluster.lock",
+            RootKind::Farm => "farm.lock",
+        };
+        let file = format!("{}.{extension}", target.name.file_stem());
+        if self.name() == MAIN_RECIPE { targets.join(file) } else { self.folder.join(file) }
+    }
+
+    /// The files that a phase reads: its script and its declared inputs.
+    pub fn phase_inputs(&self, phase: &Phase) -> Result<BTreeMap<String, Input>, RecipeError> {
+        let mut roots = vec![Path::new("phases").join(&phase.name)];
+        roots.extend(phase.inputs.iter().cloned());
+        self.files(&roots)
+    }
+
+    /// The phase that compiles upstream's tests, where the recipe has some.
+    pub fn check_phase(&self) -> Option<Phase> {
+        let check = self.file.check.as_ref()?;
+        Some(Phase { name: CHECK_PHASE.to_owned(), inputs: check.inputs.clone() })
+    }
+
+    /// The phase that is upstream's own way, where the recipe has one.
+    pub fn baseline_phase(&self) -> Option<Phase> {
+        let baseline = self.file.bench.as_ref()?.baseline.as_ref()?;
+        Some(Phase { name: BASELINE_PHASE.to_owned(), inputs: baseline.inputs.clone() })
+    }
+
+    /// The files that packing reads: everything in the folder but the upstream, the phases and
+    /// what only they read, and what tests and clusters are made of.
+    pub fn packing_inputs(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
+        let mut files = self.files(&[PathBuf::new()])?;
+        let others = [quarantine::FILE, components::FILE, vulnerabilities::FILE, compile_memory::FILE];
+        let mut skipped: Vec<String> =
+            ["phases", "sources.lock", CLUSTER_FOLDER].iter().chain(&others).map(|&name| name.to_owned()).collect();
+        if let Source::Directory(source) = &self.file.source {
+            skipped.push(source.directory.display().to_string());
+        }
+        for phase in self.file.phases.iter().chain(&self.check_phase()).chain(&self.baseline_phase()) {
+            skipped.extend(phase.inputs.iter().map(|input| input.display().to_string()));
+        }
+        files.retain(|path, _| {
+            !path.ends_with(".lock")
+                && !skipped.iter().any(|skip| path == skip || path.starts_with(&format!("{skip}/")))
+        });
+        if let Some(own) = files.get_mut(FILE) {
+            // What is applied decides the source, and with it everything; why it is decides nothing.
+            own.sha256 = Digest::of_json(&RecipeFile {
+                check: None,
+                cluster: None,
+                bench: None,
+                cherry_picks: Vec::new(),
+                ..self.file.clone()
+            });
+        }
+        Ok(files)
+    }
+
+    fn files(&self, roots: &[PathBuf]) -> Result<BTreeMap<String, Input>, RecipeError> {
+        let mut files = BTreeMap::new();
+        for root in roots {
+            for entry in WalkDir::new(self.folder.join(root)).follow_links(false) {
+                let failed = |path: &Path, source: io::Error| RecipeError::Input {
+                    recipe: self.name().to_owned(),
+                    path: path.to_owned(),
+                    source,
+                };
+                let entry = entry.map_err(|error| {
+                    let path = error.path().unwrap_or(&self.folder).to_owned();
+                    failed(&path, error.into())
+                })?;
+                if entry.file_type().is_dir() {
+                    continue;
+                }
+                let path = entry.path();
+                let sha256 = if entry.file_type().is_symlink() {
+                    let link = std::fs::read_link(path).map_err(|e| failed(path, e))?;
+                    Digest::of(link.as_os_str().as_encoded_bytes())
+                } else {
+                    Digest::of_file(path).map_err(|e| failed(path, e))?
+                };
+                let metadata = std::fs::symlink_metadata(path).map_err(|e| failed(path, e))?;
+                let executable = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o100 != 0;
+                let relative = path.strip_prefix(&self.folder).expect("walked below the folder");
+                // Editors' leftovers are no input: saving a file must not cost a build.
+                if relative.as_os_str().to_string_lossy().ends_with('~') {
+                    continue;
+                }
+                files.insert(relative.display().to_string(), Input { sha256, executable });
+            }
+        }
+        Ok(files)
+    }
+}
+
+impl Check {
+    fn look_over(&self, phases: &[Phase]) -> Result<(), String> {
+        is_phase(&self.after, phases)?;
+        if self.programs.is_empty() {
+            return Err("program is empty: name at least one googletest program".into());
+        }
+        if self.shards_per_processor == 0 || self.test_seconds == 0 {
+            return Err("shards-per-processor and test-seconds have to be 1 or more".into());
+        }
+        if let Some(input) = outside(&self.inputs) {
+            return Err(format!("inputs: {} is not a path inside the recipe's folder", input.display()));
+        }
+        for (i, program) in self.programs.iter().enumerate() {
+            if outside(std::slice::from_ref(&program.path)).is_some() {
+                return Err(format!("program: {} is not a path below /build/work", program.path.display()));
+            }
+            if program.name.is_empty() || self.programs[..i].iter().any(|other| other.name == program.name) {
+                return Err(format!("program: the name \"{}\" is empty or used twice", program.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Bench {
+    fn look_over(&self, phases: &[Phase]) -> Result<(), String> {
+        let inside = |field: &str, paths: &[PathBuf], folder: &str| match outside(paths) {
+            Some(path) => Err(format!("{field}: {} is not a path inside the {folder}", path.display())),
+            None => Ok(()),
+        };
+        inside("source-file", std::slice::from_ref(&self.source_file), "source")?;
+        inside("unit", std::slice::from_ref(&self.unit), "recipe's folder")?;
+        if let Some(governor) = &self.governor {
+            is_phase(&governor.after, phases).map_err(|message| format!("governor.{message}"))?;
+        }
+        let Some(baseline) = &self.baseline else { return Ok(()) };
+        is_phase(&baseline.after, phases).map_err(|message| format!("baseline.{message}"))?;
+        inside("baseline.inputs", &baseline.inputs, "recipe's folder")?;
+        for left_out in &baseline.left_out {
+            left_out.matcher().map_err(|error| format!("baseline.left-out.files: {error}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl LeftOut {
+    /// Which paths it is about.
+    pub fn matcher(&self) -> Result<GlobSet, globset::Error> {
+        let mut set = GlobSetBuilder::new();
+        for pattern in &self.files {
+            set.add(GlobBuilder::new(pattern).literal_separator(true).build()?);
+        }
+        set.build()
+    }
+}
+
+/// Whether a phase that something comes after is one.
+fn is_phase(after: &str, phases: &[Phase]) -> Result<(), String> {
+    if phases.iter().any(|phase| phase.name == after) {
+        return Ok(());
+    }
+    let names: Vec<&str> = phases.iter().map(|phase| phase.name.as_str()).collect();
+    Err(format!("after = \"{after}\": name one of the phases ({})", names.join(", ")))
+}
+
+/// The first path that leads out of the folder that it is in.
+fn outside(paths: &[PathBuf]) -> Option<&PathBuf> {
+    paths.iter().find(|path| path.components().any(|part| !matches!(part, Component::Normal(_))))
+}
+
+/// The recipe that this project exists for.
+pub const MAIN_RECIPE: &str = "mesos";
+
+#[cfg(test)]
+#[path = "recipe_tests.rs"]
+mod tests;

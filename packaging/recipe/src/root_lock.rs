@@ -1,0 +1,163 @@
+//! The build-root lock and the node-root lock: every .deb of a root file system, pinned by digest; and the compile farm's.
+
+use std::path::{Path, PathBuf};
+
+use foundation::config::{ConfigError, read_toml};
+use foundation::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::target::TargetName;
+
+/// What a root file system of locked .debs is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootKind {
+    /// The build root: it compiles.
+    Build,
+    /// The node root: every node of a cluster is a copy of it.
+    Node,
+    /// What a compile farm needs beside the build root. The build root itself stays as it is, and so does every plan.
+    Farm,
+}
+
+impl RootKind {
+    /// What people call it.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Build => "build root",
+            Self::Node => "node root",
+            Self::Farm => "compile farm",
+        }
+    }
+
+    /// The command that makes its lock.
+    pub fn lock_command(self, recipe: &str, target: &TargetName) -> String {
+        let option = match self {
+            Self::Build => "",
+            Self::Node => " --cluster",
+            Self::Farm => " --farm",
+        };
+        format!("cargo xtask lock{option} --target {target} --recipe {recipe}")
+    }
+}
+
+/// `containers/targets/NAME.lock`, `NAME.cluster.lock` and `NAME.farm.lock` (or those in a recipe's folder), in TOML.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RootLock {
+    /// The format of this file; this code reads and writes 1.
+    pub version: u32,
+    /// The recipe whose dependencies were solved.
+    pub recipe: String,
+    /// The target that was solved for.
+    pub target: TargetName,
+    /// The suite, such as `bookworm`.
+    pub suite: String,
+    /// The time stamp in the permanent archive, such as `20260912T120000Z`.
+    pub snapshot: String,
+    /// `Date` of the InRelease file that was verified, as a Unix time in seconds.
+    pub release_date: i64,
+    /// Digest of that InRelease file.
+    pub release_sha256: Digest,
+    /// Digest of the uncompressed Packages index that it names.
+    pub packages_sha256: Digest,
+    /// Digest of what was asked for (a target's base, a recipe's dependencies): a lock for other wishes is stale.
+    pub request_sha256: Digest,
+    /// The packages, sorted by name.
+    #[serde(rename = "package")]
+    pub packages: Vec<PinnedDeb>,
+}
+
+/// One .deb of the root file system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PinnedDeb {
+    /// Package name.
+    pub name: String,
+    /// Debian version.
+    pub version: String,
+    /// `amd64` or `all`.
+    pub architecture: String,
+    /// Path below the archive's root, `pool/main/…`.
+    pub path: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Digest of the file.
+    pub sha256: Digest,
+    /// Belongs to the base: unpacked first, configured before the rest (Essential, required, and their closure).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub base: bool,
+}
+
+/// A lock that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// There is none.
+    #[error("there is no lock of the {what} {}: make it with `{command}`", path.display())]
+    Missing {
+        /// Build root, node root or compile farm.
+        what: &'static str,
+        /// Where it should be.
+        path: PathBuf,
+        /// What makes it.
+        command: String,
+    },
+    /// It cannot be parsed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// It was made for something else.
+    #[error("{path} was made for {found}, not for {expected}: run `{command}`", path = path.display())]
+    Other {
+        /// The lock.
+        path: PathBuf,
+        /// What it was made for.
+        found: String,
+        /// What is being built.
+        expected: String,
+        /// What makes it anew.
+        command: String,
+    },
+}
+
+impl RootLock {
+    /// Reads a lock and checks that it belongs to this recipe, target and request.
+    pub fn read(
+        path: &Path,
+        kind: RootKind,
+        recipe: &str,
+        target: &TargetName,
+        request: Digest,
+    ) -> Result<Self, LockError> {
+        let command = kind.lock_command(recipe, target);
+        if !path.exists() {
+            return Err(LockError::Missing { what: kind.noun(), path: path.to_owned(), command });
+        }
+        let lock: Self = read_toml(path)?;
+        let other = |found: String, expected: String| {
+            Err(LockError::Other { path: path.to_owned(), found, expected, command: command.clone() })
+        };
+        if lock.version != 1 {
+            return other(format!("lock format {}", lock.version), "lock format 1".into());
+        }
+        if lock.recipe != recipe {
+            return other(format!("the recipe {}", lock.recipe), format!("the recipe {recipe}"));
+        }
+        if lock.target != *target {
+            return other(format!("the target {}", lock.target), format!("the target {target}"));
+        }
+        if lock.request_sha256 != request {
+            let found = match kind {
+                RootKind::Build => "other build dependencies",
+                RootKind::Node => "other dependencies of nodes",
+                RootKind::Farm => "other programs",
+            };
+            return other(found.into(), "those that recipe and target ask for now".into());
+        }
+        Ok(lock)
+    }
+
+    /// The lock as TOML; the same lock always gives the same bytes.
+    pub fn to_toml(&self) -> String {
+        let head = "# Made by `cargo xtask lock`; do not edit. The sha256 decides, not the mirror.\n";
+        head.to_owned() + &toml::to_string(self).expect("a lock is plain data")
+    }
+}

@@ -1,0 +1,165 @@
+//! A target: a distribution release and architecture, such as `debian-12/amd64`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use foundation::config::{ConfigError, read_toml};
+use serde::{Deserialize, Serialize};
+
+/// A target's name: `RELEASE/ARCHITECTURE`. Its files are `targets/RELEASE-ARCHITECTURE.{toml,lock}`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TargetName {
+    release: String,
+    architecture: String,
+}
+
+/// The text is not a target's name.
+#[derive(Debug, thiserror::Error)]
+#[error("'{0}' is not a target: write RELEASE/ARCHITECTURE, such as debian-12/amd64")]
+pub struct NotATarget(String);
+
+impl TargetName {
+    /// The name as one path component: `debian-12-amd64`.
+    pub fn file_stem(&self) -> String {
+        format!("{}-{}", self.release, self.architecture)
+    }
+    /// The distribution and its release: `debian-12`.
+    pub fn release(&self) -> &str {
+        &self.release
+    }
+    /// The Debian architecture: `amd64`.
+    pub fn architecture(&self) -> &str {
+        &self.architecture
+    }
+}
+
+impl FromStr for TargetName {
+    type Err = NotATarget;
+    fn from_str(text: &str) -> Result<Self, NotATarget> {
+        let valid = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        match text.split_once('/') {
+            Some((release, architecture)) if valid(release) && valid(architecture) => {
+                Ok(Self { release: release.to_owned(), architecture: architecture.to_owned() })
+            }
+            _ => Err(NotATarget(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for TargetName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.release, self.architecture)
+    }
+}
+
+impl TryFrom<String> for TargetName {
+    type Error = NotATarget;
+    fn try_from(text: String) -> Result<Self, NotATarget> {
+        text.parse()
+    }
+}
+
+impl From<TargetName> for String {
+    fn from(name: TargetName) -> Self {
+        name.to_string()
+    }
+}
+
+/// A target's description, `containers/targets/NAME.toml`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Target {
+    /// The name, `debian-12/amd64`; it must match the file's name.
+    pub name: TargetName,
+    /// The distribution as Debian names its vendors: `Debian`.
+    pub vendor: String,
+    /// The suite in the archive, named by its codename so that it never moves: `bookworm`.
+    pub suite: String,
+    /// The archive's component.
+    pub component: String,
+    /// The keyring that signs the suite's InRelease, relative to the targets' folder.
+    pub keyring: PathBuf,
+    /// GNU triplet of the architecture, as in `/usr/lib/TRIPLET`.
+    pub multiarch: String,
+    /// The permanent archive: `https://snapshot.debian.org/archive/debian`.
+    pub archive: String,
+    /// Whether `/bin`, `/sbin` and `/lib` are links into `/usr` that no package ships
+    /// (Debian 12 and before; from Debian 13 on `base-files` ships them).
+    pub merge_usr: bool,
+    /// Packages that every build root has, beside those marked Essential and what a recipe asks for.
+    pub base: Vec<String>,
+    /// Paths, as glob patterns, that maintainer scripts leave different at every run; they are
+    /// removed so that the build root's digest is stable.
+    pub remove: Vec<String>,
+}
+
+/// A target that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// There is no such target.
+    #[error("there is no target {name}: known are {known}. A new one needs {path} and `cargo xtask lock --target {name}`", path = path.display())]
+    Unknown {
+        /// The name asked for.
+        name: TargetName,
+        /// The names that exist.
+        known: String,
+        /// Where its description would be.
+        path: PathBuf,
+    },
+    /// Its file cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The file's name and the name in it disagree.
+    #[error("{path} describes the target {found}, not {expected}: correct `name` or rename the file", path = path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+        /// The name in the file.
+        found: TargetName,
+        /// The name of the file.
+        expected: TargetName,
+    },
+}
+
+impl Target {
+    /// Reads the target `name` from the folder of targets.
+    pub fn read(targets: &Path, name: &TargetName) -> Result<Self, TargetError> {
+        let path = targets.join(name.file_stem() + ".toml");
+        if !path.exists() {
+            let mut known: Vec<String> = std::fs::read_dir(targets)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| path.extension().is_some_and(|e| e == "toml"))
+                .filter_map(|path| read_toml::<Self>(&path).ok())
+                .map(|target| target.name.to_string())
+                .collect();
+            known.sort();
+            return Err(TargetError::Unknown { name: name.clone(), known: known.join(", "), path });
+        }
+        let target: Self = read_toml(&path)?;
+        if target.name != *name {
+            return Err(TargetError::Name { path, found: target.name, expected: name.clone() });
+        }
+        Ok(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let name: TargetName = "debian-12/amd64".parse().unwrap();
+        assert_eq!(name.file_stem(), "debian-12-amd64");
+        for bad in ["debian-12", "debian-12/", "/amd64", "../x/amd64", "Debian/amd64"] {
+            assert!(bad.parse::<TargetName>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What can go wrong with a repository; each says what to do next.
+
+use std::io;
+use std::path::PathBuf;
+
+use deb::DebError;
+use foundation::bytes::ByteSize;
+use foundation::config::ConfigError;
+use foundation::digest::Digest;
+use foundation::store::StoreError;
+use sign::gpgv::GpgvError;
+use sign::signer::SignError;
+use sign::sums::SumsError;
+use statements::verify::VerifyError;
+
+use super::gate::Refusal;
+
+/// Something about a repository went wrong. What clients see is what it was before.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    /// Reading or writing failed.
+    #[error("cannot {what} {}: {source}", path.display())]
+    Io {
+        /// The attempt, such as `write`.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The disk or the quota is exhausted.
+    #[error(
+        "no space is left to write {}{}: what clients see has not changed. Free some, for instance with \
+         `cargo xtask repo prune`, and run the same command again",
+        path.display(), free.map_or_else(String::new, |free| format!(" (free now: {free})"))
+    )]
+    Full {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the file system still has.
+        free: Option<ByteSize>,
+    },
+    /// There is no repository.
+    #[error("{} is no repository: make one with `cargo xtask repo init`, or give the path of one", path.display())]
+    None {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is something else.
+    #[error("{} is there already and not empty: give the path of a new or empty folder", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A setting that cannot be used.
+    #[error("{what}: '{value}' {problem}")]
+    Setting {
+        /// The option or field.
+        what: &'static str,
+        /// What was given.
+        value: String,
+        /// What is wrong with it, and what is right.
+        problem: String,
+    },
+    /// The repository's own files.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A file of the tool's own that it cannot read.
+    #[error(
+        "{} is not as this tool writes it ({problem}): put it back from a copy, or run `cargo xtask repo verify` to see what else is damaged",
+        path.display()
+    )]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The lock.
+    #[error(transparent)]
+    Lock(#[from] StoreError),
+    /// A key.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// A `dist` folder, or a signature in the repository.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// A signature in the repository.
+    #[error(transparent)]
+    Gpgv(#[from] GpgvError),
+    /// The keyring package.
+    #[error(transparent)]
+    Keyring(#[from] DebError),
+    /// Packages that the repository does not take.
+    #[error(transparent)]
+    Refused(#[from] Box<Refusal>),
+    /// The keys that were handed over are not those of the repository.
+    #[error("{0}")]
+    Keys(String),
+    /// No such codename.
+    #[error("the repository has no codename '{codename}', only {known}: give one of these with --codename, or add a [[suite]] to {}", settings.display())]
+    Codename {
+        /// What was asked for.
+        codename: String,
+        /// What there is.
+        known: String,
+        /// The file of the settings.
+        settings: PathBuf,
+    },
+    /// No such snapshot.
+    #[error("{codename} has no snapshot {number}, only {known}: `cargo xtask repo list` tells what each has")]
+    Snapshot {
+        /// The codename.
+        codename: String,
+        /// What was asked for.
+        number: u64,
+        /// What there is.
+        known: String,
+    },
+    /// apt refuses a Release that is older than the one it has.
+    #[error(
+        "the clock says {now}, but what clients have of {codename} is dated {live}, and they would refuse anything older: \
+         correct the clock"
+    )]
+    Clock {
+        /// The codename.
+        codename: String,
+        /// This machine's time.
+        now: String,
+        /// The live snapshot's.
+        live: String,
+    },
+    /// The repository is not what it says it is.
+    #[error("{} is not sound:\n{}\nServe nothing of it before this is understood; `cargo xtask repo rollback` publishes an earlier snapshot that is sound", path.display(), problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
+    Unsound {
+        /// The repository.
+        path: PathBuf,
+        /// Everything that is wrong.
+        problems: Vec<String>,
+    },
+    /// A file of the pool is gone or damaged.
+    #[error("{}: expected sha256 {expected}, found {found}: put the file back from a copy", path.display())]
+    Pool {
+        /// The file.
+        path: PathBuf,
+        /// What the repository has it as.
+        expected: Digest,
+        /// What there is.
+        found: String,
+    },
+    /// Copying to where clients fetch from failed.
+    #[error(
+        "{what} failed: {message}. The repository itself is complete; run `cargo xtask repo push` when the cause is removed"
+    )]
+    Remote {
+        /// What was attempted.
+        what: String,
+        /// What the program said.
+        message: String,
+    },
+}
+
+impl RepositoryError {
+    /// Whether something was found to be wrong, rather than this machine unable to do its work.
+    pub fn is_verification(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Unsound { .. } | Self::Pool { .. } => true,
+            Self::Verify(error) => error.is_verification(),
+            Self::Gpgv(error) => error.is_verification(),
+            _ => false,
+        }
+    }
+
+    /// For `map_err`: an attempt on a path that failed; a full disk is told apart.
+    pub(super) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                let free = path
+                    .ancestors()
+                    .find_map(|folder| rustix::fs::statvfs(folder).ok())
+                    .map(|fs| ByteSize(fs.f_bavail * fs.f_frsize));
+                Self::Full { path, free }
+            }
+            _ => Self::Io { what, path, source },
+        }
+    }
+}
+
+impl From<SumsError> for RepositoryError {
+    fn from(error: SumsError) -> Self {
+        match error {
+            SumsError::Sign(error) => Self::Sign(error),
+            SumsError::File { path, source } => Self::io("use", path)(source),
+        }
+    }
+}

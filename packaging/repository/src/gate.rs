@@ -1,0 +1,322 @@
+//! What a repository takes: the packages of `dist` folders that verify, whose tests passed, and which nobody else than a
+//! trusted builder has made. It takes them all or none.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use deb::control::Paragraph;
+use foundation::digest::Digest;
+use sign::gpgv::Gpgv;
+use sign::signer::DEVELOPMENT_NAME;
+use statements::check::statement::TestResult;
+use statements::verify::{self, Verified};
+
+use super::RepositoryError;
+use super::ledger::Ledger;
+use super::package::Described;
+use super::release::Sum;
+use super::settings::{self, Settings};
+
+/// Packages that the repository does not take. Nothing of the folder was taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Signed with a key that is worth nothing.
+    #[error("{}: signed with the development key {key}, which says nothing about who built it. Build it with --key, or {TRIALS}", dist.display())]
+    DevelopmentKey {
+        /// The folder.
+        dist: PathBuf,
+        /// The key's fingerprint.
+        key: String,
+    },
+    /// Built from a local source.
+    #[error(
+        "{package}: a local build, which nobody can repeat. Build it from the pinned source, without --source, or {TRIALS}"
+    )]
+    Local {
+        /// The file.
+        package: String,
+    },
+    /// Nothing is said about tests.
+    #[error("{}: nothing says that these packages passed upstream's tests. Run `cargo xtask check`, or build with `package --check`; or {TRIALS}", dist.display())]
+    Untested {
+        /// The folder.
+        dist: PathBuf,
+    },
+    /// Tests failed.
+    #[error("{}: upstream's tests failed on these packages ({failed} of them; check/summary.txt has more). Correct that, and build them again", dist.display())]
+    TestsFailed {
+        /// The folder.
+        dist: PathBuf,
+        /// How many.
+        failed: usize,
+    },
+    /// There is nothing to publish.
+    #[error("{}: no package is in it. Give the folder that `cargo xtask package` wrote", dist.display())]
+    Empty {
+        /// The folder.
+        dist: PathBuf,
+    },
+    /// A package that a description does not have, or has otherwise.
+    #[error("{package}: expected {expected} as in {}, found {found}. {NEXT}", description.display())]
+    Differs {
+        /// The file.
+        package: String,
+        /// The `.changes` or `.buildinfo`.
+        description: PathBuf,
+        /// What it says.
+        expected: String,
+        /// What there is.
+        found: String,
+    },
+    /// A file that a description has is not there.
+    #[error("{}: expected {package}, which it lists, found no such file. {NEXT}", description.display())]
+    Missing {
+        /// The file.
+        package: String,
+        /// The `.changes` or `.buildinfo`.
+        description: PathBuf,
+    },
+    /// A description of packages is not there, or cannot be read.
+    #[error("{}: expected {expected}. {NEXT}", path.display())]
+    Description {
+        /// The folder or file.
+        path: PathBuf,
+        /// What should be there.
+        expected: &'static str,
+    },
+    /// No .deb, or none that can be in an index.
+    #[error("{}: {problem}. {NEXT}", path.display())]
+    NotAPackage {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// For machines that this repository is not for.
+    #[error(
+        "{package}: its architecture is {architecture}, and this repository is for {known}. Add it to `architectures` in the settings, or leave the package out"
+    )]
+    Architecture {
+        /// The file.
+        package: String,
+        /// Its architecture.
+        architecture: String,
+        /// Those of the repository.
+        known: String,
+    },
+    /// A version that is out there with other bytes.
+    #[error(
+        "{package}: this version is already published with other bytes (sha256 {published}, now {found}), and machines that have it \
+         would never get this one. Give it a new version: a new entry in the recipe's changelog"
+    )]
+    Published {
+        /// The file.
+        package: String,
+        /// The digest of what is published.
+        published: Digest,
+        /// The digest of what is in the folder.
+        found: Digest,
+    },
+}
+
+const TRIALS: &str = "publish it in a repository for trials, made with `cargo xtask repo init --allow-development`";
+const NEXT: &str = "Publish nothing of this folder; build it again, or get it again from whoever built it";
+
+/// Packages that may be published.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// `Distribution` of the `.changes`.
+    pub distribution: String,
+    /// The packages.
+    pub packages: Vec<Candidate>,
+    /// What a development repository overlooks.
+    pub overlooked: Vec<String>,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The file.
+    pub path: PathBuf,
+    /// Its digest.
+    pub sha256: Digest,
+    /// What it says of itself.
+    pub described: Described,
+}
+
+/// The gate of a repository.
+pub(super) struct Gate<'a> {
+    pub settings: &'a Settings,
+    pub ledger: &'a Ledger,
+    /// The keys of the builders that are trusted, a binary key ring.
+    pub keyring: &'a Path,
+}
+
+impl Gate<'_> {
+    /// Checks a folder.
+    pub fn check(&self, dist: &Path) -> Result<Accepted, RepositoryError> {
+        let verified = verify::verify(dist, self.keyring)?;
+        if verified.packages.is_empty() {
+            return Err(refused(Refusal::Empty { dist: dist.to_owned() }));
+        }
+        let mut overlooked = Vec::new();
+        for refusal in self.circumstances(dist, &verified) {
+            if !self.settings.development {
+                return Err(refused(refusal));
+            }
+            overlooked.push(refusal.to_string());
+        }
+        if let Some(tests) = verified.tests.as_ref().filter(|tests| tests.result == TestResult::Failed) {
+            return Err(refused(Refusal::TestsFailed { dist: dist.to_owned(), failed: tests.failed_tests.len() }));
+        }
+        let gpgv = Gpgv::new(self.keyring)?;
+        let changes = self.description(&gpgv, dist, &verified, "changes")?;
+        let buildinfo = self.description(&gpgv, dist, &verified, "buildinfo")?;
+        let mut packages = Vec::new();
+        for name in &verified.packages {
+            let candidate = candidate(dist, name)?;
+            for description in [&changes, &buildinfo] {
+                description.has(name, &candidate)?;
+            }
+            self.check_candidate(&candidate, &changes)?;
+            packages.push(candidate);
+        }
+        let distribution = changes.field("Distribution").unwrap_or_default().to_owned();
+        Ok(Accepted { distribution, packages, overlooked })
+    }
+
+    /// What only a development repository overlooks.
+    fn circumstances(&self, dist: &Path, verified: &Verified) -> Vec<Refusal> {
+        let development = verified.keys.iter().find(|key| key.user_id.starts_with(DEVELOPMENT_NAME));
+        let file = |name: &PathBuf| name.display().to_string();
+        let local = verified.packages.iter().map(file).find(|name| name.contains("+local"));
+        let dist = dist.to_owned();
+        let key = development.map(|key| Refusal::DevelopmentKey { dist: dist.clone(), key: key.fingerprint.clone() });
+        let local = local.map(|package| Refusal::Local { package });
+        let untested = verified.tests.is_none().then_some(Refusal::Untested { dist });
+        [local, key, untested].into_iter().flatten().collect()
+    }
+
+    /// All signed descriptions of one kind.
+    fn description(
+        &self,
+        gpgv: &Gpgv,
+        dist: &Path,
+        verified: &Verified,
+        kind: &'static str,
+    ) -> Result<Description, RepositoryError> {
+        let mut found = verified.signed.iter().filter(|name| name.extension().is_some_and(|found| found == kind));
+        let expected = if kind == "changes" { "one .changes that is signed" } else { "one .buildinfo that is signed" };
+        let (Some(name), None) = (found.next(), found.next()) else {
+            return Err(refused(Refusal::Description { path: dist.to_owned(), expected }));
+        };
+        let path = dist.join(name);
+        let (text, _) = gpgv.clear_text(&path)?;
+        let description = Description::parse(&path, &text).ok_or_else(|| {
+            refused(Refusal::Description { path: path.clone(), expected: "fields with Checksums-Sha256 among them" })
+        })?;
+        let missing = description.files.keys().find(|file| file.ends_with(".deb") && !dist.join(file).is_file());
+        match missing {
+            Some(file) => Err(refused(Refusal::Missing { package: file.clone(), description: path })),
+            None => Ok(description),
+        }
+    }
+
+    fn check_candidate(&self, candidate: &Candidate, changes: &Description) -> Result<(), RepositoryError> {
+        let Candidate { path, sha256, described } = candidate;
+        let package = described.file_name();
+        if path.file_name().is_none_or(|name| name != package.as_str()) {
+            let problem = format!("its control file is that of {package}");
+            return Err(refused(Refusal::NotAPackage { path: path.clone(), problem }));
+        }
+        if changes.field("Source") != Some(&described.source) {
+            let problem = format!(
+                "it is built from {}, and the .changes is of {}",
+                described.source,
+                changes.field("Source").unwrap_or("nothing")
+            );
+            return Err(refused(Refusal::NotAPackage { path: path.clone(), problem }));
+        }
+        let architecture = &described.architecture;
+        if architecture != "all" && !self.settings.architectures.contains(architecture) {
+            let known = self.settings.architectures.join(", ");
+            return Err(refused(Refusal::Architecture { package, architecture: architecture.clone(), known }));
+        }
+        if described.version.contains("+local") && !self.settings.development {
+            return Err(refused(Refusal::Local { package }));
+        }
+        match self.ledger.published(&package) {
+            Some(published) if published != *sha256 => {
+                Err(refused(Refusal::Published { package, published, found: *sha256 }))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn candidate(dist: &Path, name: &Path) -> Result<Candidate, RepositoryError> {
+    let path = dist.join(name);
+    let sha256 = Digest::of_file(&path).map_err(RepositoryError::io("read", &path))?;
+    match Described::read(&path) {
+        Ok(described) => Ok(Candidate { path, sha256, described }),
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Err(refused(Refusal::NotAPackage { path, problem: error.to_string() }))
+        }
+        Err(error) => Err(RepositoryError::io("read", &path)(error)),
+    }
+}
+
+pub(super) fn refused(refusal: Refusal) -> RepositoryError {
+    RepositoryError::Refused(Box::new(refusal))
+}
+
+/// A `.changes` or `.buildinfo` (deb-changes(5), deb-buildinfo(5)), as far as the gate reads it.
+struct Description {
+    path: PathBuf,
+    fields: Paragraph,
+    files: BTreeMap<String, Sum>,
+}
+
+impl Description {
+    fn parse(path: &Path, text: &str) -> Option<Self> {
+        let fields = Paragraph::parse(text)?;
+        let mut files = BTreeMap::new();
+        for line in fields.get("Checksums-Sha256")?.lines().filter(|line| !line.trim().is_empty()) {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let [sha256, size, name] = words[..] else { return None };
+            files.insert(name.to_owned(), (sha256.parse().ok()?, size.parse().ok()?)).is_none().then_some(())?;
+        }
+        Some(Self { path: path.to_owned(), fields, files })
+    }
+
+    fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name)
+    }
+
+    /// It lists this package with this digest and size.
+    fn has(&self, name: &Path, candidate: &Candidate) -> Result<(), RepositoryError> {
+        let package = name.display().to_string();
+        let expected = self.files.get(&package).copied();
+        let found = (candidate.sha256, candidate.described.size);
+        if expected == Some(found) {
+            return Ok(());
+        }
+        let text = |(sha256, size): Sum| format!("sha256 {sha256} and {size} bytes");
+        Err(refused(Refusal::Differs {
+            package,
+            description: self.path.clone(),
+            expected: expected.map_or_else(|| "no such package".to_owned(), text),
+            found: text(found),
+        }))
+    }
+}
+
+/// The component of a package: the one that is asked for, that of its section (policy 2.4), `debug` for debug symbols
+/// where the repository has it, else the first one.
+pub(super) fn component(settings: &Settings, wanted: Option<&str>, package: &Described) -> String {
+    let known = |name: &str| settings.components.iter().find(|component| *component == name).cloned();
+    let of_section = || package.section.split_once('/').and_then(|(component, _)| known(component));
+    let of_debug = || package.is_debug().then(|| known(settings::DEBUG)).flatten();
+    let chosen = wanted.map(str::to_owned).or_else(of_section).or_else(of_debug);
+    chosen.unwrap_or_else(|| settings.components[0].clone())
+}

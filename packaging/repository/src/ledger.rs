@@ -1,0 +1,44 @@
+//! Every package that was ever published, for ever: a version that clients may have must not come back with other bytes,
+//! not even after all snapshots with it are gone.
+
+use std::collections::BTreeMap;
+
+use foundation::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use super::snapshot::Listed;
+use super::{Folder, RepositoryError, files};
+
+/// What was published: file name in the pool, which has name, version and architecture, to digest.
+///
+/// One for the whole repository, not one for each suite: the pool has a single place for each of them, and a machine that
+/// moves from one suite to the next would keep the other suite's build of the same version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Ledger(BTreeMap<String, Digest>);
+
+impl Ledger {
+    pub fn read(folder: &Folder) -> Result<Self, RepositoryError> {
+        Ok(files::read_json(&folder.state().join("ledger.json"))?.unwrap_or_default())
+    }
+
+    pub fn write(&self, folder: &Folder) -> Result<(), RepositoryError> {
+        let path = folder.state().join("ledger.json");
+        if files::read_json::<Self>(&path)?.as_ref() == Some(self) {
+            return Ok(());
+        }
+        files::write_json(&folder.temporary(), &path, self)
+    }
+
+    /// The digest under which a file was published.
+    pub fn published(&self, file_name: &str) -> Option<Digest> {
+        self.0.get(file_name).copied()
+    }
+
+    pub fn add<'a>(&mut self, packages: impl IntoIterator<Item = &'a Listed>) {
+        for package in packages {
+            let name = package.path.rsplit('/').next().unwrap_or(&package.path);
+            self.0.entry(name.to_owned()).or_insert(package.sha256);
+        }
+    }
+}

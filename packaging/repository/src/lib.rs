@@ -1,0 +1,293 @@
+//! A signed apt repository in a folder, which any web server can serve (Debian repository format,
+//! <https://wiki.debian.org/DebianRepository/Format>).
+//!
+//! ```text
+//! dists/CODENAME            -> ../snapshots/CODENAME/NUMBER/suite: the only thing that a publication changes
+//! snapshots/CODENAME/NUMBER/suite/    InRelease, Release, Release.gpg, and links to the indices
+//! snapshots/CODENAME/NUMBER/snapshot.json
+//! indices/SHA256/<hex>      every index of every snapshot: what by-hash leads to
+//! pool/COMPONENT/m/mesos/   the packages; a file never changes
+//! mesos-CODENAME.{sources,pref}, mesos-archive-keyring.{deb,gpg}    what a client begins with
+//! .repository/              the tool's own; no secret is in it
+//!   settings.toml keys.json keys.gpg builders.gpg ledger.json staged.json packages/ tmp/ unfinished .lock
+//! ```
+//!
+//! Everything new is written beside what clients see, made durable, and made visible by one `rename(2)`. Whatever ends a
+//! run before that, clients see the old suite; afterwards the new one. While a run changes something, the file
+//! `unfinished` is there; a run that finds it removes what no snapshot has ([`repair`]).
+
+mod error;
+mod files;
+mod gate;
+mod indices;
+mod keyring_package;
+mod keys;
+mod ledger;
+mod package;
+mod prune;
+mod publish;
+mod release;
+mod remote;
+mod repair;
+mod settings;
+mod signature;
+mod snapshot;
+mod sources;
+mod verify;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use foundation::digest::Digest;
+use foundation::store::{Holder, StoreLock};
+use sign::signer::Signer;
+
+pub use error::RepositoryError;
+pub use gate::{Accepted, Candidate, Refusal};
+pub use keyring_package::KEYRING;
+pub use keys::{Key, Keys};
+pub use prune::Pruned;
+pub use publish::{Added, Publication};
+pub use release::{Sum, date as date_text};
+pub use remote::Remote;
+pub use settings::{DEBUG, Settings, Suite, VALID_DAYS};
+pub use snapshot::{Listed, Made, Snapshot};
+pub use verify::{Sound, verify};
+
+/// A repository's folder and its settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+    settings: Settings,
+}
+
+impl Folder {
+    fn open(root: &Path) -> Result<Self, RepositoryError> {
+        let root = std::path::absolute(root).map_err(RepositoryError::io("find", root))?;
+        let settings = root.join(".repository/settings.toml");
+        if !settings.is_file() {
+            return Err(RepositoryError::None { path: root });
+        }
+        Ok(Self { settings: Settings::read(&settings)?, root })
+    }
+
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.root.join(below)
+    }
+
+    fn state(&self) -> PathBuf {
+        self.root.join(".repository")
+    }
+
+    fn temporary(&self) -> PathBuf {
+        self.state().join("tmp")
+    }
+
+    fn snapshots(&self, codename: &str) -> PathBuf {
+        self.root.join("snapshots").join(codename)
+    }
+
+    fn snapshot(&self, codename: &str, number: u64) -> PathBuf {
+        self.snapshots(codename).join(number.to_string())
+    }
+
+    fn live(&self, codename: &str) -> PathBuf {
+        self.root.join("dists").join(codename)
+    }
+
+    fn index(&self, sha256: &Digest) -> PathBuf {
+        self.root.join("indices/SHA256").join(sha256.to_string())
+    }
+
+    fn unfinished(&self) -> PathBuf {
+        self.state().join("unfinished")
+    }
+
+    fn staged(&self) -> Result<Staged, RepositoryError> {
+        Ok(files::read_json(&self.state().join("staged.json"))?.unwrap_or_default())
+    }
+
+    fn write_staged(&self, staged: &Staged) -> Result<(), RepositoryError> {
+        files::write_json(&self.temporary(), &self.state().join("staged.json"), staged)
+    }
+
+    fn suite(&self, codename: &str) -> Result<&Suite, RepositoryError> {
+        self.settings.suite.iter().find(|suite| suite.codename == codename).ok_or_else(|| RepositoryError::Codename {
+            codename: codename.to_owned(),
+            known: self.settings.codenames(),
+            settings: self.state().join("settings.toml"),
+        })
+    }
+
+    /// Every suite that was ever published, also those that the settings no longer have.
+    fn codenames(&self) -> Result<Vec<String>, RepositoryError> {
+        let mut names = files::names(&self.root.join("snapshots"))?;
+        names.extend(self.settings.suite.iter().map(|suite| suite.codename.clone()));
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Every snapshot that is kept.
+    fn all_snapshots(&self) -> Result<Vec<Snapshot>, RepositoryError> {
+        let mut all = Vec::new();
+        for codename in self.codenames()? {
+            for number in snapshot::numbers(self, &codename)? {
+                all.push(Snapshot::read(self, &codename, number)?);
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Packages that were added to the pool and are in no snapshot yet, by codename.
+type Staged = BTreeMap<String, Vec<Listed>>;
+
+/// A repository that this process alone may change.
+#[derive(Debug)]
+pub struct Repository {
+    folder: Folder,
+    keys: Keys,
+    _lock: StoreLock,
+    /// What was repaired when it was opened.
+    repaired: Vec<String>,
+}
+
+impl Repository {
+    /// Makes a repository in a new or empty folder, with a first snapshot of each suite. `builders` is a binary key ring
+    /// with the keys whose packages it takes; without it, those that sign the repository.
+    pub fn init(
+        root: &Path,
+        settings: &Settings,
+        signers: &[&dyn Signer],
+        builders: Option<&[u8]>,
+        now: i64,
+    ) -> Result<(Self, Vec<Publication>), RepositoryError> {
+        settings.check()?;
+        keys::refuse_development(signers, settings.development)?;
+        if signers.is_empty() || signers.len() > 2 {
+            return Err(RepositoryError::Keys(
+                "one key signs a repository, or two: give it with --key or --key-file".into(),
+            ));
+        }
+        let root = std::path::absolute(root).map_err(RepositoryError::io("find", root))?;
+        let state = root.join(".repository");
+        // What an init that was killed has left is only this.
+        let taken =
+            files::names(&root)?.iter().any(|name| name != ".repository") || state.join("settings.toml").exists();
+        if taken {
+            return Err(RepositoryError::Exists { path: root });
+        }
+        let temporary = state.join("tmp");
+        fs::create_dir_all(&temporary).map_err(RepositoryError::io("make the folder", &temporary))?;
+        let lock = StoreLock::try_acquire(&state, "repo init")?;
+        let folder = Folder { root, settings: settings.clone() };
+        let keys = Keys::new(signers, now)?;
+        keys.write(&folder)?;
+        if let Some(builders) = builders {
+            files::write(&temporary, &state.join("builders.gpg"), builders)?;
+        }
+        files::write(&temporary, &folder.unfinished(), b"")?;
+        // From here on it is a repository.
+        files::write(&temporary, &state.join("settings.toml"), settings.text().as_bytes())?;
+        let mut repository = Self { folder, keys, _lock: lock, repaired: vec![] };
+        let published = repository.publish(&[], signers, now)?;
+        Ok((repository, published))
+    }
+
+    /// Opens a repository to change it, and repairs what an interrupted run has left. While somebody else works there,
+    /// waits, and calls `waiting` about twice a second.
+    pub fn open(root: &Path, what: &str, waiting: &mut dyn FnMut(&Holder)) -> Result<Self, RepositoryError> {
+        let folder = Folder::open(root)?;
+        let lock = StoreLock::acquire(&folder.state(), what, waiting)?;
+        // The one who had the lock may have changed them.
+        let folder = Folder::open(root)?;
+        let keys = Keys::read(&folder)?;
+        // Also what was killed while it changed nothing yet, or nothing but a remote place.
+        repair::clear_temporary(&folder)?;
+        let mut repository = Self { folder, keys, _lock: lock, repaired: vec![] };
+        if repository.folder.unfinished().exists() {
+            repository.repaired = repair::repair(&repository.folder, &repository.keys)?;
+            files::remove(&repository.folder.unfinished())?;
+        }
+        Ok(repository)
+    }
+
+    /// What was repaired when it was opened, for people.
+    pub fn repaired(&self) -> &[String] {
+        &self.repaired
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.folder.settings
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Does something that changes files; what a failure leaves is removed at once where that is possible, else by the
+    /// next run.
+    fn change<T>(&mut self, what: impl FnOnce(&mut Self) -> Result<T, RepositoryError>) -> Result<T, RepositoryError> {
+        let marker = self.folder.unfinished();
+        fs::create_dir_all(self.folder.temporary())
+            .map_err(RepositoryError::io("make the folder", self.folder.temporary()))?;
+        files::write(&self.folder.temporary(), &marker, b"")?;
+        let result = what(self);
+        let clean = result.is_ok() || repair::repair(&self.folder, &self.keys).is_ok();
+        if clean {
+            files::remove(&marker)?;
+        }
+        result
+    }
+}
+
+/// What a repository has, for people and programs.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Listing {
+    /// Whether it takes what nobody should trust.
+    pub development: bool,
+    /// The keys that sign it: fingerprint to user id.
+    pub keys: BTreeMap<String, String>,
+    /// The suites by codename.
+    pub suites: BTreeMap<String, SuiteListing>,
+}
+
+/// One suite of a [`Listing`].
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SuiteListing {
+    /// The number of the snapshot that clients see.
+    pub live: Option<u64>,
+    /// All that are kept, in order.
+    pub snapshots: Vec<Snapshot>,
+    /// Packages that the next publication brings.
+    pub staged: Vec<Listed>,
+}
+
+/// Lists a repository. It takes no lock: snapshots never change.
+pub fn list(root: &Path) -> Result<Listing, RepositoryError> {
+    let folder = Folder::open(root)?;
+    let keys = Keys::read(&folder)?;
+    let mut staged = folder.staged()?;
+    let mut suites = BTreeMap::new();
+    for codename in folder.codenames()? {
+        let live = snapshot::live(&folder, &codename)?;
+        let numbers = snapshot::numbers(&folder, &codename)?;
+        // One that is being made is nobody's business yet.
+        let known = numbers.into_iter().filter(|number| live.is_some_and(|live| *number <= live));
+        let snapshots = known.map(|number| Snapshot::read(&folder, &codename, number)).collect::<Result<_, _>>()?;
+        let staged = staged.remove(&codename).unwrap_or_default();
+        suites.insert(codename, SuiteListing { live, snapshots, staged });
+    }
+    let keys = keys.signing.into_iter().map(|key| (key.fingerprint, key.user_id)).collect();
+    Ok(Listing { development: folder.settings.development, keys, suites })
+}

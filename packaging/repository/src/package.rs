@@ -1,0 +1,261 @@
+//! What the indices say about a package: read from the .deb once, and kept under its digest, so that a publication
+//! reads only what is new.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use deb::archive::DebFile;
+use deb::changelog::valid_package_name;
+use flate2::read::GzDecoder;
+use foundation::digest::{Digest, Hasher};
+use serde::{Deserialize, Serialize};
+use xz2::read::XzDecoder;
+
+use super::{Folder, RepositoryError, files};
+
+/// A package, as far as the indices need it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Described {
+    /// `Package`.
+    pub name: String,
+    /// `Version`.
+    pub version: String,
+    /// `Architecture`.
+    pub architecture: String,
+    /// The source package's name.
+    pub source: String,
+    /// `Section`.
+    pub section: String,
+    /// The control file's fields as they are, one paragraph without its last line feed.
+    pub control: String,
+    /// Size of the .deb in bytes.
+    pub size: u64,
+    /// The paths of what is not a folder, without a leading `./`.
+    pub files: Vec<String>,
+}
+
+/// Fields that an index adds: a package that has them itself would say where it is and what its digest is.
+const RESERVED: [&str; 7] = ["Filename", "Size", "MD5sum", "SHA1", "SHA256", "SHA512", "Status"];
+
+impl Described {
+    /// Reads a .deb (deb(5)). An error of kind `InvalidData` says what is wrong with it.
+    pub fn read(deb: &Path) -> io::Result<Self> {
+        let wrong = |problem: String| io::Error::new(io::ErrorKind::InvalidData, problem);
+        let file = DebFile::open(deb)?;
+        let member = |stem: &str| {
+            let n =
+                file.names().iter().position(|name| name.split_once(".tar").is_some_and(|(first, _)| first == stem));
+            n.ok_or_else(|| wrong(format!("it has no {stem}.tar")))
+        };
+        if file.names().first() != Some(&"debian-binary") {
+            return Err(wrong("its first member is not debian-binary".into()));
+        }
+        let mut control = None;
+        let n = member("control")?;
+        for entry in tar::Archive::new(decompress(&file.members[n].name, file.read(n)?)?).entries()? {
+            let mut entry = entry?;
+            if entry.path()?.to_string_lossy().trim_start_matches("./") == "control" {
+                let mut text = String::new();
+                entry.read_to_string(&mut text)?;
+                control = Some(text);
+            }
+        }
+        let control = control.ok_or_else(|| wrong("it has no control file".into()))?;
+        let n = member("data")?;
+        let mut files = Vec::new();
+        for entry in tar::Archive::new(decompress(&file.members[n].name, file.read(n)?)?).entries()? {
+            let entry = entry?;
+            if !entry.header().entry_type().is_dir() {
+                let path = String::from_utf8(entry.path_bytes().into_owned());
+                let path = path.map_err(|_| wrong("the name of a file in it is not UTF-8".into()))?;
+                if path.contains('\n') {
+                    return Err(wrong("the name of a file in it has a line feed".into()));
+                }
+                files.push(path.trim_start_matches("./").to_owned());
+            }
+        }
+        files.sort();
+        Self::new(&control, fs::metadata(deb)?.len(), files).map_err(wrong)
+    }
+
+    fn new(control: &str, size: u64, files: Vec<String>) -> Result<Self, String> {
+        let control = control.trim_matches('\n');
+        let mut fields: Vec<(&str, &str)> = Vec::new();
+        for line in control.lines() {
+            if line.trim().is_empty() {
+                return Err("its control file has more than one paragraph".into());
+            }
+            if line.starts_with([' ', '\t']) {
+                continue;
+            }
+            let (name, value) =
+                line.split_once(':').ok_or_else(|| format!("its control file has the line '{line}'"))?;
+            if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+                return Err(format!("its control file has the field {name}, which is the index's to write"));
+            }
+            if fields.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                return Err(format!("its control file has the field {name} twice"));
+            }
+            fields.push((name, value.trim()));
+        }
+        let field = |name: &str| {
+            let found = fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+            found.filter(|value| !value.is_empty())
+        };
+        let needed = |name: &str| field(name).ok_or_else(|| format!("its control file has no field {name}"));
+        let name = needed("Package")?;
+        let version = needed("Version")?;
+        let architecture = needed("Architecture")?;
+        let source = field("Source").map_or(name, |source| source.split([' ', '(']).next().unwrap_or(source));
+        // All of them become parts of a path.
+        let plain = |text: &str, more: &[u8]| text.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b));
+        for (what, good, value) in [
+            ("Package", valid_package_name(name), name),
+            ("Source", valid_package_name(source), source),
+            ("Version", plain(version, b".+-~:") && version.starts_with(|c: char| c.is_ascii_digit()), version),
+            ("Architecture", plain(architecture, b"-"), architecture),
+        ] {
+            if !good {
+                return Err(format!("its {what} '{value}' is not one that policy allows"));
+            }
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            architecture: architecture.to_owned(),
+            source: source.to_owned(),
+            section: field("Section").unwrap_or("misc").to_owned(),
+            control: control.to_owned(),
+            size,
+            files,
+        })
+    }
+
+    /// `NAME_VERSION_ARCHITECTURE.deb`; the version without its epoch, as everywhere in Debian.
+    pub fn file_name(&self) -> String {
+        let version = self.version.split_once(':').map_or(self.version.as_str(), |(_, version)| version);
+        format!("{}_{version}_{}.deb", self.name, self.architecture)
+    }
+
+    /// Where the pool has it: by component and source, as in Debian's own archive.
+    pub fn pool_path(&self, component: &str) -> String {
+        let letters = if self.source.starts_with("lib") { 4 } else { 1 };
+        let prefix = self.source.get(..letters).unwrap_or(&self.source);
+        format!("pool/{component}/{prefix}/{}/{}", self.source, self.file_name())
+    }
+
+    /// Its paragraph in a Packages index, with the empty line that ends it (Debian repository format, "Packages Indices").
+    pub fn paragraph(&self, path: &str, sha256: &Digest) -> String {
+        format!("{}\nFilename: {path}\nSize: {}\nSHA256: {sha256}\n\n", self.control, self.size)
+    }
+
+    /// Whether it has debug symbols only.
+    pub fn is_debug(&self) -> bool {
+        self.section == "debug" || self.section.ends_with("/debug")
+    }
+
+    /// What was kept of the package with this digest.
+    pub(super) fn kept(folder: &Folder, sha256: &Digest) -> Result<Option<Self>, RepositoryError> {
+        files::read_json(&place(folder, sha256))
+    }
+
+    /// Keeps it.
+    pub(super) fn keep(&self, folder: &Folder, sha256: &Digest) -> Result<(), RepositoryError> {
+        let path = place(folder, sha256);
+        if path.exists() {
+            return Ok(());
+        }
+        let text = serde_json::to_vec(self).expect("plain data serialises to JSON");
+        files::write(&folder.temporary(), &path, &text)
+    }
+
+    /// What was kept, or else what the pool's file says, which must have this digest.
+    pub(super) fn of(folder: &Folder, path: &str, sha256: &Digest) -> Result<Self, RepositoryError> {
+        if let Some(found) = Self::kept(folder, sha256)? {
+            return Ok(found);
+        }
+        let file = folder.path(path);
+        let wrong = |found: String| RepositoryError::Pool { path: file.clone(), expected: *sha256, found };
+        let digest = Digest::of_file(&file).map_err(|error| wrong(error.to_string()))?;
+        if digest != *sha256 {
+            return Err(wrong(digest.to_string()));
+        }
+        let described = Self::read(&file).map_err(|error| wrong(error.to_string()))?;
+        described.keep(folder, sha256)?;
+        Ok(described)
+    }
+}
+
+/// Where a package's description is kept.
+pub(super) fn place(folder: &Folder, sha256: &Digest) -> PathBuf {
+    let hex = sha256.to_string();
+    folder.state().join("packages").join(&hex[..2]).join(format!("{hex}.json"))
+}
+
+/// Undoes what dpkg-deb(1) may have compressed with.
+fn decompress<'a>(name: &str, reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    Ok(match name.rsplit_once(".tar").map_or("", |(_, kind)| kind) {
+        "" => Box::new(reader),
+        ".xz" => Box::new(XzDecoder::new(reader)),
+        ".gz" => Box::new(GzDecoder::new(reader)),
+        ".zst" => Box::new(zstd::Decoder::new(reader)?),
+        _ => return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it has the unknown member {name}"))),
+    })
+}
+
+/// Copies a file and returns the digest of what was copied.
+pub(super) fn copy(from: &Path, to: &fs::File) -> io::Result<Digest> {
+    let mut hasher = Hasher::default();
+    let mut input = fs::File::open(from)?;
+    let mut output = to;
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let length = input.read(&mut buffer)?;
+        if length == 0 {
+            return Ok(hasher.finish());
+        }
+        io::Write::write_all(&mut hasher, &buffer[..length])?;
+        io::Write::write_all(&mut output, &buffer[..length])?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTROL: &str = "Package: libdemo-1\nSource: libdemo (1.0)\nVersion: 2:1.0-1\nArchitecture: amd64\n\
+                           Section: libs\nDescription: a\n b\n";
+
+    #[test]
+    fn fields_and_paths() {
+        let package = Described::new(CONTROL, 7, vec![]).unwrap();
+        assert_eq!(package.pool_path("main"), "pool/main/libd/libdemo/libdemo-1_1.0-1_amd64.deb");
+        let digest = Digest::of("x");
+        assert_eq!(
+            package.paragraph("pool/x.deb", &digest),
+            format!("{CONTROL}Filename: pool/x.deb\nSize: 7\nSHA256: {digest}\n\n")
+        );
+        assert!(!package.is_debug());
+        assert!(Described::new(&CONTROL.replace("libs", "debug"), 7, vec![]).unwrap().is_debug());
+    }
+
+    #[test]
+    fn what_would_deceive_a_client_is_refused() {
+        for (from, to, expected) in [
+            ("Section: libs", "filename: ../../etc/passwd", "field filename, which is the index's"),
+            ("Section: libs", "SHA256: 00", "field SHA256"),
+            ("Section: libs", "version: 9", "field version twice"),
+            ("Section: libs", "", "more than one paragraph"),
+            ("Section: libs", "nothing", "the line 'nothing'"),
+            ("libdemo-1", "../../x", "Package '../../x' is not one"),
+            ("libdemo (1.0)", "../x", "Source '../x' is not one"),
+            ("2:1.0-1", "1/../2", "Version '1/../2'"),
+            ("amd64", "am/d64", "Architecture"),
+            ("Version: 2:1.0-1\n", "", "no field Version"),
+        ] {
+            let error = Described::new(&CONTROL.replace(from, to), 7, vec![]).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! Adding packages and making snapshots of them: `add`, `publish`, `refresh`, `rollback` and `rotate-key`.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sign::signer::Signer;
+
+use super::gate::{self, Accepted, Candidate, Gate, refused};
+use super::keyring_package::{self, KEYRING};
+use super::ledger::Ledger;
+use super::release::{self, Release};
+use super::snapshot::{self, Listed, Made, Snapshot};
+use super::{Folder, Refusal, Repository, RepositoryError, files, indices, keys, package, signature, sources};
+
+/// What became of a folder's packages.
+#[derive(Clone, Debug)]
+pub struct Added {
+    /// The folder.
+    pub dist: PathBuf,
+    /// The suite.
+    pub codename: String,
+    /// Packages that are new there.
+    pub new: Vec<Listed>,
+    /// How many were there already.
+    pub known: usize,
+    /// What a development repository overlooks.
+    pub overlooked: Vec<String>,
+}
+
+/// What became of a suite.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// What clients see now.
+    pub snapshot: Snapshot,
+    /// How many packages it has that the one before did not have.
+    pub added: usize,
+    /// How many it does not have that the one before had.
+    pub removed: usize,
+    /// Whether it was there already, since nothing has changed.
+    pub unchanged: bool,
+}
+
+/// How long a publication waits for a later second, in seconds: more is a clock that is wrong.
+const PATIENCE: i64 = 5;
+
+impl Repository {
+    /// Takes the packages of these folders into the pool, all or none. Clients see them after the next
+    /// [`publish`](Self::publish). `keyring` has the keys of the builders that are trusted.
+    pub fn add(
+        &mut self,
+        dists: &[PathBuf],
+        keyring: Option<&Path>,
+        codename: Option<&str>,
+        component: Option<&str>,
+    ) -> Result<Vec<Added>, RepositoryError> {
+        if let Some(component) = component.filter(|name| !self.settings().components.iter().any(|known| known == name))
+        {
+            let problem =
+                format!("is no component of this repository: it has {}", self.settings().components.join(", "));
+            return Err(RepositoryError::Setting { what: "--component", value: component.to_owned(), problem });
+        }
+        let mut ledger = Ledger::read(&self.folder)?;
+        let staged = self.folder.staged()?;
+        ledger.add(staged.values().flatten());
+        // Everything is judged before anything is written.
+        let trusted = self.trusted(keyring)?;
+        let mut accepted = Vec::new();
+        for dist in dists {
+            let gate = Gate { settings: self.settings(), ledger: &ledger, keyring: &trusted };
+            let found = gate.check(dist)?;
+            let codename = self.codename(dist, &found, codename)?;
+            let listed: Vec<Listed> =
+                found.packages.iter().map(|candidate| self.listed(candidate, component)).collect();
+            // Of two folders with the same package, the second one has to have the same bytes.
+            ledger.add(&listed);
+            accepted.push((dist, codename, found, listed));
+        }
+        self.change(|repository| {
+            let mut staged = staged;
+            let mut added = Vec::new();
+            for (dist, codename, found, listed) in accepted {
+                let live = Snapshot::live(&repository.folder, &codename)?;
+                let there = live.map_or_else(Vec::new, |live| live.packages);
+                let waiting = staged.entry(codename.clone()).or_default();
+                let (mut new, mut known) = (Vec::new(), 0);
+                for (candidate, listed) in found.packages.iter().zip(listed) {
+                    if there.contains(&listed) || waiting.contains(&listed) {
+                        known += 1;
+                        continue;
+                    }
+                    repository.take(candidate, &listed)?;
+                    waiting.push(listed.clone());
+                    new.push(listed);
+                }
+                added.push(Added { dist: dist.clone(), codename, new, known, overlooked: found.overlooked });
+            }
+            repository.folder.write_staged(&staged)?;
+            Ok(added)
+        })
+    }
+
+    /// The key ring of the builders: the one that is given, that of the repository, else its own keys.
+    fn trusted(&self, keyring: Option<&Path>) -> Result<PathBuf, RepositoryError> {
+        let builders = self.folder.state().join("builders.gpg");
+        match keyring {
+            Some(path) => Ok(path.to_owned()),
+            None if builders.is_file() => Ok(builders),
+            None => {
+                let own = self.folder.state().join(keys::RING);
+                files::update(&self.folder.temporary(), &own, &self.keys.ring())?;
+                Ok(own)
+            }
+        }
+    }
+
+    fn codename(&self, dist: &Path, found: &Accepted, wanted: Option<&str>) -> Result<String, RepositoryError> {
+        if let Some(codename) = wanted {
+            return Ok(self.folder.suite(codename)?.codename.clone());
+        }
+        let suites = &self.settings().suite;
+        let named = |name: &str| suites.iter().find(|suite| suite.codename == name || suite.name() == name);
+        named(&found.distribution).map(|suite| suite.codename.clone()).ok_or_else(|| RepositoryError::Setting {
+            what: "Distribution",
+            value: found.distribution.clone(),
+            problem: format!(
+                "in the .changes of {} is no codename of this repository, which has {}: say where the packages belong with --codename",
+                dist.display(),
+                self.settings().codenames()
+            ),
+        })
+    }
+
+    fn listed(&self, candidate: &Candidate, component: Option<&str>) -> Listed {
+        let described = &candidate.described;
+        let component = gate::component(self.settings(), component, described);
+        Listed {
+            name: described.name.clone(),
+            version: described.version.clone(),
+            architecture: described.architecture.clone(),
+            path: described.pool_path(&component),
+            component,
+            size: described.size,
+            sha256: candidate.sha256,
+        }
+    }
+
+    /// Copies a package into the pool. What is copied is what was judged, or it is refused.
+    fn take(&self, candidate: &Candidate, listed: &Listed) -> Result<(), RepositoryError> {
+        let path = self.folder.path(&listed.path);
+        candidate.described.keep(&self.folder, &listed.sha256)?;
+        let attempt = || -> std::io::Result<_> {
+            fs::create_dir_all(path.parent().expect("it is in the pool"))?;
+            let file = tempfile::NamedTempFile::new_in(self.folder.temporary())?;
+            let copied = package::copy(&candidate.path, file.as_file())?;
+            file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+            file.as_file().sync_all()?;
+            Ok((file, copied))
+        };
+        let (file, copied) = attempt().map_err(RepositoryError::io("write", &path))?;
+        if copied != listed.sha256 {
+            return Err(refused(Refusal::NotAPackage {
+                path: candidate.path.clone(),
+                problem: "it was changed while it was read".into(),
+            }));
+        }
+        file.persist(&path).map_err(|error| RepositoryError::io("write", &path)(error.error))?;
+        Ok(())
+    }
+
+    /// Publishes what was added, and whatever else has changed: settings, keys. With no codename, all suites.
+    pub fn publish(
+        &mut self,
+        codenames: &[String],
+        signers: &[&dyn Signer],
+        now: i64,
+    ) -> Result<Vec<Publication>, RepositoryError> {
+        self.for_suites(codenames, signers, |repository, codename, signers| {
+            let mut packages = repository.live_packages(codename)?;
+            let staged = repository.folder.staged()?.remove(codename).unwrap_or_default();
+            packages.extend(staged);
+            repository.release(codename, packages, Made::Publish, signers, now)
+        })
+    }
+
+    /// Signs the suites anew, with the same packages, so that clients go on trusting them.
+    pub fn refresh(
+        &mut self,
+        codenames: &[String],
+        signers: &[&dyn Signer],
+        now: i64,
+    ) -> Result<Vec<Publication>, RepositoryError> {
+        self.for_suites(codenames, signers, |repository, codename, signers| {
+            let packages = repository.live_packages(codename)?;
+            repository.release(codename, packages, Made::Refresh, signers, now)
+        })
+    }
+
+    /// Publishes the packages of an earlier snapshot, as a new one: clients refuse a Release that is older than theirs.
+    pub fn rollback(
+        &mut self,
+        codename: &str,
+        number: u64,
+        signers: &[&dyn Signer],
+        now: i64,
+    ) -> Result<Publication, RepositoryError> {
+        let known = snapshot::numbers(&self.folder, codename)?;
+        if !known.contains(&number) {
+            let known = known.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+            return Err(RepositoryError::Snapshot { codename: codename.to_owned(), number, known });
+        }
+        let published = self.for_suites(&[codename.to_owned()], signers, |repository, codename, signers| {
+            let earlier = Snapshot::read(&repository.folder, codename, number)?;
+            // Indices and links would be made for files that are gone or damaged.
+            for package in &earlier.packages {
+                verify_pool(&repository.folder, package)?;
+            }
+            repository.release(codename, earlier.packages, Made::Rollback(number), signers, now)
+        })?;
+        Ok(published.into_iter().next().expect("one suite"))
+    }
+
+    /// A new key signs from now on, beside the present one; both have to be handed over from here to
+    /// [`finish_rotation`](Self::finish_rotation). Every suite is published with the new keyring package.
+    pub fn begin_rotation(
+        &mut self,
+        signers: &[&dyn Signer],
+        new: &dyn Signer,
+        now: i64,
+    ) -> Result<Vec<Publication>, RepositoryError> {
+        keys::refuse_development(&[new], self.settings().development)?;
+        self.keys.matching(signers)?;
+        let mut keys = self.keys.clone();
+        keys.add(new, now)?;
+        keys.write(&self.folder)?;
+        self.keys = keys;
+        let signers: Vec<&dyn Signer> = signers.iter().copied().chain([new]).collect();
+        self.rotated(&signers, now)
+    }
+
+    /// The older key signs no more, and clients that have the new keyring package do not trust it any longer.
+    pub fn finish_rotation(&mut self, signers: &[&dyn Signer], now: i64) -> Result<Vec<Publication>, RepositoryError> {
+        let mut keys = self.keys.clone();
+        keys.finish(now)?;
+        keys.matching(signers)?;
+        keys.write(&self.folder)?;
+        self.keys = keys;
+        self.rotated(signers, now)
+    }
+
+    fn rotated(&mut self, signers: &[&dyn Signer], now: i64) -> Result<Vec<Publication>, RepositoryError> {
+        self.for_suites(&[], signers, |repository, codename, signers| {
+            let packages = repository.live_packages(codename)?;
+            repository.release(codename, packages, Made::RotateKey, signers, now)
+        })
+    }
+
+    /// The packages of a suite, as clients see it; none before it was published.
+    fn live_packages(&self, codename: &str) -> Result<Vec<Listed>, RepositoryError> {
+        Ok(Snapshot::live(&self.folder, codename)?.map_or_else(Vec::new, |live| live.packages))
+    }
+
+    /// Does something for these suites, or all.
+    fn for_suites(
+        &mut self,
+        codenames: &[String],
+        signers: &[&dyn Signer],
+        what: impl Fn(&Self, &str, &[&dyn Signer]) -> Result<Publication, RepositoryError>,
+    ) -> Result<Vec<Publication>, RepositoryError> {
+        keys::refuse_development(signers, self.settings().development)?;
+        let signers = self.keys.matching(signers)?;
+        let all = || self.settings().suite.iter().map(|suite| suite.codename.clone()).collect();
+        let codenames: Vec<String> = if codenames.is_empty() { all() } else { codenames.to_vec() };
+        for codename in &codenames {
+            self.folder.suite(codename)?;
+        }
+        self.change(|repository| {
+            let published: Result<Vec<_>, _> =
+                codenames.iter().map(|codename| what(repository, codename, &signers)).collect();
+            sources::write(&repository.folder, &repository.keys)?;
+            published
+        })
+    }
+
+    /// Makes a snapshot and shows it to clients. Nothing is made where a publication would change nothing.
+    fn release(
+        &self,
+        codename: &str,
+        packages: Vec<Listed>,
+        made: Made,
+        signers: &[&dyn Signer],
+        now: i64,
+    ) -> Result<Publication, RepositoryError> {
+        let folder = &self.folder;
+        let live = Snapshot::live(folder, codename)?;
+        let mut packages: Vec<Listed> = packages.into_iter().filter(|package| package.name != KEYRING).collect();
+        packages.push(keyring_package::put(folder, &self.keys)?);
+        snapshot::sort(&mut packages);
+        let files = indices::write(folder, &packages, live.as_ref())?;
+        let signed_by = self.keys.fingerprints();
+        let before = live.as_ref().map_or(&[][..], |live| &live.packages);
+        let missing = |some: &[Listed], others: &[Listed]| {
+            let others: std::collections::BTreeSet<&Listed> = others.iter().collect();
+            some.iter().filter(|package| !others.contains(package)).count()
+        };
+        let (added, removed) = (missing(&packages, before), missing(before, &packages));
+        if let Some(live) = live.as_ref().filter(|live| {
+            made == Made::Publish && live.files == files && live.packages == packages && live.signed_by == signed_by
+        }) {
+            self.forget_staged(codename)?;
+            return Ok(Publication { snapshot: live.clone(), added, removed, unchanged: true });
+        }
+        let date = self.date(codename, live.as_ref(), now)?;
+        let valid_until = date + i64::from(self.settings().valid_days) * 86_400;
+        let number = live.as_ref().map_or(1, |live| live.number + 1);
+        let snapshot =
+            Snapshot { number, codename: codename.into(), made, date, valid_until, signed_by, packages, files };
+        self.make(&snapshot, signers)?;
+        files::replace_link(&folder.temporary(), &folder.live(codename), &snapshot::link_target(codename, number))?;
+        let mut ledger = Ledger::read(folder)?;
+        ledger.add(&snapshot.packages);
+        ledger.write(folder)?;
+        if made == Made::Publish {
+            self.forget_staged(codename)?;
+        }
+        Ok(Publication { snapshot, added, removed, unchanged: false })
+    }
+
+    /// apt takes no Release that is older than the one it has, and a web server's dates have whole seconds: each one is
+    /// later than the one before. Nor does it take one of the future: the second is waited for.
+    fn date(&self, codename: &str, live: Option<&Snapshot>, now: i64) -> Result<i64, RepositoryError> {
+        let Some(live) = live else { return Ok(now) };
+        let wait = live.date + 1 - now;
+        if wait > PATIENCE {
+            return Err(RepositoryError::Clock {
+                codename: codename.to_owned(),
+                now: release::date(now),
+                live: release::date(live.date),
+            });
+        }
+        std::thread::sleep(Duration::from_secs(wait.max(0).unsigned_abs()));
+        Ok(now.max(live.date + 1))
+    }
+
+    /// Writes a snapshot's folder, whole and durable. Clients do not see it yet.
+    fn make(&self, snapshot: &Snapshot, signers: &[&dyn Signer]) -> Result<(), RepositoryError> {
+        let Snapshot { number, codename, date, valid_until, signed_by, .. } = snapshot;
+        let folder = &self.folder;
+        let suite = folder.suite(codename)?;
+        let settings = self.settings();
+        let (date, valid_until) = (*date, *valid_until);
+        let text = Release { settings, suite, date, valid_until, signed_by, files: &snapshot.files }.text();
+        let signed = signature::sign(&text, signers, date)?;
+        let new = tempfile::TempDir::new_in(folder.temporary())
+            .map_err(RepositoryError::io("make a folder in", folder.temporary()))?;
+        let tree = new.path().join(snapshot::SUITE);
+        let record = serde_json::to_vec(snapshot).expect("plain data serialises to JSON");
+        files::write(new.path(), &new.path().join(snapshot::RECORD), &record)?;
+        let attempt = || -> Result<(), RepositoryError> {
+            for (name, content) in
+                [("Release", text.as_bytes()), ("Release.gpg", &signed.release_gpg), ("InRelease", &signed.in_release)]
+            {
+                let path = tree.join(name);
+                files::write(new.path(), &path, content)?;
+                files::set_date(&path, date).map_err(RepositoryError::io("date", &path))?;
+            }
+            indices::link(&tree, &snapshot.files).map_err(RepositoryError::io("write", &tree))
+        };
+        attempt()?;
+        let finish = || -> std::io::Result<()> {
+            let place = folder.snapshot(codename, *number);
+            let parent = place.parent().expect("it is in a folder");
+            fs::create_dir_all(parent)?;
+            for path in [new.path(), &tree] {
+                fs::set_permissions(path, Permissions::from_mode(0o755))?;
+            }
+            for entry in walkdir::WalkDir::new(new.path()) {
+                let entry = entry?;
+                if entry.file_type().is_dir() {
+                    files::sync_folder(entry.path())?;
+                }
+            }
+            if snapshot.files.keys().any(|path| indices::is_packed(path)) {
+                files::sync_folder(&folder.path("indices/SHA256"))?;
+            }
+            fs::rename(new.path(), &place)?;
+            // It has another name now.
+            let _ = new.keep();
+            files::sync_folder(parent)
+        };
+        finish().map_err(RepositoryError::io("write", folder.snapshot(codename, *number)))
+    }
+
+    fn forget_staged(&self, codename: &str) -> Result<(), RepositoryError> {
+        let mut staged = self.folder.staged()?;
+        match staged.remove(codename) {
+            Some(_) => self.folder.write_staged(&staged),
+            None => Ok(()),
+        }
+    }
+}
+
+/// That the pool has a package, by size: `repo verify` reads it all.
+fn verify_pool(folder: &Folder, package: &Listed) -> Result<(), RepositoryError> {
+    let path = folder.path(&package.path);
+    let found = match fs::metadata(&path) {
+        Ok(found) if found.len() == package.size => return Ok(()),
+        Ok(found) => format!("{} bytes instead of {}", found.len(), package.size),
+        Err(error) => error.to_string(),
+    };
+    Err(RepositoryError::Pool { path, expected: package.sha256, found })
+}
+
+/// The packages of several suites by the path that the pool has them under.
+pub(super) fn by_path<'a>(packages: impl Iterator<Item = &'a Listed>) -> BTreeMap<&'a str, &'a Listed> {
+    packages.map(|package| (package.path.as_str(), package)).collect()
+}

@@ -1,0 +1,191 @@
+//! What a repository is called and what it has room for: `.repository/settings.toml`, written by `repo init`, and afterwards
+//! the release engineer's to change. The next publication follows.
+
+use std::path::Path;
+
+use foundation::config::read_toml;
+use serde::{Deserialize, Serialize};
+
+use super::RepositoryError;
+
+/// The settings of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// `Origin` of the Release files, which clients pin by.
+    pub origin: String,
+    /// `Label`, likewise.
+    pub label: String,
+    /// `Description`, one line.
+    pub description: String,
+    /// Maintainer of the keyring package: `NAME <ADDRESS>`.
+    pub maintainer: String,
+    /// Where clients fetch from, for the `.sources` files: `https://HOST/PATH`. Without it, the folder itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// The components. Packages go into the first one; those with debug symbols into `debug`, if there is one.
+    pub components: Vec<String>,
+    /// The architectures, without `all`.
+    pub architectures: Vec<String>,
+    /// How long clients trust a Release file, in days.
+    pub valid_days: u32,
+    /// Whether untested, local and development-signed packages are taken. Release files say so.
+    #[serde(default)]
+    pub development: bool,
+    /// The suites.
+    pub suite: Vec<Suite>,
+}
+
+/// One suite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Suite {
+    /// Its codename: the folder below `dists/`.
+    pub codename: String,
+    /// Its other name, such as `stable`; the codename where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Suite {
+    /// `Suite` of the Release file.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.codename)
+    }
+}
+
+/// The component of packages with debug symbols, where a repository has it.
+pub const DEBUG: &str = "debug";
+
+/// `Valid-Until` unless the settings say otherwise, in days.
+pub const VALID_DAYS: u32 = 14;
+
+impl Settings {
+    /// Reads and checks the file.
+    pub(super) fn read(path: &Path) -> Result<Self, RepositoryError> {
+        let settings: Self = read_toml(path)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// The text of the file.
+    pub(super) fn text(&self) -> String {
+        toml::to_string(self).expect("plain data serialises to TOML")
+    }
+
+    /// Everything here ends up in paths or in fields of one line.
+    pub fn check(&self) -> Result<(), RepositoryError> {
+        let wrong = |what, value: &str, problem: &str| {
+            Err(RepositoryError::Setting { what, value: value.into(), problem: problem.into() })
+        };
+        let lines = [
+            ("origin", &self.origin),
+            ("label", &self.label),
+            ("description", &self.description),
+            ("maintainer", &self.maintainer),
+        ];
+        for (what, value) in lines {
+            if value.trim().is_empty() || value.chars().any(char::is_control) {
+                return wrong(what, value, "is not a line of text: write one");
+            }
+        }
+        if self.origin.contains(',') {
+            return wrong("origin", &self.origin, "has a comma, which ends it in apt's preferences: leave it out");
+        }
+        if !self.maintainer.ends_with('>') || !self.maintainer.contains(" <") {
+            return wrong("maintainer", &self.maintainer, "is not NAME <ADDRESS>");
+        }
+        let lists = [
+            ("codename", self.suite.iter().map(|suite| &suite.codename).collect::<Vec<_>>()),
+            ("suite", self.suite.iter().filter_map(|suite| suite.name.as_ref()).collect()),
+            ("component", self.components.iter().collect()),
+            ("architecture", self.architectures.iter().collect()),
+        ];
+        for (what, values) in lists {
+            if what != "suite" && values.is_empty() {
+                return wrong(what, "", "is missing: there has to be one at least");
+            }
+            for (i, value) in values.iter().enumerate() {
+                if !is_name(value) {
+                    return wrong(what, value, "is not a name: lower-case letters, digits and -._ make one");
+                }
+                if values[..i].contains(value) {
+                    return wrong(what, value, "is there twice");
+                }
+            }
+        }
+        if self.architectures.iter().any(|architecture| architecture == "all") {
+            return wrong("architecture", "all", "is in the index of every architecture: leave it out");
+        }
+        if !(1..=366).contains(&self.valid_days) {
+            return wrong("valid-days", &self.valid_days.to_string(), "is not a number of days from 1 to 366");
+        }
+        match &self.uri {
+            Some(uri) if !is_uri(uri) => {
+                wrong("uri", uri, "is not where apt can fetch from: write https://HOST/PATH, http:// or file:///PATH")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The codenames, for messages.
+    pub fn codenames(&self) -> String {
+        self.suite.iter().map(|suite| suite.codename.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-._".contains(&b))
+}
+
+fn is_uri(text: &str) -> bool {
+    let rest = ["https://", "http://", "file:///"].iter().find_map(|scheme| text.strip_prefix(scheme));
+    rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> Settings {
+        Settings {
+            origin: "Mesos packages".into(),
+            label: "Mesos packages".into(),
+            description: "Apache Mesos for Debian".into(),
+            maintainer: "A <a@example.org>".into(),
+            uri: Some("https://packages.example.org/mesos".into()),
+            components: vec!["main".into(), DEBUG.into()],
+            architectures: vec!["amd64".into()],
+            valid_days: VALID_DAYS,
+            development: false,
+            suite: vec![Suite { codename: "bookworm".into(), name: Some("stable".into()) }],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_mistakes_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.toml");
+        std::fs::write(&file, settings().text()).unwrap();
+        assert_eq!(Settings::read(&file).unwrap(), settings());
+        for (from, to, expected) in [
+            ("\"bookworm\"", "\"../etc\"", "codename: '../etc' is not a name"),
+            ("\"amd64\"", "\"all\"", "'all' is in the index of every"),
+            ("[\"main\", \"debug\"]", "[\"main\", \"main\"]", "'main' is there twice"),
+            ("[\"main\", \"debug\"]", "[]", "component: '' is missing"),
+            ("valid-days = 14", "valid-days = 0", "valid-days: '0' is not a number of days"),
+            ("https://", "ftp://", "uri: 'ftp://packages"),
+            ("origin", "origins", "origins"),
+            ("origin = \"Mesos packages", "origin = \"Mesos, packages", "has a comma"),
+            ("A <a@example.org>", "A", "is not NAME <ADDRESS>"),
+            ("Apache Mesos for Debian", "a\\nDate: x", "is not a line of text"),
+        ] {
+            let text = settings().text();
+            assert!(text.contains(from), "{text}");
+            std::fs::write(&file, text.replace(from, to)).unwrap();
+            let error = Settings::read(&file).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

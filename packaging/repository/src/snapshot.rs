@@ -1,0 +1,146 @@
+//! A publication: a numbered folder that never changes, and the link that makes one of them the suite that clients see.
+//!
+//! `dists/bookworm -> ../snapshots/bookworm/7/suite`: renaming another link over it is all that a publication changes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fetch::debian::version;
+use foundation::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use super::release::Sum;
+use super::{Folder, RepositoryError, files};
+
+/// What a snapshot is and has, in its `snapshot.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Snapshot {
+    /// Counts from 1 in each suite.
+    pub number: u64,
+    /// The suite.
+    pub codename: String,
+    /// How it came about.
+    pub made: Made,
+    /// `Date` of its Release, as a Unix time in seconds.
+    pub date: i64,
+    /// `Valid-Until`, likewise.
+    pub valid_until: i64,
+    /// Fingerprints of the keys that signed it.
+    pub signed_by: Vec<String>,
+    /// Its packages, sorted.
+    pub packages: Vec<Listed>,
+    /// What its Release names: path below `dists/CODENAME/` to digest and size.
+    pub files: BTreeMap<String, Sum>,
+}
+
+/// How a snapshot came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Made {
+    /// It is the first one, or packages were added.
+    Publish,
+    /// The packages of the snapshot before, signed anew.
+    Refresh,
+    /// The packages of an earlier snapshot.
+    Rollback(u64),
+    /// The keys changed.
+    RotateKey,
+}
+
+impl std::fmt::Display for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Publish => f.write_str("publish"),
+            Self::Refresh => f.write_str("refresh"),
+            Self::Rollback(number) => write!(f, "rollback {number}"),
+            Self::RotateKey => f.write_str("rotate-key"),
+        }
+    }
+}
+
+/// A package of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// `amd64`, or `all`.
+    pub architecture: String,
+    /// The component.
+    pub component: String,
+    /// Where the pool has it, below the repository's folder.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its digest.
+    pub sha256: Digest,
+}
+
+/// Sorts as indices have it: by name, then from the oldest to the newest version.
+pub(super) fn sort(packages: &mut Vec<Listed>) {
+    packages.sort_by(|a, b| {
+        (a.name.cmp(&b.name)).then_with(|| version::compare(&a.version, &b.version)).then_with(|| a.cmp(b))
+    });
+    packages.dedup();
+}
+
+/// The record's name in a snapshot's folder.
+pub(super) const RECORD: &str = "snapshot.json";
+
+/// The folder in it that clients see.
+pub(super) const SUITE: &str = "suite";
+
+impl Snapshot {
+    /// Reads a snapshot of a suite.
+    pub(super) fn read(folder: &Folder, codename: &str, number: u64) -> Result<Self, RepositoryError> {
+        let path = folder.snapshot(codename, number).join(RECORD);
+        let missing = || RepositoryError::State { path: path.clone(), problem: "it is missing".into() };
+        let snapshot: Self = files::read_json(&path)?.ok_or_else(missing)?;
+        if snapshot.number != number || snapshot.codename != codename {
+            let problem = format!("it is of snapshot {} of {}", snapshot.number, snapshot.codename);
+            return Err(RepositoryError::State { path, problem });
+        }
+        Ok(snapshot)
+    }
+
+    /// The snapshot that clients of a suite see; `None` where nothing was published yet.
+    pub(super) fn live(folder: &Folder, codename: &str) -> Result<Option<Self>, RepositoryError> {
+        live(folder, codename)?.map(|number| Self::read(folder, codename, number)).transpose()
+    }
+
+    /// Packages and indices without what differs between a snapshot and its refresh.
+    pub(super) fn content(&self) -> Digest {
+        Digest::of_json(&self.packages)
+    }
+}
+
+/// The number of the snapshot that clients of a suite see.
+pub(super) fn live(folder: &Folder, codename: &str) -> Result<Option<u64>, RepositoryError> {
+    let link = folder.live(codename);
+    let target = match fs::read_link(&link) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(RepositoryError::io("read the link", &link))?,
+    };
+    let number = target.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse().ok());
+    match number {
+        Some(number) if target == link_target(codename, number) => Ok(Some(number)),
+        _ => Err(RepositoryError::State { path: link, problem: format!("it leads to {}", target.display()) }),
+    }
+}
+
+/// Where the link of a suite leads.
+pub(super) fn link_target(codename: &str, number: u64) -> PathBuf {
+    PathBuf::from(format!("../snapshots/{codename}/{number}/{SUITE}"))
+}
+
+/// The numbers of a suite's snapshots, in order.
+pub(super) fn numbers(folder: &Folder, codename: &str) -> Result<Vec<u64>, RepositoryError> {
+    let names = files::names(&folder.snapshots(codename))?;
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}

@@ -1,0 +1,245 @@
+//! gpgv(1), which checks signatures with the keys of one key ring and knows no other.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A signature cannot be checked, or is not good.
+#[derive(Debug, thiserror::Error)]
+pub enum GpgvError {
+    /// gpgv cannot be run.
+    #[error("cannot run gpgv, which checks the signatures: {0}. Install it (`apt-get install gpgv`)")]
+    NoGpgv(io::Error),
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The key ring is an armored key.
+    #[error("{} is an armored key, and gpgv reads binary ones: convert it with `gpg --dearmor`, or use the key.gpg beside it", path.display())]
+    Armored {
+        /// The key ring.
+        path: PathBuf,
+    },
+    /// The file with the signature is missing.
+    #[error("{} is missing, or not a file: expected because {because}. {UNTRUSTED}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// Why it must be there.
+        because: &'static str,
+    },
+    /// A signature is not good.
+    #[error("{}: expected a good signature by a key of {}, found that {found}. {UNTRUSTED}", path.display(), keyring.display())]
+    Signature {
+        /// The signed file.
+        path: PathBuf,
+        /// The key ring.
+        keyring: PathBuf,
+        /// What gpgv found.
+        found: String,
+    },
+}
+
+impl GpgvError {
+    /// Whether something was found to be wrong, rather than this machine unable to check it.
+    pub fn is_verification(&self) -> bool {
+        matches!(self, Self::Missing { .. } | Self::Signature { .. })
+    }
+}
+
+/// What to do about packages that are not as they were signed.
+pub const UNTRUSTED: &str =
+    "Install nothing from this folder; get it again from whoever published it, and ask them if that does not help";
+
+/// A key that made a signature.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// Fingerprint of the key itself, which may be a subkey.
+    pub fingerprint: String,
+    /// Fingerprint of its primary key.
+    pub primary: String,
+    /// The user id, as the key ring has it.
+    pub user_id: String,
+}
+
+/// gpgv with a key ring, in an empty home: nothing of the user's has a say.
+pub struct Gpgv {
+    keyring: PathBuf,
+    home: tempfile::TempDir,
+}
+
+impl Gpgv {
+    pub fn new(keyring: &Path) -> Result<Self, GpgvError> {
+        let failed = |source| GpgvError::File { path: keyring.to_owned(), source };
+        if fs::read(keyring).map_err(failed)?.starts_with(b"-----BEGIN PGP") {
+            return Err(GpgvError::Armored { path: keyring.to_owned() });
+        }
+        // A name without a slash would be looked for in the home.
+        let keyring = std::path::absolute(keyring).map_err(failed)?;
+        let home = tempfile::tempdir().map_err(|source| GpgvError::File { path: std::env::temp_dir(), source })?;
+        Ok(Self { keyring, home })
+    }
+
+    /// Checks a signature that is apart from its file.
+    pub fn detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Key, GpgvError> {
+        self.detached_by_all(signature, file, content).map(first)
+    }
+
+    /// The same where several keys have signed: all of them, and each signature has to be good.
+    pub fn detached_by_all(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Vec<Key>, GpgvError> {
+        if !signature.is_file() {
+            return Err(GpgvError::Missing {
+                path: signature.to_owned(),
+                because: "the file beside it has to be signed",
+            });
+        }
+        self.run(&[signature, Path::new("-")], None, content, file, Unknown::Refused)
+    }
+
+    /// The same for a signature that is in memory; `path` is the file that has both, for messages.
+    pub fn detached_bytes(&self, signature: &[u8], path: &Path, content: &[u8]) -> Result<Key, GpgvError> {
+        let file = self.home.path().join("signature");
+        fs::write(&file, signature).map_err(|source| GpgvError::File { path: file.clone(), source })?;
+        self.run(&[&file, Path::new("-")], None, content, path, Unknown::Refused).map(first)
+    }
+
+    /// Checks a clear-signed file.
+    pub fn clear_signed(&self, file: &Path) -> Result<Key, GpgvError> {
+        self.run(&[file], None, &[], file, Unknown::Refused).map(first)
+    }
+
+    /// The keys of a clear-signed file's signatures that the key ring has, one at least; apt(8) asks for no more.
+    pub fn trusted(&self, file: &Path) -> Result<Vec<Key>, GpgvError> {
+        self.run(&[file], None, &[], file, Unknown::Ignored)
+    }
+
+    /// The same, and returns what was signed: only that, since anything may stand around it. All keys are named, and each
+    /// signature has to be good.
+    pub fn clear_text(&self, file: &Path) -> Result<(String, Vec<Key>), GpgvError> {
+        let text = self.home.path().join("text");
+        let keys = self.run(&[file], Some(&text), &[], file, Unknown::Refused)?;
+        let content = fs::read_to_string(&text).map_err(|source| GpgvError::File { path: file.to_owned(), source })?;
+        Ok((content, keys))
+    }
+
+    fn run(
+        &self,
+        files: &[&Path],
+        output: Option<&Path>,
+        input: &[u8],
+        signed: &Path,
+        unknown: Unknown,
+    ) -> Result<Vec<Key>, GpgvError> {
+        let mut command = Command::new("gpgv");
+        command.env("LC_ALL", "C").arg("--homedir").arg(self.home.path()).arg("--keyring").arg(&self.keyring);
+        if let Some(output) = output {
+            // gpgv asks before it overwrites.
+            let _ = fs::remove_file(output);
+            command.arg("--output").arg(output);
+        }
+        command.args(["--status-fd", "1", "--"]);
+        for file in files {
+            // No name is taken for an option, and only `-` for standard input.
+            command.arg(if file.as_os_str() == "-" { (*file).to_owned() } else { absolute(file)? });
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut gpgv = command.spawn().map_err(GpgvError::NoGpgv)?;
+        // What gpgv says fits into its pipes, so that it can be read afterwards. It may stop reading early, and says why.
+        let _ = gpgv.stdin.take().expect("piped").write_all(input);
+        let output = gpgv.wait_with_output().map_err(GpgvError::NoGpgv)?;
+        keys(&String::from_utf8_lossy(&output.stdout), output.status.success(), unknown).map_err(|why| {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said: Vec<&str> = said.lines().map(|line| line.trim_start_matches("gpgv:").trim()).collect();
+            GpgvError::Signature {
+                path: signed.to_owned(),
+                keyring: self.keyring.clone(),
+                found: format!("{why} (gpgv: {})", said.join("; ")),
+            }
+        })
+    }
+}
+
+/// What a signature by a key that the key ring does not have means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unknown {
+    Refused,
+    Ignored,
+}
+
+fn first(keys: Vec<Key>) -> Key {
+    keys.into_iter().next().expect("there is no result without a key")
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, GpgvError> {
+    std::path::absolute(path).map_err(|source| GpgvError::File { path: path.to_owned(), source })
+}
+
+/// The keys of good signatures, one at least, as gpgv tells programs (`doc/DETAILS` in GnuPG's source, "GOODSIG", "VALIDSIG").
+fn keys(status: &str, success: bool, unknown: Unknown) -> Result<Vec<Key>, &'static str> {
+    let all = |word: &'static str| {
+        status.lines().filter_map(move |line| line.strip_prefix("[GNUPG:] ")?.strip_prefix(word)?.strip_prefix(' '))
+    };
+    let any = |words: &[&'static str]| words.iter().any(|word| all(word).next().is_some());
+    if any(&["BADSIG"]) {
+        return Err("it was changed after it had been signed");
+    }
+    if any(&["EXPSIG", "EXPKEYSIG", "REVKEYSIG"]) {
+        return Err("its signature, or the key that made it, has expired or was revoked");
+    }
+    let (good, valid): (Vec<&str>, Vec<&str>) = (all("GOODSIG").collect(), all("VALIDSIG").collect());
+    let ignored = unknown == Unknown::Ignored && !good.is_empty();
+    if any(&["NO_PUBKEY"]) && !ignored {
+        return Err("it is signed by another key");
+    }
+    // The last word is the reason: 9 is that the key is missing.
+    let errors = all("ERRSIG").any(|error| !(ignored && error.split(' ').nth(5) == Some("9")));
+    let success = success || (ignored && any(&["NO_PUBKEY"]));
+    if good.is_empty() || good.len() != valid.len() || !success || errors {
+        return Err("it has no signature that can be checked");
+    }
+    let one = |(good, valid): (&str, &str)| {
+        let fields: Vec<&str> = valid.split(' ').collect();
+        let fingerprint = fields[0].to_owned();
+        let primary = fields.get(9).map_or_else(|| fingerprint.clone(), |primary| (*primary).to_owned());
+        let user_id = good.split_once(' ').map_or("", |(_, user_id)| user_id).to_owned();
+        Key { fingerprint, primary, user_id }
+    };
+    Ok(good.into_iter().zip(valid).map(one).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_good_signature_counts() {
+        const GOOD: &str = "[GNUPG:] NEWSIG\n[GNUPG:] GOODSIG 1111 A <a@x>\n\
+            [GNUPG:] VALIDSIG AAAA 2025-06-04 1749031200 0 4 0 22 10 00 BBBB\n";
+        let found = Key { fingerprint: "AAAA".into(), primary: "BBBB".into(), user_id: "A <a@x>".into() };
+        assert_eq!(keys(GOOD, true, Unknown::Refused), Ok(vec![found.clone()]));
+        let second = Key { fingerprint: "CCCC".into(), primary: "CCCC".into(), user_id: "C".into() };
+        let other = "[GNUPG:] ERRSIG 3333 22 10 00 1749031200 9 DDDD\n[GNUPG:] NO_PUBKEY 3333\n";
+        assert_eq!(keys(&format!("{GOOD}{other}"), false, Unknown::Ignored), Ok(vec![found.clone()]));
+        assert!(keys(other, false, Unknown::Ignored).is_err());
+        let bad = format!("{GOOD}{}", other.replace(" 9 ", " 4 "));
+        assert!(keys(&bad, false, Unknown::Ignored).is_err());
+        assert!(keys(&format!("{GOOD}{other}[GNUPG:] BADSIG 2 B\n"), false, Unknown::Ignored).is_err());
+        let more = "[GNUPG:] GOODSIG 2222 C\n[GNUPG:] VALIDSIG CCCC\n";
+        assert_eq!(keys(&format!("{GOOD}{more}"), true, Unknown::Refused), Ok(vec![found, second]));
+        assert!(keys(GOOD, false, Unknown::Refused).is_err());
+        assert!(keys("", true, Unknown::Refused).is_err());
+        for more in
+            ["BADSIG 2 B", "EXPSIG 2 B", "EXPKEYSIG 2 B", "REVKEYSIG 2 B", "ERRSIG 2 22 10 00 1 9", "NO_PUBKEY 2"]
+        {
+            assert!(keys(&format!("{GOOD}[GNUPG:] {more}\n"), true, Unknown::Refused).is_err(), "{more}");
+        }
+        assert!(keys(&GOOD.replace("VALIDSIG", "OTHER"), true, Unknown::Refused).is_err());
+        assert!(keys(&GOOD.replace("GOODSIG", "EXPKEYSIG"), true, Unknown::Refused).is_err());
+        assert!(keys(&GOOD.replace("[GNUPG:] ", ""), true, Unknown::Refused).is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! Checksums of the files in a folder, as sha256sum(1), `.changes` and `.buildinfo` list them.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use md5::{Digest as _, Md5};
+use sha1::Sha1;
+use sha2::Sha256;
+
+use crate::signer::{Form, SignError, Signer};
+
+/// Checksums cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum SumsError {
+    /// gpg refuses.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// A file cannot be read or written.
+    #[error("cannot use {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// A file's checksums in hexadecimal digits, and its size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checksums {
+    /// MD5, which `.changes` still lists under `Files`.
+    pub md5: String,
+    /// SHA-1.
+    pub sha1: String,
+    /// SHA-256.
+    pub sha256: String,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+impl Checksums {
+    /// Reads a file once for all of them.
+    pub fn of_file(path: &Path) -> Result<Self, SumsError> {
+        let (mut md5, mut sha1, mut sha256, mut size) = (Md5::new(), Sha1::new(), Sha256::new(), 0);
+        let mut read = || -> io::Result<()> {
+            let mut file = File::open(path)?;
+            let mut buffer = vec![0; 1 << 16];
+            loop {
+                let length = file.read(&mut buffer)?;
+                if length == 0 {
+                    return Ok(());
+                }
+                md5.update(&buffer[..length]);
+                sha1.update(&buffer[..length]);
+                sha256.update(&buffer[..length]);
+                size += length as u64;
+            }
+        };
+        read().map_err(|source| SumsError::File { path: path.to_owned(), source })?;
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { md5: hex(&md5.finalize()), sha1: hex(&sha1.finalize()), sha256: hex(&sha256.finalize()), size })
+    }
+}
+
+/// Writes `SHA256SUMS` over these files (paths relative to `folder`) and its signature `SHA256SUMS.asc`.
+pub fn write(folder: &Path, files: &[PathBuf], signer: &dyn Signer, epoch: i64) -> Result<(), SumsError> {
+    let mut names: Vec<&PathBuf> = files.iter().collect();
+    names.sort();
+    names.dedup();
+    let mut text = String::new();
+    for name in names {
+        let sums = Checksums::of_file(&folder.join(name))?;
+        text += &format!("{}  {}\n", sums.sha256, name.display());
+    }
+    let signature = signer.sign(Form::DetachedArmored, &mut text.as_bytes(), epoch)?;
+    write_file(&folder.join("SHA256SUMS"), text.as_bytes())?;
+    write_file(&folder.join("SHA256SUMS.asc"), &signature)
+}
+
+/// Writes a text file in `folder`, clear-signed: a `.changes` or `.buildinfo`.
+pub fn write_clear_signed(
+    folder: &Path,
+    name: &str,
+    text: &str,
+    signer: &dyn Signer,
+    epoch: i64,
+) -> Result<(), SumsError> {
+    let signed = signer.sign(Form::Clear, &mut text.as_bytes(), epoch)?;
+    write_file(&folder.join(name), &signed)
+}
+
+/// Writes a file under a temporary name and renames it; everybody may read it, whatever the umask.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), SumsError> {
+    let write = || -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|source| SumsError::File { path: path.to_owned(), source })
+}

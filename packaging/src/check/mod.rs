@@ -1,9 +1,0 @@
-//! Upstream's own test programs (googletest) of the packaged build: what they print, what is known to fail, and
-//! what follows from a run. Running them in containers is the crate `containers`' part.
-
-pub mod gtest;
-pub mod junit;
-pub mod quarantine;
-pub mod statement;
-pub mod summary;
-pub mod verdict;

@@ -1,8 +1,0 @@
-//! What is said about packages in a form that others' tools read, and signed: in-toto statements in DSSE envelopes.
-
-pub mod attestation;
-pub mod components;
-pub mod dsse;
-pub mod intoto;
-pub mod provenance;
-pub mod sbom;

@@ -1,0 +1,7 @@
+//! What is said about packages, in forms that others' tools read, and the checking of it.
+
+pub mod check;
+pub mod proof;
+pub mod rebuild;
+pub mod verify;
+pub mod vex;

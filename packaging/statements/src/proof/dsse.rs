@@ -1,0 +1,150 @@
+//! DSSE, the Dead Simple Signing Envelope, version 1 (<https://github.com/secure-systems-lab/dsse>: `protocol.md`,
+//! `envelope.md`), around in-toto statements (<https://github.com/in-toto/attestation>: `spec/v1/envelope.md`).
+//!
+//! The signature is OpenPGP's, like every other one here: `sig` is a detached, binary signature (RFC 4880, 11.4) of the
+//! envelope's pre-authentication encoding, and `keyid` the fingerprint of the key that made it. So gpgv(1) checks it,
+//! and so does whatever reads OpenPGP from Python. A file has one envelope in one line, which is a bundle of one in
+//! in-toto's sense (`spec/v1/bundle.md`); written anew from what was read, it has to be the same bytes.
+
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sign::gpgv::{Gpgv, GpgvError, Key, UNTRUSTED};
+use sign::signer::{Form, SignError, Signer};
+
+use super::intoto::{Predicate, Statement};
+
+/// How the names of files with envelopes end.
+pub const EXTENSION: &str = "intoto.jsonl";
+
+/// The media type of a statement.
+const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// A signed statement cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DsseError {
+    /// Its signature.
+    #[error(transparent)]
+    Signature(#[from] GpgvError),
+    /// It cannot be taken out of its envelope.
+    #[error("{}: expected a DSSE envelope with one in-toto statement and one signature, found {found}. {UNTRUSTED}", path.display())]
+    Envelope {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
+    },
+    /// It is signed, and cannot be read.
+    #[error("{}: expected an in-toto statement of the kind that the file's name says, found: {found}. {UNTRUSTED}", path.display())]
+    Statement {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
+    },
+}
+
+impl DsseError {
+    /// Whether something was found to be wrong, rather than this machine unable to check it.
+    pub fn is_verification(&self) -> bool {
+        match self {
+            Self::Signature(error) => error.is_verification(),
+            Self::Envelope { .. } | Self::Statement { .. } => true,
+        }
+    }
+}
+
+/// An envelope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Envelope {
+    /// The statement, in base64.
+    payload: String,
+    /// What the payload is.
+    payload_type: String,
+    /// Who signed it.
+    signatures: Vec<Signature>,
+}
+
+/// A signature of an [`Envelope`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Signature {
+    /// Fingerprint of the key that signed.
+    keyid: String,
+    /// The signature, in base64.
+    sig: String,
+}
+
+/// What is signed (`protocol.md`, "Signature Definition").
+fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), payload.len()).into_bytes();
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// Signs a statement and returns the file's content; `epoch` is the signature's date.
+pub fn seal<P: Predicate + Serialize>(
+    statement: &Statement<P>,
+    signer: &dyn Signer,
+    epoch: i64,
+) -> Result<Vec<u8>, SignError> {
+    let payload = serde_json::to_vec(statement).expect("plain data serialises to JSON");
+    let signature = signer.sign(Form::DetachedBinary, &mut &pre_authentication_encoding(&payload)[..], epoch)?;
+    let envelope = Envelope {
+        payload: STANDARD.encode(payload),
+        payload_type: PAYLOAD_TYPE.into(),
+        signatures: vec![Signature { keyid: signer.key().fingerprint.clone(), sig: STANDARD.encode(signature) }],
+    };
+    Ok(line(&envelope))
+}
+
+fn line(envelope: &Envelope) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec(envelope).expect("plain data serialises to JSON");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Reads the content of the file `path` and checks its signature; returns the statement and the key.
+pub(crate) fn open<P: Predicate + DeserializeOwned>(
+    path: &Path,
+    content: &[u8],
+    gpgv: &Gpgv,
+) -> Result<(Statement<P>, Key), DsseError> {
+    let wrong = |found: String| DsseError::Envelope { path: path.to_owned(), found };
+    let envelope: Envelope = serde_json::from_slice(content).map_err(|error| wrong(error.to_string()))?;
+    if line(&envelope) != content {
+        return Err(wrong("other spaces or line ends than those of one JSON value in one line".into()));
+    }
+    if envelope.payload_type != PAYLOAD_TYPE {
+        return Err(wrong(format!("the payload type {}", envelope.payload_type)));
+    }
+    let decode = |text: &str| STANDARD.decode(text).map_err(|error| wrong(format!("what is no base64: {error}")));
+    let [signature] = &envelope.signatures[..] else {
+        return Err(wrong(format!("{} signatures", envelope.signatures.len())));
+    };
+    let payload = decode(&envelope.payload)?;
+    let key = gpgv.detached_bytes(&decode(&signature.sig)?, path, &pre_authentication_encoding(&payload))?;
+    if key.fingerprint != signature.keyid {
+        return Err(wrong(format!("the key id {} at a signature by {}", signature.keyid, key.fingerprint)));
+    }
+    // Only now: what nobody signed is not even parsed.
+    let statement = serde_json::from_slice(&payload)
+        .map_err(|error| DsseError::Statement { path: path.to_owned(), found: error.to_string() })?;
+    Ok((statement, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of `protocol.md`, with this module's payload type.
+    #[test]
+    fn encoding_before_authentication() {
+        let encoded = pre_authentication_encoding(b"hello world");
+        assert_eq!(String::from_utf8(encoded).unwrap(), "DSSEv1 28 application/vnd.in-toto+json 11 hello world");
+    }
+}

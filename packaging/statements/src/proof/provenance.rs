@@ -1,0 +1,200 @@
+//! How the packages came to be: an in-toto statement with SLSA's predicate "Provenance" v1
+//! (<https://slsa.dev/spec/v1.0/provenance>), in a DSSE envelope.
+//!
+//! # Build type `https://mesos-packages.invalid/build/v1`
+//!
+//! `externalParameters` are what a user chooses: `recipe`, `version`, `target`, and `source` with its `kind` (`git` for
+//! the pinned commit, `recipe`, `local-archive` or `local-directory`). `internalParameters` are `sourceDateEpoch` and the
+//! digest `packing` of the code that writes packages. `resolvedDependencies` are complete: the plan, whose file lies
+//! beside the packages; the source as a normalised tar; its commit and those applied on it; the archives that it bundles;
+//! every .deb of the build root, by its permanent address. `byproducts` are the files about the packages.
+//!
+//! There is no time in it: the same build with the same key gives the same bytes.
+
+use std::collections::BTreeMap;
+
+use fetch::source::Origin;
+use foundation::digest::Digest;
+use recipe::plan::Plan;
+use recipe::root_lock::RootLock;
+use recipe::sources_lock::SourcesLock;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::intoto::{Predicate, Resource, Statement};
+use crate::vex::deb_purl;
+
+/// What comes before the ending of these files' names.
+pub const INFIX: &str = "provenance";
+
+const BUILD_TYPE: &str = "https://mesos-packages.invalid/build/v1";
+const BUILDER: &str = "https://mesos-packages.invalid/builder/v1";
+
+/// The predicate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Provenance {
+    /// What was built from what.
+    pub build_definition: BuildDefinition,
+    /// Who built it.
+    pub run_details: RunDetails,
+}
+
+impl Predicate for Provenance {
+    const TYPE: &'static str = "https://slsa.dev/provenance/v1";
+}
+
+/// `buildDefinition`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BuildDefinition {
+    /// The kind of build, which the module's documentation describes.
+    pub build_type: String,
+    /// What a user chooses.
+    pub external_parameters: Value,
+    /// What follows from the tool.
+    #[serde(default)]
+    pub internal_parameters: Value,
+    /// Everything that the build read.
+    #[serde(default)]
+    pub resolved_dependencies: Vec<Dependency>,
+}
+
+/// `runDetails`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunDetails {
+    /// The builder.
+    pub builder: Builder,
+    /// Files about the packages.
+    #[serde(default)]
+    pub byproducts: Vec<Dependency>,
+}
+
+/// The builder: this tool. Whoever holds the key that signs answers for where it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Builder {
+    /// Names it.
+    pub id: String,
+    /// Versions of its parts.
+    #[serde(default)]
+    pub version: BTreeMap<String, String>,
+}
+
+/// in-toto's ResourceDescriptor, as far as provenance uses it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dependency {
+    /// A file's name, or what it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is, for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Its digests by algorithm: `sha256`, or `gitCommit` (`spec/v1/digest_set.md`).
+    pub digest: BTreeMap<String, String>,
+    /// Where it can be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download_location: Option<String>,
+}
+
+impl Dependency {
+    fn sha256(digest: Digest) -> Self {
+        Self { digest: BTreeMap::from([("sha256".into(), digest.to_string())]), ..Self::default() }
+    }
+
+    fn commit(remote: Option<&String>, commit: &str) -> Self {
+        let uri = remote.map(|remote| format!("git+{remote}@{commit}"));
+        Self { uri, digest: BTreeMap::from([("gitCommit".into(), commit.to_owned())]), ..Self::default() }
+    }
+
+    fn named(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+}
+
+/// What provenance is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Name of the file that has it.
+    pub plan_file: &'a str,
+    /// Where the source came from.
+    pub origin: &'a Origin,
+    /// The archives in it.
+    pub sources: &'a SourcesLock,
+    /// The build root.
+    pub root: &'a RootLock,
+    /// Files about the packages.
+    pub byproducts: &'a [Resource],
+}
+
+/// The provenance of packages, which are named as they are distributed.
+pub fn statement(facts: &Facts<'_>, packages: Vec<Resource>) -> Statement<Provenance> {
+    let Facts { plan, plan_file, origin, sources, root, byproducts } = *facts;
+    let mut dependencies = vec![
+        Dependency::sha256(plan.digest()).named(plan_file),
+        Dependency::sha256(plan.source.sha256).named("source tree"),
+    ];
+    let remote = match origin {
+        Origin::Git { commit, remotes, tag, .. } => {
+            let name = tag.as_ref().map_or_else(|| "source".to_owned(), |tag| format!("source, tag {tag}"));
+            dependencies.push(Dependency::commit(remotes.first(), commit).named(name));
+            remotes.first()
+        }
+        Origin::LocalDirectory { commit: Some(commit), .. } => {
+            dependencies.push(Dependency::commit(None, commit).named("commit of the local source"));
+            None
+        }
+        Origin::LocalArchive { name, sha256 } => {
+            dependencies.push(Dependency::sha256(*sha256).named(name));
+            None
+        }
+        Origin::LocalDirectory { .. } | Origin::Recipe { .. } => None,
+    };
+    let picks = origin.cherry_picks().iter();
+    dependencies.extend(picks.map(|pick| Dependency::commit(remote, &pick.commit).named("applied on the source")));
+    // A local source need not have what is pinned; what it has is in the source tree's digest.
+    if matches!(origin, Origin::Git { .. }) {
+        dependencies.extend(sources.bundled.iter().map(|file| Dependency::sha256(file.sha256).named(&file.path)));
+    }
+    let distribution = plan.target.name.release();
+    dependencies.extend(root.packages.iter().map(|deb| Dependency {
+        uri: Some(deb_purl(&plan.target.vendor, &deb.name, &deb.version, &deb.architecture, distribution)),
+        download_location: Some(format!("{}/{}/{}", plan.target.archive, root.snapshot, deb.path)),
+        ..Dependency::sha256(deb.sha256)
+    }));
+    let predicate = Provenance {
+        build_definition: BuildDefinition {
+            build_type: BUILD_TYPE.into(),
+            external_parameters: serde_json::json!({
+                "recipe": plan.recipe,
+                "version": plan.version,
+                "target": plan.target.name.to_string(),
+                "source": plan.source.origin,
+            }),
+            internal_parameters: serde_json::json!({
+                "sourceDateEpoch": plan.source_date_epoch,
+                "packing": deb::code::digest(),
+            }),
+            resolved_dependencies: dependencies,
+        },
+        run_details: RunDetails {
+            builder: Builder {
+                id: BUILDER.into(),
+                version: BTreeMap::from([("mesos-packages".into(), env!("CARGO_PKG_VERSION").into())]),
+            },
+            byproducts: byproducts
+                .iter()
+                .map(|file| Dependency::sha256(file.digest.sha256).named(&file.name))
+                .collect(),
+        },
+    };
+    Statement::about(packages, predicate)
+}
+
+/// The name of the file for a `.buildinfo` with this stem.
+pub fn file_name(stem: &str) -> String {
+    format!("{stem}.{INFIX}.{}", super::dsse::EXTENSION)
+}

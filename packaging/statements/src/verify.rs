@@ -1,0 +1,264 @@
+//! What somebody who has only the public key can check of a `dist` folder, offline, with gpgv(1): that nothing in it
+//! was changed, added or left out since it was signed, and what the tests said of exactly these packages.
+
+mod proofs;
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
+
+use foundation::digest::Digest;
+use sign::gpgv::{Gpgv, GpgvError, Key, UNTRUSTED};
+use walkdir::WalkDir;
+
+use crate::check::statement::{self, Predicate, Statement};
+use crate::proof::dsse::DsseError;
+use crate::proof::provenance::Provenance;
+
+const SUMS: &str = "SHA256SUMS";
+const SUMS_SIGNATURE: &str = "SHA256SUMS.asc";
+
+/// What was found to be right.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// How many files have the digest that the signed list names.
+    pub files: usize,
+    /// The packages among them.
+    pub packages: Vec<PathBuf>,
+    /// The files with a good signature: the list, each `.changes` and `.buildinfo`, the provenance, the statement on the
+    /// tests.
+    pub signed: Vec<PathBuf>,
+    /// How they came to be, where the folder has a statement.
+    pub provenance: Option<Provenance>,
+    /// The packages' bills of materials.
+    pub bills: usize,
+    /// What the tests said of these packages, where the folder has a statement.
+    pub tests: Option<Predicate>,
+    /// The keys that made the signatures.
+    pub keys: Vec<Key>,
+}
+
+/// Something is not as it was signed, or cannot be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// A signature, or gpgv itself.
+    #[error(transparent)]
+    Gpgv(#[from] GpgvError),
+    /// A signed statement.
+    #[error(transparent)]
+    Dsse(#[from] DsseError),
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The folder is not there.
+    #[error("there is no folder {}: build it with `cargo xtask package`, or give the path of one to verify", path.display())]
+    NoFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file that must be there is missing.
+    #[error("{} is missing, or not a file: expected because {because}. {UNTRUSTED}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// Why it must be there.
+        because: &'static str,
+    },
+    /// The signed list is not what it should be.
+    #[error("{}: expected lines of a sha256 digest and a path inside the folder, each path once, found {found}. {UNTRUSTED}", path.display())]
+    List {
+        /// The list.
+        path: PathBuf,
+        /// What is wrong.
+        found: String,
+    },
+    /// A file is not the one that was signed.
+    #[error("{}: expected sha256 {expected} as SHA256SUMS has it, found {found}. {UNTRUSTED}", path.display())]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// The signed digest.
+        expected: Digest,
+        /// The file's.
+        found: Digest,
+    },
+    /// A signed file says something else of another one.
+    #[error("{}: expected {expected}, found {found}. {UNTRUSTED}", path.display())]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// What follows from the others.
+        expected: String,
+        /// What it says.
+        found: String,
+    },
+    /// The folder has a package that was not signed with the others.
+    #[error("{}: expected no file of this kind that SHA256SUMS does not list, found this one. Remove it, or find out who put it there", path.display())]
+    Unlisted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A statement is about other packages.
+    #[error("{}: expected a statement on {expected}, found one on {found}: it is of another build. {UNTRUSTED}", path.display())]
+    Subject {
+        /// The statement.
+        path: PathBuf,
+        /// What the folder has.
+        expected: String,
+        /// What the statement has.
+        found: String,
+    },
+}
+
+impl VerifyError {
+    /// Whether something was found to be wrong, rather than this machine unable to check it.
+    pub fn is_verification(&self) -> bool {
+        match self {
+            Self::Gpgv(error) => error.is_verification(),
+            Self::Dsse(error) => error.is_verification(),
+            Self::File { .. } | Self::NoFolder { .. } => false,
+            _ => true,
+        }
+    }
+}
+
+/// Verifies the folder `dist` with the public keys in `keyring`.
+pub fn verify(dist: &Path, keyring: &Path) -> Result<Verified, VerifyError> {
+    let gpgv = Gpgv::new(keyring)?;
+    SignedList::open(dist, &gpgv)?.verify()
+}
+
+/// The list of digests, whose signature is good.
+struct SignedList<'a> {
+    dist: &'a Path,
+    gpgv: &'a Gpgv,
+    list: BTreeMap<PathBuf, Digest>,
+    key: Key,
+}
+
+impl<'a> SignedList<'a> {
+    fn open(dist: &'a Path, gpgv: &'a Gpgv) -> Result<Self, VerifyError> {
+        if !dist.is_dir() {
+            return Err(VerifyError::NoFolder { path: dist.to_owned() });
+        }
+        let sums = dist.join(SUMS);
+        // The bytes that are verified are the ones that are used.
+        let list = read(&sums, "it lists what was signed")?;
+        let key = gpgv.detached(&dist.join(SUMS_SIGNATURE), &sums, &list)?;
+        let list = parse(&sums, &list)?;
+        Ok(Self { dist, gpgv, list, key })
+    }
+
+    /// Checks what is listed: first that nothing was changed, then what each file says of the others.
+    fn verify(&self) -> Result<Verified, VerifyError> {
+        let Self { dist, gpgv, list, key } = self;
+        refuse_unlisted(dist, list)?;
+        for (name, expected) in list {
+            let path = dist.join(name);
+            let found = digest(&path)?;
+            if found != *expected {
+                return Err(VerifyError::Digest { path, expected: *expected, found });
+            }
+        }
+        let mut verified = Verified { files: list.len(), ..Verified::default() };
+        verified.add(SUMS, key.clone());
+        for name in self.named(&["changes", "buildinfo"]) {
+            verified.add(name, gpgv.clear_signed(&dist.join(name))?);
+        }
+        let packages: Packages<'_> = self.named(&["deb"]).map(|name| (name, list[name])).collect();
+        proofs::build_infos(self, &packages)?;
+        proofs::provenance(self, &packages, &mut verified)?;
+        verified.bills = proofs::bills(self, &packages)?;
+        // Either of them: whoever removes the statement alone does not get through.
+        let (path, signature) = (dist.join(statement::FILE), dist.join(statement::SIGNATURE));
+        if path.exists() || signature.exists() {
+            let text = read(&path, "its signature is there")?;
+            verified.add(statement::FILE, gpgv.detached(&signature, &path, &text)?);
+            let statement: Statement = serde_json::from_slice(&text)
+                .map_err(|error| DsseError::Statement { path: path.clone(), found: error.to_string() })?;
+            proofs::subjects(&path, &statement.subject, &packages)?;
+            verified.tests = Some(statement.predicate);
+        }
+        verified.packages = packages.into_keys().cloned().collect();
+        Ok(verified)
+    }
+
+    /// The listed files whose names end with a dot and one of these.
+    fn named(&self, endings: &'static [&'static str]) -> impl Iterator<Item = &PathBuf> {
+        self.list.keys().filter(move |name| {
+            let name = name.to_string_lossy();
+            endings.iter().any(|ending| name.strip_suffix(ending).is_some_and(|stem| stem.ends_with('.')))
+        })
+    }
+}
+
+/// The packages by their files' names, with their digests.
+type Packages<'a> = BTreeMap<&'a PathBuf, Digest>;
+
+impl Verified {
+    fn add(&mut self, name: impl Into<PathBuf>, key: Key) {
+        self.signed.push(name.into());
+        if !self.keys.contains(&key) {
+            self.keys.push(key);
+        }
+    }
+}
+
+fn read(path: &Path, because: &'static str) -> Result<Vec<u8>, VerifyError> {
+    if !path.is_file() {
+        return Err(VerifyError::Missing { path: path.to_owned(), because });
+    }
+    fs::read(path).map_err(|source| VerifyError::File { path: path.to_owned(), source })
+}
+
+fn digest(path: &Path) -> Result<Digest, VerifyError> {
+    // A pipe of that name would never end.
+    if !path.is_file() {
+        return Err(VerifyError::Missing { path: path.to_owned(), because: "SHA256SUMS lists it" });
+    }
+    Digest::of_file(path).map_err(|source| VerifyError::File { path: path.to_owned(), source })
+}
+
+/// Reads the list, as sha256sum(1) writes it for names without a line feed or backslash.
+fn parse(path: &Path, text: &[u8]) -> Result<BTreeMap<PathBuf, Digest>, VerifyError> {
+    let wrong = |found: String| VerifyError::List { path: path.to_owned(), found };
+    let text = std::str::from_utf8(text).map_err(|_| wrong("bytes that are not UTF-8".into()))?;
+    let mut list = BTreeMap::new();
+    for line in text.lines() {
+        let entry = line.split_once("  ").and_then(|(digest, name)| {
+            let inside =
+                !name.is_empty() && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+            inside.then_some((PathBuf::from(name), digest.parse().ok()?))
+        });
+        let (name, digest) = entry.ok_or_else(|| wrong(format!("'{line}'")))?;
+        if list.insert(name, digest).is_some() {
+            return Err(wrong(format!("a second '{line}'")));
+        }
+    }
+    if list.is_empty() { Err(wrong("nothing".into())) } else { Ok(list) }
+}
+
+/// A package, or a description of packages, that somebody has added would be installed or uploaded with the others.
+fn refuse_unlisted(dist: &Path, list: &BTreeMap<PathBuf, Digest>) -> Result<(), VerifyError> {
+    for entry in WalkDir::new(dist).sort_by_file_name() {
+        let entry = entry.map_err(|error| VerifyError::File {
+            path: error.path().unwrap_or(dist).to_owned(),
+            source: error.into(),
+        })?;
+        let path = entry.path();
+        let name = path.strip_prefix(dist).expect("walked below the folder");
+        let counts = path.extension().is_some_and(|kind| kind == "deb" || kind == "changes" || kind == "buildinfo");
+        if counts && !entry.file_type().is_dir() && !list.contains_key(name) {
+            return Err(VerifyError::Unlisted { path: path.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

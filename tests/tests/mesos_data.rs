@@ -27,6 +27,12 @@ fn launcher_under_bash() {
     );
 }
 
+/// Installation, upgrade, removal and purge by the real dpkg, in a folder.
+#[test]
+fn maintainer_scripts() {
+    assert!(judge("dash", &["scripts/tests/takeover.sh"], &mesos()).contains(" 0 failed"));
+}
+
 #[test]
 fn command_line_ports() {
     judge("python3", &["scripts/tests/cli.py"], &mesos());
@@ -36,7 +42,7 @@ fn command_line_ports() {
 fn completion_of_the_flags() {
     judge("bash", &["scripts/tests/completion.sh"], &mesos());
     judge("shellcheck", &["--shell=bash", "config/bash-completion/mesos", "scripts/tests/completion.sh"], &mesos());
-    judge("shellcheck", &["--shell=sh", "scripts/tests/launcher.sh"], &mesos());
+    judge("shellcheck", &["--shell=sh", "scripts/tests/launcher.sh", "scripts/tests/takeover.sh"], &mesos());
 }
 
 /// Nothing shipped holds a secret, and nothing shipped is a place where one would be looked for: credentials and keys are

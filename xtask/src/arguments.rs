@@ -1,6 +1,7 @@
 //! Arguments that several commands share, and what they stand for.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -87,6 +88,17 @@ impl Subject {
 pub fn repository() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().expect("xtask is a folder of the checkout").to_owned()
+}
+
+/// The revision of this tool: the commit that is checked out, with `-dirty` where files differ from it. None where it is no
+/// git checkout. git's own settings have no say.
+pub fn revision() -> Option<String> {
+    let mut git = Command::new("git");
+    git.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").arg("-C").arg(repository());
+    // A checkout that another user owns is looked at all the same: nothing of it is run.
+    git.args(["-c", "safe.directory=*", "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty"]);
+    let output = git.output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
 /// Whether a program is in a folder of PATH.

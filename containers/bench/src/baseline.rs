@@ -12,8 +12,9 @@ use foundation::digest::Digest;
 use foundation::progress::Event;
 use foundation::store::Store;
 use phases::record::PhaseRecord;
-use pipeline::build::{Budget, Builder};
-use pipeline::{Error, read_json, write_json};
+use pipeline::budget::Budget;
+use pipeline::records::{read_json, write_json};
+use pipeline::{Builder, Error};
 use recipe::plan::PlannedPhase;
 
 /// What upstream's own way took, and what it made.
@@ -39,7 +40,8 @@ struct Course<'a> {
 
 /// The result, from the store if it is there.
 pub async fn baseline(builder: &Builder<'_>) -> Result<Baseline, Error> {
-    let Builder { engine, store, options, root, progress, .. } = *builder;
+    let (engine, store, options, root, progress) =
+        (builder.engine(), builder.store(), builder.options(), builder.root(), builder.progress());
     let Some(Course { phase, before }) = course(builder).await? else {
         return Err(Error::NoBaseline { recipe: options.recipe.name().to_owned() });
     };
@@ -53,20 +55,20 @@ pub async fn baseline(builder: &Builder<'_>) -> Result<Baseline, Error> {
     let folder = store.stage("phase", &key).expect("a phase that has run is kept");
     let record: PhaseRecord = read_json(&folder.join(RECORD))?;
     let writer = store.begin("baseline", &key)?;
-    if !transfer::download(engine, &root.image, &last, &format!("/build/out/{EXPORTS}"), writer.path()).await? {
+    if !transfer::download(engine, &root.image, last.volume(), &format!("/build/out/{EXPORTS}"), writer.path()).await? {
         let why = format!("phases/{} of {} left no /build/out/{EXPORTS}", phase.name, options.recipe.name());
         return Err(engine::Error::Request(why).into());
     }
     write_json(&writer.path().join(RECORD), &record)?;
     writer.commit()?;
-    volume::remove(engine, &last).await?;
+    volume::remove(engine, last.volume()).await?;
     find(store, &key).map(|found| found.expect("it was just written"))
 }
 
 /// The result, if it was measured before.
 pub async fn kept(builder: &Builder<'_>) -> Result<Option<Baseline>, Error> {
     match course(builder).await? {
-        Some(course) => find(builder.store, &course.phase.key),
+        Some(course) => find(builder.store(), &course.phase.key),
         None => Ok(None),
     }
 }
@@ -78,19 +80,20 @@ fn find(store: &Store, key: &Digest) -> Result<Option<Baseline>, Error> {
 
 /// What would be run; nothing where the recipe has no such phase.
 async fn course<'a>(builder: &Builder<'a>) -> Result<Option<Course<'a>>, Error> {
-    let Builder { engine, options, build, inputs, root, .. } = *builder;
+    let (engine, options, build, inputs, root) =
+        (builder.engine(), builder.options(), builder.build(), builder.inputs(), builder.root());
     let file = &options.recipe.file;
     let baseline: Option<&recipe::bench::Baseline> = file.bench.as_ref().and_then(|bench| bench.baseline.as_ref());
     let (Some(baseline), Some(phase)) = (baseline, options.recipe.baseline_phase()) else { return Ok(None) };
-    let plan = &inputs.plan;
+    let plan = inputs.plan();
     let before =
-        1 + plan.phases.iter().position(|phase| phase.name == baseline.after).expect("looked over with the recipe");
-    let before: Vec<&PlannedPhase> = plan.phases[..before].iter().collect();
+        1 + plan.phases().iter().position(|phase| phase.name == baseline.after).expect("looked over with the recipe");
+    let before: Vec<&PlannedPhase> = plan.phases()[..before].iter().collect();
     let prepared: BTreeMap<_, _> = before.iter().map(|phase| (&phase.name, &phase.inputs)).collect();
-    let own = options.recipe.phase_inputs(&phase)?;
+    let own = inputs.recipe().phase_inputs(&phase)?;
     let jobs = Budget::of(engine, options, build).await?.jobs;
     let key = Digest::of_json(&(
-        (root.digest, plan.source.sha256, prepared),
+        (root.digest, plan.source().sha256, prepared),
         (&phase.name, &own, &file.version, &file.build.environment),
         (jobs, engine.info().await?.cpus),
     ));

@@ -15,10 +15,9 @@ use foundation::progress::Event;
 use phases::PhaseError;
 use phases::compile_memory::Figures;
 use phases::phase::{self, PhaseSpec};
-use pipeline::build::Builder;
-use pipeline::{Error, copy};
+use pipeline::{Builder, Error, copy};
 use recipe::bench::GovernorBench;
-use recipe::compile_memory::{self, Known};
+use recipe::compile_memory::Known;
 use recipe::plan::PlannedPhase;
 use serde::Serialize;
 
@@ -137,21 +136,21 @@ impl GovernorReport {
 
 /// Measures under these caps.
 pub async fn run(builder: &Builder<'_>, caps: &[ByteSize]) -> Result<GovernorReport, Error> {
-    let Builder { engine, options, inputs, .. } = *builder;
+    let (engine, options, inputs) = (builder.engine(), builder.options(), builder.inputs());
     let recipe = &options.recipe;
     let Some(asked) = recipe.file.bench.as_ref().and_then(|bench| bench.governor.as_ref()) else {
         return Err(Error::NoGovernorBench { recipe: recipe.name().to_owned() });
     };
-    let plan = &inputs.plan;
-    let last = plan.phases.iter().position(|phase| phase.name == asked.after).expect("looked over with the recipe");
-    let phases: Vec<&PlannedPhase> = plan.phases[..=last].iter().collect();
-    let prepared = builder.phases(&phases).await?;
+    let plan = inputs.plan();
+    let last = plan.phases().iter().position(|phase| phase.name == asked.after).expect("looked over with the recipe");
+    let phases: Vec<&PlannedPhase> = plan.phases()[..=last].iter().collect();
+    let prepared = builder.phases(&phases).await?.volume().to_owned();
     let mut bed = Bed {
         builder,
         asked,
         phase: phases[last],
         prepared,
-        known: compile_memory::read(&recipe.folder)?,
+        known: inputs.known_memory().to_vec(),
         figures: Figures::default(),
     };
     let processors = engine.info().await?.cpus;
@@ -185,8 +184,15 @@ struct Bed<'a> {
 
 impl Bed<'_> {
     async fn run(&mut self, memory: u64, jobs: u32, governed: bool, patience: Option<Duration>) -> Result<Run, Error> {
-        let Builder { engine, store, options, inputs, root, progress, .. } = *self.builder;
-        let volume = format!("mesos-packages-{}-{}-{NAME}", store.id(), inputs.plan.recipe);
+        let (engine, store, options, inputs, root, progress) = (
+            self.builder.engine(),
+            self.builder.store(),
+            self.builder.options(),
+            self.builder.inputs(),
+            self.builder.root(),
+            self.builder.progress(),
+        );
+        let volume = format!("mesos-packages-{}-{}-{NAME}", store.id(), inputs.plan().recipe());
         copy::copy(engine, &root.image, &self.prepared, &volume, NAME, &self.phase.key, false).await?;
         let folder = store.temp_dir()?;
         let known: Vec<&Known> = self.known.iter().collect();
@@ -227,7 +233,7 @@ impl Bed<'_> {
             Error::Containers(ContainerError::Request(format!(
                 "[bench.governor] run = {:?} of {} failed, and not for memory:\n{}",
                 self.asked.run,
-                inputs.plan.recipe,
+                inputs.plan().recipe(),
                 lines[lines.len().saturating_sub(20)..].join("\n")
             )))
         })?;

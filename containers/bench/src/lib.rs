@@ -25,8 +25,7 @@ use exports::Exports;
 use foundation::bytes::ByteSize;
 use foundation::progress::Progress;
 use foundation::store::Store;
-use pipeline::build::Builder;
-use pipeline::{BuildOptions, CompilerCache, Error, Options, build_root, gather};
+use pipeline::{BuildOptions, Builder, CompilerCache, Error, Job, Options, build_root, gather};
 use rows::Bed;
 
 pub use baseline::Baseline;
@@ -62,7 +61,8 @@ impl Bench<'_> {
         let inputs = tokio::task::block_in_place(|| gather(usual, options, progress))?;
         let root = build_root(engine, usual, options, &inputs, progress).await?;
         let build = BuildOptions { compiler_cache: CompilerCache::None, ..self.build.clone() };
-        let builder = Builder { engine, store: work, options, build: &build, inputs: &inputs, root: &root, progress };
+        let job = Job { store: work, options, build: &build, progress };
+        let builder = Builder::new(job, engine, &inputs, &root);
         governor::run(&builder, caps).await
     }
 
@@ -74,7 +74,8 @@ impl Bench<'_> {
         let root = build_root(engine, usual, options, &inputs, progress).await?;
         let machine = Machine::of(engine, &root.image).await?;
         let build = BuildOptions { compiler_cache: CompilerCache::None, ..self.build.clone() };
-        let builder = Builder { engine, store: work, options, build: &build, inputs: &inputs, root: &root, progress };
+        let job = Job { store: work, options, build: &build, progress };
+        let builder = Builder::new(job, engine, &inputs, &root);
         let baseline = match rows.contains(Row::Upstream) {
             true => Some(baseline::baseline(&builder).await?),
             false => baseline::kept(&builder).await?,
@@ -86,8 +87,8 @@ impl Bench<'_> {
             progress.event(foundation::progress::Event::Note { text: one.line() });
             measured.push(one);
             if row == Row::Cold && baseline.is_some() {
-                let staged = builder.staged_tree().await?;
-                ours = Some(exports::of_tree(engine, &root, &options.recipe, &staged).await?);
+                let staged = builder.staged().await?;
+                ours = Some(exports::of_tree(engine, &root, inputs.recipe(), staged.tree()).await?);
             }
         }
         let comparison = match (&baseline, &ours) {

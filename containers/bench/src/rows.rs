@@ -12,7 +12,7 @@ use fetch::source;
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::{Store, TempDir};
-use pipeline::build::own_cache_volume;
+use pipeline::builder::own_cache_volume;
 use pipeline::inputs::{gather, gather_from};
 use pipeline::{BuildOptions, CompilerCache, Error, Inputs, Job, Options, Published, clear};
 use recipe::{Recipe, Source};
@@ -153,7 +153,7 @@ impl Bed {
         let mut bed = Self { folder, sources, inputs, edited_source: None, edited_recipe: None, packages: Vec::new() };
         if rows.contains(Row::Source) {
             let copy = bed.folder.path().join("source");
-            let tar = &bed.inputs.source.tar;
+            let tar = &bed.inputs.source().tar;
             let open = fs::File::open(tar).map_err(Error::io("read", tar))?;
             tar::Archive::new(open).unpack(&copy).map_err(Error::io("unpack", tar))?;
             append(&copy.join(&named.source_file), STATEMENT)?;
@@ -195,7 +195,7 @@ impl Bed {
             Row::Cold | Row::Cached => self.packages = packages,
             Row::Source => {
                 let tree = |inputs: &Inputs| -> Result<Option<Digest>, Error> {
-                    let Some(stage) = work.stage("staged", &inputs.plan.staged_key()) else { return Ok(None) };
+                    let Some(stage) = work.stage("staged", &inputs.plan().staged_key()) else { return Ok(None) };
                     Ok(Some(StagedTree::in_stage(&stage).map_err(Error::io("read", &stage))?.digest))
                 };
                 if tree(&inputs)? == tree(&self.inputs)? {
@@ -236,7 +236,7 @@ impl Bed {
         let inputs = tokio::task::block_in_place(|| match (row, &self.edited_source) {
             // The fixes that the recipe applies are in it already.
             (Row::Source, Some(edited)) => {
-                gather_from(options, progress, |rules| Ok(source::local(&self.sources, edited, &[], rules)?))
+                gather_from(usual, options, progress, |rules| Ok(source::local(&self.sources, edited, &[], rules)?))
             }
             _ => gather(source_store(options, usual, &self.sources), options, progress),
         })?;
@@ -245,8 +245,9 @@ impl Bed {
             dist: self.folder.path().join("dist"),
             ..bench.build.clone()
         };
-        let job = Job { engine: Some(engine), roots: usual, store: work, options, build: &build, progress };
-        let published = job.package(&inputs, None, started).await?;
+        let job = Job { store: work, options, build: &build, progress };
+        let find = async || Ok(engine.clone());
+        let published = job.package_from(&inputs, usual, find, None, started).await?;
         Ok((published, inputs))
     }
 

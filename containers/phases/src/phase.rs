@@ -21,12 +21,10 @@ use crate::log::Log;
 use crate::record::PhaseRecord;
 use crate::usage::{Report, in_use, margin};
 
-/// The tool's own part in a phase: what decides bytes. `memory.sh` and the governor do not, they decide when something
-/// runs.
-pub const DRIVER: [&str; 2] = [WRAPPER, RUN_PHASE];
-
-const RUN_PHASE: &str = include_str!("../assets/run-phase.sh");
-const WRAPPER: &str = include_str!("../assets/compile-wrapper");
+/// What runs a phase's script: it decides bytes. `memory.sh` and the governor do not, they decide when something runs.
+pub const RUN_PHASE: &str = include_str!("../assets/run-phase.sh");
+/// What stands before the compilers: it decides bytes as well.
+pub const WRAPPER: &str = include_str!("../assets/compile-wrapper");
 const MEMORY: &str = include_str!("../assets/memory.sh");
 const GOVERNOR: &str = include_str!("../assets/governor.c");
 const FRUGAL: &str = include_str!("../assets/frugal.c");

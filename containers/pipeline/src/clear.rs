@@ -3,7 +3,7 @@
 use engine::{Engine, volume};
 use foundation::store::Store;
 
-use super::Error;
+use crate::error::Error;
 
 /// The kinds of stages that a build has, from the first phase to the packages.
 pub const STAGES: [&str; 5] = ["phase", "staged", "split", "package", "packages"];

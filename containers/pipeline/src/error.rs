@@ -13,9 +13,14 @@ pub enum Error {
     /// A phase.
     #[error(transparent)]
     Ended(#[from] phases::PhaseError),
-    /// An engine is needed and none was found.
-    #[error("a container engine is needed for what has changed: `cargo xtask doctor` says what is missing")]
-    EngineNeeded,
+    /// A phase has a result, and nothing is on record of it.
+    #[error(
+        "the cache has a result of the phase {phase}, but no record of it: run `cargo xtask clean`, then the same command again"
+    )]
+    NoRecord {
+        /// The phase.
+        phase: String,
+    },
     /// There are no tests to run.
     #[error("the recipe {recipe} has no tests: describe upstream's test programs in [check] of its recipe.toml")]
     NoCheck {
@@ -69,6 +74,14 @@ pub enum Error {
     /// The statement on the tests.
     #[error(transparent)]
     Statement(#[from] statements::check::statement::StatementError),
+    /// Tests were run on other objects than those that are in the packages.
+    #[error("upstream's tests were run on the plan {}, and the packages are of the plan {}: run `cargo xtask package --check`", tested.short(), packed.short())]
+    OtherTests {
+        /// The plan that was tested.
+        tested: foundation::digest::Digest,
+        /// The plan of the packages.
+        packed: foundation::digest::Digest,
+    },
     /// Upstream's tests found the build unsound.
     #[error(
         "{failures} of upstream's tests failed, and {expired} entries of quarantine.toml have expired: nothing was put into dist.\n\
@@ -167,8 +180,8 @@ pub enum Error {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// A file of the recipe was edited while the build ran.
-    #[error("{} was changed during the build: run the same command again, it starts from the new content", path.display())]
+    /// A file of the recipe's copy is not the one that was copied.
+    #[error("{} in the cache is not what the plan says: somebody wrote there. Run `cargo xtask clean`, then the same command again", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
@@ -185,6 +198,15 @@ pub enum Error {
     /// A rebuilder's statement.
     #[error(transparent)]
     Attest(#[from] statements::proof::attestation::AttestError),
+    /// Another version of this tool built what was published.
+    #[error(
+        "the packages were built by another version of this tool, so that nothing can be said about them from here: check out {}, and run the same command there",
+        revision.as_deref().map_or_else(|| "the revision that was checked out then".to_owned(), |revision| format!("the revision {revision}"))
+    )]
+    OtherTool {
+        /// The revision that built them, where they say it.
+        revision: Option<String>,
+    },
     /// This checkout builds something else than what was published.
     #[error(
         "the packages were built from the plan {recorded}, and this checkout leads to the plan {here}: nothing can be said about them from here. \
@@ -252,9 +274,9 @@ impl Error {
     /// The exit code: 1 failed, 3 a verification failed, 4 no engine.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Containers(engine::Error::NoEngine { .. }) | Self::EngineNeeded => 4,
+            Self::Containers(engine::Error::NoEngine { .. }) => 4,
             Self::Containers(engine::Error::Verification { .. }) => 3,
-            Self::Differs { .. } | Self::Unlike { .. } => 3,
+            Self::Differs { .. } | Self::OtherTool { .. } | Self::OtherPlan { .. } | Self::Unlike { .. } => 3,
             Self::Rebuild(error) if error.is_verification() => 3,
             Self::Store(error) if error.is_verification() => 3,
             Self::Source(error) if error.is_verification() => 3,

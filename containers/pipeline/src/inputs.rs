@@ -1,59 +1,159 @@
 //! The first stage: everything that decides the packages' bytes is read, and becomes the plan.
 
+use std::path::Path;
+
 use deb::changelog::Changelog;
+use deb::manifest::{self, Manifest};
 use fetch::source::{Rules, SourceTree, git, local, recipe_directory};
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::Store;
-use phases::phase::DRIVER;
-use recipe::Source;
-use recipe::plan::{Parts, Plan, PlannedSource};
+use phases::phase::{RUN_PHASE, WRAPPER};
+use recipe::compile_memory::{self, Known};
+use recipe::components::{self, Components};
+use recipe::plan::{Parts, Plan, PlannedSource, Tool};
+use recipe::quarantine::Quarantine;
 use recipe::root_lock::{RootKind, RootLock};
 use recipe::sources_lock::SourcesLock;
 use recipe::vulnerabilities::Vulnerabilities;
+use recipe::{Recipe, Source, frozen};
 use roots::build_root::ASSEMBLY;
 
-use super::{Error, Options};
+use crate::error::Error;
+use crate::options::Options;
 
-/// What is built from, complete: nothing after this reads the recipe's folder for another purpose.
+/// What is built from, complete: nothing after this reads the recipe's own folder. Made by [`gather`] alone.
 #[derive(Clone, Debug)]
 pub struct Inputs {
-    /// The changelog, with the version's suffix where there is one.
-    pub changelog: Changelog,
-    /// The build-root lock.
-    pub lock: RootLock,
-    /// The archives that the source bundles.
-    pub sources: SourcesLock,
-    /// The source.
-    pub source: SourceTree,
-    /// What is known of vulnerabilities, where the recipe says something. It decides no package.
-    pub vulnerabilities: Option<Vulnerabilities>,
-    /// The plan.
-    pub plan: Plan,
+    recipe: Recipe,
+    manifest: Manifest,
+    changelog: Changelog,
+    lock: RootLock,
+    sources: SourcesLock,
+    source: SourceTree,
+    known_memory: Vec<Known>,
+    components: Option<(Components, Digest)>,
+    vulnerabilities: Option<Vulnerabilities>,
+    quarantine: Quarantine,
+    plan: Plan,
 }
 
-/// Digest of the tool's own part in the build root and in phases.
-pub fn driver() -> Digest {
-    Digest::of([&ASSEMBLY[..], &DRIVER[..]].concat().concat())
+impl Inputs {
+    /// The recipe, as it was when it was read: its folder is a copy in the store.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// What the packages are.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The changelog, with the version's suffix where there is one.
+    pub fn changelog(&self) -> &Changelog {
+        &self.changelog
+    }
+
+    /// The build-root lock.
+    pub fn lock(&self) -> &RootLock {
+        &self.lock
+    }
+
+    /// The archives that the source bundles.
+    pub fn sources(&self) -> &SourcesLock {
+        &self.sources
+    }
+
+    /// The source.
+    pub fn source(&self) -> &SourceTree {
+        &self.source
+    }
+
+    /// Source files that are known to take much memory. It decides no package.
+    pub fn known_memory(&self) -> &[Known] {
+        &self.known_memory
+    }
+
+    /// What bills of materials name beside the packages, where the recipe says something. It decides no package.
+    pub fn components(&self) -> Option<&Components> {
+        self.components.as_ref().map(|(components, _)| components)
+    }
+
+    /// The digest of the file that has the components.
+    pub fn components_digest(&self) -> Option<Digest> {
+        self.components.as_ref().map(|(_, digest)| *digest)
+    }
+
+    /// What is known of vulnerabilities, where the recipe says something. It decides no package.
+    pub fn vulnerabilities(&self) -> Option<&Vulnerabilities> {
+        self.vulnerabilities.as_ref()
+    }
+
+    /// The tests of upstream that are known to fail. It decides no package.
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.quarantine
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+}
+
+/// The tool's own code that decides bytes. What decides only when something runs (the governor) is no part of it.
+pub fn tool() -> Tool {
+    Tool {
+        assembler: Digest::of(ASSEMBLY.concat()),
+        driver: Digest::of(RUN_PHASE),
+        wrapper: Digest::of(WRAPPER),
+        split: Digest::of(deb::split::SCRIPT),
+        packing: deb::code::digest(),
+    }
 }
 
 /// Reads recipe, locks and source, and makes the plan. The source is downloaded if it has to be.
+///
+/// # Errors
+/// Anything that is read is not what it should be, or the source cannot be had.
 pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Result<Inputs, Error> {
-    gather_from(options, progress, |rules| source(store, options, rules, progress))
+    gather_from(store, options, progress, |rules| source(store, options, rules, progress))
 }
 
 /// The same, with a source that somebody else brings.
+///
+/// # Errors
+/// As those of [`gather`], and what the bringer of the source says.
 pub fn gather_from(
+    store: &Store,
     options: &Options,
     progress: &dyn Progress,
     source: impl FnOnce(&Rules<'_>) -> Result<SourceTree, Error>,
 ) -> Result<Inputs, Error> {
-    let Options { recipe, target, .. } = options;
-    let changelog = Changelog::read(&recipe.folder.join("changelog"))?;
+    let Options { recipe: original, target, .. } = options;
+    let recipe = frozen::freeze(original, store)?;
+    let folders = (recipe.folder.as_path(), original.folder.as_path());
+    let changelog = read_copy(folders, |folder| Changelog::read(&folder.join("changelog")))?;
+    let manifest = read_copy(folders, manifest::read)?;
+    let vulnerabilities = read_copy(folders, |folder| Vulnerabilities::read(folder, &recipe.file.cherry_picks))?;
+    let known_memory = read_copy(folders, compile_memory::read)?;
+    // Now: a mistake in it must not be found after an hour.
+    let quarantine = read_copy(folders, Quarantine::read)?;
     let lock = options.lock(RootKind::Build)?;
-    let vulnerabilities = Vulnerabilities::read(&recipe.folder, &recipe.file.cherry_picks)?;
-    let lock_path = recipe.folder.join("sources.lock");
+    let lock_path = original.folder.join("sources.lock");
     let sources = if lock_path.exists() { SourcesLock::read(&lock_path)? } else { SourcesLock::default() };
+    let components = read_copy(folders, |folder| {
+        let names: Vec<String> =
+            manifest.packages.iter().flat_map(|package| [package.name.clone(), debug_name(&package.name)]).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        Components::read(folder, &sources, &names)
+    })?;
+    let components = match components {
+        Some(components) => {
+            let path = recipe.folder.join(components::FILE);
+            Some((components, Digest::of_file(&path).map_err(Error::io("read", &path))?))
+        }
+        None => None,
+    };
     let bundled: &[String] = match &recipe.file.source {
         Source::Git(git) => &git.bundled,
         Source::Directory(_) => &[],
@@ -66,7 +166,7 @@ pub fn gather_from(
     }
     let changelog = changelog.with_suffix(&source.version_suffix);
     let plan = Plan::new(Parts {
-        recipe,
+        recipe: &recipe,
         target,
         lock: &lock,
         source: PlannedSource {
@@ -75,10 +175,34 @@ pub fn gather_from(
         },
         version: changelog.version.clone(),
         source_date_epoch: changelog.epoch,
-        driver: driver(),
-        split: Digest::of(deb::split::SCRIPT),
+        tool: tool(),
     })?;
-    Ok(Inputs { changelog, lock, sources, source, vulnerabilities, plan })
+    Ok(Inputs {
+        recipe,
+        manifest,
+        changelog,
+        lock,
+        sources,
+        source,
+        known_memory,
+        components,
+        vulnerabilities,
+        quarantine,
+        plan,
+    })
+}
+
+/// The package of debug symbols that belongs to a package.
+fn debug_name(package: &str) -> String {
+    format!("{package}-dbgsym")
+}
+
+/// Reads something from the recipe's copy. An error names the file that its author knows: the one in the original folder.
+fn read_copy<T, E>((copy, original): (&Path, &Path), read: impl Fn(&Path) -> Result<T, E>) -> Result<T, E> {
+    read(copy).or_else(|error| match read(original) {
+        Err(named) => Err(named),
+        Ok(_) => Err(error),
+    })
 }
 
 /// Brings the source: the pinned one, the recipe's own, or the local one of `--source`.
@@ -140,7 +264,10 @@ mod tests {
         std::fs::write(upstream.path().join("README"), "mine\n").unwrap();
         let (pinned, local) = (sample(None).changelog, sample(Some(upstream.path())));
         assert_eq!(local.changelog.version, format!("{}+local", pinned.version));
-        assert_eq!((&local.plan.version, local.plan.source_date_epoch), (&local.changelog.version, pinned.epoch));
+        assert_eq!(
+            (local.plan.version(), local.plan.source_date_epoch()),
+            (local.changelog.version.as_str(), pinned.epoch)
+        );
         let heading = |text: &str| text.lines().next().unwrap().to_owned();
         assert_eq!(
             heading(&local.changelog.text),

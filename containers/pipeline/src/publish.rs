@@ -1,18 +1,12 @@
 //! Signing, and putting everything into `dist`.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use std::{fs, io};
 
 use deb::binary_package::{BinaryPackage, Written};
 use foundation::digest::Digest;
-use foundation::progress::Progress;
-use foundation::store::Store;
 use foundation::threads::for_all;
-use phases::record::PhaseRecord;
-use recipe::Recipe;
-use recipe::components::{self, Components};
-use roots::build_root::BuildRoot;
 use sign::buildinfo::{self, BuildInfo};
 use sign::gpg::Gpg;
 use sign::signer::{KeyForm, KeyKind, Signer};
@@ -23,12 +17,15 @@ use statements::proof::{dsse, provenance};
 use statements::vex::{self, Document, Subject};
 use walkdir::WalkDir;
 
-use super::check::{self, Checked};
-use super::pack::Packages;
-use super::report::{CheckReport, PackingReport};
-use super::{
-    BuildOptions, Error, Inputs, Options, PackageReport, PhaseReport, Report, Stage, read_json, write_file, write_json,
-};
+use crate::check::{self, Checked};
+use crate::error::Error;
+use crate::inputs::Inputs;
+use crate::job::Job;
+use crate::options::{BuildOptions, Options};
+use crate::packed::Packed;
+use crate::records::{copy_logs, logs_in, write_file, write_json};
+use crate::report::{CheckReport, PackageReport, PackingReport, PhaseReport, Report};
+use crate::stage::Stage;
 
 /// What is in `dist` now.
 #[derive(Clone, Debug)]
@@ -48,7 +45,7 @@ pub const REPORT: &str = "report.json";
 /// Opens the key before anything long begins: a wrong one must not be found out after an hour.
 pub fn open_signer(build: &BuildOptions, inputs: &Inputs) -> Result<Box<dyn Signer>, Error> {
     let signer = Gpg::open(&build.key)?;
-    signer.check_version(&inputs.changelog.version)?;
+    signer.check_version(&inputs.changelog().version)?;
     fs::create_dir_all(&build.dist).map_err(Error::io("make the folder", &build.dist))?;
     // Likewise a folder that cannot be written.
     tempfile::tempfile_in(&build.dist).map_err(Error::io("write into", &build.dist))?;
@@ -67,17 +64,17 @@ pub fn up_to_date(
     let Ok(text) = fs::read(build.dist.join(REPORT)) else { return Ok(None) };
     let Ok(report) = serde_json::from_slice::<Report>(&text) else { return Ok(None) };
     let tested = check.is_none_or(|key| report.check.as_ref().is_some_and(|check| check.sound && check.key == key));
-    let same = report.plan == inputs.plan.digest() && report.key == *signer.key() && tested;
+    let same = report.plan == inputs.plan().digest() && report.key == *signer.key() && tested;
     let whole = || {
         report.packages.iter().all(|package| {
             fs::metadata(build.dist.join(&package.file)).is_ok_and(|metadata| metadata.len() == package.size)
         })
     };
     // An earlier version of this tool did not write it.
-    let info = changes::file_name(&inputs.changelog, inputs.plan.target.name.architecture(), "buildinfo");
+    let info = changes::file_name(inputs.changelog(), inputs.plan().target().name.architecture(), "buildinfo");
     let stem = info.strip_suffix(".buildinfo").unwrap_or(&info);
     let proven = build.dist.join(provenance::file_name(stem)).exists();
-    let same = same && proven && report.components == components_digest(&options.recipe)?;
+    let same = same && proven && report.components == inputs.components_digest();
     let stated = || match &report.vex {
         Some(file) => fs::read(build.dist.join(file)).ok(),
         None => None,
@@ -92,27 +89,44 @@ pub fn up_to_date(
     }))
 }
 
-/// Everything that goes into `dist`, and who signs it.
-pub struct Publication<'a> {
-    pub store: &'a Store,
-    pub options: &'a Options,
-    pub build: &'a BuildOptions,
-    pub inputs: &'a Inputs,
-    pub packages: &'a Packages,
-    pub checked: Option<&'a Checked>,
-    pub signer: &'a dyn Signer,
-    pub progress: &'a dyn Progress,
+/// Packages that are about to be signed, and who signs them.
+struct Publication<'a> {
+    packed: &'a Packed<'a>,
+    job: Job<'a>,
+    checked: Option<&'a Checked>,
+    signer: &'a dyn Signer,
+}
+
+impl Packed<'_> {
+    /// Signs the packages, writes what belongs beside them, and puts all of it into `dist` at once. `seconds` is what the
+    /// run has taken so far.
+    ///
+    /// # Errors
+    /// The tests were those of another build, the key refuses, or `dist` cannot be written.
+    pub fn publish(
+        &self,
+        job: Job<'_>,
+        checked: Option<&Checked>,
+        signer: &dyn Signer,
+        seconds: f64,
+    ) -> Result<Published, Error> {
+        Publication { packed: self, job, checked, signer }.publish(seconds)
+    }
 }
 
 impl Publication<'_> {
-    /// Writes what is said about the packages: a bill of materials for each, and the provenance of all. Returns the digest
-    /// of the recipe's `components.toml`, which is no part of the plan.
-    fn prove(&self, folder: &Path, packages: &[BinaryPackage], buildinfo: &str) -> Result<Option<Digest>, Error> {
-        let Self { options: Options { recipe, .. }, inputs, signer, .. } = *self;
-        let Inputs { plan, sources, source, lock: root, .. } = inputs;
-        let names: Vec<&str> = packages.iter().map(|package| package.name.as_str()).collect();
-        let components = Components::read(&recipe.folder, sources, &names)?;
-        let bill = Sbom { recipe, plan, origin: &source.origin, lock: sources, components: components.as_ref() };
+    /// Writes what is said about the packages: a bill of materials for each, and the provenance of all.
+    fn prove(&self, folder: &Path, packages: &[BinaryPackage], buildinfo: &str) -> Result<(), Error> {
+        let signer = self.signer;
+        let inputs = self.packed.inputs();
+        let (plan, sources, source, root) = (inputs.plan(), inputs.sources(), inputs.source(), inputs.lock());
+        let bill = Sbom {
+            recipe: inputs.recipe(),
+            plan,
+            origin: &source.origin,
+            lock: sources,
+            components: inputs.components(),
+        };
         let mut byproducts = Vec::new();
         let info = folder.join(buildinfo);
         byproducts.push(Resource::new(buildinfo, Digest::of_file(&info).map_err(Error::io("read", &info))?));
@@ -132,18 +146,18 @@ impl Publication<'_> {
             byproducts: &byproducts,
         };
         let subjects = packages.iter().map(|package| Resource::new(&package.file, package.sha256)).collect();
-        let content = dsse::seal(&provenance::statement(&facts, subjects), signer, plan.source_date_epoch)?;
+        let content = dsse::seal(&provenance::statement(&facts, subjects), signer, plan.source_date_epoch())?;
         let stem = buildinfo.strip_suffix(".buildinfo").unwrap_or(buildinfo);
         write_file(&folder.join(provenance::file_name(stem)), &content)?;
-        components_digest(recipe)
+        Ok(())
     }
 
     /// Writes a signed copy of a package into a folder.
     fn sign(&self, written: &Written, folder: &Path) -> Result<(BinaryPackage, PackageReport), Error> {
         let started = Instant::now();
         let Written { package, .. } = written;
-        let epoch = self.inputs.plan.source_date_epoch;
-        let signed = debsig::sign(package, &self.packages.folder, folder, self.signer, epoch)?;
+        let epoch = self.packed.inputs().plan().source_date_epoch();
+        let signed = debsig::sign(package, self.packed.folder(), folder, self.signer, epoch)?;
         let report = PackageReport {
             name: package.name.clone(),
             architecture: package.architecture.clone(),
@@ -158,46 +172,49 @@ impl Publication<'_> {
         Ok((signed, report))
     }
 
-    /// Signs the packages, writes what belongs beside them, and puts all of it into `dist` at once.
-    pub fn publish(&self, seconds: f64) -> Result<Published, Error> {
-        let Self { store, options, build, inputs, packages, checked, signer, progress } = *self;
+    fn publish(&self, seconds: f64) -> Result<Published, Error> {
+        let Self { packed, job: Job { options, build, progress, .. }, checked, signer } = *self;
+        let (inputs, record) = (packed.inputs(), packed.record());
+        if let Some(checked) = checked.filter(|checked| checked.plan() != inputs.plan().digest()) {
+            return Err(Error::OtherTests { tested: checked.plan(), packed: inputs.plan().digest() });
+        }
         let stage = Stage::start(progress, format!("signing with {}", signer.key().user_id));
         let new = NewFolder::beside(&build.dist)?;
         let folder = new.0.as_path();
-        let epoch = inputs.plan.source_date_epoch;
+        let epoch = inputs.plan().source_date_epoch();
         let architecture = options.target.name.architecture();
         let started = Instant::now();
         let (signed, reports): (Vec<_>, Vec<_>) =
-            for_all(packages.record.threads, &packages.record.packages, |written, _| self.sign(written, folder))?
-                .into_iter()
-                .unzip();
+            for_all(record.threads(), record.packages(), |written, _| self.sign(written, folder))?.into_iter().unzip();
         let packing = PackingReport {
-            split: packages.record.split.clone().into(),
-            writing_seconds: packages.record.seconds,
+            split: record.split().clone().into(),
+            writing_seconds: record.seconds(),
             signing_seconds: started.elapsed().as_secs_f64(),
-            threads: packages.record.threads,
+            threads: record.threads(),
         };
+        let revision = (build.revision)();
         let info = BuildInfo {
-            changelog: &inputs.changelog,
+            changelog: inputs.changelog(),
             architecture,
             vendor: &options.target.vendor,
-            lock: &inputs.lock,
-            environment: &inputs.plan.phases[0].environment,
+            lock: inputs.lock(),
+            environment: &inputs.plan().phases()[0].environment,
             build_path: "/build/source",
-            plan: inputs.plan.digest(),
+            plan: inputs.plan().digest(),
             target: &options.target.name,
+            revision: revision.as_deref(),
         };
-        let name = changes::file_name(&inputs.changelog, architecture, "buildinfo");
-        write_file(&folder.join(buildinfo::plan_file(Path::new(&name))), &inputs.plan.to_json())?;
+        let name = changes::file_name(inputs.changelog(), architecture, "buildinfo");
+        write_file(&folder.join(buildinfo::plan_file(Path::new(&name))), &inputs.plan().to_json())?;
         sums::write_clear_signed(folder, &name, &buildinfo::text(&info, &signed, folder)?, signer, epoch)?;
-        let components = self.prove(folder, &signed, &name)?;
-        let maintainer = &options.recipe.file.maintainer;
-        let text = changes::text(&inputs.changelog, maintainer, architecture, &signed, folder)?;
-        let changes_name = changes::file_name(&inputs.changelog, architecture, "changes");
+        self.prove(folder, &signed, &name)?;
+        let maintainer = &inputs.recipe().file.maintainer;
+        let text = changes::text(inputs.changelog(), maintainer, architecture, &signed, folder)?;
+        let changes_name = changes::file_name(inputs.changelog(), architecture, "changes");
         sums::write_clear_signed(folder, &changes_name, &text, signer, epoch)?;
         write_file(&folder.join("key.asc"), &signer.public_key(KeyForm::Armored)?)?;
         write_file(&folder.join("key.gpg"), &signer.public_key(KeyForm::Binary)?)?;
-        debsig::write_policy(folder, &inputs.plan.recipe, signer)?;
+        debsig::write_policy(folder, inputs.plan().recipe(), signer)?;
         if signer.key().kind == KeyKind::Development {
             let text = "These packages are signed with an UNTRUSTED DEVELOPMENT key, made on the machine that built them.\n\
                         The signatures prove nothing about who built them. Build with --key for anything that others install.\n";
@@ -212,7 +229,7 @@ impl Publication<'_> {
         let products = reports.iter().map(|package| (package.name.as_str(), package.architecture.as_str()));
         let vex = match vulnerabilities(options, inputs, products) {
             Some(text) => {
-                let name = changes::file_name(&inputs.changelog, architecture, "openvex.json");
+                let name = changes::file_name(inputs.changelog(), architecture, "openvex.json");
                 write_file(&folder.join(&name), &text)?;
                 Some(name)
             }
@@ -221,24 +238,24 @@ impl Publication<'_> {
         let mut files: Vec<PathBuf> = files_below(folder)?;
         files.sort();
         sums::write(folder, &files, signer, epoch)?;
-        let (build_root, phases) = evidence(store, inputs, &folder.join("logs"))?;
+        copy_logs(&logs_in(&packed.logs())?, &folder.join("logs"))?;
         let report = Report {
-            recipe: inputs.plan.recipe.clone(),
-            version: inputs.plan.version.clone(),
-            target: inputs.plan.target.name.to_string(),
-            plan: inputs.plan.digest(),
+            recipe: inputs.plan().recipe().to_owned(),
+            version: inputs.plan().version().to_owned(),
+            target: inputs.plan().target().name.to_string(),
+            plan: inputs.plan().digest(),
             source_date_epoch: epoch,
-            source: inputs.source.digest,
-            origin: inputs.plan.source.origin.clone(),
-            deviations: inputs.source.deviations.clone(),
-            build_root,
+            source: inputs.source().digest,
+            origin: inputs.plan().source().origin.clone(),
+            deviations: inputs.source().deviations.clone(),
+            build_root: record.build().build_root(),
             key: signer.key().clone(),
-            phases,
+            phases: record.build().phases().iter().cloned().map(PhaseReport::from).collect(),
             packing,
             packages: reports,
             check: checked.map(CheckReport::from),
             vex,
-            components,
+            components: inputs.components_digest(),
         };
         write_json(&folder.join(REPORT), &report)?;
         replace(&new, &build.dist)?;
@@ -253,63 +270,37 @@ fn vulnerabilities<'a>(
     inputs: &Inputs,
     packages: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Option<Vec<u8>> {
-    let known = inputs.vulnerabilities.as_ref()?;
+    let known = inputs.vulnerabilities()?;
     let target = &options.target;
     // Debug symbols are no code that runs.
     let products: Vec<String> = packages
         .filter(|(name, _)| !name.ends_with("-dbgsym"))
         .map(|(name, architecture)| {
-            vex::deb_purl(&target.vendor, name, &inputs.plan.version, architecture, target.name.release())
+            vex::deb_purl(&target.vendor, name, inputs.plan().version(), architecture, target.name.release())
         })
         .collect();
     let document = Document::new(
         known,
         &Subject {
-            origin: &inputs.source.origin,
-            picks: &options.recipe.file.cherry_picks,
+            origin: &inputs.source().origin,
+            picks: &inputs.recipe().file.cherry_picks,
             products: &products,
-            author: &options.recipe.file.maintainer,
-            epoch: inputs.plan.source_date_epoch,
+            author: &inputs.recipe().file.maintainer,
+            epoch: inputs.plan().source_date_epoch(),
         },
     );
     Some(vex::text(&document))
-}
-
-/// The digest of what the bills of materials are made of.
-fn components_digest(recipe: &Recipe) -> Result<Option<Digest>, Error> {
-    let path = recipe.folder.join(components::FILE);
-    match Digest::of_file(&path) {
-        Ok(digest) => Ok(Some(digest)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::io("read", path)(error)),
-    }
 }
 
 /// What the tests say about these packages, and what they were compiled from.
 fn statement(checked: &Checked, inputs: &Inputs, packages: &[PackageReport]) -> Statement {
     let subjects = packages.iter().map(|package| Resource::new(&package.file, package.sha256)).collect();
     let configuration = vec![
-        Resource::new("plan", inputs.plan.digest()),
+        Resource::new("plan", inputs.plan().digest()),
         Resource::new("compiled tests", checked.tests),
         Resource::new("test run", checked.key),
     ];
     Statement::new(subjects, configuration, &checked.judgement)
-}
-
-/// The logs, copied, and the records of the phases.
-fn evidence(store: &Store, inputs: &Inputs, logs: &Path) -> Result<(Digest, Vec<PhaseReport>), Error> {
-    fs::create_dir(logs).map_err(Error::io("make the folder", logs))?;
-    let mut phases = Vec::new();
-    for phase in &inputs.plan.phases {
-        let Some(folder) = store.stage("phase", &phase.key) else { continue };
-        let record: PhaseRecord = read_json(&folder.join("record.json"))?;
-        phases.push(record.into());
-        let to = logs.join(format!("{}.log", phase.name));
-        fs::copy(folder.join("log"), &to).map_err(Error::io("write", &to))?;
-    }
-    let folder = store.stage("build-root", &inputs.plan.build_root.key);
-    let root: Option<BuildRoot> = folder.map(|folder| read_json(&folder.join("build-root.json"))).transpose()?;
-    Ok((root.map_or(inputs.plan.build_root.key, |root| root.digest), phases))
 }
 
 /// All files below a folder, relative to it.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sign::signer::SigningKey;
 use statements::check::verdict::Verdict;
 
-use super::check::Checked;
+use crate::check::Checked;
 
 /// The report of a build.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -18,8 +18,11 @@ use recipe::root_lock::{PinnedDeb, RootKind, RootLock};
 use roots::build_root as assembling;
 use roots::build_root::{ASSEMBLY, BuildRoot, NodeRoot, RootImage, slug};
 
-use super::inputs::driver;
-use super::{Error, Inputs, Options, Stage, read_json, write_file, write_json};
+use crate::error::Error;
+use crate::inputs::{Inputs, tool};
+use crate::options::Options;
+use crate::records::{read_json, write_file, write_json};
+use crate::stage::Stage;
 
 /// Brings the .debs of a lock into the store and returns where they are.
 pub fn fetch_debs(
@@ -63,8 +66,8 @@ pub async fn build_root(
     inputs: &Inputs,
     progress: &dyn Progress,
 ) -> Result<BuildRoot, Error> {
-    let key = inputs.plan.build_root.key;
-    root(engine, store, options, RootKind::Build, key, &inputs.lock, progress).await
+    let key = inputs.plan().build_root().key;
+    root(engine, store, options, RootKind::Build, key, inputs.lock(), progress).await
 }
 
 /// The same build root, and what a compile farm needs beside it, for a worker: it needs no source.
@@ -76,7 +79,7 @@ pub async fn worker_root(
 ) -> Result<(BuildRoot, Vec<(PinnedDeb, PathBuf)>), Error> {
     let farm = options.lock(RootKind::Farm)?;
     let lock = options.lock(RootKind::Build)?;
-    let key = build_root_key(&lock, &options.target, driver());
+    let key = build_root_key(&lock, &options.target, &tool());
     let found = root(engine, store, options, RootKind::Build, key, &lock, progress).await?;
     let debs = tokio::task::block_in_place(|| fetch_debs(store, options, &farm, progress))?;
     Ok((found, debs))

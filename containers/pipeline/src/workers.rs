@@ -6,8 +6,9 @@ use farm::{Answer, Gateway, Shares, WorkerAddress};
 use foundation::progress::Event;
 use recipe::root_lock::RootKind;
 
-use super::build::Builder;
-use super::{Error, fetch_debs};
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::root::fetch_debs;
 
 /// Where a phase leaves who compiled what, below `/build/out`.
 pub const COMPILED_BY: &str = "compiled-by";

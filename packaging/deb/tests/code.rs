@@ -40,7 +40,7 @@ fn code_counts_and_what_is_said_about_it_does_not() {
         ("src/control.rs", "/// ", "/// Another word. "),
         ("src/control.rs", "use std::collections::BTreeMap;\n", "\n// Why.\n\nuse std::collections::BTreeMap;\n"),
         ("src/staged.rs", "mod tests {\n", "mod tests {\n    #[test]\n    fn another() {}\n"),
-        ("Cargo.lock", "name = \"clap\"\nversion = \"", "name = \"clap\"\nversion = \"9"),
+        ("Cargo.lock", "name = \"indicatif\"\nversion = \"", "name = \"indicatif\"\nversion = \"9"),
     ];
     for (file, from, to) in same {
         assert_eq!(edit(file, from, to), first, "{file}: {to}");

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use foundation::config::ConfigError;
+use foundation::store::StoreError;
 
 /// A recipe that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,15 @@ pub enum RecipeError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It changes all the time.
+    #[error("the recipe in {} was changed each time that it was read: run the command again when nothing writes there", folder.display())]
+    Restless {
+        /// The recipe's folder.
+        folder: PathBuf,
     },
     /// Something in recipe.toml makes no sense.
     #[error("{}: {message}", path.display())]

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use foundation::digest::Digest;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::RecipeError;
 use crate::recipe::{Input, Recipe};
@@ -16,30 +16,50 @@ use crate::target::Target;
 /// Where the inputs lie in the container; part of the plan because paths end up in bytes.
 pub const BUILD_FOLDER: &str = "/build";
 
+/// The format of a plan: raised when a field is added or means something else.
+const FORMAT: u32 = 2;
+
 /// Everything that decides the bytes of the packages.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Plan {
     /// The format of this value.
-    pub format: u32,
+    format: u32,
     /// The recipe's name.
-    pub recipe: String,
+    recipe: String,
     /// The binary packages' version, with `+local` where the source is not the pinned one.
-    pub version: String,
+    version: String,
     /// Unix time in seconds that every time stamp is clamped to: the changelog's newest date.
-    pub source_date_epoch: i64,
+    source_date_epoch: i64,
     /// The source.
-    pub source: PlannedSource,
+    source: PlannedSource,
     /// What is built for.
-    pub target: Target,
+    target: Target,
     /// The build root.
-    pub build_root: PlannedRoot,
+    build_root: PlannedRoot,
     /// The phases, in order.
-    pub phases: Vec<PlannedPhase>,
-    /// Digest of the tool-owned `split` phase's script.
-    pub split: Digest,
+    phases: Vec<PlannedPhase>,
+    /// The tool's own code that decides bytes.
+    tool: Tool,
     /// The recipe's files that packing reads.
-    pub packing: BTreeMap<String, Input>,
+    packing: BTreeMap<String, Input>,
+}
+
+/// The tool's own code that decides the packages' bytes, each part by its digest. Another version of the tool that has
+/// the same digests makes the same packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Tool {
+    /// What makes a root file system of the locked .debs.
+    pub assembler: Digest,
+    /// What runs a phase's script.
+    pub driver: Digest,
+    /// What stands before the compilers in a phase.
+    pub wrapper: Digest,
+    /// What strips, and separates debug symbols.
+    pub split: Digest,
+    /// What writes the packages.
+    pub packing: Digest,
 }
 
 /// The source that is built.
@@ -94,35 +114,33 @@ pub struct Parts<'a> {
     pub version: String,
     /// The changelog's newest date.
     pub source_date_epoch: i64,
-    /// Digest of the code that assembles a build root and drives a phase.
-    pub driver: Digest,
-    /// Digest of the split phase's script.
-    pub split: Digest,
+    /// The tool's own code.
+    pub tool: Tool,
 }
 
 /// What a build root is kept under: no source and no recipe is needed for it.
-pub fn build_root_key(lock: &RootLock, target: &Target, driver: Digest) -> Digest {
-    Digest::of_json(&(lock, target, driver))
+pub fn build_root_key(lock: &RootLock, target: &Target, tool: &Tool) -> Digest {
+    Digest::of_json(&(lock, target, tool.assembler))
 }
 
 impl Plan {
     /// Makes the plan. The same parts always give the same plan.
     pub fn new(parts: Parts<'_>) -> Result<Self, RecipeError> {
-        let Parts { recipe, target, lock, source, version, source_date_epoch, driver, split } = parts;
-        let root_key = build_root_key(lock, target, driver);
+        let Parts { recipe, target, lock, source, version, source_date_epoch, tool } = parts;
+        let root_key = build_root_key(lock, target, &tool);
         let environment = environment(recipe, target, &version, source_date_epoch);
         let mut phases: Vec<PlannedPhase> = Vec::new();
         for phase in &recipe.file.phases {
             let inputs = recipe.phase_inputs(phase)?;
             let before = match phases.last() {
                 Some(previous) => previous.key,
-                None => Digest::of_json(&(root_key, source.sha256)),
+                None => Digest::of_json(&(root_key, tool.driver, tool.wrapper, source.sha256)),
             };
             let key = Digest::of_json(&(before, &phase.name, &inputs, &environment));
             phases.push(PlannedPhase { name: phase.name.clone(), key, inputs, environment: environment.clone() });
         }
         Ok(Self {
-            format: 1,
+            format: FORMAT,
             recipe: recipe.name().to_owned(),
             version,
             source_date_epoch,
@@ -135,9 +153,54 @@ impl Plan {
                 size: lock.packages.iter().map(|deb| deb.size).sum(),
             },
             phases,
-            split,
+            tool,
             packing: recipe.packing_inputs()?,
         })
+    }
+
+    /// The recipe's name.
+    pub fn recipe(&self) -> &str {
+        &self.recipe
+    }
+
+    /// The binary packages' version, with `+local` where the source is not the pinned one.
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Unix time in seconds that every time stamp is clamped to.
+    pub fn source_date_epoch(&self) -> i64 {
+        self.source_date_epoch
+    }
+
+    /// The source.
+    pub fn source(&self) -> &PlannedSource {
+        &self.source
+    }
+
+    /// What is built for.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The build root.
+    pub fn build_root(&self) -> &PlannedRoot {
+        &self.build_root
+    }
+
+    /// The phases, in order; one at least.
+    pub fn phases(&self) -> &[PlannedPhase] {
+        &self.phases
+    }
+
+    /// The tool's own code that decides bytes.
+    pub fn tool(&self) -> &Tool {
+        &self.tool
+    }
+
+    /// The recipe's files that packing reads, by path.
+    pub fn packing(&self) -> &BTreeMap<String, Input> {
+        &self.packing
     }
 
     /// The phase that compiles upstream's tests, where the recipe has some, and how many phases come before it.

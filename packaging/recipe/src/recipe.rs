@@ -394,6 +394,17 @@ impl Recipe {
         Ok(files)
     }
 
+    /// Everything that a run may read of the recipe: all files but upstream's own and locks.
+    pub(crate) fn all_files(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
+        let mut files = self.files(&[PathBuf::new()])?;
+        if let Source::Directory(source) = &self.file.source {
+            let upstream = format!("{}/", source.directory.display());
+            files.retain(|path, _| !path.starts_with(&upstream));
+        }
+        files.retain(|path, _| !path.ends_with(".lock"));
+        Ok(files)
+    }
+
     fn files(&self, roots: &[PathBuf]) -> Result<BTreeMap<String, Input>, RecipeError> {
         let mut files = BTreeMap::new();
         for root in roots {

@@ -18,6 +18,10 @@ pub const PLAN_FIELD: &str = "Plan-Sha256";
 /// The field with the target.
 pub const TARGET_FIELD: &str = "Plan-Target";
 
+/// The field with the revision of the tool: the commit that is checked out where it was built, with `-dirty` where files
+/// differ from it.
+pub const TOOL_FIELD: &str = "Tool-Revision";
+
 /// Name of the file beside a `.buildinfo` that has the plan: `NAME_VERSION_ARCHITECTURE.plan.json`. Its sha256 is the
 /// plan digest.
 pub fn plan_file(buildinfo: &Path) -> String {
@@ -43,6 +47,8 @@ pub struct BuildInfo<'a> {
     pub plan: Digest,
     /// What was built for.
     pub target: &'a TargetName,
+    /// The tool's revision, where it is known.
+    pub revision: Option<&'a str>,
 }
 
 /// Variables that dpkg-genbuildinfo(1) writes, as far as a phase has them. The others are paths or figures of the
@@ -83,11 +89,12 @@ pub fn text(info: &BuildInfo<'_>, packages: &[BinaryPackage], folder: &Path) -> 
         .filter(|(name, _)| VARIABLES.contains(&name.as_str()))
         .map(|(name, value)| format!("\n {name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")))
         .collect();
+    let revision = info.revision.map(|revision| format!("{TOOL_FIELD}: {revision}\n")).unwrap_or_default();
     Ok(format!(
         "Format: 1.0\nSource: {}\nBinary: {}\nArchitecture: {}\nVersion: {}\nChecksums-Md5:{md5}\nChecksums-Sha1:{sha1}\n\
          Checksums-Sha256:{sha256}\nBuild-Origin: {vendor}\nBuild-Architecture: {architecture}\nBuild-Date: {}\n\
          Build-Path: {build_path}\nInstalled-Build-Depends:{}\nEnvironment:{environment}\n\
-         {PLAN_FIELD}: {plan}\n{TARGET_FIELD}: {target}\n",
+         {PLAN_FIELD}: {plan}\n{TARGET_FIELD}: {target}\n{revision}",
         changelog.source,
         names(packages),
         architectures(packages),

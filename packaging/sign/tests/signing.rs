@@ -264,6 +264,7 @@ fn changes_and_buildinfo_are_accepted() {
         build_path: "/build/source",
         plan: Digest::of("plan"),
         target: &target().name,
+        revision: Some("0123abc"),
     };
     let info_name = changes::file_name(&changelog, "amd64", "buildinfo");
     assert_eq!(info_name, "demo_1.0-1_amd64.buildinfo");

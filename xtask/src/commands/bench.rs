@@ -82,6 +82,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let work_lock = lock(&work, &what, &terminal)?;
     let _usual_lock = lock(&usual, &what, &terminal)?;
     let build = BuildOptions {
+        revision: crate::arguments::revision,
         memory: arguments.memory,
         jobs: arguments.jobs,
         compiler_cache: CompilerCache::Own,

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 use foundation::bytes::ByteSize;
-use pipeline::BuildOptions;
 use pipeline::check::{self, CheckOptions, Checked};
+use pipeline::{BuildOptions, Job};
 use statements::check::verdict::Verdict;
 
 use crate::arguments::{Selection, block_on, engine, locked_store};
@@ -59,16 +59,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         at_once: arguments.at_once,
     };
     let results = arguments.results.unwrap_or_else(|| check::results_beside(&build.dist));
+    let job = Job { store: &store, options: &options, build: &build, progress: &terminal };
     let checked = block_on(&store, async || {
         let engine = engine(&store, &lock, setup, &terminal).await?;
-        Ok(check::check(&engine, &store, &options, &build, &asked, &terminal).await?)
+        Ok(check::check(&engine, job, &asked).await?)
     });
     terminal.finish();
     let checked = checked?;
     check::write_folder(&checked, &results)?;
     // Of the whole suite only: a part of it says nothing about the packages.
     let whole = asked.filter.is_none() && !asked.serial;
-    let attested = if whole { pipeline::attest(&store, &options, &build, &checked, &terminal)? } else { None };
+    let attested = if whole { job.attest(&checked)? } else { None };
     if json {
         println!("{}", serde_json::to_string(&checked.judgement).context("cannot print the verdicts")?);
     } else {

@@ -41,7 +41,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         "{} Debian packages ({}) and the source {} are in {}",
         debs.len(),
         foundation::bytes::ByteSize(size),
-        inputs.source.digest.short(),
+        inputs.source().digest.short(),
         store.root().display()
     );
     Ok(())

@@ -9,11 +9,11 @@ use foundation::bytes::ByteSize;
 use foundation::store::Store;
 use phases::circumstances::Circumstances;
 use pipeline::check::CheckOptions;
-use pipeline::{BuildOptions, CompilerCache, Published};
+use pipeline::{BuildOptions, CompilerCache, Job, Published};
 use recipe::MAIN_RECIPE;
 use sign::signer::{KeyKind, KeySource, Passphrase};
 
-use crate::arguments::{Selection, Usage, block_on, engine, locked_store, repository};
+use crate::arguments::{Selection, Usage, block_on, engine, locked_store, repository, revision};
 use crate::terminal::{Terminal, duration};
 
 /// Arguments.
@@ -101,6 +101,7 @@ impl BuildArguments {
             workers: self.workers,
             dist: self.dist.unwrap_or(default_dist),
             key,
+            revision,
         })
     }
 }
@@ -124,19 +125,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let build = arguments.build.options(&store, dist)?;
     let check = arguments.check.then(CheckOptions::default);
     let published = block_on(&store, async || {
-        // Looked for even where nothing may have to be built: --setup promises an engine. Without
-        // --setup, a missing one is only an error once something needs it.
-        let engine = match engine(&store, &lock, setup, &terminal).await {
-            Ok(engine) => Ok(engine),
-            Err(error @ engine::Error::NoEngine { .. }) => Err(error),
-            Err(error) => return Err(error.into()),
+        // --setup promises an engine, even where nothing has to be built. Without it, one is looked for once something
+        // needs it.
+        let promised = if setup { Some(engine(&store, &lock, setup, &terminal).await?) } else { None };
+        let find = async || match promised {
+            Some(engine) => Ok(engine),
+            None => Ok(engine(&store, &lock, false, &terminal).await?),
         };
-        match pipeline::package(engine.as_ref().ok(), &store, &options, &build, check.as_ref(), &terminal).await {
-            Err(pipeline::Error::EngineNeeded) => {
-                Err(engine.err().map_or(pipeline::Error::EngineNeeded, pipeline::Error::Containers).into())
-            }
-            other => Ok(other?),
-        }
+        let job = Job { store: &store, options: &options, build: &build, progress: &terminal };
+        Ok(job.package(find, check.as_ref()).await?)
     });
     terminal.finish();
     let published = published?;

@@ -22,11 +22,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let (store, _lock) = locked_store("plan", &terminal)?;
     let inputs = pipeline::gather(&store, &options, &terminal)?;
     terminal.finish();
-    let digest = inputs.plan.digest();
+    let digest = inputs.plan().digest();
     if arguments.digest {
         println!("{digest}");
     } else {
-        let value = serde_json::json!({ "plan-digest": digest, "plan": inputs.plan });
+        let value = serde_json::json!({ "plan-digest": digest, "plan": inputs.plan() });
         println!("{}", serde_json::to_string_pretty(&value)?);
     }
     Ok(())

@@ -106,6 +106,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let work = Store::open(Some(&place))?;
     let work_lock = work.lock("rebuild", &mut |_| ())?;
     let build = BuildOptions {
+        revision: crate::arguments::revision,
         memory: arguments.memory,
         jobs: arguments.jobs,
         compiler_cache: CompilerCache::Shared,

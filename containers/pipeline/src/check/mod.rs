@@ -30,8 +30,13 @@ use statements::check::verdict::{CURABLE_AFTER, Execution, Judgement, Outcome, T
 
 pub use results::{results_beside, write, write_folder};
 
-use super::build::Builder;
-use super::{BuildOptions, Error, Inputs, Options, Stage, gather, read_json, write_json};
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::inputs::{Inputs, gather};
+use crate::job::Job;
+use crate::records::{read_json, write_json};
+use crate::root::build_root;
+use crate::stage::Stage;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default)]
@@ -65,42 +70,45 @@ pub struct Checked {
     pub seconds: f64,
     /// Shards that an earlier run had judged.
     pub judged_before: usize,
+    /// The plan whose objects were tested.
+    plan: Digest,
+}
+
+impl Checked {
+    /// Digest of the plan whose objects were tested.
+    pub fn plan(&self) -> Digest {
+        self.plan
+    }
 }
 
 /// Compiles and runs upstream's tests. The caller holds the store's lock.
-pub async fn check(
-    engine: &Engine,
-    store: &Store,
-    options: &Options,
-    build: &BuildOptions,
-    check_options: &CheckOptions,
-    progress: &dyn Progress,
-) -> Result<Checked, Error> {
+///
+/// # Errors
+/// The recipe has no tests, a phase before them fails, or the engine does not do its part. Tests that fail are no error.
+pub async fn check(engine: &Engine, job: Job<'_>, asked: &CheckOptions) -> Result<Checked, Error> {
+    let Job { store, options, progress, .. } = job;
     let inputs = tokio::task::block_in_place(|| gather(store, options, progress))?;
-    let root = super::build_root(engine, store, options, &inputs, progress).await?;
-    let builder = Builder { engine, store, options, build, inputs: &inputs, root: &root, progress };
-    run(&builder, check_options).await
+    let root = build_root(engine, store, options, &inputs, progress).await?;
+    run(&Builder::new(job, engine, &inputs, &root), asked).await
 }
 
 /// The same, within a run that has made the first stages already.
 pub async fn run(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checked, Error> {
-    let Builder { store, options, inputs, .. } = *builder;
-    let recipe = &options.recipe;
-    // Read first: a mistake in it must not be found after an hour.
-    let quarantine = Quarantine::read(&recipe.folder)?;
-    let (Some((before, phase)), Some(check)) = (inputs.plan.check(recipe)?, &recipe.file.check) else {
+    let Builder { store, inputs, .. } = *builder;
+    let recipe = inputs.recipe();
+    let (Some((before, phase)), Some(check)) = (inputs.plan().check(recipe)?, &recipe.file.check) else {
         return Err(Error::NoCheck { recipe: recipe.name().to_owned() });
     };
-    let mut phases: Vec<_> = inputs.plan.phases[..before].iter().collect();
+    let mut phases: Vec<_> = inputs.plan().phases()[..before].iter().collect();
     phases.push(&phase);
-    let volume = builder.phases(&phases).await?;
+    let volume = builder.phases(&phases).await?.volume().to_owned();
     let key = run_key(check, &phase.key, asked);
     let suite = Suite { builder, check, asked, volume, key, seconds: history(store, inputs) };
     if asked.again {
         store.forget_stage("tests", &key)?;
     }
     let plan = suite.plan().await?;
-    let checked = suite.run(plan, &quarantine, phase.key).await?;
+    let checked = suite.run(plan, inputs.quarantine(), phase.key).await?;
     if asked.filter.is_none() && !asked.serial {
         remember(store, inputs, &checked.judgement);
     }
@@ -123,10 +131,11 @@ pub async fn sound(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checke
 }
 
 /// The key of a run with these options.
-pub fn key(options: &Options, inputs: &Inputs, asked: &CheckOptions) -> Result<Digest, Error> {
-    match (inputs.plan.check(&options.recipe)?, &options.recipe.file.check) {
+pub fn key(inputs: &Inputs, asked: &CheckOptions) -> Result<Digest, Error> {
+    let recipe = inputs.recipe();
+    match (inputs.plan().check(recipe)?, &recipe.file.check) {
         (Some((_, phase)), Some(check)) => Ok(run_key(check, &phase.key, asked)),
-        _ => Err(Error::NoCheck { recipe: options.recipe.name().to_owned() }),
+        _ => Err(Error::NoCheck { recipe: recipe.name().to_owned() }),
     }
 }
 
@@ -233,7 +242,7 @@ impl Suite<'_> {
     }
 
     async fn run(&self, plan: TestPlan, quarantine: &Quarantine, tests: Digest) -> Result<Checked, Error> {
-        let Builder { progress, options, .. } = *self.builder;
+        let Builder { progress, options, inputs, .. } = *self.builder;
         let begin = Instant::now();
         let at_once = if self.asked.serial { 1 } else { self.at_once().await? };
         let total = plan.shards.iter().map(|shard| shard.tests.len()).sum();
@@ -296,7 +305,16 @@ impl Suite<'_> {
             // Of tests that were not asked for, nothing is known.
             judgement.unused.clear();
         }
-        Ok(Checked { key: self.key, tests, judgement, shards: figures, notices, seconds, judged_before })
+        Ok(Checked {
+            key: self.key,
+            tests,
+            judgement,
+            shards: figures,
+            notices,
+            seconds,
+            judged_before,
+            plan: inputs.plan().digest(),
+        })
     }
 
     /// Runs one shard, unless it was judged before; says which.
@@ -501,8 +519,8 @@ impl<'a> Board<'a> {
 }
 
 fn history_path(store: &Store, inputs: &Inputs) -> std::path::PathBuf {
-    let plan = &inputs.plan;
-    store.root().join("history").join(format!("{}-{}-tests.json", plan.recipe, plan.target.name.file_stem()))
+    let plan = inputs.plan();
+    store.root().join("history").join(format!("{}-{}-tests.json", plan.recipe(), plan.target().name.file_stem()))
 }
 
 /// How long each test took when it was last run; only used to make shards of equal length.

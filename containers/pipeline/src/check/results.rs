@@ -7,8 +7,9 @@ use statements::check::verdict::Verdict;
 use statements::check::{junit, summary};
 use time::{Date, OffsetDateTime};
 
-use super::super::{Error, write_file};
 use super::Checked;
+use crate::error::Error;
+use crate::records::write_file;
 
 const SUMMARY: &str = "summary.txt";
 

@@ -21,9 +21,13 @@ use statements::rebuild::{Published, compared_plans, first_difference};
 
 pub use report::{Comparison, RebuildReport, Varied, attest};
 
-use super::build::Builder;
-use super::inputs::Inputs;
-use super::{BuildOptions, Error, Options, build_root, gather, pack, read_json, write_json};
+use crate::builder::Builder;
+use crate::error::Error;
+use crate::inputs::{Inputs, gather};
+use crate::job::Job;
+use crate::options::{BuildOptions, Options};
+use crate::records::{read_json, write_json};
+use crate::root::build_root;
 
 /// Differences between two plans that an error shows.
 const SHOWN: usize = 12;
@@ -71,23 +75,23 @@ impl Rebuild<'_> {
         let root = build_root(engine, usual, options, &inputs, progress).await?;
         drop(usual_lock);
         let (circumstances, varied) = self.circumstances(&inputs, &root).await?;
-        self.begin(Begun { plan: inputs.plan.digest(), circumstances: circumstances.clone() }).await?;
+        self.begin(Begun { plan: inputs.plan().digest(), circumstances: circumstances.clone() }).await?;
         let build = BuildOptions { circumstances, ..self.build.clone() };
-        let builder = Builder { engine, store: work, options, build: &build, inputs: &inputs, root: &root, progress };
-        let staged = builder.staged_tree().await?;
-        let packages = pack::pack(&builder, &staged).await?;
+        let job = Job { store: work, options, build: &build, progress };
+        let builder = Builder::new(job, engine, &inputs, &root);
+        let packed = builder.staged().await?.pack(&builder).await?;
         let report = tokio::task::block_in_place(|| -> Result<_, Error> {
             let mut compared = Vec::new();
             for was in &published.packages {
-                let mut written = packages.record.packages.iter().map(|written| &written.package);
+                let mut written = packed.record().packages().iter().map(|written| &written.package);
                 let now = written.find(|package| package.file == was.file);
-                let now = now.map(|package| (packages.folder.join(&package.file), package.sha256));
+                let now = now.map(|package| (packed.folder().join(&package.file), package.sha256));
                 compared.push(Comparison::of(was, now, |was, now| {
                     first_difference(was, now).map_err(Error::io("compare", now))
                 })?);
             }
             let report = RebuildReport::new(published, options, varied, compared);
-            report.write(published, &packages.folder, self.results, progress)
+            report.write(published, packed.folder(), self.results, progress)
         })?;
         clear(engine, work).await?;
         Ok(report)
@@ -98,8 +102,8 @@ impl Rebuild<'_> {
         let Self { engine, work, options, progress, .. } = *self;
         let ask = async |varied: BTreeSet<Aspect>| {
             let build = BuildOptions { circumstances: Circumstances { varied }, ..self.build.clone() };
-            let builder = Builder { engine, store: work, options, build: &build, inputs, root, progress };
-            probe::probe(&builder).await
+            let job = Job { store: work, options, build: &build, progress };
+            probe::probe(&Builder::new(job, engine, inputs, root)).await
         };
         let usual = ask(BTreeSet::new()).await?;
         let other = ask(self.wanted.aspects.clone()).await?;
@@ -149,13 +153,17 @@ async fn clear(engine: &Engine, work: &Store) -> Result<(), Error> {
 
 /// Refuses a checkout that would build something else than what was published.
 fn check_plan(published: &Published, inputs: &Inputs) -> Result<(), Error> {
-    let here = inputs.plan.digest();
+    let here = inputs.plan().digest();
     if published.plan == here {
         return Ok(());
     }
+    let tool = serde_json::to_value(inputs.plan().tool()).expect("digests");
+    if published.recorded.as_ref().is_some_and(|recorded| recorded.get("tool") != Some(&tool)) {
+        return Err(Error::OtherTool { revision: published.revision.clone() });
+    }
     let differences = match &published.recorded {
         Some(recorded) => {
-            let now = serde_json::from_slice(&inputs.plan.to_json()).expect("was written as JSON");
+            let now = serde_json::from_slice(&inputs.plan().to_json()).expect("was written as JSON");
             compared_plans(recorded, &now, SHOWN).iter().map(|line| format!("\n  {line}")).collect()
         }
         None => "\n  (the plan itself does not lie beside the packages, so that there is nothing more to tell)".into(),

@@ -6,8 +6,10 @@ use engine::volume;
 use phases::circumstances::Aspect;
 use phases::phase::{self, PhaseEvent, PhaseSpec};
 
-use super::super::build::{Budget, Builder, own};
-use super::super::{CompilerCache, Error};
+use crate::budget::Budget;
+use crate::builder::{Builder, own};
+use crate::error::Error;
+use crate::options::CompilerCache;
 
 /// What a phase sees, by aspect, in words.
 pub type Seen = BTreeMap<Aspect, String>;
@@ -18,9 +20,9 @@ const KIND: &str = "probe";
 /// Runs the probe as a phase would run.
 pub async fn probe(builder: &Builder<'_>) -> Result<Seen, Error> {
     let Builder { engine, store, inputs, root, build, .. } = *builder;
-    let volume = format!("mesos-packages-{}-{}-{KIND}", store.id(), inputs.plan.recipe);
+    let volume = format!("mesos-packages-{}-{}-{KIND}", store.id(), inputs.plan().recipe());
     volume::remove(engine, &volume).await?;
-    volume::create(engine, &volume, KIND, &inputs.plan.digest().to_string()).await?;
+    volume::create(engine, &volume, KIND, &inputs.plan().digest().to_string()).await?;
     own(engine, &root.image, &volume, &build.circumstances).await?;
     let folder = store.temp_dir()?;
     let budget = Budget::of(engine, builder.options, build).await?;
@@ -31,7 +33,7 @@ pub async fn probe(builder: &Builder<'_>) -> Result<Seen, Error> {
         cache_volume: None,
         script: SCRIPT.as_bytes().to_vec(),
         uploads: Vec::new(),
-        env: builder.environment(&inputs.plan.phases[0]),
+        env: builder.environment(&inputs.plan().phases()[0]),
         memory_bytes: budget.memory,
         memory_per_job: None,
         jobs: budget.wanted_jobs,

@@ -13,8 +13,10 @@ use statements::proof::attestation::{self, Rebuild, Variation};
 use statements::proof::intoto::{Resource, Statement};
 use statements::rebuild::{Published, PublishedPackage, unsigned};
 
-use super::super::{Error, Options, write_file, write_json};
 use super::diffoscope::{self, Diffoscope};
+use crate::error::Error;
+use crate::options::Options;
+use crate::records::{write_file, write_json};
 
 /// The report's file name, for machines and for people.
 const JSON: &str = "rebuild.json";

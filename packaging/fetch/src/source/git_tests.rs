@@ -1,11 +1,12 @@
 use std::fs;
 use std::sync::Mutex;
 
+use recipe::sources_lock::{Bundled, SourcesLock};
+
 use super::super::tests::{NONE, Place, listing, plain};
 use super::*;
 use crate::download::test_server::{Manner, Server};
 use crate::download::tests::quick;
-use recipe::sources_lock::{Bundled, SourcesLock};
 
 /// An upstream with a tagged release and three later commits: a fix, a fix elsewhere, a conflict.
 pub(in crate::source) struct Upstream {

@@ -135,7 +135,7 @@ pub fn statement(facts: &Facts<'_>, packages: Vec<Resource>) -> Statement<Proven
     let Facts { plan, plan_file, origin, sources, root, byproducts } = *facts;
     let mut dependencies = vec![
         Dependency::sha256(plan.digest()).named(plan_file),
-        Dependency::sha256(plan.source.sha256).named("source tree"),
+        Dependency::sha256(plan.source().sha256).named("source tree"),
     ];
     let remote = match origin {
         Origin::Git { commit, remotes, tag, .. } => {
@@ -159,23 +159,23 @@ pub fn statement(facts: &Facts<'_>, packages: Vec<Resource>) -> Statement<Proven
     if matches!(origin, Origin::Git { .. }) {
         dependencies.extend(sources.bundled.iter().map(|file| Dependency::sha256(file.sha256).named(&file.path)));
     }
-    let distribution = plan.target.name.release();
+    let distribution = plan.target().name.release();
     dependencies.extend(root.packages.iter().map(|deb| Dependency {
-        uri: Some(deb_purl(&plan.target.vendor, &deb.name, &deb.version, &deb.architecture, distribution)),
-        download_location: Some(format!("{}/{}/{}", plan.target.archive, root.snapshot, deb.path)),
+        uri: Some(deb_purl(&plan.target().vendor, &deb.name, &deb.version, &deb.architecture, distribution)),
+        download_location: Some(format!("{}/{}/{}", plan.target().archive, root.snapshot, deb.path)),
         ..Dependency::sha256(deb.sha256)
     }));
     let predicate = Provenance {
         build_definition: BuildDefinition {
             build_type: BUILD_TYPE.into(),
             external_parameters: serde_json::json!({
-                "recipe": plan.recipe,
-                "version": plan.version,
-                "target": plan.target.name.to_string(),
-                "source": plan.source.origin,
+                "recipe": plan.recipe(),
+                "version": plan.version(),
+                "target": plan.target().name.to_string(),
+                "source": plan.source().origin,
             }),
             internal_parameters: serde_json::json!({
-                "sourceDateEpoch": plan.source_date_epoch,
+                "sourceDateEpoch": plan.source_date_epoch(),
                 "packing": deb::code::digest(),
             }),
             resolved_dependencies: dependencies,

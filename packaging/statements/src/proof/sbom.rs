@@ -45,12 +45,12 @@ pub fn file_name(package: &str) -> String {
 impl Sbom<'_> {
     /// The bill of a package, as it is distributed.
     pub fn of(&self, package: &BinaryPackage) -> Vec<u8> {
-        let target = &self.plan.target;
+        let target = &self.plan.target();
         let BinaryPackage { name, version, architecture, .. } = package;
         // The same as in the statement on vulnerabilities: scanners bring both together by it.
         let purl = deb_purl(&target.vendor, name, version, architecture, target.name.release());
         let time =
-            OffsetDateTime::from_unix_timestamp(self.plan.source_date_epoch).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+            OffsetDateTime::from_unix_timestamp(self.plan.source_date_epoch()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
         let upstream = self.upstream();
         let others = self.others(package);
         let inside: Vec<&Value> = std::iter::once(&upstream).chain(&others).map(|one| &one["bom-ref"]).collect();
@@ -95,7 +95,7 @@ impl Sbom<'_> {
             "version": file.version,
             "purl": purl,
             "externalReferences": [{ "type": "website", "url": file.homepage }],
-            "hashes": [{ "alg": "SHA-256", "content": self.plan.source.sha256 }],
+            "hashes": [{ "alg": "SHA-256", "content": self.plan.source().sha256 }],
         });
         if let Some(described) = described {
             component["licenses"] = json!([{ "expression": described.license }]);
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
     use deb::manifest;
     use foundation::digest::Digest;
-    use recipe::plan::{Parts, PlannedSource};
+    use recipe::plan::{Parts, PlannedSource, Tool};
     use recipe::root_lock::{RootKind, RootLock};
     use recipe::target::Target;
 
@@ -181,8 +181,13 @@ mod tests {
             source: PlannedSource { sha256: Digest::of("source"), origin: serde_json::Value::Null },
             version: "1.7.2-1".into(),
             source_date_epoch: 1_749_031_200,
-            driver: Digest::of("driver"),
-            split: Digest::of("split"),
+            tool: Tool {
+                assembler: Digest::of("a"),
+                driver: Digest::of("d"),
+                wrapper: Digest::of("w"),
+                split: Digest::of("s"),
+                packing: Digest::of("p"),
+            },
         })
         .unwrap();
         let manifest = manifest::read(&folder).unwrap();

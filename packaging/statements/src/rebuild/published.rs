@@ -11,7 +11,7 @@ use fetch::download::{DownloadError, Downloader, Event};
 use foundation::digest::{Digest, Hasher};
 use recipe::target::TargetName;
 use serde_json::Value;
-use sign::buildinfo::{PLAN_FIELD, TARGET_FIELD, plan_file};
+use sign::buildinfo::{PLAN_FIELD, TARGET_FIELD, TOOL_FIELD, plan_file};
 
 /// The largest package that is downloaded, in bytes.
 const LARGEST: u64 = 4 << 30;
@@ -31,6 +31,8 @@ pub struct Published {
     pub plan: Digest,
     /// The plan itself, where it lies beside them.
     pub recorded: Option<Value>,
+    /// The revision of the tool that built them, where it is known.
+    pub revision: Option<String>,
     /// Those that are to be compared.
     pub packages: Vec<PublishedPackage>,
 }
@@ -190,6 +192,7 @@ impl Published {
             target,
             plan,
             recorded,
+            revision: info.get(TOOL_FIELD).map(str::to_owned),
             packages,
         })
     }

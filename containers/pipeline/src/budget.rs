@@ -1,0 +1,53 @@
+//! Memory and jobs of a run.
+
+use engine::Engine;
+use foundation::bytes::ByteSize;
+use foundation::progress::{Event, Progress};
+use phases::usage;
+
+use crate::error::Error;
+use crate::options::{BuildOptions, Options};
+
+/// Memory and jobs of a run.
+pub struct Budget {
+    /// Memory in bytes.
+    pub memory: u64,
+    /// Jobs that fit where nobody governs them.
+    pub jobs: u32,
+    /// Jobs that are wanted; the governor lets as many compiles start as have room.
+    pub wanted_jobs: u32,
+    /// Memory of a file of which nothing is known.
+    pub per_job: ByteSize,
+    /// Processors of the engine's machine.
+    pub cpus: u32,
+}
+
+impl Budget {
+    /// What was asked for, as far as the engine's machine has it.
+    pub async fn of(engine: &Engine, options: &Options, build: &BuildOptions) -> Result<Self, Error> {
+        let info = engine.info().await?;
+        let memory = build.memory.map_or_else(|| usage::budget(&info), |size| size.0);
+        let per_job = options.recipe.file.build.memory_per_job;
+        let varied = |jobs: u32| build.circumstances.jobs(jobs.max(1));
+        Ok(Self {
+            memory: build.circumstances.memory(memory),
+            jobs: varied(build.jobs.unwrap_or_else(|| usage::jobs(&info, memory, per_job.0))),
+            wanted_jobs: varied(build.jobs.unwrap_or_else(|| usage::wanted_jobs(&info))),
+            per_job,
+            cpus: info.cpus,
+        })
+    }
+
+    /// Says what it is and why.
+    pub fn tell(&self, build: &BuildOptions, progress: &dyn Progress) {
+        let Self { memory, wanted_jobs: jobs, per_job, cpus, .. } = *self;
+        let why = if build.memory.is_some() { "as asked for" } else { "what the host can spare" };
+        progress.event(Event::Note {
+            text: format!(
+                "memory budget {} ({why}), {jobs} job{} wanted, {per_job} for a file of which nothing is known, {cpus} processors",
+                ByteSize(memory),
+                if jobs == 1 { "" } else { "s" },
+            ),
+        });
+    }
+}

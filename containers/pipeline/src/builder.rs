@@ -1,0 +1,183 @@
+//! Everything that phases are run with, and what they leave in the engine.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use engine::once::run_once_with_volumes;
+use engine::{Engine, volume};
+use foundation::progress::Progress;
+use foundation::store::Store;
+use phases::circumstances::{Aspect, Circumstances};
+use phases::compile_memory::Figures;
+use recipe::plan::PlannedPhase;
+use roots::build_root::BuildRoot;
+
+use crate::error::Error;
+use crate::inputs::Inputs;
+use crate::job::Job;
+use crate::options::{BuildOptions, CompilerCache, Options};
+use crate::records::read_json;
+
+/// Kind of the volumes that hold a phase's result.
+pub const VOLUME_KIND: &str = "phase";
+
+/// Everything that a phase is run with: there is none without a build root.
+#[derive(Clone, Copy)]
+pub struct Builder<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) store: &'a Store,
+    pub(crate) options: &'a Options,
+    pub(crate) build: &'a BuildOptions,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) root: &'a BuildRoot,
+    pub(crate) progress: &'a dyn Progress,
+}
+
+impl<'a> Builder<'a> {
+    /// What builds these inputs in this root.
+    pub fn new(job: Job<'a>, engine: &'a Engine, inputs: &'a Inputs, root: &'a BuildRoot) -> Self {
+        let Job { store, options, build, progress } = job;
+        Self { engine, store, options, build, inputs, root, progress }
+    }
+
+    /// The same with other options.
+    pub fn with(&self, build: &'a BuildOptions) -> Self {
+        Self { build, ..*self }
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &'a Engine {
+        self.engine
+    }
+
+    /// Where results are kept.
+    pub fn store(&self) -> &'a Store {
+        self.store
+    }
+
+    /// What was asked for.
+    pub fn options(&self) -> &'a Options {
+        self.options
+    }
+
+    /// How it is built.
+    pub fn build(&self) -> &'a BuildOptions {
+        self.build
+    }
+
+    /// What it is built from.
+    pub fn inputs(&self) -> &'a Inputs {
+        self.inputs
+    }
+
+    /// What it is built in.
+    pub fn root(&self) -> &'a BuildRoot {
+        self.root
+    }
+
+    /// Who is told.
+    pub fn progress(&self) -> &'a dyn Progress {
+        self.progress
+    }
+
+    /// What is remembered of a phase, whatever its key: nothing that decides bytes.
+    pub(crate) fn history_path(&self, phase: &PlannedPhase, extension: &str) -> PathBuf {
+        let plan = &self.inputs.plan();
+        let name = format!("{}-{}-{}.{extension}", plan.recipe(), plan.target().name.file_stem(), phase.name);
+        self.store.root().join("history").join(name)
+    }
+
+    pub(crate) fn figures_path(&self, phase: &PlannedPhase) -> PathBuf {
+        self.history_path(phase, "compile-memory.json")
+    }
+
+    /// What compiling a phase's source files took, as far as an earlier run on this machine has measured it.
+    pub(crate) fn figures(&self, phase: &PlannedPhase) -> Figures {
+        read_json(&self.figures_path(phase)).unwrap_or_default()
+    }
+
+    /// The compiler cache that is used: a varied build compiles everything itself.
+    pub fn compiler_cache(&self) -> CompilerCache {
+        if self.build.circumstances.varies(Aspect::Cache) { CompilerCache::None } else { self.build.compiler_cache }
+    }
+
+    /// The variables of a phase.
+    pub fn environment(&self, phase: &PlannedPhase) -> BTreeMap<String, String> {
+        let mut environment = phase.environment.clone();
+        environment.insert("CCACHE_DIR".into(), "/ccache".into());
+        // The compiler is part of the volume's name; its time stamp says nothing.
+        environment.insert("CCACHE_COMPILERCHECK".into(), "content".into());
+        environment.insert("CCACHE_MAXSIZE".into(), "10G".into());
+        if self.compiler_cache() == CompilerCache::None {
+            environment.insert("CCACHE_DISABLE".into(), "1".into());
+        }
+        environment
+    }
+
+    /// The volume of the compiler cache, where it is used.
+    pub async fn cache_volume(&self) -> Result<Option<String>, engine::Error> {
+        let name = match self.compiler_cache() {
+            CompilerCache::None => return Ok(None),
+            CompilerCache::Shared => format!("mesos-packages-ccache-{}", self.root.digest.short()),
+            CompilerCache::Own => own_cache_volume(self.store),
+        };
+        volume::create(self.engine, &name, "ccache", &self.root.digest.to_string()).await?;
+        Ok(Some(name))
+    }
+
+    /// Keeps the volumes of this plan but the last (the staged tree is kept in the store), and that of the
+    /// compiled tests; removes those of earlier plans of the same recipe: they are gigabytes each.
+    pub(crate) async fn remove_old_volumes(&self) -> Result<(), Error> {
+        let Self { engine, store, inputs, .. } = *self;
+        let phases = inputs.plan().phases();
+        let check = inputs.plan().check(inputs.recipe())?.map(|(_, phase)| phase);
+        let keep: Vec<String> =
+            phases[..phases.len() - 1].iter().chain(&check).map(|phase| volume_name(store, inputs, phase)).collect();
+        let prefix = volume_prefix(store, inputs);
+        for found in volume::list(engine).await? {
+            let ours = found.labels.get(volume::LABEL_KIND).is_some_and(|kind| kind == VOLUME_KIND);
+            if ours && found.name.starts_with(&prefix) && !keep.contains(&found.name) {
+                volume::remove(engine, &found.name).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The volume of a phase's result.
+pub fn volume_name(store: &Store, inputs: &Inputs, phase: &PlannedPhase) -> String {
+    format!("{}{}-{}", volume_prefix(store, inputs), phase.name, phase.key.short())
+}
+
+/// The volume of a store's own compiler cache.
+pub fn own_cache_volume(store: &Store) -> String {
+    format!("mesos-packages-{}-ccache", store.id())
+}
+
+/// Volumes are not shared between stores: each removes what it no longer needs.
+fn volume_prefix(store: &Store, inputs: &Inputs) -> String {
+    format!("mesos-packages-{}-{}-", store.id(), inputs.plan().recipe())
+}
+
+/// Gives a new volume to whoever works in it, if that is not the user whom the image gives it to.
+pub async fn own(
+    engine: &Engine,
+    image: &str,
+    volume: &str,
+    circumstances: &Circumstances,
+) -> Result<(), engine::Error> {
+    if !circumstances.varies(Aspect::User) {
+        return Ok(());
+    }
+    // The engine gives a volume that is still empty to the image's user again, so something has to be in it.
+    let script = format!("mkdir /build/out && chown {user}:{user} /build /build/out", user = circumstances.user());
+    let volumes = [(volume, "/build")];
+    let output = run_once_with_volumes(engine, image, script.as_bytes(), &[], &BTreeMap::new(), true, &volumes).await?;
+    if output.exit != 0 {
+        return Err(engine::Error::Engine {
+            doing: format!("giving the volume {volume} to another user"),
+            why: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! From gathered inputs to packages in `dist`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use engine::Engine;
+use foundation::progress::Progress;
+use foundation::store::Store;
+
+use crate::builder::Builder;
+use crate::check::{self, CheckOptions, Checked};
+use crate::error::Error;
+use crate::inputs::{Inputs, gather};
+use crate::options::{BuildOptions, Options};
+use crate::packed::Packed;
+use crate::publish::{self, Published};
+use crate::root::build_root;
+
+/// What is asked for, where results are kept, and who is told. The caller holds the store's lock.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// Has the results of all stages.
+    pub store: &'a Store,
+    /// What is asked for.
+    pub options: &'a Options,
+    /// How it is built.
+    pub build: &'a BuildOptions,
+    /// Who is told.
+    pub progress: &'a dyn Progress,
+}
+
+impl Job<'_> {
+    /// Runs the whole pipeline, with upstream's tests where that is asked for. The engine is looked for when something
+    /// has to be run in it, and not before.
+    ///
+    /// # Errors
+    /// A stage fails, its sentence says which; or upstream's tests found the build unsound.
+    pub async fn package(
+        self,
+        find_engine: impl AsyncFnOnce() -> Result<Engine, Error>,
+        asked: Option<&CheckOptions>,
+    ) -> Result<Published, Error> {
+        let started = Instant::now();
+        let inputs = tokio::task::block_in_place(|| gather(self.store, self.options, self.progress))?;
+        self.package_from(&inputs, self.store, find_engine, asked, started).await
+    }
+
+    /// The same from inputs that were gathered, with a build root that the store `roots` may know.
+    ///
+    /// # Errors
+    /// As those of [`Job::package`].
+    pub async fn package_from(
+        self,
+        inputs: &Inputs,
+        roots: &Store,
+        find_engine: impl AsyncFnOnce() -> Result<Engine, Error>,
+        asked: Option<&CheckOptions>,
+        started: Instant,
+    ) -> Result<Published, Error> {
+        let Self { store, options, build, progress } = self;
+        let signer = tokio::task::block_in_place(|| publish::open_signer(build, inputs))?;
+        let check_key = asked.map(|asked| check::key(inputs, asked)).transpose()?;
+        if let Some(published) = publish::up_to_date(options, inputs, signer.as_ref(), build, check_key)? {
+            return Ok(published);
+        }
+        let finish = |packed: &Packed<'_>, checked: Option<&Checked>| {
+            let seconds = started.elapsed().as_secs_f64();
+            tokio::task::block_in_place(|| packed.publish(self, checked, signer.as_ref(), seconds))
+        };
+        let found = Packed::find(store, inputs)?;
+        if let (Some(packed), None) = (&found, asked) {
+            return finish(packed, None);
+        }
+        let engine = find_engine().await?;
+        let root = build_root(&engine, roots, options, inputs, progress).await?;
+        let builder = Builder::new(self, &engine, inputs, &root);
+        let packed = match found {
+            Some(packed) => packed,
+            None => builder.staged().await?.pack(&builder).await?,
+        };
+        match asked {
+            Some(asked) => finish(&packed, Some(&check::sound(&builder, asked).await?)),
+            None => finish(&packed, None),
+        }
+    }
+
+    /// Puts what upstream's tests found beside the packages, if those in `dist` are of the same plan and key.
+    ///
+    /// # Errors
+    /// The inputs cannot be read, the key cannot be used, or `dist` cannot be written.
+    pub fn attest(self, checked: &Checked) -> Result<Option<PathBuf>, Error> {
+        let Self { store, options, build, progress } = self;
+        let inputs = gather(store, options, progress)?;
+        let Some(packed) = Packed::find(store, &inputs)? else { return Ok(None) };
+        if !build.dist.join(publish::REPORT).exists() {
+            return Ok(None);
+        }
+        let signer = publish::open_signer(build, &inputs)?;
+        if publish::up_to_date(options, &inputs, signer.as_ref(), build, None)?.is_none() {
+            return Ok(None);
+        }
+        packed.publish(self, Some(checked), signer.as_ref(), 0.0).map(|published| Some(published.folder))
+    }
+}

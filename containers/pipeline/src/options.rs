@@ -1,0 +1,72 @@
+//! What is asked for, and how it is built.
+
+use std::path::PathBuf;
+
+use farm::WorkerAddress;
+use fetch::download::Network;
+use foundation::bytes::ByteSize;
+use phases::circumstances::Circumstances;
+use recipe::Recipe;
+use recipe::root_lock::{RootKind, RootLock};
+use recipe::target::Target;
+use sign::signer::KeySource;
+
+use crate::error::Error;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The target.
+    pub target: Target,
+    /// The folder of targets, with their locks and keyrings.
+    pub targets: PathBuf,
+    /// `--source`: a local tree or archive in place of the pinned source.
+    pub source: Option<PathBuf>,
+    /// Whether the network may be used.
+    pub network: Network,
+    /// `--mirror`.
+    pub mirror: Option<String>,
+}
+
+impl Options {
+    /// The lock of a root of this recipe and target.
+    pub fn lock(&self, kind: RootKind) -> Result<RootLock, Error> {
+        let Self { recipe, target, targets, .. } = self;
+        let path = recipe.lock_path(targets, target, kind);
+        Ok(RootLock::read(&path, kind, recipe.name(), &target.name, recipe.request_digest(target, kind))?)
+    }
+}
+
+/// How it is built; nothing here changes the bytes.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// Memory budget in bytes; none means what the host can spare.
+    pub memory: Option<ByteSize>,
+    /// Jobs at once; none means what budget and processors allow.
+    pub jobs: Option<u32>,
+    /// Where compiled objects are found and kept.
+    pub compiler_cache: CompilerCache,
+    /// What differs from the usual, for a rebuild.
+    pub circumstances: Circumstances,
+    /// Workers of a compile farm; none means that everything is compiled by the engine's machine.
+    pub workers: Vec<WorkerAddress>,
+    /// Where the packages go.
+    pub dist: PathBuf,
+    /// The key.
+    pub key: KeySource,
+    /// Finds out the revision of the tool itself, which is written beside what it made.
+    pub revision: fn() -> Option<String>,
+}
+
+/// Where compiled objects are found and kept, in a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompilerCache {
+    /// In one that all builds with the same build root share.
+    Shared,
+    /// In one of the store's own, for figures that say nothing of earlier builds.
+    Own,
+    /// Nowhere: everything is compiled.
+    None,
+}

@@ -1,0 +1,62 @@
+//! Records that stages keep beside their results, and files that a reader sees whole.
+
+use std::path::{Path, PathBuf};
+
+use foundation::digest::Digest;
+use foundation::store::Store;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+
+/// Reads a record that [`write_json`] wrote.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = std::fs::read(path).map_err(Error::io("read", path))?;
+    serde_json::from_slice(&text).map_err(|error| Error::io("understand", path)(std::io::Error::other(error)))
+}
+
+/// Writes a record.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
+    write_file(path, &serde_json::to_vec_pretty(value).expect("plain data"))
+}
+
+/// Keeps the log of a phase that failed where the next run does not remove it; returns where it is.
+pub fn keep_log(store: &Store, phase: &str, key: &Digest, log: &Path) -> PathBuf {
+    let folder = store.root().join("failed");
+    let kept = folder.join(format!("{phase}-{}.log", key.short()));
+    let _ = std::fs::create_dir_all(&folder);
+    match std::fs::copy(log, &kept) {
+        Ok(_) => kept,
+        Err(_) => log.to_owned(),
+    }
+}
+
+/// Writes a file so that a reader sees the old content or the new one, never a part.
+pub fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let temporary = path.with_extension("part");
+    std::fs::write(&temporary, content)
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .map_err(Error::io("write", path))
+}
+
+/// Copies logs into a new folder, each under its phase's name.
+pub fn copy_logs(logs: &[(String, PathBuf)], to: &Path) -> Result<(), Error> {
+    std::fs::create_dir(to).map_err(Error::io("make the folder", to))?;
+    for (name, log) in logs {
+        let path = to.join(format!("{name}.log"));
+        std::fs::copy(log, &path).map_err(Error::io("write", &path))?;
+    }
+    Ok(())
+}
+
+/// The logs that [`copy_logs`] put into a folder.
+pub fn logs_in(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
+    let mut logs = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let path = entry.map_err(Error::io("read", folder))?.path();
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        logs.push((name, path));
+    }
+    logs.sort();
+    Ok(logs)
+}

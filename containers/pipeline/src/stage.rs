@@ -1,0 +1,30 @@
+//! Telling of stages.
+
+use std::time::Instant;
+
+use foundation::progress::{Event, Progress};
+
+/// Tells when a stage begins and how long it took.
+pub struct Stage<'a> {
+    progress: &'a dyn Progress,
+    name: String,
+    started: Instant,
+}
+
+impl<'a> Stage<'a> {
+    pub fn start(progress: &'a dyn Progress, name: impl Into<String>) -> Self {
+        let name = name.into();
+        progress.event(Event::StageStarted { stage: name.clone() });
+        Self { progress, name, started: Instant::now() }
+    }
+
+    pub fn elapsed(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    pub fn finish(self) -> f64 {
+        let seconds = self.elapsed();
+        self.progress.event(Event::StageFinished { stage: self.name, seconds });
+        seconds
+    }
+}

@@ -21,7 +21,7 @@ for daemon in mesos-master mesos-agent; do
 		ln -s "$MESOS_SBIN/$daemon" "$top/daemons/real/$daemon"
 		help=$MESOS_SBIN/$daemon
 	fi
-	"$help" --help | awk -f "$here/../../bin/flag-table" >"$top/tables/$daemon" || exit 1
+	"$help" --help | awk -f "$here/../flag-table" >"$top/tables/$daemon" || exit 1
 done
 
 # stage: a fresh $root, with the programs and no configuration.

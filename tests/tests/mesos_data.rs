@@ -27,6 +27,12 @@ fn launcher_under_bash() {
     );
 }
 
+/// Whole configurations, and such by chance: what the daemon has of them in the end.
+#[test]
+fn configurations() {
+    assert!(judge("dash", &["scripts/tests/cases.sh"], &mesos()).contains(" 0 failed"));
+}
+
 /// Installation, upgrade, removal and purge by the real dpkg, in a folder.
 #[test]
 fn maintainer_scripts() {
@@ -42,7 +48,6 @@ fn command_line_ports() {
 fn completion_of_the_flags() {
     judge("bash", &["scripts/tests/completion.sh"], &mesos());
     judge("shellcheck", &["--shell=bash", "config/bash-completion/mesos", "scripts/tests/completion.sh"], &mesos());
-    judge("shellcheck", &["--shell=sh", "scripts/tests/launcher.sh", "scripts/tests/takeover.sh"], &mesos());
 }
 
 /// Nothing shipped holds a secret, and nothing shipped is a place where one would be looked for: credentials and keys are
@@ -113,10 +118,15 @@ fn shell_scripts() {
     for entry in fs::read_dir(mesos().join("cluster/scenarios")).expect("scenarios").flatten() {
         scripts.push(format!("cluster/scenarios/{}", entry.file_name().display()));
     }
-    assert!(scripts.len() > 23);
-    let mut arguments = vec!["--shell=sh"];
+    for name in ["launcher", "cases", "takeover"] {
+        scripts.push(format!("scripts/tests/{name}.sh"));
+    }
+    assert!(scripts.len() > 26);
+    // What a script sources is judged with it.
+    let mut arguments = vec!["--shell=sh", "--external-sources"];
     arguments.extend(scripts.iter().map(String::as_str));
     judge("shellcheck", &arguments, &mesos());
+    judge("shellcheck", &["--shell=bash", "scripts/launcher/fragments"], &mesos());
 }
 
 /// The folders of a machine as far as the units and the launcher look at them.

@@ -4,55 +4,22 @@
 #   dash launcher.sh; LAUNCHER_SHELL=bash launcher.sh
 # Exit status 0 when every case holds. The last line counts the cases.
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-launcher=$here/../mesos-init-wrapper
-shell=${LAUNCHER_SHELL:-sh}
-top=$(mktemp -d "${TMPDIR:-/tmp}/launcher.XXXXXX") || exit 1
-trap 'rm -rf "$top"' EXIT
-trap 'exit 130' INT TERM
-passed=0
-failed=0
+# shellcheck source=scripts/tests/stage.sh
+. "$(dirname "$0")/stage.sh"
 newline='
 '
 
 # begin NAME: a fresh root with a configuration that starts.
 begin() {
 	case_name=$1
-	root=$top/root
-	rm -rf "$root"
-	mkdir -p "$root/etc/mesos" "$root/etc/default" "$root/etc/mesos-master" "$root/etc/mesos-agent" \
-		"$root/usr/sbin" "$root/var/lib/mesos" "$root/var/log/mesos" "$root/bin"
-	chmod 755 "$top" "$root"
+	stage
+	mkdir "$root/etc/mesos-master" "$root/etc/mesos-agent"
 	echo 192.0.2.1:5050 >"$root/etc/mesos-agent/master"
-	# The machine that runs this must not decide: every port is free, and its name resolves to an address that others reach.
-	printf '#!/bin/sh\n' >"$root/bin/perl"
-	printf '#!/bin/sh\necho "192.0.2.100 STREAM host"\n' >"$root/bin/getent"
-	chmod 755 "$root/bin/perl" "$root/bin/getent"
-	for program in mesos-master mesos-agent; do
-		cat >"$root/usr/sbin/$program" <<'STUB'
-#!/bin/sh
-if [ "$*" = --help ] && [ -e "${0%/*}/flags" ]; then exec cat "${0%/*}/flags"; fi
-for argument; do printf 'arg<%s>\n' "$argument"; done
-env | grep -E '^(MESOS_|IP=|PORT=|ZK=|LOGS=|FROM_DEFAULTS=)' | sed 's/^/env /'
-printf 'files %s\n' "$(ulimit -n)"
-STUB
-		chmod 755 "$root/usr/sbin/$program"
-	done
 }
-
-# launch ROLE [ARGUMENT…]: run it; output in $out, what it says in $err, its status in $status.
-launch() {
-	env -i PATH="$root/bin:$PATH" ${extra_env:+"$extra_env"} "$shell" "$launcher" --root "$root" "$@" >"$top/out" 2>"$top/err"
-	status=$?
-	out=$(cat "$top/out")
-	err=$(cat "$top/err")
-	extra_env=
-}
-extra_env=
 
 # launch_as_nobody ROLE: the same as a user who may do little; for when root runs the tests.
 launch_as_nobody() {
-	env -i PATH="$root/bin:$PATH" setpriv --reuid 65534 --regid 65534 --clear-groups \
+	env -i PATH="$root/bin:$PATH" ${LD_LIBRARY_PATH:+"LD_LIBRARY_PATH=$LD_LIBRARY_PATH"} setpriv --reuid 65534 --regid 65534 --clear-groups \
 		"$shell" "$launcher" --root "$root" "$@" >"$top/out" 2>"$top/err"
 	status=$?
 	out=$(cat "$top/out")
@@ -97,10 +64,60 @@ launch agent
 has 'arg<--switch_user>'
 has 'arg<--no-hostname_lookup>'
 
-begin 'a file named no-flag'
+begin 'a file named no-flag, as the older launcher took it'
 : >"$root/etc/mesos-agent/no-switch_user"
 launch agent
+has 'arg<--no-switch_user>'
+echo true >"$root/etc/mesos-agent/no-switch_user"
+launch agent
 refused '?no-switch_user'
+rm "$root/etc/mesos-agent/no-switch_user"
+: >"$root/etc/mesos-agent/no-port"
+launch agent
+refused '?no-port'
+
+begin 'an empty file of a boolean'
+: >"$root/etc/mesos-agent/strict"
+launch agent
+has 'arg<--strict>'
+
+begin "an option of the older launcher itself"
+: >"$root/etc/mesos-agent/?no-logger"
+: >"$root/etc/mesos-master/no-logger"
+launch agent
+starts
+lacks logger
+launch master
+starts
+lacks logger
+
+begin 'booleans that Mesos would not read'
+for wrong in True yes FALSE off; do
+	echo $wrong >"$root/etc/mesos-agent/hostname_lookup"
+	launch agent
+	refused "/etc/mesos-agent/hostname_lookup: --hostname_lookup is true or false"
+done
+rm "$root/etc/mesos-agent/hostname_lookup"
+echo MESOS_SWITCH_USER=No >"$root/etc/default/mesos"
+launch agent
+refused 'MESOS_SWITCH_USER: --switch_user is true or false'
+launch master
+starts
+
+begin 'a flag with a value that is given like a boolean'
+: >"$root/etc/mesos-agent/?port"
+launch agent
+refused '?port: --port wants a value'
+rm "$root/etc/mesos-agent/?port"
+: >"$root/etc/mesos-agent/?no-port"
+launch agent
+refused '?no-port: --port wants a value'
+
+begin 'a name in capitals, which Mesos takes'
+echo 5059 >"$root/etc/mesos-agent/Port"
+launch agent
+starts
+has 'arg<--Port=5059>'
 
 begin 'white space around a value, and a Windows line end'
 printf '  \n\t 5051 \r\n\n' >"$root/etc/mesos-agent/port"
@@ -155,14 +172,6 @@ lacks read
 says 'read me.txt is ignored'
 
 begin 'a name that is no flag of this program'
-cat >"$root/usr/sbin/flags" <<'FLAGS'
-Usage: mesos-agent [options]
-
-  --master=VALUE                                 The master.
-  --[no-]switch_user                             Says --not_a_flag, and
-                                                 --not_this_either.
-  --agent_subsystems=VALUE, --slave_subsystems=VALUE   Both names.
-FLAGS
 : >"$root/etc/mesos-agent/?no-switch_user"
 echo memory >"$root/etc/mesos-agent/slave_subsystems"
 launch agent
@@ -241,6 +250,7 @@ has 'arg<--cluster=my cluster>'
 has 'env FROM_DEFAULTS=for both'
 has 'env MESOS_HOSTNAME=m1'
 has 'files 64'
+not_told ULIMIT
 lacks 'env IP='
 lacks 'env PORT='
 launch agent
@@ -374,9 +384,13 @@ starts
 echo 'MASTERS=5' >"$root/etc/default/mesos-master"
 launch master
 refused 'is no majority of 5 masters'
-echo 'MASTERS=three' >"$root/etc/default/mesos-master"
-launch master
-refused 'MASTERS=three'
+for other in three m1:5050,m2:5050 zk://u:s3cret@a/; do
+	echo "MASTERS=$other" >"$root/etc/default/mesos-master"
+	launch master
+	starts
+	says 'MASTERS in /etc/default is not the number of masters'
+	not_told "$other"
+done
 rm "$root/etc/default/mesos-master" "$root/etc/mesos-master/quorum"
 echo in_memory >"$root/etc/mesos-master/registry"
 launch master
@@ -392,7 +406,14 @@ has 'env MESOS_QUORUM=1'
 begin 'quorum without zk'
 echo 2 >"$root/etc/mesos-master/quorum"
 launch master
-refused 'without ZooKeeper'
+starts
+says 'without ZooKeeper: this master runs alone'
+echo m >"$root/etc/mesos-master/master_contender"
+echo m >"$root/etc/mesos-master/master_detector"
+launch master
+starts
+not_told 'runs alone'
+rm "$root/etc/mesos-master/master_contender" "$root/etc/mesos-master/master_detector"
 echo 1 >"$root/etc/mesos-master/quorum"
 launch master
 starts
@@ -464,15 +485,15 @@ lacks s3cret
 has "# MESOS_DOCKER_CONFIG is set in the environment, from $root/etc/mesos-agent/docker_config"
 
 begin 'credentials in the flag file itself'
-for flag in credential credentials http_credentials; do
-	echo '{"principal": "a", "secret": "s3cret"}' >"$root/etc/mesos-agent/$flag"
-	chmod 600 "$root/etc/mesos-agent/$flag"
-	launch agent
+for flag in agent/credential master/credentials agent/http_credentials; do
+	echo '{"principal": "a", "secret": "s3cret"}' >"$root/etc/mesos-$flag"
+	chmod 600 "$root/etc/mesos-$flag"
+	launch "${flag%/*}"
 	starts
-	silent
-	has "arg<--$flag=/etc/mesos-agent/$flag>"
+	not_told 'can read'
+	has "arg<--${flag#*/}=/etc/mesos-$flag>"
 	lacks s3cret
-	rm "$root/etc/mesos-agent/$flag"
+	rm "$root/etc/mesos-$flag"
 done
 
 begin 'a path to a secret is no secret'
@@ -522,7 +543,7 @@ echo key >"$root/etc/mesos/key.pem"
 printf '%s\n' LIBPROCESS_SSL_ENABLED=1 LIBPROCESS_SSL_KEY_FILE=/etc/mesos/key.pem \
 	LIBPROCESS_SSL_CERT_FILE=/etc/mesos/cert.pem >"$root/etc/default/mesos"
 launch agent
-refused 'LIBPROCESS_SSL_CERT_FILE=/etc/mesos/cert.pem cannot be read'
+refused 'LIBPROCESS_SSL_CERT_FILE=/etc/mesos/cert.pem: there is no such file'
 echo cert >"$root/etc/mesos/cert.pem"
 launch agent
 starts
@@ -777,7 +798,7 @@ has 'arg<--port=5052>'
 has 'arg<--attributes=rack:a>'
 has 'arg<--no-switch_user>'
 lacks 5051
-says "from $root/etc/mesos-slave, which an older package left: ?no-switch_user work_dir attributes/"
+says "from $root/etc/mesos-slave, which an older package left: ?no-switch_user attributes/ work_dir"
 says "$root/etc/default/mesos-slave, which an older package left"
 echo MASTER=192.0.2.8:5050 >"$root/etc/default/mesos-agent"
 echo b >"$root/etc/mesos-agent/attributes/zone"
@@ -844,6 +865,357 @@ done
 launch --help
 starts
 case $out in Usage:*) ok ;; *) not_ok 'no usage' ;; esac
+
+
+# ---- What people have written into /etc/default
+
+begin 'names that are general, in /etc/default'
+printf '%s=general\n' role root value print name flags prog given rank where port form program >"$root/etc/default/mesos"
+printf 'http_proxy=http://proxy.example.org/\nfunction_of=x\nrefuse() { exit 0; }\nprint=yes\n' >>"$root/etc/default/mesos"
+launch agent
+starts
+silent
+has 'arg<--master=192.0.2.1:5050>'
+has 'env http_proxy=http://proxy.example.org/'
+has 'env role=general'
+has 'env value=general'
+has 'env print=yes'
+launch master
+starts
+has 'env root=general'
+
+begin 'fragments for bash'
+cat >"$root/etc/default/mesos" <<'DEFAULTS'
+options=(a b)
+if [[ -n ${options[1]} && $HOSTNAME ]]; then name=north-east; fi
+source /dev/null
+export MESOS_HOSTNAME=${name//-/.}
+function later { :; }
+CLUSTER="$HOSTNAME"
+DEFAULTS
+launch master
+starts
+has 'env MESOS_HOSTNAME=north.east'
+case $out in *'arg<--cluster='?*) ok ;; *) not_ok 'HOSTNAME is empty' ;; esac
+
+# What the shell cannot read is told with its line, and without its text.
+begin 'fragments that no shell reads'
+while IFS= read -r line; do
+	printf '# one\nIP=192.0.2.9\n%s\nLOGS=\n' "$line" >"$root/etc/default/mesos-agent"
+	launch agent
+	refused "$root/etc/default/mesos-agent, line "
+	not_told s3cret
+done <<'LINES'
+ZK=zk://user:s3cret @a:2181/mesos
+MESOS_CREDENTIAL=(/etc/s3cret)
+MASTER=zk://user:s3cret&x@a:2181/mesos
+ISOLATION=$(s3cret
+. /nowhere/s3cret
+ISOLATION = s3cret
+LINES
+printf 'IP=192.0.2.9\r\nLOGS=\r\n' >"$root/etc/default/mesos-agent"
+launch agent
+refused "mesos-agent, line 1 ends like a file of Windows"
+for end in 'exit 0' 'set -e; false'; do
+	printf '%s\nIP=192.0.2.9\n' "$end" >"$root/etc/default/mesos-agent"
+	launch agent
+	refused "$root/etc/default/mesos-agent ends the shell"
+done
+
+begin 'limits'
+echo 'ULIMIT="-n 64 -c 0"' >"$root/etc/default/mesos"
+launch agent
+starts
+silent
+has 'files 64'
+printf 'ulimit -n 65\numask 027\n' >"$root/etc/default/mesos"
+launch agent
+silent
+has 'files 65'
+printf 'ULIMIT="-n 99999999999"\n' >"$root/etc/default/mesos"
+launch agent
+starts
+says '-n is not set. More than the unit allows has to be said there'
+echo 'ULIMIT="-n 64 -Z 1 -n"' >"$root/etc/default/mesos"
+launch agent
+starts
+has 'files 64'
+says '-Z is not set'
+says 'options and numbers are expected'
+
+# ---- Which setting counts
+
+begin 'a variable and a file for one flag, whatever it is called'
+echo 'a' >"$root/etc/mesos-agent/agent_subsystems"
+: >"$root/etc/mesos-agent/?no-switch_user"
+printf 'MESOS_SLAVE_SUBSYSTEMS=b\nMESOS_SWITCH_USER=true\nMESOS_mASTER=192.0.2.8:5050\n' >"$root/etc/default/mesos-agent"
+launch agent
+starts
+silent
+has 'arg<--agent_subsystems=a>'
+has 'arg<--no-switch_user>'
+has 'arg<--master=192.0.2.1:5050>'
+lacks 'env MESOS_'
+while read -r name _ older; do
+	[ -n "$older" ] || continue
+	for role in master agent; do
+		grep -q "^$name .* $older$" "$root/usr/lib/mesos/flags/mesos-$role" || continue
+		kind=$(sed -n "s/^$name \([^ ]*\).*/\1/p" "$here/flags/mesos-$role")
+		case $kind in bool) one=true two=false ;; int) one=1 two=2 ;; duration) one=1mins two=2mins ;; json) one='{}' two='{ }' ;; *) one=/etc/one two=/etc/two ;; esac
+		for names in "$name:$older" "$older:$name"; do
+			begin "$name and $older, for the $role"
+			: >"$root/etc/one"
+			: >"$root/etc/two"
+			printf '%s\n' "$one" >"$root/etc/mesos-$role/${names%:*}"
+			printf "MESOS_%s='%s'\n" "$(printf %s "${names#*:}" | tr '[:lower:]' '[:upper:]')" "$two" >"$root/etc/default/mesos-$role"
+			launch "$role"
+			starts
+			has "arg<--${names%:*}=$one>"
+		done
+	done
+done <<TABLE
+$(cat "$root/usr/lib/mesos/flags/"*)
+TABLE
+
+begin 'two files for one flag'
+echo a >"$root/etc/mesos-agent/agent_subsystems"
+echo b >"$root/etc/mesos-agent/slave_subsystems"
+launch agent
+refused "--agent_subsystems is given more than once, by $root/etc/mesos-agent/agent_subsystems and by $root/etc/mesos-agent/slave_subsystems"
+rm "$root/etc/mesos-agent/slave_subsystems"
+mkdir "$root/etc/mesos-slave"
+echo b >"$root/etc/mesos-slave/slave_subsystems"
+launch agent
+has 'arg<--agent_subsystems=a>'
+
+begin 'two variables for one flag'
+printf 'MESOS_AGENT_SUBSYSTEMS=a\nMESOS_SLAVE_SUBSYSTEMS=a\n' >"$root/etc/default/mesos"
+launch agent
+starts
+echo MESOS_SLAVE_SUBSYSTEMS=b >>"$root/etc/default/mesos"
+launch agent
+refused '--agent_subsystems is given more than once, by MESOS_AGENT_SUBSYSTEMS and by MESOS_SLAVE_SUBSYSTEMS'
+
+begin 'ZK, MASTER and MESOS_MASTER'
+rm "$root/etc/mesos-agent/master"
+echo 'ZK=zk://a:2181/mesos' >"$root/etc/default/mesos"
+echo 'MESOS_MASTER=192.0.2.8:5050' >"$root/etc/default/mesos-agent"
+launch agent
+starts
+has 'env MESOS_MASTER=192.0.2.8:5050'
+lacks 'arg<--master'
+echo 'MASTER=192.0.2.7:5050' >>"$root/etc/default/mesos-agent"
+launch agent
+says 'MESOS_MASTER and MASTER in /etc/default do not say the same for --master: MESOS_MASTER counts'
+has 'env MESOS_MASTER=192.0.2.8:5050'
+
+begin 'the new file of variables and the old folder'
+mkdir "$root/etc/mesos-slave" "$root/var/lib/mesos/mine"
+echo /var/lib/mesos >"$root/etc/mesos-slave/work_dir"
+echo MESOS_WORK_DIR=/var/lib/mesos/mine >"$root/etc/default/mesos-agent"
+launch agent
+has 'env MESOS_WORK_DIR=/var/lib/mesos/mine'
+lacks 'arg<--work_dir'
+mv "$root/etc/default/mesos-agent" "$root/etc/default/mesos-slave"
+launch agent
+has 'arg<--work_dir=/var/lib/mesos>'
+
+# ---- Where the registry is decides where the master looks
+
+begin 'the registry of an older package'
+mkdir -p "$root/var/lib/mesos/replicated_log" "$root/var/lib/mesos/master"
+for said in '' /var/lib/mesos /var/lib/mesos/; do
+	rm -f "$root/etc/mesos-master/work_dir"
+	[ -z "$said" ] || echo "$said" >"$root/etc/mesos-master/work_dir"
+	launch master
+	starts
+	has "arg<--work_dir=${said:-/var/lib/mesos}>"
+done
+if [ "$(id -u)" -eq 0 ]; then
+	chmod 777 "$root/var/lib/mesos" "$root/var/lib/mesos/master" "$root/var/log/mesos"
+	launch_as_nobody master
+	refused "/var/lib/mesos//replicated_log, is not user nobody's to write"
+	says dpkg-reconfigure
+fi
+echo /var/lib/mesos >"$root/etc/mesos-master/work_dir"
+mv "$root/var/lib/mesos/replicated_log" "$root/var/lib/mesos/master/"
+launch master
+starts
+has 'arg<--work_dir=/var/lib/mesos/master>'
+
+begin "an agent's state, left by an older package"
+mkdir "$root/var/lib/mesos/meta"
+launch agent
+has 'arg<--work_dir=/var/lib/mesos>'
+mkdir -p "$root/var/lib/mesos/agent/meta"
+launch agent
+has 'arg<--work_dir=/var/lib/mesos/agent>'
+
+# ---- The sandbox: the same path is another one there
+
+begin 'a folder below /tmp'
+echo /tmp/mesos >"$root/etc/mesos-master/work_dir"
+mkdir "$root/tmp"
+launch master
+starts
+says 'is below /tmp, which is emptied when the machine boots'
+echo '1 2 3:4 /tmp/systemd-private-1234-mesos-master.service-abcd/tmp /tmp rw - ext4 x rw' >"$root/proc/self/mountinfo"
+launch master
+refused "--work_dir=/tmp/mesos is below a /tmp that is the unit's own"
+says 'PrivateTmp=no'
+mkdir "$root/data"
+ln -s ../tmp "$root/data/link"
+echo /data/link/mesos >"$root/etc/mesos-master/work_dir"
+ln -sfn "$root/tmp" "$root/data/link"
+launch master
+refused "below a /tmp that is the unit's own"
+echo /tmp/credentials >"$root/etc/mesos-master/credentials"
+rm "$root/etc/mesos-master/work_dir"
+launch master
+refused 'the unit of the master has a /tmp of its own'
+
+begin 'homes that the unit does not see'
+for home in /home /root; do
+	mkdir -p "$root$home"
+	echo "1 2 3:4 /systemd/inaccessible/dir $home rw - tmpfs x rw" >"$root/proc/self/mountinfo"
+	echo $home/ops/credentials >"$root/etc/mesos-master/credentials"
+	launch master
+	refused 'sees nothing in the homes of users'
+	says 'ProtectHome=read-only'
+	rm "$root/etc/mesos-master/credentials"
+	ln -s "$root$home/ops/credentials" "$root/etc/mesos-master/credentials"
+	launch master
+	refused 'sees nothing in the homes of users'
+	rm "$root/etc/mesos-master/credentials"
+	echo file://$home/ops/acls >"$root/etc/mesos-master/acls"
+	launch master
+	refused 'sees nothing in the homes of users'
+	rm "$root/etc/mesos-master/acls"
+	printf 'LIBPROCESS_SSL_ENABLED=true\nLIBPROCESS_SSL_KEY_FILE=%s/key\n' $home >"$root/etc/default/mesos"
+	launch master
+	refused 'sees nothing in the homes of users'
+	rm "$root/etc/default/mesos"
+	ln -s "$root$home/ops/zk" "$root/etc/mesos/zk"
+	launch master
+	refused 'sees nothing in the homes of users'
+	rm "$root/etc/mesos/zk"
+	echo $home/mesos >"$root/etc/mesos-master/work_dir"
+	launch master
+	refused 'ProtectHome=no and ReadWritePaths='
+	rm "$root/etc/mesos-master/work_dir"
+done
+
+# ---- What Mesos would exit for, again and again
+
+begin 'files that flags name'
+echo file:///nowhere/acls >"$root/etc/mesos-agent/acls"
+launch agent
+refused '--acls=file:///nowhere/acls: there is no such file'
+echo /nowhere/acls >"$root/etc/mesos-agent/acls"
+launch agent
+refused "$root/etc/mesos-agent/acls: mesos-agent does not take this for --acls"
+says 'No such file'
+printf '/etc/one\n/etc/two\n' >"$root/etc/mesos-agent/acls"
+launch agent
+refused 'the path for --acls has more than one line'
+rm "$root/etc/mesos-agent/acls"
+echo MESOS_PERF_EVENTS=file:///nowhere/events >"$root/etc/default/mesos"
+launch agent
+refused '--perf_events=file:///nowhere/events: there is no such file'
+
+begin 'two of a kind'
+mkdir -p "$root/etc/modules"
+echo 192.0.2.3 >"$root/etc/mesos-agent/ip"
+echo /bin/true >"$root/etc/mesos-agent/ip_discovery_command"
+launch agent
+refused "--ip ($root/etc/mesos-agent/ip) and --ip_discovery_command ($root/etc/mesos-agent/ip_discovery_command) are both given"
+rm "$root/etc/mesos-agent/ip"
+echo '{}' >"$root/etc/mesos-agent/modules"
+echo MESOS_MODULES_DIR=/etc/modules >"$root/etc/default/mesos"
+launch agent
+refused '--modules ('
+says 'MESOS_MODULES_DIR'
+rm "$root/etc/mesos-agent/modules"
+echo a_detector >"$root/etc/mesos-agent/master_detector"
+launch agent
+refused '--master_detector ('
+
+begin 'addresses that are none'
+for wrong in 192.0.2.1/24 host.example.org 192.0.2.1:5050 fe80::1; do
+	echo $wrong >"$root/etc/mesos-agent/ip"
+	launch agent
+	refused "--ip is an IPv4 address"
+	rm "$root/etc/mesos-agent/ip"
+	echo "LIBPROCESS_ADVERTISE_IP=$wrong" >"$root/etc/default/mesos"
+	launch agent
+	refused "LIBPROCESS_ADVERTISE_IP: --advertise_ip is an IPv4 address"
+	rm "$root/etc/default/mesos"
+done
+
+begin 'values that only the daemon knows to be wrong'
+echo soon >"$root/etc/mesos-agent/gc_delay"
+launch agent
+refused "$root/etc/mesos-agent/gc_delay: mesos-agent does not take this for --gc_delay"
+says 'Failed to'
+rm "$root/etc/mesos-agent/gc_delay"
+echo MESOS_GC_DELAY=soon >"$root/etc/default/mesos"
+launch agent
+refused 'MESOS_GC_DELAY: mesos-agent does not take this for --gc_delay'
+launch agent -- -- --port
+refused 'MESOS_GC_DELAY'
+
+# ---- No secret, nor part of one, in a sentence or in the list of processes
+
+begin 'odd secrets, everywhere'
+cat >"$root/bin/seen" <<'SEEN'
+#!/bin/sh
+# In place of the programs that the launcher calls: their arguments, as the list of processes would show them.
+printf '%s\n' "$*" >>"${0%/*}/list"
+exec "/usr/bin/${0##*/}" "$@"
+SEEN
+chmod 755 "$root/bin/seen"
+# tells_nothing ROLE ARGUMENT…: what it prints, what it says and what it calls.
+tells_nothing() {
+	: >"$root/bin/list"
+	launch --print "$@"
+	case "$out$err$(cat "$root/bin/list")" in
+	*S[1234]*) not_ok "part of a secret is told ($secret): $(cat "$root/bin/list")" ;;
+	*) ok ;;
+	esac
+}
+for program in tr sed grep find readlink touch cat prlimit timeout id; do ln -s seen "$root/bin/$program"; done
+# The parts tell which end of one was cut.
+# shellcheck disable=SC2016 # nothing may expand
+for secret in 'S1@S2' 'S1:S2' 'S1/S2' 'S1@S2/S3@S4' 'S1%40S2' 'S1 S2' "S1'S2" 'S1"S2' 'S1$S2' 'S1\S2' 'S1#S2' 'S1,S2' 'S1*S2' '@S1' 'S1@'; do
+	for url in "zk://user:$secret@a:2181/mesos" "zk://user:$secret@a:2181" "zk://user:$secret@/mesos" "user:$secret@a:2181/mesos" "zk://user:$secret" \
+		"http://user:$secret@a/x" "file://user:$secret@a"; do
+		stage_secret() {
+			rm -rf "$root/etc/default/mesos" "$root/etc/mesos/zk" "$root/etc/mesos-master" "$root/etc/mesos-agent"
+			mkdir "$root/etc/mesos-master" "$root/etc/mesos-agent"
+			echo 1 >"$root/etc/mesos-master/quorum"
+		}
+		# Every secret in the usual URL; the worst of them in the others.
+		case $secret in 'S1@S2' | 'S1@S2/S3@S4') ;; *) case $url in zk://*a:2181/mesos) ;; *) continue ;; esac ;; esac
+		stage_secret
+		printf '%s\n' "$url" >"$root/etc/mesos/zk"
+		tells_nothing agent
+		case $secret in *@S[12]) tells_nothing master ;; esac
+	done
+done
+stage_secret
+for flag in credential docker_config executor_secret_key; do
+	for value in '{"secret": "S1@S2"}' "S1'S2"; do
+		secret="$flag $value"
+		stage_secret
+		printf '%s\n' "$value" >"$root/etc/mesos-agent/$flag"
+		tells_nothing agent
+		stage_secret
+		printf '%s\n' "$value" | sed "s/'/'\\\\''/g; s/.*/MESOS_$(printf %s $flag | tr '[:lower:]' '[:upper:]')='&'/" >"$root/etc/default/mesos"
+		tells_nothing agent
+		rm "$root/etc/default/mesos"
+		tells_nothing agent -- "--$flag=$value"
+	done
+done
 
 printf '%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" -eq 0 ]

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::Bench;
 use super::plot::{self, Group, Plot};
 use super::report::{BenchReport, describe};
-use super::rows::{Row, Rows, copy_folder};
+use super::row::{Row, Rows};
+use super::rows::copy_folder;
 
 /// `bench-growth.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -18,6 +18,7 @@ mod plot;
 mod process;
 mod recorder;
 mod report;
+mod row;
 mod rows;
 
 use engine::Engine;
@@ -33,8 +34,9 @@ pub use exports::{Comparison, Excused};
 pub use governor::GovernorReport;
 pub use growth::GrowthReport;
 pub use machine::Machine;
-pub use report::{BenchReport, Measured, StageTime};
-pub use rows::{Row, Rows};
+pub use recorder::StageTime;
+pub use report::{BenchReport, Measured};
+pub use row::{Row, Rows};
 
 /// What is measured, and where.
 #[derive(Clone, Copy)]

@@ -4,8 +4,16 @@ use std::sync::Mutex;
 
 use foundation::progress::{Event, Progress};
 use pipeline::PhaseReport;
+use serde::{Deserialize, Serialize};
 
-use super::report::StageTime;
+/// What a stage took.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StageTime {
+    /// Its name.
+    pub name: String,
+    /// Wall time in seconds.
+    pub seconds: f64,
+}
 
 /// Notes phases and stages, and hands every event on.
 pub struct Recorder<'a> {

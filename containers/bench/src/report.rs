@@ -12,8 +12,8 @@ use time::format_description::well_known::Rfc3339;
 use super::exports::Comparison;
 use super::machine::Machine;
 use super::plot::{self, Group, Plot};
-use super::recorder::Noted;
-use super::rows::Row;
+use super::recorder::{Noted, StageTime};
+use super::row::Row;
 
 /// `bench.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,15 +67,6 @@ pub struct Measured {
     pub phases: Vec<PhaseReport>,
     /// The stages that were made, in the order of their end.
     pub stages: Vec<StageTime>,
-}
-
-/// What a stage took.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct StageTime {
-    /// Its name.
-    pub name: String,
-    /// Wall time in seconds.
-    pub seconds: f64,
 }
 
 impl Measured {

@@ -8,10 +8,7 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, InspectContainerO
 use engine::container::isolated;
 use engine::{Engine, Error};
 
-use super::names::Names;
-
-/// The name among those of the nodes.
-pub const NAME: &str = "gate";
+use super::names::{GATE as NAME, Names};
 
 /// Opens a way to a port of each of these nodes, on a port of the loopback that the engine chooses; returns the
 /// addresses by node.

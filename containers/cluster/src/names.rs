@@ -13,6 +13,9 @@ use foundation::store::Store;
 
 use super::record::ClusterName;
 
+/// The name of the gate among those of the nodes.
+pub const GATE: &str = "gate";
+
 /// Label of the cluster that something belongs to. Not that of a run: a cluster stays when the run that made it ends.
 const LABEL_CLUSTER: &str = "org.mesos-packages.cluster";
 
@@ -90,7 +93,7 @@ impl Names {
                 let container = name.trim_start_matches('/').to_owned();
                 Some((container.strip_prefix(&prefix)?.to_owned(), container))
             })
-            .filter(|(node, _)| node != super::gate::NAME)
+            .filter(|(node, _)| node != GATE)
             .collect();
         nodes.sort();
         Ok(nodes)

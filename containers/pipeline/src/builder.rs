@@ -14,8 +14,7 @@ use roots::build_root::BuildRoot;
 
 use crate::error::Error;
 use crate::inputs::Inputs;
-use crate::job::Job;
-use crate::options::{BuildOptions, CompilerCache, Options};
+use crate::options::{BuildOptions, CompilerCache, Job, Options};
 use crate::records::read_json;
 
 /// Kind of the volumes that hold a phase's result.

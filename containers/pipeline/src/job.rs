@@ -4,30 +4,16 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use engine::Engine;
-use foundation::progress::Progress;
 use foundation::store::Store;
 
 use crate::builder::Builder;
 use crate::check::{self, CheckOptions, Checked};
 use crate::error::Error;
 use crate::inputs::{Inputs, gather};
-use crate::options::{BuildOptions, Options};
+use crate::options::Job;
 use crate::packed::Packed;
 use crate::publish::{self, Published};
 use crate::root::build_root;
-
-/// What is asked for, where results are kept, and who is told. The caller holds the store's lock.
-#[derive(Clone, Copy)]
-pub struct Job<'a> {
-    /// Has the results of all stages.
-    pub store: &'a Store,
-    /// What is asked for.
-    pub options: &'a Options,
-    /// How it is built.
-    pub build: &'a BuildOptions,
-    /// Who is told.
-    pub progress: &'a dyn Progress,
-}
 
 impl Job<'_> {
     /// Runs the whole pipeline, with upstream's tests where that is asked for. The engine is looked for when something

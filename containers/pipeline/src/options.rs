@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use farm::WorkerAddress;
 use fetch::download::Network;
 use foundation::bytes::ByteSize;
+use foundation::progress::Progress;
+use foundation::store::Store;
 use phases::circumstances::Circumstances;
 use recipe::Recipe;
 use recipe::root_lock::{RootKind, RootLock};
@@ -69,4 +71,17 @@ pub enum CompilerCache {
     Own,
     /// Nowhere: everything is compiled.
     None,
+}
+
+/// What is asked for, where results are kept, and who is told. The caller holds the store's lock.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// Has the results of all stages.
+    pub store: &'a Store,
+    /// What is asked for.
+    pub options: &'a Options,
+    /// How it is built.
+    pub build: &'a BuildOptions,
+    /// Who is told.
+    pub progress: &'a dyn Progress,
 }

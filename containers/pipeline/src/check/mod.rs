@@ -33,7 +33,7 @@ pub use results::{results_beside, write, write_folder};
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::inputs::{Inputs, gather};
-use crate::job::Job;
+use crate::options::Job;
 use crate::records::{read_json, write_json};
 use crate::root::build_root;
 use crate::stage::Stage;

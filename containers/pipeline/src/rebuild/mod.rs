@@ -24,8 +24,7 @@ pub use report::{Comparison, RebuildReport, Varied, attest};
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::inputs::{Inputs, gather};
-use crate::job::Job;
-use crate::options::{BuildOptions, Options};
+use crate::options::{BuildOptions, Job, Options};
 use crate::records::{read_json, write_json};
 use crate::root::build_root;
 

@@ -1,4 +1,4 @@
-//! A machine that installs from a repository: the real apt and dpkg with a root of their own, and a real web server.
+//! A machine that installs from a repository: the real apt and dpkg with a root of their own, and real servers.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -84,8 +84,67 @@ impl Drop for Server {
     }
 }
 
-/// The key ring that `Signed-By` names, in a client's root.
-const RING: &str = "usr/share/keyrings/mesos-archive-keyring.gpg";
+/// rsync as a server on loopback.
+pub struct Rsyncd {
+    folder: tempfile::TempDir,
+    process: Child,
+    port: u16,
+}
+
+impl Rsyncd {
+    /// Lets everybody read and write a folder, as the module `www`.
+    pub fn new(module: &Path) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let top = folder.path().display();
+        let configuration = format!(
+            "address = 127.0.0.1\nport = {port}\nuse chroot = no\nlog file = {top}/log\npid file = {top}/pid\n\
+             [www]\npath = {}\nread only = no\nuid = root\ngid = root\ntransfer logging = yes\nlog format = %o %f\n",
+            module.display()
+        );
+        fs::write(folder.path().join("rsyncd.conf"), configuration).unwrap();
+        let process = Command::new("rsync")
+            .args(["--daemon", "--no-detach", "--config"])
+            .arg(folder.path().join("rsyncd.conf"))
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("rsync runs");
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(20), "rsync does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Self { folder, process, port }
+    }
+
+    /// The address of what is below that folder.
+    pub fn uri(&self, name: &str) -> String {
+        format!("rsync://127.0.0.1:{}/www/{name}", self.port)
+    }
+
+    /// What it received and removed, in order.
+    pub fn log(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap();
+        let words = |line: &str| Some(line.split("] ").nth(1)?.to_owned());
+        log.lines().filter_map(words).filter(|line| line.starts_with("recv ") || line.starts_with("del.")).collect()
+    }
+}
+
+impl Drop for Rsyncd {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The one file at a repository's top whose name ends like this.
+fn at_top(repository: &Path, end: &str) -> PathBuf {
+    let files = fs::read_dir(repository).unwrap().map(|entry| entry.unwrap().path());
+    let mut found = files.filter(|path| path.to_string_lossy().ends_with(end));
+    let first = found.next().unwrap_or_else(|| panic!("no *{end} in {}", repository.display()));
+    assert!(found.next().is_none(), "several *{end} in {}", repository.display());
+    first
+}
 
 /// A machine with nothing installed. Nothing of this machine's apt configuration counts.
 pub struct Client {
@@ -93,8 +152,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A machine that knows the repository in this folder: it has the keyring package installed and the `.sources` file,
-    /// as they are at its top.
+    /// A machine that knows the repository in this folder.
     pub fn new(repository: &Path) -> Self {
         let client = Self { root: tempfile::tempdir().unwrap() };
         for folder in [
@@ -118,9 +176,15 @@ impl Client {
              Dpkg::Use-Pty \"0\";\n"
         );
         fs::write(client.path("apt.conf"), configuration).unwrap();
-        client.dpkg(&["--install", &repository.join("mesos-archive-keyring.deb").display().to_string()]).success();
-        client.use_sources(repository, "bookworm");
+        client.add(repository);
         client
+    }
+
+    /// Gets to know the repository in this folder: it has the keyring package installed and the `.sources` file, as they are
+    /// at its top.
+    pub fn add(&self, repository: &Path) {
+        self.dpkg(&["--install", &at_top(repository, "-archive-keyring.deb").display().to_string()]).success();
+        self.use_sources(repository, "bookworm");
     }
 
     /// A path in its root.
@@ -130,11 +194,12 @@ impl Client {
 
     /// Takes over a `.sources` file. Only the key ring's place differs, which apt looks for outside of its root.
     pub fn use_sources(&self, repository: &Path, codename: &str) {
-        let text = fs::read_to_string(repository.join(format!("mesos-{codename}.sources"))).unwrap();
-        let ring = self.path(RING).display().to_string();
-        assert!(text.contains(&format!("Signed-By: /{RING}\n")), "{text}");
-        let text = text.replace(&format!("/{RING}"), &ring);
-        fs::write(self.path("etc/apt/sources.list.d/mesos.sources"), text).unwrap();
+        let sources = at_top(repository, &format!("-{codename}.sources"));
+        let text = fs::read_to_string(&sources).unwrap();
+        let ring = text.lines().find_map(|line| line.strip_prefix("Signed-By: /")).unwrap();
+        let name = ring.strip_prefix("usr/share/keyrings/").unwrap().strip_suffix("-archive-keyring.gpg").unwrap();
+        let text = text.replace(&format!("/{ring}"), &self.path(ring).display().to_string());
+        fs::write(self.path(&format!("etc/apt/sources.list.d/{name}.sources")), text).unwrap();
     }
 
     fn command(&self, program: &str, arguments: &[&str]) -> Ran {

@@ -314,6 +314,7 @@ fn replayed_and_exchanged_releases_are_refused() {
     // Too old for whoever comes anew.
     let folder = site.path("expired");
     let settings = Settings {
+        name: "mesos".into(),
         origin: "Mesos packages".into(),
         label: "Mesos packages".into(),
         description: "Apache Mesos for Debian".into(),

@@ -165,13 +165,18 @@ fn what_each_step_leaves_is_repaired() {
     assert!(!pool.exists() && !pool.parent().unwrap().exists() && !index.exists() && !to.exists());
     assert_eq!(room.live(), before);
     room.sound();
-    // After the rename: neither ledger nor the files at the top know of it, and what was staged still is.
+    // After the rename: neither ledger, generation nor the files at the top know of it, and what was staged still is.
+    let recorded = room.folder.path().join("recorded");
+    let (record, copy) = (room.repository.join("repository"), recorded.display().to_string());
+    judge("cp", &["--archive", &record.display().to_string(), &copy], room.folder.path());
     let ledger = fs::read(state.join("ledger.json")).unwrap();
     let dist = room.dist(&Dist::new("1.1-1"));
     room.repo(&["add", &dist]).success();
     let staged = fs::read(state.join("staged.json")).unwrap();
     room.repo(&["publish"]).success();
     fs::write(state.join("ledger.json"), ledger).unwrap();
+    fs::remove_dir_all(&record).unwrap();
+    fs::rename(&recorded, &record).unwrap();
     fs::write(state.join("staged.json"), staged).unwrap();
     fs::remove_file(room.repository.join("mesos-bookworm.sources")).unwrap();
     fs::write(state.join("unfinished"), "").unwrap();

@@ -1,12 +1,10 @@
 //! Copying a repository to where clients fetch from, to real servers of each kind.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::Command;
 
-use tests::apt::{Client, Server};
+use tests::apt::{Client, Rsyncd, Server};
 use tests::dist::{Dist, TestKey};
 use tests::{Ran, run, tool};
 
@@ -43,64 +41,13 @@ impl Room {
     }
 }
 
-/// rsync as a server on loopback.
-struct Rsyncd {
-    folder: tempfile::TempDir,
-    process: Child,
-    port: u16,
-}
-
-impl Rsyncd {
-    fn new(module: &Path) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let top = folder.path().display();
-        let configuration = format!(
-            "address = 127.0.0.1\nport = {port}\nuse chroot = no\nlog file = {top}/log\npid file = {top}/pid\n\
-             [www]\npath = {}\nread only = no\nuid = root\ngid = root\ntransfer logging = yes\nlog format = %o %f\n",
-            module.display()
-        );
-        fs::write(folder.path().join("rsyncd.conf"), configuration).unwrap();
-        let process = Command::new("rsync")
-            .args(["--daemon", "--no-detach", "--config"])
-            .arg(folder.path().join("rsyncd.conf"))
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("rsync runs");
-        let started = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(20), "rsync does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Self { folder, process, port }
-    }
-
-    fn uri(&self) -> String {
-        format!("rsync://127.0.0.1:{}/www/mesos", self.port)
-    }
-
-    /// What it received and removed, in order.
-    fn log(&self) -> Vec<String> {
-        let log = fs::read_to_string(self.folder.path().join("log")).unwrap();
-        let words = |line: &str| Some(line.split("] ").nth(1)?.to_owned());
-        log.lines().filter_map(words).filter(|line| line.starts_with("recv ") || line.starts_with("del.")).collect()
-    }
-}
-
-impl Drop for Rsyncd {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 #[test]
 fn rsync_gets_everything_in_the_order_that_clients_need() {
     let www = tempfile::tempdir().unwrap();
     let (web, rsync) = (Server::new(&www.path().join("mesos")), Rsyncd::new(www.path()));
     let room = Room::new(&web.uri());
-    let ran = room.publish("1.0-1", &rsync.uri()).success();
-    assert!(ran.stdout.contains(&format!("copied to {}", rsync.uri())), "{}", ran.stdout);
+    let ran = room.publish("1.0-1", &rsync.uri("mesos")).success();
+    assert!(ran.stdout.contains(&format!("copied to {}", rsync.uri("mesos"))), "{}", ran.stdout);
     // Somebody else's file beside it stays.
     fs::write(www.path().join("mesos/index.html"), "hello").unwrap();
     let client = Client::new(&www.path().join("mesos"));
@@ -109,23 +56,30 @@ fn rsync_gets_everything_in_the_order_that_clients_need() {
     let old = fs::read(room.repository().join("dists/bookworm/main/binary-amd64/Packages.xz")).unwrap();
     let old = format!("by-hash/SHA256/{}", foundation::digest::Digest::of(old));
 
-    let before = rsync.log().len();
-    room.publish("1.1-1", &rsync.uri()).success();
+    let log = || {
+        let mut log = rsync.log();
+        // Who is at it, and what there is going to be, frames the rest.
+        log.retain(|line| !line.contains("/locks/") && !line.ends_with("/pushed.json"));
+        log
+    };
+    let before = log().len();
+    room.publish("1.1-1", &rsync.uri("mesos")).success();
     client.update().success();
     client.apt(&["dist-upgrade"]).success();
     assert_eq!(client.installed("demo").as_deref(), Some("1.1-1"));
     let rank = |line: &str| match line {
-        line if line.starts_with("del.") => 5,
+        line if line.starts_with("del.") => 6,
         line if line.contains("/pool/") => 0,
-        line if line.contains("/by-hash/") => 1,
-        line if line.ends_with("/InRelease") => 4,
-        line if line.contains("/Release") || !line.contains("/dists/") => 3,
-        _ => 2,
+        line if ["/by-hash/", "/snapshots/", "/repository/state/"].iter().any(|part| line.contains(part)) => 1,
+        line if line.ends_with("/repository/generation.asc") => 2,
+        line if line.ends_with("/InRelease") => 5,
+        line if line.contains("/Release") || !line.contains("/dists/") => 4,
+        _ => 3,
     };
-    let log = rsync.log();
+    let log = log();
     let ranks: Vec<i32> = log[before..].iter().map(|line| rank(line)).collect();
     assert!(ranks.is_sorted(), "{:?}", &log[before..]);
-    for kind in [0, 1, 2, 3, 4] {
+    for kind in [0, 1, 2, 3, 4, 5] {
         assert!(ranks.contains(&kind), "{:?}", &log[before..]);
     }
     // What was fetched already is not fetched again.
@@ -134,14 +88,16 @@ fn rsync_gets_everything_in_the_order_that_clients_need() {
     let index = www.path().join("mesos/dists/bookworm/main/binary-amd64").join(old);
     assert!(index.is_file());
     assert!(fs::symlink_metadata(www.path().join("mesos/dists/bookworm")).unwrap().is_dir(), "no links");
-    room.repo(&["prune", "--keep", "1", "--to", &rsync.uri()]).success();
+    room.repo(&["prune", "--keep", "1", "--to", &rsync.uri("mesos")]).success();
     assert!(!index.exists());
     assert!(www.path().join("mesos/index.html").exists());
     client.update().success();
-    // A server that is away: the repository is published all the same, and can be copied later.
-    let uri = rsync.uri();
+    // A server that is away: what others have published there cannot be known, so nothing is; without it, it can be.
+    let uri = rsync.uri("mesos");
     drop(rsync);
-    room.publish("1.2-1", &uri).fails(1, &["copying the packages", "rsync says", "cargo xtask repo push"]);
+    room.publish("1.2-1", &uri).fails(1, &["reading what is there", "rsync says", "cargo xtask repo push"]);
+    let dist = room.folder.path().join("dist-1.2-1").display().to_string();
+    room.repo(&["publish", &dist]).success();
     let there = www.path().join("mesos").display().to_string();
     room.repo(&["push", "--to", &there]).success();
     client.update().success();

@@ -4,6 +4,10 @@
 //! Exit codes: 0 done, 1 failed, 2 usage, 3 a verification failed (digest, signature, rebuild
 //! differs), 4 no container engine, 130 interrupted.
 
+// First: what it defines holds in everything below.
+#[macro_use]
+mod say;
+
 mod arguments;
 mod commands;
 mod terminal;
@@ -82,9 +86,12 @@ fn main() -> ExitCode {
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Clean(arguments) => commands::clean::run(arguments),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
+    match (result, say::failure()) {
+        (Ok(()), None) => ExitCode::SUCCESS,
+        (Ok(()), Some(error)) => {
+            failed(&anyhow::Error::new(error).context("everything was done, but what it says could not be printed"))
+        }
+        (Err(error), _) => failed(&error),
     }
 }
 

@@ -67,7 +67,7 @@ pub enum RepositoryError {
     Config(#[from] ConfigError),
     /// A file of the tool's own that it cannot read.
     #[error(
-        "{} is not as this tool writes it ({problem}): put it back from a copy, or run `cargo xtask repo verify` to see what else is damaged",
+        "{} is not as this tool writes it ({problem}): put it back from a copy, or run `cargo xtask repo recover` on the repository",
         path.display()
     )]
     State {
@@ -139,7 +139,7 @@ pub enum RepositoryError {
         problems: Vec<String>,
     },
     /// A file of the pool is gone or damaged.
-    #[error("{}: expected sha256 {expected}, found {found}: put the file back from a copy", path.display())]
+    #[error("{}: expected sha256 {expected}, found {found}: put the file back from a copy, or with `cargo xtask repo recover FOLDER --from PLACE`", path.display())]
     Pool {
         /// The file.
         path: PathBuf,
@@ -147,6 +147,65 @@ pub enum RepositoryError {
         expected: Digest,
         /// What there is.
         found: String,
+    },
+    /// Something else has the place of a package in the pool.
+    #[error(
+        "{}: is in the pool already with other bytes (sha256 {found}, and the package has {expected}), and what is in the pool is never \
+         overwritten. `cargo xtask repo verify` tells whether clients know it; if they do not, remove it, else give the package a \
+         new version",
+        path.display()
+    )]
+    Occupied {
+        /// The file.
+        path: PathBuf,
+        /// The package's digest.
+        expected: Digest,
+        /// That of what is there.
+        found: Digest,
+    },
+    /// Files that the repository's snapshots name are gone or damaged.
+    #[error(
+        "files that clients are told of are not there as they should be:\n{}\nNothing was changed. If they are on a disk that is not \
+         mounted, mount it; else `cargo xtask repo recover {} --from PLACE` brings back what a place that it was pushed to still has",
+        problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"), path.display()
+    )]
+    Incomplete {
+        /// The repository.
+        path: PathBuf,
+        /// What is wrong, file by file.
+        problems: Vec<String>,
+    },
+    /// What a repository cannot be without is gone or damaged.
+    #[error(
+        "{} is what is left of a repository: {problem}. `cargo xtask repo recover {}` rebuilds it from what is signed there, with \
+         --from PLACE also from a place that it was pushed to",
+        path.display(), path.display()
+    )]
+    Remains {
+        /// The repository.
+        path: PathBuf,
+        /// What is missing.
+        problem: String,
+    },
+    /// What clients see is not in the generation that is signed.
+    #[error(
+        "what clients of {} see is in no signed generation: an older version of this tool published it, or a run that was \
+         interrupted. Run `cargo xtask repo publish` once, which signs that, and push again",
+        path.display()
+    )]
+    Unrecorded {
+        /// The repository.
+        path: PathBuf,
+    },
+    /// A place that must not be pushed to as it is, or cannot be cloned.
+    #[error("{place}: {problem}: {next}")]
+    Place {
+        /// The place.
+        place: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do.
+        next: String,
     },
     /// Copying to where clients fetch from failed.
     #[error(
@@ -164,7 +223,7 @@ impl RepositoryError {
     /// Whether something was found to be wrong, rather than this machine unable to do its work.
     pub fn is_verification(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::Unsound { .. } | Self::Pool { .. } => true,
+            Self::Refused(_) | Self::Unsound { .. } | Self::Pool { .. } | Self::Incomplete { .. } => true,
             Self::Verify(error) => error.is_verification(),
             Self::Gpgv(error) => error.is_verification(),
             _ => false,

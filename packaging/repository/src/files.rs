@@ -7,6 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use foundation::digest::Digest;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -25,6 +26,21 @@ pub(super) fn write(temporary: &Path, path: &Path, bytes: &[u8]) -> Result<(), R
         Ok(())
     };
     attempt().map_err(RepositoryError::io("write", path))
+}
+
+/// Gives a whole file, with this digest, its name in the pool. What is there under that name stays: machines may have it,
+/// and if it has other bytes that is an error. The name that it had is the caller's to remove.
+pub(super) fn settle(file: &Path, path: &Path, sha256: &Digest) -> Result<(), RepositoryError> {
+    match fs::hard_link(file, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let found = Digest::of_file(path).map_err(RepositoryError::io("read", path))?;
+            match found == *sha256 {
+                true => Ok(()),
+                false => Err(RepositoryError::Occupied { path: path.to_owned(), expected: *sha256, found }),
+            }
+        }
+        other => other.map_err(RepositoryError::io("write", path)),
+    }
 }
 
 /// The same, unless the file has this content already.

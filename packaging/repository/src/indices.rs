@@ -148,6 +148,12 @@ pub(super) fn links(listed: &BTreeMap<String, Sum>) -> BTreeMap<String, PathBuf>
     links
 }
 
+/// Where clients fetch an index by its digest, below the repository; `path` is its name below the suite's folder.
+pub(super) fn by_hash(codename: &str, path: &str, sha256: &Digest) -> String {
+    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+    format!("dists/{codename}/{parent}/by-hash/SHA256/{sha256}")
+}
+
 /// Whether an index is one of the files, rather than what one of them unpacks to.
 pub(super) fn is_packed(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);

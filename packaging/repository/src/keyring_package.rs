@@ -1,4 +1,4 @@
-//! `mesos-archive-keyring`: the public keys that sign the repository, as a package of the repository itself, so that
+//! `NAME-archive-keyring`: the public keys that sign the repository, as a package of the repository itself, so that
 //! clients learn of a new key before the old one goes.
 
 use std::collections::BTreeMap;
@@ -12,20 +12,29 @@ use foundation::threads::Stop;
 
 use super::keys::Keys;
 use super::ledger::Ledger;
-use super::package::Described;
+use super::package::{self, Described};
+use super::settings::Settings;
 use super::snapshot::{Listed, Snapshot};
-use super::{Folder, RepositoryError};
+use super::{Folder, RepositoryError, files};
 
-/// The package's name.
-pub const KEYRING: &str = "mesos-archive-keyring";
+impl Settings {
+    /// The name of the repository's keyring package. It is the repository's own, so that a machine may have the packages of
+    /// several.
+    pub fn keyring(&self) -> String {
+        format!("{}-archive-keyring", self.name)
+    }
 
-/// Where it installs the key ring; `Signed-By` of the `.sources` files names it.
-pub(super) const RING: &str = "usr/share/keyrings/mesos-archive-keyring.gpg";
+    /// Where that package installs the key ring; `Signed-By` of the `.sources` files names it.
+    pub fn ring(&self) -> String {
+        format!("usr/share/keyrings/{}.gpg", self.keyring())
+    }
+}
 
 /// Where the pool has the package with the present keys.
 pub(super) fn path(folder: &Folder, keys: &Keys) -> String {
-    let component = &folder.settings.components[0];
-    format!("pool/{component}/m/{KEYRING}/{KEYRING}_{}_all.deb", keys.version)
+    let name = folder.settings.keyring();
+    let folder = package::pool_folder(&folder.settings.components[0], &name);
+    format!("{folder}/{name}_{}_all.deb", keys.version)
 }
 
 /// The package with the present keys; it is written where the pool does not have it yet. Its version stands for the
@@ -60,7 +69,9 @@ fn elsewhere(folder: &Folder, keys: &Keys) -> Result<Option<String>, RepositoryE
     for suite in &folder.settings.suite {
         let live = Snapshot::live(folder, &suite.codename)?;
         let found = live.and_then(|live| {
-            live.packages.into_iter().find(|package| package.name == KEYRING && package.version == keys.version)
+            live.packages
+                .into_iter()
+                .find(|package| package.name == folder.settings.keyring() && package.version == keys.version)
         });
         if let Some(found) = found {
             return Ok(Some(found.path));
@@ -74,35 +85,35 @@ fn write(folder: &Folder, keys: &Keys, path: &str) -> Result<foundation::digest:
     let parent = place.parent().expect("it is in a folder");
     let new = tempfile::TempDir::new_in(folder.temporary())
         .map_err(RepositoryError::io("make a folder in", folder.temporary()))?;
-    let written = package(folder, keys).write(new.path(), 1, &Stop::default())?;
-    fs::create_dir_all(parent)
-        .and_then(|()| fs::rename(new.path().join(&written.file), &place))
-        .map_err(RepositoryError::io("write", &place))?;
+    let written = contents(folder, keys).write(new.path(), 1, &Stop::default())?;
+    fs::create_dir_all(parent).map_err(RepositoryError::io("make the folder", parent))?;
+    files::settle(&new.path().join(&written.file), &place, &written.sha256)?;
     Ok(written.sha256)
 }
 
-fn package(folder: &Folder, keys: &Keys) -> Package {
+fn contents(folder: &Folder, keys: &Keys) -> Package {
     let settings = &folder.settings;
-    let document = format!("usr/share/doc/{KEYRING}");
+    let keyring = settings.keyring();
+    let document = format!("usr/share/doc/{keyring}");
     let list: String =
         keys.signing.iter().map(|key| format!("\n  * {}\n    {}", key.fingerprint, key.user_id)).collect();
     let changelog = format!(
-        "{KEYRING} ({}) {}; urgency=high\n\n  The keys that sign the repository:\n{list}\n\n -- {}  {}\n",
+        "{keyring} ({}) {}; urgency=high\n\n  The keys that sign the repository:\n{list}\n\n -- {}  {}\n",
         keys.version,
         settings.suite[0].codename,
         settings.maintainer,
         super::release::date(keys.changed),
     );
     let copyright = format!(
-        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: {KEYRING}\n\n\
+        "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: {keyring}\n\n\
          Files: *\nCopyright: {}\nLicense: public-domain\n Public keys are facts, and nobody's work.\n",
         settings.maintainer
     );
     let bytes = |bytes: Vec<u8>| Content::Bytes { bytes, mode: 0o644 };
     let warning = if settings.development { "\n\nUNTRUSTED DEVELOPMENT keys, for trials only." } else { "" };
     Package {
-        name: KEYRING.into(),
-        source: KEYRING.into(),
+        name: keyring.clone(),
+        source: keyring,
         version: keys.version.clone(),
         file_version: keys.version.clone(),
         epoch: keys.changed,
@@ -120,7 +131,7 @@ fn package(folder: &Folder, keys: &Keys) -> Package {
             warning
         ),
         entries: BTreeMap::from([
-            (RING.to_owned(), bytes(keys.ring())),
+            (settings.ring(), bytes(keys.ring())),
             (format!("{document}/copyright"), bytes(copyright.into_bytes())),
             (format!("{document}/changelog.gz"), bytes(gzip(changelog.as_bytes()))),
         ]),

@@ -20,7 +20,7 @@ pub struct Keys {
     /// Those that signed earlier snapshots, and are trusted no more.
     #[serde(default)]
     pub retired: Vec<Key>,
-    /// Version of `mesos-archive-keyring`: the day of the last change.
+    /// Version of the keyring package: the day of the last change.
     pub version: String,
     /// When the keys last changed, as a Unix time in seconds.
     pub changed: i64,

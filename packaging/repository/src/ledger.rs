@@ -18,8 +18,11 @@ use super::{Folder, RepositoryError, files};
 pub(super) struct Ledger(BTreeMap<String, Digest>);
 
 impl Ledger {
+    /// Every repository has one, from its beginning: one that is missing was lost.
     pub fn read(folder: &Folder) -> Result<Self, RepositoryError> {
-        Ok(files::read_json(&folder.state().join("ledger.json"))?.unwrap_or_default())
+        let path = folder.state().join("ledger.json");
+        let missing = || RepositoryError::State { path: path.clone(), problem: "it is missing".into() };
+        files::read_json(&path)?.ok_or_else(missing)
     }
 
     pub fn write(&self, folder: &Folder) -> Result<(), RepositoryError> {
@@ -33,6 +36,23 @@ impl Ledger {
     /// The digest under which a file was published.
     pub fn published(&self, file_name: &str) -> Option<Digest> {
         self.0.get(file_name).copied()
+    }
+
+    /// The digest under which a package's file was published.
+    pub fn of(&self, package: &Listed) -> Option<Digest> {
+        self.published(package.path.rsplit('/').next().unwrap_or(&package.path))
+    }
+
+    /// A file of this one that the other one does not have, or has with another digest.
+    pub fn missing_in(&self, other: &Self) -> Option<&str> {
+        self.0.iter().find(|(name, sha256)| other.0.get(*name) != Some(sha256)).map(|(name, _)| name.as_str())
+    }
+
+    /// Takes in what another one has and this one does not.
+    pub fn merge(&mut self, other: Self) {
+        for (name, sha256) in other.0 {
+            self.0.entry(name).or_insert(sha256);
+        }
     }
 
     pub fn add<'a>(&mut self, packages: impl IntoIterator<Item = &'a Listed>) {

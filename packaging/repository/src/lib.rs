@@ -7,26 +7,34 @@
 //! snapshots/CODENAME/NUMBER/snapshot.json
 //! indices/SHA256/<hex>      every index of every snapshot: what by-hash leads to
 //! pool/COMPONENT/m/mesos/   the packages; a file never changes
-//! mesos-CODENAME.{sources,pref}, mesos-archive-keyring.{deb,gpg}    what a client begins with
+//! NAME-CODENAME.{sources,pref}, NAME-archive-keyring.{deb,gpg}    what a client begins with
+//! repository/               generation.asc state/SHA256: how far it has come, and from what another machine continues
 //! .repository/              the tool's own; no secret is in it
-//!   settings.toml keys.json keys.gpg builders.gpg ledger.json staged.json packages/ tmp/ unfinished .lock
+//!   settings.toml keys.json keys.gpg builders.gpg ledger.json staged.json id packages/ tmp/ unfinished .lock
 //! ```
 //!
 //! Everything new is written beside what clients see, made durable, and made visible by one `rename(2)`. Whatever ends a
 //! run before that, clients see the old suite; afterwards the new one. While a run changes something, the file
 //! `unfinished` is there; a run that finds it removes what no snapshot has ([`repair`]).
 
+mod complete;
 mod error;
 mod files;
 mod gate;
+mod generation;
 mod indices;
 mod keyring_package;
 mod keys;
 mod ledger;
 mod package;
+mod place;
+mod place_lock;
 mod prune;
 mod publish;
+mod push;
+mod recover;
 mod release;
+mod remains;
 mod remote;
 mod repair;
 mod settings;
@@ -41,14 +49,17 @@ use std::path::{Path, PathBuf};
 
 use foundation::digest::Digest;
 use foundation::store::{Holder, StoreLock};
+use ledger::Ledger;
 use sign::signer::Signer;
 
 pub use error::RepositoryError;
 pub use gate::{Accepted, Candidate, Refusal};
-pub use keyring_package::KEYRING;
+pub use generation::Generation;
 pub use keys::{Key, Keys};
+pub use place::PushOptions;
 pub use prune::Pruned;
 pub use publish::{Added, Publication};
+pub use recover::{Recovered, clone, recover};
 pub use release::{Sum, date as date_text};
 pub use remote::Remote;
 pub use settings::{DEBUG, Settings, Suite, VALID_DAYS};
@@ -67,7 +78,12 @@ impl Folder {
         let root = std::path::absolute(root).map_err(RepositoryError::io("find", root))?;
         let settings = root.join(".repository/settings.toml");
         if !settings.is_file() {
-            return Err(RepositoryError::None { path: root });
+            return Err(match remains::of(&root) {
+                Some(_) => {
+                    RepositoryError::Remains { path: root, problem: ".repository/settings.toml is missing".into() }
+                }
+                None => RepositoryError::None { path: root },
+            });
         }
         Ok(Self { settings: Settings::read(&settings)?, root })
     }
@@ -153,7 +169,7 @@ type Staged = BTreeMap<String, Vec<Listed>>;
 pub struct Repository {
     folder: Folder,
     keys: Keys,
-    _lock: StoreLock,
+    lock: StoreLock,
     /// What was repaired when it was opened.
     repaired: Vec<String>,
 }
@@ -178,10 +194,14 @@ impl Repository {
         let root = std::path::absolute(root).map_err(RepositoryError::io("find", root))?;
         let state = root.join(".repository");
         // What an init that was killed has left is only this.
-        let taken =
-            files::names(&root)?.iter().any(|name| name != ".repository") || state.join("settings.toml").exists();
+        let taken = files::names(&root)?.iter().any(|name| name != ".repository")
+            || ["settings.toml", "id"].iter().any(|name| state.join(name).exists());
         if taken {
-            return Err(RepositoryError::Exists { path: root });
+            let remains = remains::of(&root).filter(|_| !state.join("settings.toml").exists());
+            return Err(match remains {
+                Some(name) => RepositoryError::Remains { path: root, problem: format!("{name} is there") },
+                None => RepositoryError::Exists { path: root },
+            });
         }
         let temporary = state.join("tmp");
         fs::create_dir_all(&temporary).map_err(RepositoryError::io("make the folder", &temporary))?;
@@ -192,10 +212,11 @@ impl Repository {
         if let Some(builders) = builders {
             files::write(&temporary, &state.join("builders.gpg"), builders)?;
         }
+        Ledger::default().write(&folder)?;
         files::write(&temporary, &folder.unfinished(), b"")?;
         // From here on it is a repository.
         files::write(&temporary, &state.join("settings.toml"), settings.text().as_bytes())?;
-        let mut repository = Self { folder, keys, _lock: lock, repaired: vec![] };
+        let mut repository = Self { folder, keys, lock, repaired: vec![] };
         let published = repository.publish(&[], signers, now)?;
         Ok((repository, published))
     }
@@ -207,10 +228,11 @@ impl Repository {
         let lock = StoreLock::acquire(&folder.state(), what, waiting)?;
         // The one who had the lock may have changed them.
         let folder = Folder::open(root)?;
+        remains::check(&folder)?;
         let keys = Keys::read(&folder)?;
         // Also what was killed while it changed nothing yet, or nothing but a remote place.
         repair::clear_temporary(&folder)?;
-        let mut repository = Self { folder, keys, _lock: lock, repaired: vec![] };
+        let mut repository = Self { folder, keys, lock, repaired: vec![] };
         if repository.folder.unfinished().exists() {
             repository.repaired = repair::repair(&repository.folder, &repository.keys)?;
             files::remove(&repository.folder.unfinished())?;

@@ -140,9 +140,7 @@ impl Described {
 
     /// Where the pool has it: by component and source, as in Debian's own archive.
     pub fn pool_path(&self, component: &str) -> String {
-        let letters = if self.source.starts_with("lib") { 4 } else { 1 };
-        let prefix = self.source.get(..letters).unwrap_or(&self.source);
-        format!("pool/{component}/{prefix}/{}/{}", self.source, self.file_name())
+        format!("{}/{}", pool_folder(component, &self.source), self.file_name())
     }
 
     /// Its paragraph in a Packages index, with the empty line that ends it (Debian repository format, "Packages Indices").
@@ -185,6 +183,12 @@ impl Described {
         described.keep(folder, sha256)?;
         Ok(described)
     }
+}
+
+/// The folder of a source package in the pool. Debian sorts by the first letter, and libraries by four.
+pub(super) fn pool_folder(component: &str, source: &str) -> String {
+    let letters = if source.starts_with("lib") { 4 } else { 1 };
+    format!("pool/{component}/{}/{source}", source.get(..letters).unwrap_or(source))
 }
 
 /// Where a package's description is kept.

@@ -9,11 +9,13 @@ use std::time::Duration;
 use sign::signer::Signer;
 
 use super::gate::{self, Accepted, Candidate, Gate, refused};
-use super::keyring_package::{self, KEYRING};
 use super::ledger::Ledger;
 use super::release::{self, Release};
 use super::snapshot::{self, Listed, Made, Snapshot};
-use super::{Folder, Refusal, Repository, RepositoryError, files, indices, keys, package, signature, sources};
+use super::{
+    Folder, Refusal, Repository, RepositoryError, complete, files, generation, indices, keyring_package, keys, package,
+    signature, sources,
+};
 
 /// What became of a folder's packages.
 #[derive(Clone, Debug)]
@@ -166,8 +168,7 @@ impl Repository {
                 problem: "it was changed while it was read".into(),
             }));
         }
-        file.persist(&path).map_err(|error| RepositoryError::io("write", &path)(error.error))?;
-        Ok(())
+        files::settle(file.path(), &path, &listed.sha256)
     }
 
     /// Publishes what was added, and whatever else has changed: settings, keys. With no codename, all suites.
@@ -177,7 +178,7 @@ impl Repository {
         signers: &[&dyn Signer],
         now: i64,
     ) -> Result<Vec<Publication>, RepositoryError> {
-        self.for_suites(codenames, signers, |repository, codename, signers| {
+        self.for_suites(codenames, signers, now, |repository, codename, signers| {
             let mut packages = repository.live_packages(codename)?;
             let staged = repository.folder.staged()?.remove(codename).unwrap_or_default();
             packages.extend(staged);
@@ -192,7 +193,7 @@ impl Repository {
         signers: &[&dyn Signer],
         now: i64,
     ) -> Result<Vec<Publication>, RepositoryError> {
-        self.for_suites(codenames, signers, |repository, codename, signers| {
+        self.for_suites(codenames, signers, now, |repository, codename, signers| {
             let packages = repository.live_packages(codename)?;
             repository.release(codename, packages, Made::Refresh, signers, now)
         })
@@ -211,12 +212,8 @@ impl Repository {
             let known = known.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
             return Err(RepositoryError::Snapshot { codename: codename.to_owned(), number, known });
         }
-        let published = self.for_suites(&[codename.to_owned()], signers, |repository, codename, signers| {
+        let published = self.for_suites(&[codename.to_owned()], signers, now, |repository, codename, signers| {
             let earlier = Snapshot::read(&repository.folder, codename, number)?;
-            // Indices and links would be made for files that are gone or damaged.
-            for package in &earlier.packages {
-                verify_pool(&repository.folder, package)?;
-            }
             repository.release(codename, earlier.packages, Made::Rollback(number), signers, now)
         })?;
         Ok(published.into_iter().next().expect("one suite"))
@@ -251,7 +248,7 @@ impl Repository {
     }
 
     fn rotated(&mut self, signers: &[&dyn Signer], now: i64) -> Result<Vec<Publication>, RepositoryError> {
-        self.for_suites(&[], signers, |repository, codename, signers| {
+        self.for_suites(&[], signers, now, |repository, codename, signers| {
             let packages = repository.live_packages(codename)?;
             repository.release(codename, packages, Made::RotateKey, signers, now)
         })
@@ -267,6 +264,7 @@ impl Repository {
         &mut self,
         codenames: &[String],
         signers: &[&dyn Signer],
+        now: i64,
         what: impl Fn(&Self, &str, &[&dyn Signer]) -> Result<Publication, RepositoryError>,
     ) -> Result<Vec<Publication>, RepositoryError> {
         keys::refuse_development(signers, self.settings().development)?;
@@ -280,6 +278,8 @@ impl Repository {
             let published: Result<Vec<_>, _> =
                 codenames.iter().map(|codename| what(repository, codename, &signers)).collect();
             sources::write(&repository.folder, &repository.keys)?;
+            // Also where a later suite has failed: clients see the earlier ones.
+            generation::record(&repository.folder, &signers, now)?;
             published
         })
     }
@@ -295,9 +295,11 @@ impl Repository {
     ) -> Result<Publication, RepositoryError> {
         let folder = &self.folder;
         let live = Snapshot::live(folder, codename)?;
-        let mut packages: Vec<Listed> = packages.into_iter().filter(|package| package.name != KEYRING).collect();
+        let keyring = folder.settings.keyring();
+        let mut packages: Vec<Listed> = packages.into_iter().filter(|package| package.name != keyring).collect();
         packages.push(keyring_package::put(folder, &self.keys)?);
         snapshot::sort(&mut packages);
+        pool_has(folder, &packages)?;
         let files = indices::write(folder, &packages, live.as_ref())?;
         let signed_by = self.keys.fingerprints();
         let before = live.as_ref().map_or(&[][..], |live| &live.packages);
@@ -369,28 +371,11 @@ impl Repository {
             indices::link(&tree, &snapshot.files).map_err(RepositoryError::io("write", &tree))
         };
         attempt()?;
-        let finish = || -> std::io::Result<()> {
-            let place = folder.snapshot(codename, *number);
-            let parent = place.parent().expect("it is in a folder");
-            fs::create_dir_all(parent)?;
-            for path in [new.path(), &tree] {
-                fs::set_permissions(path, Permissions::from_mode(0o755))?;
-            }
-            for entry in walkdir::WalkDir::new(new.path()) {
-                let entry = entry?;
-                if entry.file_type().is_dir() {
-                    files::sync_folder(entry.path())?;
-                }
-            }
-            if snapshot.files.keys().any(|path| indices::is_packed(path)) {
-                files::sync_folder(&folder.path("indices/SHA256"))?;
-            }
-            fs::rename(new.path(), &place)?;
-            // It has another name now.
-            let _ = new.keep();
-            files::sync_folder(parent)
-        };
-        finish().map_err(RepositoryError::io("write", folder.snapshot(codename, *number)))
+        if snapshot.files.keys().any(|path| indices::is_packed(path)) {
+            let indices = folder.path("indices/SHA256");
+            files::sync_folder(&indices).map_err(RepositoryError::io("write", &indices))?;
+        }
+        snapshot::settle(new, &folder.snapshot(codename, *number))
     }
 
     fn forget_staged(&self, codename: &str) -> Result<(), RepositoryError> {
@@ -402,15 +387,19 @@ impl Repository {
     }
 }
 
-/// That the pool has a package, by size: `repo verify` reads it all.
-fn verify_pool(folder: &Folder, package: &Listed) -> Result<(), RepositoryError> {
-    let path = folder.path(&package.path);
-    let found = match fs::metadata(&path) {
-        Ok(found) if found.len() == package.size => return Ok(()),
-        Ok(found) => format!("{} bytes instead of {}", found.len(), package.size),
-        Err(error) => error.to_string(),
+/// That the pool has these packages, by size (`repo verify` and `repo push` read it all): no index may name a file that
+/// is gone, such as those of a pool that is not mounted.
+fn pool_has(folder: &Folder, packages: &[Listed]) -> Result<(), RepositoryError> {
+    let wrong = |package: &Listed| {
+        let path = folder.path(&package.path);
+        let found = match fs::metadata(&path) {
+            Ok(found) if found.len() == package.size => return None,
+            Ok(found) => format!("{} bytes instead of {}", found.len(), package.size),
+            Err(error) => error.to_string(),
+        };
+        Some(format!("{}: {found}", path.display()))
     };
-    Err(RepositoryError::Pool { path, expected: package.sha256, found })
+    complete::incomplete(folder, packages.iter().filter_map(wrong).collect())
 }
 
 /// The packages of several suites by the path that the pool has them under.

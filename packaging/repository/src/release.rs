@@ -72,7 +72,7 @@ impl Parsed {
     /// Reads a text that [`Release::text`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
         let paragraph = Paragraph::parse(text)?;
-        let time = |name| Some(OffsetDateTime::parse(paragraph.get(name)?, &Rfc2822).ok()?.unix_timestamp());
+        let time = |name| parse_date(paragraph.get(name)?);
         let mut files = BTreeMap::new();
         for line in paragraph.get("SHA256")?.lines().filter(|line| !line.trim().is_empty()) {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -97,6 +97,11 @@ pub fn date(time: i64) -> String {
     time.format(&Rfc2822).unwrap_or_default()
 }
 
+/// Reads such a date.
+pub(super) fn parse_date(text: &str) -> Option<i64> {
+    Some(OffsetDateTime::parse(text, &Rfc2822).ok()?.unix_timestamp())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +109,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let settings = Settings {
+            name: "mesos".into(),
             origin: "O".into(),
             label: "L".into(),
             description: "D".into(),

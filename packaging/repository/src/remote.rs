@@ -1,19 +1,18 @@
-//! Copying a repository to where clients fetch from: a folder, an rsync server or an object store. rsync(1) and rclone(1) do
-//! the work; the order is ours.
+//! A place that clients fetch from, and how files come there and back: rsync(1) and rclone(1) do the work.
 //!
-//! A client must never be told of a file that is not there: packages go first, then indices by their digest (those of every
-//! snapshot that is kept, for clients that have just read an earlier Release), indices by name, Release and
-//! Release.gpg, InRelease; and only when all of that is there, what is no longer needed is removed. Links become files,
-//! since object stores have none.
+//! Everything is done by lists of files that are known by name. Nothing is ever made the same as a folder here: what is
+//! there and on no list is somebody else's.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
 use std::str::FromStr;
 
-use super::snapshot::{self, Snapshot};
-use super::{Repository, RepositoryError, files, indices, sources};
+use foundation::store::StoreLock;
+
+use super::RepositoryError;
 
 /// A place to copy to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,136 +52,240 @@ impl FromStr for Remote {
     }
 }
 
+impl Remote {
+    /// As the program that reaches it calls it.
+    fn address(&self) -> &str {
+        let (Self::Rsync(place) | Self::Rclone(place)) = self;
+        place
+    }
+}
+
+/// As [`FromStr`] reads it: messages have commands to be copied.
 impl std::fmt::Display for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (Self::Rsync(place) | Self::Rclone(place)) = self;
-        f.write_str(place)
-    }
-}
-
-/// What is compared to find out whether a file is there already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Compare {
-    /// The pool: a file of that name never changes, and reading all of it each time would take long.
-    Size,
-    /// Everything else.
-    Content,
-}
-
-/// Whether files that are only there are removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Extra {
-    Stays,
-    Goes,
-}
-
-impl Repository {
-    /// Copies everything that clients need. What is interrupted is completed by the next one.
-    pub fn push(&mut self, remote: &Remote) -> Result<(), RepositoryError> {
-        let temporary = self.folder.temporary();
-        fs::create_dir_all(&temporary).map_err(RepositoryError::io("make the folder", &temporary))?;
-        let export =
-            tempfile::TempDir::new_in(&temporary).map_err(RepositoryError::io("make a folder in", &temporary))?;
-        let steps = self.export(export.path())?;
-        let pool = self.folder.path("pool");
-        let below = |step: &Path, name: &str| (step.join(name), format!("{remote}/{name}"));
-        remote.copy("copying the packages", &pool, &format!("{remote}/pool"), Compare::Size, Extra::Stays)?;
-        for (what, step) in &steps {
-            remote.copy(what, step, &remote.to_string(), Compare::Content, Extra::Stays)?;
+        match self {
+            Self::Rsync(place) => f.write_str(place),
+            Self::Rclone(place) => match place.strip_prefix(":s3:") {
+                Some(path) => write!(f, "s3://{path}"),
+                None => write!(f, "rclone:{place}"),
+            },
         }
-        let (from, to) = below(&export.path().join("all"), "dists");
-        remote.copy("removing old indices", &from, &to, Compare::Content, Extra::Goes)?;
-        remote.copy("removing old packages", &pool, &format!("{remote}/pool"), Compare::Size, Extra::Goes)
     }
+}
 
-    /// Makes a folder of links for each step, and one with all of them.
-    fn export(&self, top: &Path) -> Result<Vec<(&'static str, PathBuf)>, RepositoryError> {
-        let folder = &self.folder;
-        let by_hash = ("copying indices by digest", top.join("1"));
-        let by_name = ("copying indices", top.join("2"));
-        let release = ("copying Release files", top.join("3"));
-        let in_release = ("copying InRelease files", top.join("4"));
-        let all = top.join("all");
-        let put = |step: &Path, name: &str, target: &Path| -> Result<(), RepositoryError> {
-            for place in [step.join(name), all.join(name)] {
-                let parent = place.parent().expect("it is below a folder");
-                let attempt = || -> std::io::Result<()> {
-                    fs::create_dir_all(parent)?;
-                    // Several snapshots have the same index.
-                    if place.symlink_metadata().is_err() { symlink(target, &place) } else { Ok(()) }
-                };
-                attempt().map_err(RepositoryError::io("write the link", &place))?;
+/// What tells a place's own story, as patterns below its top; both programs read them (rsync(1), "PATTERN MATCHING RULES";
+/// rclone, "Filtering").
+const TOLD: [&str; 4] =
+    ["/repository/generation.asc", "/repository/pushed.json", "/repository/locks/*.json", "/dists/*/InRelease"];
+
+/// How rsync's own temporary files are called: a name that begins with a dot and ends with six characters of chance.
+const LEFTOVERS: &str = ".*.??????";
+
+/// Works with a place. Whoever copies holds the repository's lock with it, also after this process was killed.
+pub(super) struct Transport<'a> {
+    pub remote: &'a Remote,
+    pub lock: &'a StoreLock,
+}
+
+impl Transport<'_> {
+    /// Fetches what a place tells of itself into a folder. Returns the names at its top; `None` where there is no such
+    /// place.
+    pub fn read(&self, into: &Path) -> Result<Option<BTreeSet<String>>, RepositoryError> {
+        const WHAT: &str = "reading what is there";
+        let output = match self.remote {
+            Remote::Rsync(place) => {
+                let mut command = Command::new("rsync");
+                command.args(["--list-only", "--dirs"]).arg("--").arg(format!("{place}/"));
+                self.output(WHAT, command)?
             }
-            Ok(())
+            Remote::Rclone(place) => {
+                let mut command = rclone("lsf");
+                command.arg("--").arg(place);
+                self.output(WHAT, command)?
+            }
         };
-        for suite in &folder.settings.suite {
-            let codename = &suite.codename;
-            let Some(live) = snapshot::live(folder, codename)? else { continue };
-            for number in snapshot::numbers(folder, codename)? {
-                let snapshot = Snapshot::read(folder, codename, number)?;
-                for (path, (sha256, _)) in snapshot.files.iter().filter(|(path, _)| indices::is_packed(path)) {
-                    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-                    let target = folder.index(sha256);
-                    put(&by_hash.1, &format!("dists/{codename}/{parent}/by-hash/SHA256/{sha256}"), &target)?;
-                    if number == live {
-                        put(&by_name.1, &format!("dists/{codename}/{path}"), &target)?;
-                    }
+        if self.is_nothing(&output) {
+            return Ok(None);
+        }
+        self.content(WHAT, &output)?;
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        // rsync: permissions, size, date, time, name.
+        let name = |line: &str| match self.remote {
+            Remote::Rsync(_) => {
+                let mut rest = line;
+                for _ in 0..4 {
+                    rest = rest.trim_start().split_once(' ')?.1;
                 }
+                // A link is shown with its target.
+                Some(rest.trim_start().split(" -> ").next().unwrap_or_default().to_owned())
             }
-            let tree = folder.snapshot(codename, live).join(snapshot::SUITE);
-            for (step, name) in [(&release, "Release"), (&release, "Release.gpg"), (&in_release, "InRelease")] {
-                put(&step.1, &format!("dists/{codename}/{name}"), &tree.join(name))?;
-            }
-        }
-        for (name, content) in sources::contents(folder, &self.keys)? {
-            let path = folder.path(&name);
-            files::update(&folder.temporary(), &path, &content)?;
-            put(&release.1, &name, &path)?;
-        }
-        Ok(vec![by_hash, by_name, release, in_release])
-    }
-}
-
-impl Remote {
-    fn copy(&self, what: &str, from: &Path, to: &str, compare: Compare, extra: Extra) -> Result<(), RepositoryError> {
-        let mut command = match self {
-            Self::Rsync(_) => rsync(from, to, compare, extra),
-            Self::Rclone(_) => rclone(from, to, compare, extra),
+            Remote::Rclone(_) => Some(line.trim_end_matches('/').to_owned()),
         };
+        let names: BTreeSet<String> =
+            lines.lines().filter_map(name).filter(|name| name != "." && !name.is_empty()).collect();
+        if !["repository", "dists"].iter().any(|name| names.contains(*name)) {
+            return Ok(Some(names));
+        }
+        let mut command = match self.remote {
+            Remote::Rsync(_) => {
+                let mut command = Command::new("rsync");
+                command.args(["--recursive", "--copy-links", "--times"]);
+                let folders = ["/repository/", "/repository/locks/", "/dists/", "/dists/*/"];
+                command.args(folders.iter().chain(&TOLD).map(|pattern| format!("--include={pattern}")));
+                command.arg("--exclude=*");
+                command
+            }
+            Remote::Rclone(_) => {
+                let mut command = rclone("copy");
+                command.args(TOLD.iter().map(|pattern| format!("--include={pattern}")));
+                command
+            }
+        };
+        command.arg("--").arg(format!("{}/", self.remote.address())).arg(into);
+        let output = self.output(WHAT, command)?;
+        // 24: somebody's lock went away meanwhile.
+        if output.status.code() != Some(24) {
+            self.content(WHAT, &output)?;
+        }
+        Ok(Some(names))
+    }
+
+    /// Fetches these files, as far as they are there, to the same paths below a folder. The caller checks what came.
+    pub fn get(&self, what: &str, files: &BTreeSet<String>, into: &Path) -> Result<(), RepositoryError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let list = self.list(files)?;
+        let mut command = match self.remote {
+            Remote::Rsync(_) => {
+                let mut command = Command::new("rsync");
+                command.args(["--copy-links", "--times", "--ignore-missing-args", "--from0", "--files-from"]);
+                command.arg(list.path());
+                command
+            }
+            Remote::Rclone(_) => {
+                let mut command = rclone("copy");
+                command.arg("--files-from-raw").arg(list.path());
+                command
+            }
+        };
+        command.arg("--").arg(format!("{}/", self.remote.address())).arg(into);
+        let output = self.output(what, command)?;
+        self.content(what, &output)
+    }
+
+    /// Copies a folder, following its links; files that are there with the same content stay as they are. Each appears under
+    /// its name when it is whole, and folders above are made.
+    pub fn put(&self, what: &str, from: &Path) -> Result<(), RepositoryError> {
+        let mut command = match self.remote {
+            Remote::Rsync(_) => {
+                let mut command = Command::new("rsync");
+                command.args(["--recursive", "--copy-links", "--times", "--chmod=D755,F644", "--mkpath", "--checksum"]);
+                command
+            }
+            Remote::Rclone(_) => {
+                let mut command = rclone("copy");
+                command.args(["--copy-links", "--checksum"]);
+                command
+            }
+        };
+        command.arg("--").arg(format!("{}/", from.display())).arg(format!("{}/", self.remote.address()));
+        let output = self.output(what, command)?;
+        self.content(what, &output)
+    }
+
+    /// Removes these files, as far as they are there.
+    pub fn delete(&self, what: &str, files: &BTreeSet<String>) -> Result<(), RepositoryError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let list = self.list(files)?;
+        let empty = tempfile::tempdir().map_err(RepositoryError::io("make a folder in", std::env::temp_dir()))?;
+        // rsync looks for what is missing in folders that are there.
+        for parent in files.iter().filter_map(|file| Path::new(file).parent()) {
+            let parent = empty.path().join(parent);
+            fs::create_dir_all(&parent).map_err(RepositoryError::io("make the folder", &parent))?;
+        }
+        let mut command = match self.remote {
+            Remote::Rsync(_) => {
+                let mut command = Command::new("rsync");
+                command.args(["--delete-missing-args", "--from0", "--files-from"]).arg(list.path());
+                command.arg("--").arg(format!("{}/", empty.path().display()));
+                command
+            }
+            Remote::Rclone(_) => {
+                let mut command = rclone("delete");
+                command.arg("--files-from-raw").arg(list.path()).arg("--");
+                command
+            }
+        };
+        command.arg(format!("{}/", self.remote.address()));
+        let output = self.output(what, command)?;
+        self.content(what, &output)
+    }
+
+    /// Removes what a killed rsync has left in the folders that are below this one. An object store has nothing of that
+    /// kind.
+    pub fn tidy(&self, what: &str, folders: &Path) -> Result<(), RepositoryError> {
+        let Remote::Rsync(_) = self.remote else { return Ok(()) };
+        let mut command = Command::new("rsync");
+        // Nothing is copied; of what is only there, only such names may go, and none at the top.
+        command.args(["--recursive", "--copy-links", "--existing", "--ignore-existing", "--delete"]);
+        command.args(["--filter=P /.*", &format!("--filter=R {LEFTOVERS}"), "--filter=P *"]);
+        command.arg("--").arg(format!("{}/", folders.display())).arg(format!("{}/", self.remote.address()));
+        let output = self.output(what, command)?;
+        self.content(what, &output)
+    }
+
+    /// A list of files as the program reads it.
+    fn list(&self, files: &BTreeSet<String>) -> Result<tempfile::NamedTempFile, RepositoryError> {
+        let failed = || RepositoryError::io("write", std::env::temp_dir());
+        let file = tempfile::NamedTempFile::new().map_err(failed())?;
+        let end = if matches!(self.remote, Remote::Rsync(_)) { '\0' } else { '\n' };
+        let text: String = files.iter().map(|name| format!("{name}{end}")).collect();
+        fs::write(file.path(), text).map_err(failed())?;
+        Ok(file)
+    }
+
+    fn output(&self, what: &str, mut command: Command) -> Result<Output, RepositoryError> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let failed = |message| RepositoryError::Remote { what: format!("{what} to {self}"), message };
-        let output = command.env("LC_ALL", "C").output().map_err(|error| {
-            failed(format!("{program} cannot be run ({error}): install it with `apt-get install {program}`"))
-        })?;
+        self.lock.share_with(&mut command)?;
+        command.env("LC_ALL", "C").output().map_err(|error| {
+            self.failed(what, format!("{program} cannot be run ({error}): install it with `apt-get install {program}`"))
+        })
+    }
+
+    /// That a program has ended well.
+    fn content(&self, what: &str, output: &Output) -> Result<(), RepositoryError> {
         if output.status.success() {
             return Ok(());
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let last = &lines[lines.len().saturating_sub(3)..];
-        Err(failed(format!("{program} says: {}", last.join("; "))))
+        let program = if matches!(self.remote, Remote::Rsync(_)) { "rsync" } else { "rclone" };
+        Err(self.failed(what, format!("{program} says: {}", last.join("; "))))
+    }
+
+    fn failed(&self, what: &str, message: String) -> RepositoryError {
+        RepositoryError::Remote { what: format!("{what} ({})", self.remote), message }
+    }
+
+    /// Whether it failed because there is no such folder: rsync's 23 is a partial transfer of any kind, rclone's 3 says it.
+    fn is_nothing(&self, output: &Output) -> bool {
+        match self.remote {
+            Remote::Rsync(_) => {
+                let said = String::from_utf8_lossy(&output.stderr);
+                output.status.code() == Some(23) && said.contains("No such file or directory (2)")
+            }
+            Remote::Rclone(_) => output.status.code() == Some(3),
+        }
     }
 }
 
-fn rsync(from: &Path, to: &str, compare: Compare, extra: Extra) -> Command {
-    let mut command = Command::new("rsync");
-    // Files appear under their names when they are whole. Folders above the target are made.
-    command.args(["--recursive", "--copy-links", "--times", "--chmod=D755,F644", "--mkpath"]);
-    if compare == Compare::Content {
-        command.arg("--checksum");
-    }
-    if extra == Extra::Goes {
-        command.arg("--delete-after");
-    }
-    command.arg("--").arg(format!("{}/", from.display())).arg(format!("{to}/"));
-    command
-}
-
-fn rclone(from: &Path, to: &str, compare: Compare, extra: Extra) -> Command {
+fn rclone(what: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("rclone");
-    command.arg(if extra == Extra::Goes { "sync" } else { "copy" });
-    command.args(["--copy-links", "--delete-after"]);
-    command.arg(if compare == Compare::Content { "--checksum" } else { "--size-only" });
+    command.arg(what);
     // Credentials come from the environment: rclone's own variables win over Amazon's.
     let default = |command: &mut Command, name: &str, value: &str| {
         if std::env::var_os(name).is_none() {
@@ -205,7 +308,6 @@ fn rclone(from: &Path, to: &str, compare: Compare, extra: Extra) -> Command {
             command.env("RCLONE_CA_CERT", bundle);
         }
     }
-    command.arg("--").arg(from).arg(to);
     command
 }
 
@@ -221,6 +323,9 @@ mod tests {
         assert_eq!("rsync://host/module".parse::<Remote>(), rsync("rsync://host/module"));
         assert_eq!("s3://bucket/a/b".parse::<Remote>(), Ok(Remote::Rclone(":s3:bucket/a/b".into())));
         assert_eq!("rclone:mine:a".parse::<Remote>(), Ok(Remote::Rclone("mine:a".into())));
+        for same in ["/srv/www", "me@host:www", "rsync://host/module", "s3://bucket/a/b", "rclone:mine:a"] {
+            assert_eq!(same.parse::<Remote>().unwrap().to_string(), same);
+        }
         for bad in ["", "--delete", "ftp://host/x", "https://host", "s3://", "rclone:mine"] {
             assert!(bad.parse::<Remote>().is_err(), "{bad}");
         }

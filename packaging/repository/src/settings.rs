@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use deb::changelog::valid_package_name;
 use foundation::config::read_toml;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,9 @@ use super::RepositoryError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Settings {
+    /// The repository's name: a part of the names of its keyring package and of the files that clients take from its top.
+    #[serde(default = "default_name")]
+    pub name: String,
     /// `Origin` of the Release files, which clients pin by.
     pub origin: String,
     /// `Label`, likewise.
@@ -57,6 +61,31 @@ impl Suite {
 /// The component of packages with debug symbols, where a repository has it.
 pub const DEBUG: &str = "debug";
 
+/// Folders that say where something is, not what: a repository there is not called after them.
+const PLACES: [&str; 11] =
+    ["apt", "deb", "debian", "html", "packages", "public", "repo", "repository", "srv", "ubuntu", "www"];
+
+impl Settings {
+    /// The name of a repository in this folder, unless another one is given: the folder's own. Where that says nothing, one
+    /// for trials is still told from one that is not.
+    pub fn name_for(folder: &Path, development: bool) -> String {
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let name: String =
+            name.chars().map(|c| if c.is_ascii_alphanumeric() || "+.-".contains(c) { c } else { '-' }).collect();
+        match name.trim_matches(|c: char| !c.is_ascii_alphanumeric()) {
+            name if valid_package_name(name) && !PLACES.contains(&name) => name.to_owned(),
+            _ if development => format!("{}-trial", default_name()),
+            _ => default_name(),
+        }
+    }
+}
+
+/// That of the repositories that were made before they had names.
+fn default_name() -> String {
+    "mesos".into()
+}
+
 /// `Valid-Until` unless the settings say otherwise, in days.
 pub const VALID_DAYS: u32 = 14;
 
@@ -88,6 +117,13 @@ impl Settings {
             if value.trim().is_empty() || value.chars().any(char::is_control) {
                 return wrong(what, value, "is not a line of text: write one");
             }
+        }
+        if !valid_package_name(&self.name) {
+            return wrong(
+                "name",
+                &self.name,
+                "cannot begin a package's name: lower-case letters, digits, + - and . do",
+            );
         }
         if self.origin.contains(',') {
             return wrong("origin", &self.origin, "has a comma, which ends it in apt's preferences: leave it out");
@@ -150,6 +186,7 @@ mod tests {
 
     fn settings() -> Settings {
         Settings {
+            name: "mesos".into(),
             origin: "Mesos packages".into(),
             label: "Mesos packages".into(),
             description: "Apache Mesos for Debian".into(),
@@ -160,6 +197,20 @@ mod tests {
             valid_days: VALID_DAYS,
             development: false,
             suite: vec![Suite { codename: "bookworm".into(), name: Some("stable".into()) }],
+        }
+    }
+
+    #[test]
+    fn a_repository_is_called_after_its_folder() {
+        for (folder, development, expected) in [
+            ("/srv/mesos", false, "mesos"),
+            ("/srv/Mesos_nightly/", false, "mesos-nightly"),
+            ("/srv/www", false, "mesos"),
+            ("/srv/www", true, "mesos-trial"),
+            ("/tmp/.x", true, "mesos-trial"),
+            ("/", false, "mesos"),
+        ] {
+            assert_eq!(Settings::name_for(Path::new(folder), development), expected, "{folder}");
         }
     }
 
@@ -177,6 +228,7 @@ mod tests {
             ("valid-days = 14", "valid-days = 0", "valid-days: '0' is not a number of days"),
             ("https://", "ftp://", "uri: 'ftp://packages"),
             ("origin", "origins", "origins"),
+            ("name = \"mesos\"", "name = \"Mesos/x\"", "cannot begin a package's name"),
             ("origin = \"Mesos packages", "origin = \"Mesos, packages", "has a comma"),
             ("A <a@example.org>", "A", "is not NAME <ADDRESS>"),
             ("Apache Mesos for Debian", "a\\nDate: x", "is not a line of text"),

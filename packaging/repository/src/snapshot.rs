@@ -3,12 +3,14 @@
 //! `dists/bookworm -> ../snapshots/bookworm/7/suite`: renaming another link over it is all that a publication changes.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use fetch::debian::version;
 use foundation::digest::Digest;
 use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
 
 use super::release::Sum;
 use super::{Folder, RepositoryError, files};
@@ -94,6 +96,9 @@ pub(super) const RECORD: &str = "snapshot.json";
 /// The folder in it that clients see.
 pub(super) const SUITE: &str = "suite";
 
+/// What another machine needs of a snapshot: the rest of its folder is links.
+pub(super) const FILES: [&str; 4] = [RECORD, "suite/InRelease", "suite/Release", "suite/Release.gpg"];
+
 impl Snapshot {
     /// Reads a snapshot of a suite.
     pub(super) fn read(folder: &Folder, codename: &str, number: u64) -> Result<Self, RepositoryError> {
@@ -116,6 +121,29 @@ impl Snapshot {
     pub(super) fn content(&self) -> Digest {
         Digest::of_json(&self.packages)
     }
+}
+
+/// Gives a snapshot's folder that was made elsewhere its place, durable.
+pub(super) fn settle(new: TempDir, place: &Path) -> Result<(), RepositoryError> {
+    let attempt = || -> std::io::Result<()> {
+        let parent = place.parent().expect("it is in a folder");
+        fs::create_dir_all(parent)?;
+        for path in [new.path(), &new.path().join(SUITE)] {
+            fs::set_permissions(path, Permissions::from_mode(0o755))?;
+        }
+        for entry in walkdir::WalkDir::new(new.path()) {
+            let entry = entry?;
+            if entry.file_type().is_dir() {
+                files::sync_folder(entry.path())?;
+            }
+        }
+        fs::rename(new.path(), place)?;
+        files::sync_folder(parent)
+    };
+    attempt().map_err(RepositoryError::io("write", place))?;
+    // It has another name now.
+    let _ = new.keep();
+    Ok(())
 }
 
 /// The number of the snapshot that clients of a suite see.

@@ -6,10 +6,9 @@
 
 use std::fs;
 
-use super::keyring_package::{self, KEYRING, RING};
 use super::keys::Keys;
-use super::settings::DEBUG;
-use super::{Folder, RepositoryError, files};
+use super::settings::{DEBUG, Settings};
+use super::{Folder, RepositoryError, files, keyring_package};
 
 /// Writes these files, where they are not as they should be.
 pub(super) fn write(folder: &Folder, keys: &Keys) -> Result<(), RepositoryError> {
@@ -21,18 +20,19 @@ pub(super) fn write(folder: &Folder, keys: &Keys) -> Result<(), RepositoryError>
 
 /// The files by name.
 pub(super) fn contents(folder: &Folder, keys: &Keys) -> Result<Vec<(String, Vec<u8>)>, RepositoryError> {
-    let mut contents = vec![(format!("{KEYRING}.gpg"), keys.ring())];
+    let (name, keyring) = (&folder.settings.name, folder.settings.keyring());
+    let mut contents = vec![(format!("{keyring}.gpg"), keys.ring())];
     let deb = folder.path(&keyring_package::path(folder, keys));
     match fs::read(&deb) {
-        Ok(bytes) => contents.push((format!("{KEYRING}.deb"), bytes)),
+        Ok(bytes) => contents.push((format!("{keyring}.deb"), bytes)),
         // Nothing was published yet.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(RepositoryError::io("read", &deb)(error)),
     }
     for suite in &folder.settings.suite {
         let codename = &suite.codename;
-        contents.push((format!("mesos-{codename}.sources"), text(folder, codename).into_bytes()));
-        contents.push((format!("mesos-{codename}.pref"), preferences(folder, codename).into_bytes()));
+        contents.push((format!("{name}-{codename}.sources"), text(folder, codename).into_bytes()));
+        contents.push((format!("{name}-{codename}.pref"), preferences(folder, codename).into_bytes()));
     }
     Ok(contents)
 }
@@ -46,19 +46,22 @@ fn text(folder: &Folder, codename: &str) -> String {
     let hint = if debug.is_empty() || main == &debug { "" } else { "# Debug symbols are in the component debug.\n" };
     let warning = if settings.development { "# UNTRUSTED DEVELOPMENT repository, for trials only.\n" } else { "" };
     format!(
-        "# {}. Save this as /etc/apt/sources.list.d/mesos.sources; the key ring is in the package {KEYRING}.\n{warning}{hint}\
-         Types: deb\nURIs: {uri}\nSuites: {codename}\nComponents: {}\nArchitectures: {}\nSigned-By: /{RING}\n",
+        "# {}. Save this as /etc/apt/sources.list.d/{}.sources; the key ring is in the package {}.\n{warning}{hint}\
+         Types: deb\nURIs: {uri}\nSuites: {codename}\nComponents: {}\nArchitectures: {}\nSigned-By: /{}\n",
         settings.description,
+        settings.name,
+        settings.keyring(),
         main.join(" "),
         settings.architectures.join(" "),
+        settings.ring(),
     )
 }
 
 /// Of two records that match, the first one counts.
 fn preferences(folder: &Folder, codename: &str) -> String {
-    let origin = &folder.settings.origin;
+    let Settings { origin, name, .. } = &folder.settings;
     format!(
-        "Explanation: Save this as /etc/apt/preferences.d/mesos.pref to install of this origin only what is of {codename}.\n\
+        "Explanation: Save this as /etc/apt/preferences.d/{name}.pref to install of this origin only what is of {codename}.\n\
          Package: *\nPin: release o={origin}, n={codename}\nPin-Priority: 500\n\n\
          Package: *\nPin: release o={origin}\nPin-Priority: -1\n"
     )

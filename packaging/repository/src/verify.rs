@@ -13,6 +13,7 @@ use sign::gpgv::Gpgv;
 use walkdir::WalkDir;
 use xz2::read::XzDecoder;
 
+use super::generation::{self, Generation};
 use super::keys::Keys;
 use super::ledger::Ledger;
 use super::package::Described;
@@ -20,7 +21,7 @@ use super::publish::by_path;
 use super::release::{self, Parsed, Sum};
 use super::repair::below;
 use super::snapshot::{self, Listed, Snapshot};
-use super::{Folder, RepositoryError, files, indices, sources};
+use super::{Folder, RepositoryError, files, indices, remains, sources};
 
 /// What was found to be right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,12 +94,18 @@ impl Inspection<'_> {
         for (snapshot, parsed) in &snapshots {
             self.texts(snapshot, parsed, &described, &mut seen);
         }
-        let ledger = Ledger::read(self.folder)?;
-        for package in snapshots.iter().flat_map(|(snapshot, _)| &snapshot.packages) {
-            let name = package.path.rsplit('/').next().unwrap_or_default();
-            if ledger.published(name) != Some(package.sha256) {
-                self.problem(format!("ledger.json: {name} is not in it as it was published"));
+        match Ledger::read(self.folder) {
+            Err(error) => self.problem(error.to_string()),
+            Ok(ledger) => {
+                for package in snapshots.iter().flat_map(|(snapshot, _)| &snapshot.packages) {
+                    if ledger.of(package) != Some(package.sha256) {
+                        self.problem(format!("ledger.json: {} is not in it as it was published", package.path));
+                    }
+                }
             }
+        }
+        if let Err(error) = self.generation(&gpgv) {
+            self.problem(error.to_string());
         }
         for (name, content) in sources::contents(self.folder, self.keys)? {
             if !fs::read(self.folder.path(&name)).is_ok_and(|found| found == content) {
@@ -107,6 +114,21 @@ impl Inspection<'_> {
         }
         self.problems.sort();
         self.problems.dedup();
+        Ok(())
+    }
+
+    /// The generation is signed, and says what clients see.
+    fn generation(&mut self, gpgv: &Gpgv) -> Result<(), RepositoryError> {
+        // One that an older version made has none; the next publication gives it one.
+        let Some(generation) = Generation::read(self.folder)? else { return remains::check(self.folder) };
+        gpgv.clear_text(&self.folder.path(generation::FILE))?;
+        remains::check(self.folder)?;
+        for name in generation.state.keys() {
+            generation.content(self.folder.root(), name)?;
+        }
+        if !generation.is_current(self.folder)? {
+            return Err(RepositoryError::Unrecorded { path: self.folder.root().to_owned() });
+        }
         Ok(())
     }
 

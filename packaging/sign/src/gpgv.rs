@@ -118,6 +118,13 @@ impl Gpgv {
         self.run(&[file], None, &[], file, Unknown::Ignored)
     }
 
+    /// What was signed, where one signature at least is by a key that the key ring has.
+    pub fn trusted_text(&self, file: &Path) -> Result<String, GpgvError> {
+        let text = self.home.path().join("text");
+        self.run(&[file], Some(&text), &[], file, Unknown::Ignored)?;
+        fs::read_to_string(&text).map_err(|source| GpgvError::File { path: file.to_owned(), source })
+    }
+
     /// The same, and returns what was signed: only that, since anything may stand around it. All keys are named, and each
     /// signature has to be good.
     pub fn clear_text(&self, file: &Path) -> Result<(String, Vec<Key>), GpgvError> {

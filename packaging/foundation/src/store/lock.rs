@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Seek, Write};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
@@ -94,6 +95,14 @@ impl StoreLock {
             .and_then(|()| file.write_all(&text))
             .map_err(StoreError::io("write", &path))?;
         Ok(Self { file })
+    }
+
+    /// Makes a program hold the lock as well, as its standard input: it stays locked until both have ended, also where
+    /// this process is killed first.
+    pub fn share_with(&self, command: &mut Command) -> Result<(), StoreError> {
+        let copy = self.file.try_clone().map_err(StoreError::io("share the lock", ".lock"))?;
+        command.stdin(copy);
+        Ok(())
     }
 }
 

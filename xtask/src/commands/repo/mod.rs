@@ -2,13 +2,15 @@
 
 mod keys;
 mod output;
+mod place;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use keys::KeyArguments;
+use place::Destination;
 use recipe::{MAIN_RECIPE, Recipe};
-use repository::{DEBUG, Publication, Remote, Repository, Settings, Suite, VALID_DAYS};
+use repository::{DEBUG, Publication, Repository, Settings, Suite, VALID_DAYS};
 use sign::signer::Signer;
 
 use crate::arguments::{Usage, repository as checkout};
@@ -35,7 +37,11 @@ pub enum Command {
     /// Remove old snapshots, and what only they have
     Prune(PruneArguments),
     /// Copy it to where clients fetch from
-    Push(PushArguments),
+    Push(place::PushArguments),
+    /// Bring a repository from where it was pushed to into a new folder, to continue it there
+    Clone(place::CloneArguments),
+    /// Bring back what a repository's folder has lost, and what was published from another copy
+    Recover(place::RecoverArguments),
 }
 
 /// Which repository.
@@ -44,14 +50,6 @@ struct Which {
     /// The repository's folder
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
-}
-
-/// Where clients fetch from.
-#[derive(Args)]
-struct Destination {
-    /// Copy it afterwards to /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH or rclone:NAME:PATH
-    #[arg(long, value_name = "PLACE")]
-    to: Option<Remote>,
 }
 
 /// Arguments of `init`.
@@ -63,6 +61,9 @@ pub struct InitArguments {
     /// more than once
     #[arg(long, value_name = "CODENAME[:SUITE]", required = true)]
     codename: Vec<String>,
+    /// Its name: a part of the names of its keyring package and of what clients save of it [default: the folder's]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// Component; may be given more than once. Debug symbols go into the component debug [default: main and debug]
     #[arg(long, value_name = "NAME")]
     component: Vec<String>,
@@ -223,16 +224,6 @@ pub struct PruneArguments {
     destination: Destination,
 }
 
-/// Arguments of `push`.
-#[derive(Args)]
-pub struct PushArguments {
-    #[command(flatten)]
-    which: Which,
-    /// Where to: /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH or rclone:NAME:PATH
-    #[arg(long, value_name = "PLACE")]
-    to: Remote,
-}
-
 /// Runs a command.
 pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
@@ -244,6 +235,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Publish(arguments) => publish(&arguments),
         Command::Refresh(arguments) => {
             let mut repository = open(&arguments.which.folder, "repo refresh")?;
+            arguments.destination.check(&repository)?;
             let signers = arguments.keys.signers(&repository)?;
             let published = repository.refresh(&arguments.codename, &borrowed(&signers), keys::now())?;
             finish(&mut repository, &published, &arguments.destination)
@@ -255,12 +247,11 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Prune(arguments) => {
             let mut repository = open(&arguments.which.folder, "repo prune")?;
             print!("{}", output::pruned(&repository.prune(arguments.keep)?));
-            push(&mut repository, arguments.destination.to.as_ref())
+            arguments.destination.push(&mut repository)
         }
-        Command::Push(arguments) => {
-            let mut repository = open(&arguments.which.folder, "repo push")?;
-            push(&mut repository, Some(&arguments.to))
-        }
+        Command::Push(arguments) => place::push(&arguments),
+        Command::Clone(arguments) => place::clone(&arguments),
+        Command::Recover(arguments) => place::recover(&arguments),
     }
 }
 
@@ -278,6 +269,10 @@ fn init(arguments: InitArguments) -> anyhow::Result<()> {
     };
     let default = || vec!["main".to_owned(), DEBUG.to_owned()];
     let settings = Settings {
+        name: match arguments.name {
+            Some(name) => name,
+            None => Settings::name_for(&arguments.which.folder, arguments.allow_development),
+        },
         origin: arguments.origin,
         label: arguments.label,
         description: arguments.description,
@@ -305,7 +300,7 @@ fn init(arguments: InitArguments) -> anyhow::Result<()> {
     let (repository, published) =
         Repository::init(&arguments.which.folder, &settings, &borrowed(&signers), builders.as_deref(), keys::now())?;
     print!("{}", output::published(&published));
-    print!("{}", output::keys(repository.keys()));
+    print!("{}", output::keys(&repository));
     if settings.development {
         eprintln!("warning: this repository takes what nobody should trust, and its Release files say so");
     }
@@ -350,6 +345,7 @@ fn add(repository: &mut Repository, dist: &[PathBuf], packages: &Packages) -> an
 
 fn publish(arguments: &PublishArguments) -> anyhow::Result<()> {
     let mut repository = open(&arguments.which.folder, "repo publish")?;
+    arguments.destination.check(&repository)?;
     // A wrong key must not be found out after the packages were copied.
     let signers = arguments.keys.signers(&repository)?;
     if !arguments.dist.is_empty() {
@@ -362,6 +358,7 @@ fn publish(arguments: &PublishArguments) -> anyhow::Result<()> {
 
 fn rollback(arguments: &RollbackArguments) -> anyhow::Result<()> {
     let mut repository = open(&arguments.which.folder, "repo rollback")?;
+    arguments.destination.check(&repository)?;
     let codename = match (&arguments.codename, &repository.settings().suite[..]) {
         (Some(codename), _) => codename.clone(),
         (None, [only]) => only.codename.clone(),
@@ -377,6 +374,7 @@ fn rollback(arguments: &RollbackArguments) -> anyhow::Result<()> {
 
 fn rotate(arguments: &RotateArguments) -> anyhow::Result<()> {
     let mut repository = open(&arguments.which.folder, "repo rotate-key")?;
+    arguments.destination.check(&repository)?;
     let new = keys::new_signer(arguments.new_key.as_deref(), arguments.new_key_file.as_deref())?;
     let published = match &new {
         Some(new) => {
@@ -388,7 +386,7 @@ fn rotate(arguments: &RotateArguments) -> anyhow::Result<()> {
             repository.finish_rotation(&borrowed(&signers), keys::now())?
         }
     };
-    print!("{}", output::keys(repository.keys()));
+    print!("{}", output::keys(&repository));
     finish(&mut repository, &published, &arguments.destination)
 }
 
@@ -417,13 +415,5 @@ fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
 /// Says what clients see now, and copies it where that was asked for.
 fn finish(repository: &mut Repository, published: &[Publication], destination: &Destination) -> anyhow::Result<()> {
     print!("{}", output::published(published));
-    push(repository, destination.to.as_ref())
-}
-
-fn push(repository: &mut Repository, to: Option<&Remote>) -> anyhow::Result<()> {
-    if let Some(to) = to {
-        repository.push(to)?;
-        println!("copied to {to}");
-    }
-    Ok(())
+    destination.push(repository)
 }

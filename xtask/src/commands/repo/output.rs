@@ -1,7 +1,7 @@
 //! What the commands say, for people.
 
 use foundation::bytes::ByteSize;
-use repository::{Added, Keys, Listing, Pruned, Publication, Sound, date_text};
+use repository::{Added, Listing, Pruned, Publication, Repository, Sound, date_text};
 
 /// What became of folders.
 pub fn added(added: &[Added]) -> String {
@@ -36,15 +36,13 @@ pub fn published(published: &[Publication]) -> String {
 }
 
 /// The keys, and what clients install.
-pub fn keys(keys: &Keys) -> String {
+pub fn keys(repository: &Repository) -> String {
+    let (keys, keyring) = (repository.keys(), repository.settings().keyring());
     let mut text = String::new();
     for key in &keys.signing {
         text += &format!("signed by {} {}\n", key.fingerprint, key.user_id);
     }
-    text + &format!(
-        "clients install mesos-archive-keyring.deb (version {}) and a .sources file from its top\n",
-        keys.version
-    )
+    text + &format!("clients install {keyring}.deb (version {}) and a .sources file from its top\n", keys.version)
 }
 
 /// A repository.

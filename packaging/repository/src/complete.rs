@@ -1,0 +1,98 @@
+//! Whether everything that a repository names is there, with the right bytes. Asked before others are told of it: a pool
+//! that is not mounted must not empty the place that it was copied to.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use foundation::digest::Digest;
+
+use super::snapshot::{self, Snapshot};
+use super::{Folder, RepositoryError, indices};
+
+/// A file that is named by a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    /// Where it belongs.
+    pub path: PathBuf,
+    /// What it has to be.
+    pub sha256: Digest,
+    /// Below a place that the repository was pushed to.
+    pub remote: String,
+}
+
+/// The packages and indices that snapshots name, each once.
+pub(super) fn named(folder: &Folder, snapshots: &[Snapshot]) -> Vec<Named> {
+    let mut named = BTreeMap::new();
+    for snapshot in snapshots {
+        for package in &snapshot.packages {
+            let file = Named { path: folder.path(&package.path), sha256: package.sha256, remote: package.path.clone() };
+            named.insert(file.path.clone(), file);
+        }
+        for (path, (sha256, _)) in snapshot.files.iter().filter(|(path, _)| indices::is_packed(path)) {
+            let remote = indices::by_hash(&snapshot.codename, path, sha256);
+            let file = Named { path: folder.index(sha256), sha256: *sha256, remote };
+            named.insert(file.path.clone(), file);
+        }
+    }
+    named.into_values().collect()
+}
+
+/// Those of them that are missing or have other bytes, with what was found. Everything is read.
+pub(super) fn wanting(files: &[Named]) -> Vec<(&Named, String)> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let chunks = files.chunks(files.len().div_ceil(threads).max(1));
+        let workers: Vec<_> = chunks
+            .map(|chunk| {
+                scope.spawn(move || chunk.iter().filter_map(|file| Some((file, wrong(file)?))).collect::<Vec<_>>())
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("it does not panic")).collect()
+    })
+}
+
+fn wrong(file: &Named) -> Option<String> {
+    // A pipe of that name would never end.
+    if !fs::symlink_metadata(&file.path).is_ok_and(|found| found.is_file()) {
+        return Some("no such file".into());
+    }
+    match Digest::of_file(&file.path) {
+        Ok(found) if found == file.sha256 => None,
+        Ok(found) => Some(format!("sha256 {found}, not {}", file.sha256)),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// Those of them that are not there at all: nothing is read.
+pub(super) fn missing(files: &[Named]) -> Vec<&Named> {
+    files.iter().filter(|file| !file.path.is_file()).collect()
+}
+
+/// An error that names what is wanting, if anything is: packages, indices, or a snapshot's own files.
+pub(super) fn check(folder: &Folder) -> Result<(), RepositoryError> {
+    let snapshots = folder.all_snapshots()?;
+    let files = named(folder, &snapshots);
+    let mut problems: Vec<String> =
+        wanting(&files).into_iter().map(|(file, found)| format!("{}: {found}", file.path.display())).collect();
+    for snapshot in &snapshots {
+        let place = folder.snapshot(&snapshot.codename, snapshot.number);
+        let missing = snapshot::FILES.iter().map(|name| place.join(name)).filter(|path| !path.is_file());
+        problems.extend(missing.map(|path| format!("{}: no such file", path.display())));
+    }
+    incomplete(folder, problems)
+}
+
+/// The error for files that are wanting.
+pub(super) fn incomplete(folder: &Folder, mut problems: Vec<String>) -> Result<(), RepositoryError> {
+    const SHOWN: usize = 10;
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let more = problems.len().saturating_sub(SHOWN);
+    problems.truncate(SHOWN);
+    if more > 0 {
+        problems.push(format!("and {more} more"));
+    }
+    Err(RepositoryError::Incomplete { path: folder.root().to_owned(), problems })
+}

@@ -1,0 +1,279 @@
+//! What a place that a repository is pushed to says of itself, and whether this repository may replace what is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use deb::control::Paragraph;
+use foundation::digest::Digest;
+use sign::gpgv::Gpgv;
+
+use super::generation::{self, Generation};
+use super::remote::Transport;
+use super::{Folder, Keys, RepositoryError, files, release, snapshot};
+
+/// The list of what pushes have put there: nothing else is ever removed. It is written before anything is copied, with what
+/// is going to be, and when all is done again with what is.
+pub(super) const PUSHED: &str = "repository/pushed.json";
+
+/// Where the locks are.
+pub(super) const LOCKS: &str = "repository/locks";
+
+/// What a person may insist on.
+#[derive(Clone, Debug, Default)]
+pub struct PushOptions {
+    /// Replace the generation with this name, `ID:NUMBER`, though this one does not descend from it.
+    pub force_replace: Option<String>,
+    /// Take over a place that a version of the tool pushed to which kept no record there.
+    pub adopt: bool,
+    /// Remove this lock.
+    pub break_lock: Option<String>,
+}
+
+/// A place, as it was when it was read.
+pub(super) struct Place {
+    /// Its name, for messages.
+    name: String,
+    /// The names at its top.
+    top: BTreeSet<String>,
+    /// How far it has come.
+    generation: Option<Signed>,
+    /// What was put there by pushes.
+    pub pushed: BTreeSet<String>,
+    /// The content of each lock, by its file's name.
+    pub locks: BTreeMap<String, Vec<u8>>,
+    /// The InRelease of each suite there.
+    in_releases: BTreeMap<String, Vec<u8>>,
+}
+
+impl Place {
+    /// Reads it. `keys` decide whom to believe.
+    pub fn read(transport: &Transport, keys: &Keys) -> Result<Self, RepositoryError> {
+        let folder = tempfile::tempdir().map_err(RepositoryError::io("make a folder in", std::env::temp_dir()))?;
+        let folder = folder.path();
+        let top = transport.read(folder)?.unwrap_or_default();
+        let name = transport.remote.to_string();
+        let broken = |problem: &str| RepositoryError::Place {
+            place: name.clone(),
+            problem: problem.to_owned(),
+            next: "look at it with its owner; `cargo xtask repo push` to another place works meanwhile".into(),
+        };
+        let path = folder.join(generation::FILE);
+        let generation = match fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(RepositoryError::io("read", &path)(error)),
+            Ok(bytes) => Some(
+                signed(&path, &bytes, &keys.whole_ring())?
+                    .ok_or_else(|| broken("repository/generation.asc is not as this tool writes it"))?,
+            ),
+        };
+        let pushed: Option<BTreeSet<String>> = files::read_json(&folder.join(PUSHED))
+            .map_err(|_| broken("repository/pushed.json is not as this tool writes it"))?;
+        let pushed = pushed.unwrap_or_default();
+        if let Some(bad) = pushed.iter().find(|path| !is_ours(path)) {
+            return Err(broken(&format!("repository/pushed.json has '{bad}', which no push puts there")));
+        }
+        let mut locks = BTreeMap::new();
+        for file in files::names(&folder.join(LOCKS))? {
+            let path = folder.join(LOCKS).join(&file);
+            locks.insert(file, fs::read(&path).map_err(RepositoryError::io("read", &path))?);
+        }
+        let mut in_releases = BTreeMap::new();
+        for codename in files::names(&folder.join("dists"))? {
+            let path = folder.join("dists").join(&codename).join("InRelease");
+            if let Ok(bytes) = fs::read(path) {
+                in_releases.insert(codename, bytes);
+            }
+        }
+        Ok(Self { name, top, generation, pushed, locks, in_releases })
+    }
+
+    /// Whether this repository, with these files to be put there, may replace what is there. Where that takes an option,
+    /// `tell` is told what is going to be lost.
+    pub fn check(
+        &self,
+        folder: &Folder,
+        ours: &Generation,
+        files: &BTreeSet<String>,
+        options: &PushOptions,
+        tell: &mut dyn FnMut(&str),
+    ) -> Result<(), RepositoryError> {
+        let refuse =
+            |problem: String, next: String| Err(RepositoryError::Place { place: self.name.clone(), problem, next });
+        let Some((theirs, signed)) = &self.generation else {
+            return self.check_unrecorded(folder, options);
+        };
+        let why = match signed {
+            Err(why) => format!("its record is not signed by a key of this repository: {why}"),
+            Ok(()) if theirs.digest == ours.digest || ours.descends_from(theirs) => return Ok(()),
+            Ok(()) if theirs.repository != ours.repository => "it is another repository".to_owned(),
+            Ok(()) if theirs.descends_from(ours) => {
+                return refuse(
+                    format!("{theirs}, is there, and this copy has only generation {}", ours.number),
+                    format!(
+                        "take it over with `cargo xtask repo recover {} --from {}`, then publish again",
+                        folder.root().display(),
+                        self.name
+                    ),
+                );
+            }
+            Ok(()) => format!(
+                "somebody published from another copy: this one has a generation {} of its own, which does not follow",
+                ours.number
+            ),
+        };
+        let lost = self.lost(files);
+        if options.force_replace.as_deref() == Some(&theirs.name_for_force()) {
+            self.check_dates(folder)?;
+            tell(&format!(
+                "replacing {theirs} at {}, as asked with --force-replace. What clients lose:\n{lost}",
+                self.name
+            ));
+            return Ok(());
+        }
+        refuse(
+            format!("{theirs}, is there, and {why}"),
+            format!(
+                "nothing was changed. Continue that one: `cargo xtask repo clone {} NEWFOLDER`, and publish the packages \
+                 there. To replace it all the same, --force-replace {}; clients then lose:\n{lost}",
+                self.name,
+                theirs.name_for_force()
+            ),
+        )
+    }
+
+    /// A place without a record: nothing of a repository is there, or what an older version pushed.
+    fn check_unrecorded(&self, folder: &Folder, options: &PushOptions) -> Result<(), RepositoryError> {
+        let there: Vec<&str> =
+            ["dists", "pool", "snapshots"].into_iter().filter(|name| self.top.contains(*name)).collect();
+        // What a push that was killed before its record was there has put.
+        if there.is_empty() || !self.pushed.is_empty() {
+            return Ok(());
+        }
+        let refuse = |problem: String, next: &str| {
+            Err(RepositoryError::Place { place: self.name.clone(), problem, next: next.to_owned() })
+        };
+        let found = format!("{} is there, and no record of whose it is", there.join(" and "));
+        if !options.adopt {
+            return refuse(
+                found,
+                "nothing was changed. If an older version of this tool pushed this very repository there, --adopt checks \
+                 that and takes it over; else give a place of its own",
+            );
+        }
+        // It is this repository's, at a publication that it remembers: so nothing there is unknown here.
+        for (codename, in_release) in &self.in_releases {
+            let mut known = false;
+            for number in snapshot::numbers(folder, codename)? {
+                let path = folder.snapshot(codename, number).join(snapshot::SUITE).join("InRelease");
+                known |= fs::read(&path).is_ok_and(|ours| ours == *in_release);
+            }
+            if !known {
+                return refuse(
+                    format!("{found}; the InRelease of {codename} is of no snapshot that this repository keeps"),
+                    "nothing was changed: another copy of the repository, or somebody else, has published there",
+                );
+            }
+        }
+        match self.in_releases.is_empty() {
+            true => refuse(found, "nothing was changed: no suite is there that could tell. Give a place of its own"),
+            false => Ok(()),
+        }
+    }
+
+    /// apt refuses a suite that is older than the one it has: what replaces another one must be younger.
+    fn check_dates(&self, folder: &Folder) -> Result<(), RepositoryError> {
+        for suite in &folder.settings.suite {
+            let theirs = self.in_releases.get(&suite.codename).and_then(|bytes| date(bytes));
+            let ours = snapshot::Snapshot::live(folder, &suite.codename)?.map(|live| live.date);
+            if let (Some(theirs), Some(ours)) = (theirs, ours)
+                && ours <= theirs
+            {
+                return Err(RepositoryError::Place {
+                    place: self.name.clone(),
+                    problem: format!(
+                        "{} is dated {} there, and {} here: clients would refuse it as too old",
+                        suite.codename,
+                        release::date(theirs),
+                        release::date(ours)
+                    ),
+                    next: "sign it anew with `cargo xtask repo refresh`, and push again".into(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What is there and would not be afterwards, for people.
+    fn lost(&self, files: &BTreeSet<String>) -> String {
+        const SHOWN: usize = 20;
+        let packages: Vec<&String> =
+            self.pushed.iter().filter(|path| path.starts_with("pool/") && !files.contains(*path)).collect();
+        let suites = self
+            .in_releases
+            .iter()
+            .filter(|(codename, _)| self.pushed.contains(&format!("dists/{codename}/InRelease")));
+        let mut lines: Vec<String> = suites
+            .map(|(codename, bytes)| {
+                let date = date(bytes).map_or_else(|| "an unknown date".to_owned(), release::date);
+                format!("  the suite {codename} of {date}")
+            })
+            .collect();
+        lines.extend(packages.iter().take(SHOWN).map(|path| format!("  {path}")));
+        if packages.len() > SHOWN {
+            lines.push(format!("  and {} packages more", packages.len() - SHOWN));
+        }
+        lines.join("\n")
+    }
+}
+
+/// A generation, and whether one of one's keys has signed it, or why not.
+type Signed = (Generation, Result<(), String>);
+
+/// Reads one and checks its signature; `None` where it is no generation.
+pub(super) fn signed(path: &Path, bytes: &[u8], ring: &[u8]) -> Result<Option<Signed>, RepositoryError> {
+    let file = tempfile::NamedTempFile::new().map_err(RepositoryError::io("write", std::env::temp_dir()))?;
+    fs::write(file.path(), ring).map_err(RepositoryError::io("write", file.path()))?;
+    let digest = Digest::of(bytes);
+    Ok(match Gpgv::new(file.path())?.trusted_text(path) {
+        // Only what was signed is read.
+        Ok(text) => Generation::parse(&text, digest).map(|generation| (generation, Ok(()))),
+        Err(error) if error.is_verification() => {
+            let text = generation::body(bytes);
+            text.and_then(|text| Generation::parse(&text, digest))
+                .map(|generation| (generation, Err(error.to_string())))
+        }
+        Err(error) => return Err(error.into()),
+    })
+}
+
+/// `Date` of a clear-signed Release.
+fn date(in_release: &[u8]) -> Option<i64> {
+    release::parse_date(Paragraph::parse(&generation::body(in_release)?)?.get("Date")?)
+}
+
+/// Whether a path is one that a push could have put there. The list is not signed, and what is on it is removed.
+pub(super) fn is_ours(path: &str) -> bool {
+    let below = |name: &str| path.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
+    let known = ["dists", "pool", "snapshots", generation::STATE].iter().any(|name| below(name))
+        || path == generation::FILE
+        || !path.contains('/');
+    known && !path.chars().any(char::is_control) && !path.split('/').any(|part| matches!(part, "" | "." | ".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_push_puts_there_may_be_removed() {
+        for good in ["pool/main/d/demo/demo_1_all.deb", "dists/bookworm/InRelease", "mesos-bookworm.sources"] {
+            assert!(is_ours(good), "{good}");
+        }
+        for bad in
+            ["", "/etc/passwd", "pool/../../x", "pool//x", "repository/locks/x", "other/x", "pool/a\nb", "..", "pool"]
+        {
+            assert!(!is_ours(bad) || bad == "pool", "{bad}");
+        }
+    }
+}

@@ -1,0 +1,546 @@
+//! Rebuilding a repository: on a new machine from a place that it was pushed to, or where a part of it was lost. Nothing is
+//! believed but signatures by its keys, and digests that something signed has.
+
+use std::collections::BTreeSet;
+use std::fs::{self, Permissions};
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use deb::control::Paragraph;
+use foundation::digest::Digest;
+use foundation::store::StoreLock;
+use sign::gpgv::Gpgv;
+use xz2::read::XzDecoder;
+
+use super::complete::{self, Named};
+use super::generation::{self, Generation};
+use super::ledger::Ledger;
+use super::place::{self, PUSHED};
+use super::release::Parsed;
+use super::remote::{Remote, Transport};
+use super::snapshot::{self, Listed, Made, Snapshot};
+use super::{Folder, Keys, RepositoryError, Settings, files, indices, remains, repair, sources};
+
+/// What was rebuilt.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// The publication that the folder is at now; `None` where it was made by a version that counted none.
+    pub generation: Option<Generation>,
+    /// The keys that vouch for it: fingerprint and user id of each.
+    pub keys: Vec<(String, String)>,
+    /// What was done, for people.
+    pub done: Vec<String>,
+}
+
+/// Makes a copy of the repository at a place in a new or empty folder, to continue it there. `keyring` has the keys to
+/// believe; without it, the place itself says which they are.
+pub fn clone(remote: &Remote, root: &Path, keyring: Option<&Path>) -> Result<Recovered, RepositoryError> {
+    let root = std::path::absolute(root).map_err(RepositoryError::io("find", root))?;
+    if !files::names(&root)?.is_empty() {
+        let problem = "it is not empty, and a clone that was interrupted can be continued".to_owned();
+        return Err(match remains::of(&root) {
+            Some(_) if !root.join(".repository/settings.toml").exists() => {
+                RepositoryError::Remains { path: root, problem }
+            }
+            _ => RepositoryError::Exists { path: root },
+        });
+    }
+    let new = !root.exists();
+    let result = rebuild(&root, Some(remote), keyring);
+    if result.is_err() && remains::of(&root).is_none() {
+        // Nothing of the repository came: nothing stays.
+        let _ = fs::remove_dir_all(root.join(".repository"));
+        let _ = if new { fs::remove_dir(&root) } else { Ok(()) };
+    }
+    result
+}
+
+/// Brings back what a repository's folder has lost, as far as what is left, and a place that it was pushed to, still have
+/// it. Where the place is further than the folder, the folder follows.
+pub fn recover(root: &Path, remote: Option<&Remote>, keyring: Option<&Path>) -> Result<Recovered, RepositoryError> {
+    let root = std::path::absolute(root).map_err(RepositoryError::io("find", root))?;
+    let settings = root.join(".repository/settings.toml");
+    if remains::of(&root).is_none() && !settings.exists() {
+        return Err(RepositoryError::None { path: root });
+    }
+    rebuild(&root, remote, keyring)
+}
+
+/// A generation whose signature is good, and the folder that has what it names.
+struct Candidate {
+    generation: Generation,
+    top: PathBuf,
+}
+
+fn rebuild(root: &Path, remote: Option<&Remote>, keyring: Option<&Path>) -> Result<Recovered, RepositoryError> {
+    let state = root.join(".repository");
+    let temporary = state.join("tmp");
+    fs::create_dir_all(&temporary).map_err(RepositoryError::io("make the folder", &temporary))?;
+    let lock = StoreLock::acquire(&state, "repo recover", &mut |_| ())?;
+    for name in files::names(&temporary)? {
+        files::remove(&temporary.join(name))?;
+    }
+    let fetched = tempfile::TempDir::new_in(&temporary).map_err(RepositoryError::io("make a folder in", &temporary))?;
+    let transport = remote.map(|remote| Transport { remote, lock: &lock });
+    let mut done = Vec::new();
+    let there = match &transport {
+        Some(transport) => fetch_generation(transport, fetched.path(), root, keyring)?,
+        None => None,
+    };
+    let here = candidate(root, root, keyring).unwrap_or_else(|error| {
+        done.push(format!("what {} says of itself is not used: {error}", root.display()));
+        None
+    });
+    // The place's, where it is further, or the only one.
+    let mut related = true;
+    let (chosen, theirs) = match (here, there) {
+        (Some(here), Some(there)) if there.generation.descends_from(&here.generation) => (Some(there), true),
+        (Some(here), there) => {
+            related = there.is_none_or(|there| {
+                there.generation.digest == here.generation.digest || here.generation.descends_from(&there.generation)
+            });
+            if !related {
+                done.push("the place has another history: only files with the right digest are taken from it".into());
+            }
+            (Some(here), false)
+        }
+        (None, there) => {
+            let theirs = there.is_some();
+            (there, theirs)
+        }
+    };
+    let settings = restore_state(root, chosen.as_ref(), theirs, &mut done)?;
+    let folder = Folder { root: root.to_owned(), settings };
+    let keys = Keys::read(&folder)?;
+    let ring = match keyring {
+        Some(path) => fs::read(path).map_err(RepositoryError::io("read", path))?,
+        None => keys.whole_ring(),
+    };
+    let ring_file = fetched.path().join("ring.gpg");
+    fs::write(&ring_file, ring).map_err(RepositoryError::io("write", &ring_file))?;
+    let gpgv = Gpgv::new(&ring_file)?;
+    let mut rebuild = Rebuild { folder: &folder, transport: transport.as_ref(), fetched: fetched.path(), gpgv, done };
+    rebuild.snapshots(related)?;
+    rebuild.links(chosen.as_ref(), theirs)?;
+    rebuild.files()?;
+    rebuild.ledger(chosen.as_ref())?;
+    let mut done = rebuild.done;
+    if files::read_json::<super::Staged>(&state.join("staged.json")).is_err() {
+        files::remove(&state.join("staged.json"))?;
+        done.push("what was added and not published is forgotten: add it again".into());
+    }
+    sources::write(&folder, &keys)?;
+    // Last: from here on it is a repository again.
+    let text = folder.settings.text();
+    let path = state.join("settings.toml");
+    if Settings::read(&path).ok().as_ref() != Some(&folder.settings) {
+        files::write(&temporary, &path, text.as_bytes())?;
+    }
+    let keys = keys.signing.iter().map(|key| (key.fingerprint.clone(), key.user_id.clone())).collect();
+    drop(fetched);
+    Ok(Recovered { generation: chosen.map(|chosen| chosen.generation), keys, done })
+}
+
+/// What a place says of itself, with the files that it names.
+fn fetch_generation(
+    transport: &Transport,
+    into: &Path,
+    root: &Path,
+    keyring: Option<&Path>,
+) -> Result<Option<Candidate>, RepositoryError> {
+    let nothing = |problem: &str, next: &str| RepositoryError::Place {
+        place: transport.remote.to_string(),
+        problem: problem.into(),
+        next: next.into(),
+    };
+    if transport.read(into)?.is_none() {
+        return Err(nothing("there is no such place", "give one that the repository was pushed to"));
+    }
+    let path = into.join(generation::FILE);
+    let Ok(bytes) = fs::read(&path) else {
+        return Err(nothing(
+            "it has no repository/generation.asc",
+            "nothing there says what it is: an older version of this tool pushed to it, or it is no repository. Push to it with \
+             --adopt from the folder that it was pushed from",
+        ));
+    };
+    let unsigned = generation::body(&bytes).and_then(|text| Generation::parse(&text, Digest::of(&bytes)));
+    let unsigned = unsigned
+        .ok_or_else(|| nothing("its repository/generation.asc is not as this tool writes it", "ask its owner"))?;
+    let blobs = unsigned.state.values().map(|(sha256, _)| Generation::blob(sha256)).collect();
+    transport.get("fetching the repository's settings", &blobs, into)?;
+    candidate(into, root, keyring)
+}
+
+/// The generation below `top`, if there is one, when its signature is good: by the key ring, else by the keys that the
+/// repository at `root` has, else by those that it names itself.
+fn candidate(top: &Path, root: &Path, keyring: Option<&Path>) -> Result<Option<Candidate>, RepositoryError> {
+    let path = top.join(generation::FILE);
+    let Ok(bytes) = fs::read(&path) else { return Ok(None) };
+    let damaged =
+        || RepositoryError::State { path: path.clone(), problem: "it is no generation, or is not signed".into() };
+    let unsigned = generation::body(&bytes).and_then(|text| Generation::parse(&text, Digest::of(&bytes)));
+    let named = unsigned.ok_or_else(damaged)?.content(top, "keys.json")?;
+    let named = named.and_then(|text| serde_json::from_slice::<Keys>(&text).ok());
+    let own = files::read_json::<Keys>(&root.join(".repository/keys.json")).ok().flatten();
+    let ring = match (keyring, own.or(named)) {
+        (Some(path), _) => fs::read(path).map_err(RepositoryError::io("read", path))?,
+        (None, Some(keys)) => keys.whole_ring(),
+        (None, None) => return Err(damaged()),
+    };
+    let (generation, signed) = place::signed(&path, &bytes, &ring)?.ok_or_else(damaged)?;
+    match signed {
+        Ok(()) => Ok(Some(Candidate { generation, top: top.to_owned() })),
+        Err(problem) => Err(RepositoryError::State { path, problem }),
+    }
+}
+
+/// Puts the tool's own files in order, except for the settings, which are returned and written last.
+fn restore_state(
+    root: &Path,
+    chosen: Option<&Candidate>,
+    theirs: bool,
+    done: &mut Vec<String>,
+) -> Result<Settings, RepositoryError> {
+    let state = root.join(".repository");
+    let temporary = state.join("tmp");
+    let published = |name: &str| match chosen {
+        Some(chosen) => chosen.generation.content(&chosen.top, name),
+        None => Ok(None),
+    };
+    if let Some(chosen) = chosen.filter(|_| theirs) {
+        for (sha256, _) in chosen.generation.state.values() {
+            let name = Generation::blob(sha256);
+            let bytes =
+                fs::read(chosen.top.join(&name)).map_err(RepositoryError::io("read", chosen.top.join(&name)))?;
+            files::update(&temporary, &root.join(&name), &bytes)?;
+        }
+        let bytes = fs::read(chosen.top.join(generation::FILE)).map_err(RepositoryError::io("read", &chosen.top))?;
+        files::update(&temporary, &root.join(generation::FILE), &bytes)?;
+        done.push(format!("taken from the place: {}", chosen.generation));
+    }
+    if let Some(chosen) = chosen {
+        files::update(&temporary, &state.join("id"), format!("{}\n", chosen.generation.repository).as_bytes())?;
+    }
+    // What is here and can be read stays as it is, unless the folder follows the place.
+    for (name, good) in [
+        ("keys.json", files::read_json::<Keys>(&state.join("keys.json")).is_ok_and(|keys| keys.is_some())),
+        ("builders.gpg", state.join("builders.gpg").is_file()),
+    ] {
+        if (theirs || !good)
+            && let Some(bytes) = published(name)?
+        {
+            files::update(&temporary, &state.join(name), &bytes)?;
+            if !good {
+                done.push(format!("restored: .repository/{name}"));
+            }
+        }
+    }
+    let path = state.join("settings.toml");
+    let own = if theirs || !path.exists() { None } else { Settings::read(&path).ok() };
+    if let Some(own) = own {
+        return Ok(own);
+    }
+    let Some(bytes) = published("settings.toml")? else {
+        let problem =
+            "no signed generation has its settings, and .repository/settings.toml is missing or not as it was: put it \
+                       and .repository/keys.json back from a copy"
+                .to_owned();
+        return Err(RepositoryError::Remains { path: root.to_owned(), problem });
+    };
+    done.push("restored: .repository/settings.toml".into());
+    let read = tempfile::NamedTempFile::new_in(&temporary).map_err(RepositoryError::io("write", &temporary))?;
+    fs::write(read.path(), bytes).map_err(RepositoryError::io("write", read.path()))?;
+    Settings::read(read.path())
+}
+
+struct Rebuild<'a> {
+    folder: &'a Folder,
+    transport: Option<&'a Transport<'a>>,
+    /// What came from the place, at the paths that it has there.
+    fetched: &'a Path,
+    gpgv: Gpgv,
+    done: Vec<String>,
+}
+
+impl Rebuild<'_> {
+    fn fetch(&self, what: &str, files: &BTreeSet<String>) -> Result<(), RepositoryError> {
+        match self.transport {
+            Some(transport) => transport.get(what, files, self.fetched),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes every snapshot whole again, those of the place as well where it has the same history. What cannot be is left as
+    /// it is: `verify` names it, and whether it matters is seen when the suites are linked.
+    fn snapshots(&mut self, related: bool) -> Result<(), RepositoryError> {
+        let folder = self.folder;
+        let mut wanted = BTreeSet::new();
+        for codename in folder.codenames()? {
+            wanted.extend(snapshot::numbers(folder, &codename)?.into_iter().map(|number| (codename.clone(), number)));
+        }
+        if related {
+            let pushed: BTreeSet<String> = files::read_json(&self.fetched.join(PUSHED))?.unwrap_or_default();
+            let parts = pushed
+                .iter()
+                .filter(|path| place::is_ours(path))
+                .filter_map(|path| path.strip_prefix("snapshots/")?.strip_suffix("/suite/InRelease"));
+            let snapshots = parts.filter_map(|part| {
+                let (codename, number) = part.split_once('/')?;
+                Some((codename.to_owned(), number.parse().ok()?))
+            });
+            wanted.extend(snapshots);
+        }
+        wanted.retain(|(codename, number)| !self.is_whole(codename, *number));
+        let files = wanted.iter().flat_map(|(codename, number)| {
+            snapshot::FILES.iter().map(move |name| format!("snapshots/{codename}/{number}/{name}"))
+        });
+        self.fetch("fetching snapshots", &files.collect())?;
+        for (codename, number) in wanted {
+            let text = format!("snapshot {number} of {codename}");
+            match self.restore(&codename, number) {
+                Ok(()) => self.done.push(format!("restored: {text}")),
+                Err(error) => self.done.push(format!("{text} cannot be restored: {error}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// A snapshot's record, when its signature is good and it says the same.
+    fn record(&self, tree: &Path, record: &Path) -> Option<Snapshot> {
+        let (text, keys) = self.gpgv.clear_text(&tree.join("InRelease")).ok()?;
+        let parsed = Parsed::parse(&text)?;
+        let snapshot: Snapshot = files::read_json(record).ok()??;
+        let says = (&snapshot.codename, snapshot.date, snapshot.valid_until, &snapshot.files);
+        let signed_by: Vec<String> = keys.into_iter().map(|key| key.primary).collect();
+        let good = says == (&parsed.codename, parsed.date, parsed.valid_until, &parsed.files)
+            && snapshot.signed_by == signed_by;
+        good.then_some(snapshot)
+    }
+
+    fn is_whole(&self, codename: &str, number: u64) -> bool {
+        let place = self.folder.snapshot(codename, number);
+        let tree = place.join(snapshot::SUITE);
+        let Some(snapshot) = self.record(&tree, &place.join(snapshot::RECORD)) else { return false };
+        let links = indices::links(&snapshot.files);
+        snapshot::FILES.iter().all(|name| place.join(name).is_file())
+            && (snapshot.number, snapshot.codename.as_str()) == (number, codename)
+            && links.iter().all(|(link, target)| fs::read_link(tree.join(link)).is_ok_and(|found| found == *target))
+    }
+
+    /// Makes a snapshot's folder anew, of what is left of it here and what came from the place.
+    fn restore(&self, codename: &str, number: u64) -> Result<(), RepositoryError> {
+        let folder = self.folder;
+        let temporary = folder.temporary();
+        let place = folder.snapshot(codename, number);
+        let came = self.fetched.join(format!("snapshots/{codename}/{number}"));
+        let damaged = |problem: &str| RepositoryError::State { path: place.clone(), problem: problem.to_owned() };
+        let sources = [&place, &came];
+        let signed = sources.iter().find_map(|source| {
+            let path = source.join("suite/InRelease");
+            let (text, keys) = self.gpgv.clear_text(&path).ok()?;
+            let parsed = Parsed::parse(&text).filter(|parsed| parsed.codename == codename)?;
+            Some((fs::read(path).ok()?, text, keys, parsed))
+        });
+        let (in_release, text, keys, parsed) = signed.ok_or_else(|| damaged("no InRelease of it is signed"))?;
+        let detached = sources.iter().find_map(|source| {
+            let path = source.join("suite/Release.gpg");
+            self.gpgv.detached_by_all(&path, &path, text.as_bytes()).ok()?;
+            fs::read(path).ok()
+        });
+        let detached = detached.ok_or_else(|| damaged("no Release.gpg of it is good"))?;
+        let new = tempfile::TempDir::new_in(&temporary).map_err(RepositoryError::io("make a folder in", &temporary))?;
+        let tree = new.path().join(snapshot::SUITE);
+        for (name, bytes) in
+            [("InRelease", in_release.as_slice()), ("Release", text.as_bytes()), ("Release.gpg", &detached)]
+        {
+            files::write(new.path(), &tree.join(name), bytes)?;
+            files::set_date(&tree.join(name), parsed.date).map_err(RepositoryError::io("date", &tree))?;
+        }
+        let signed_by: Vec<String> = keys.into_iter().map(|key| key.primary).collect();
+        let record = sources.iter().find_map(|source| {
+            let found = self.record(&tree, &source.join(snapshot::RECORD))?;
+            ((found.number, found.codename.as_str()) == (number, codename)).then_some(found)
+        });
+        let record = match record {
+            Some(record) => record,
+            None => self.record_of(codename, number, parsed, signed_by)?,
+        };
+        let json = serde_json::to_vec(&record).expect("plain data serialises to JSON");
+        files::write(new.path(), &new.path().join(snapshot::RECORD), &json)?;
+        indices::link(&tree, &record.files).map_err(RepositoryError::io("write", &tree))?;
+        if place.symlink_metadata().is_ok() {
+            files::retire(&temporary, &place)?;
+        }
+        snapshot::settle(new, &place)
+    }
+
+    /// A record that was lost, from the indices that the Release names.
+    fn record_of(
+        &self,
+        codename: &str,
+        number: u64,
+        parsed: Parsed,
+        signed_by: Vec<String>,
+    ) -> Result<Snapshot, RepositoryError> {
+        let mut packages = Vec::new();
+        for (path, (sha256, _)) in parsed.files.iter().filter(|(path, _)| path.ends_with("/Packages.xz")) {
+            let remote = indices::by_hash(codename, path, sha256);
+            let mut index = self.folder.index(sha256);
+            if !Digest::of_file(&index).is_ok_and(|found| found == *sha256) {
+                self.fetch("fetching an index", &BTreeSet::from([remote.clone()]))?;
+                index = self.fetched.join(remote);
+            }
+            let bytes = fs::read(&index).map_err(RepositoryError::io("read", &index))?;
+            let damaged = |problem: &str| RepositoryError::State { path: index.clone(), problem: problem.to_owned() };
+            if Digest::of(&bytes) != *sha256 {
+                return Err(damaged("it is not what the Release names"));
+            }
+            let mut text = String::new();
+            XzDecoder::new(bytes.as_slice()).read_to_string(&mut text).map_err(RepositoryError::io("read", &index))?;
+            let component = path.split('/').next().unwrap_or_default();
+            for paragraph in text.split("\n\n").filter(|text| !text.trim().is_empty()) {
+                packages
+                    .push(listed(paragraph, component).ok_or_else(|| damaged("a paragraph of it has no Filename"))?);
+            }
+        }
+        snapshot::sort(&mut packages);
+        let Parsed { date, valid_until, files, .. } = parsed;
+        let made = Made::Publish;
+        Ok(Snapshot { number, codename: codename.to_owned(), made, date, valid_until, signed_by, packages, files })
+    }
+
+    /// Makes every suite lead to the snapshot that was published.
+    fn links(&mut self, chosen: Option<&Candidate>, theirs: bool) -> Result<(), RepositoryError> {
+        let folder = self.folder;
+        for codename in folder.codenames()? {
+            let published = chosen.and_then(|chosen| chosen.generation.suites.get(&codename));
+            let newest = || -> Result<Option<u64>, RepositoryError> {
+                let numbers = snapshot::numbers(folder, &codename)?;
+                Ok(numbers.into_iter().rev().find(|number| self.is_whole(&codename, *number)))
+            };
+            // One that leads to a later snapshot was published after the last generation was signed.
+            let live = snapshot::live(folder, &codename).ok().flatten();
+            let own = live.filter(|live| {
+                !theirs && published.is_none_or(|(number, _)| live >= number) && self.is_whole(&codename, *live)
+            });
+            let number = match (own, published) {
+                (Some(number), _) => number,
+                (None, Some((number, _))) => *number,
+                (None, None) => match newest()? {
+                    Some(number) => number,
+                    None => continue,
+                },
+            };
+            if !self.is_whole(&codename, number) {
+                let problem =
+                    format!("snapshot {number} of {codename}, which clients see, is in no place with all of it");
+                let path = folder.root().to_owned();
+                return Err(RepositoryError::Incomplete {
+                    path,
+                    problems: self.done.iter().cloned().chain([problem]).collect(),
+                });
+            }
+            if live != Some(number) {
+                let target = snapshot::link_target(&codename, number);
+                files::replace_link(&folder.temporary(), &folder.live(&codename), &target)?;
+                self.done.push(format!("dists/{codename} leads to snapshot {number}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings back packages and indices.
+    fn files(&mut self) -> Result<(), RepositoryError> {
+        let folder = self.folder;
+        let snapshots = folder.all_snapshots()?;
+        let named = complete::named(folder, &snapshots);
+        let mut wanting: Vec<Named> = complete::wanting(&named).into_iter().map(|(file, _)| file.clone()).collect();
+        let count = wanting.len();
+        self.fetch(&format!("fetching {count} files"), &wanting.iter().map(|file| file.remote.clone()).collect())?;
+        for file in &wanting {
+            let came = self.fetched.join(&file.remote);
+            if Digest::of_file(&came).is_ok_and(|found| found == file.sha256) {
+                let attempt = || -> std::io::Result<()> {
+                    fs::create_dir_all(file.path.parent().expect("it is in a folder"))?;
+                    // Web servers run as somebody else.
+                    fs::set_permissions(&came, Permissions::from_mode(0o644))?;
+                    // Rename replaces what has other bytes than it must.
+                    fs::rename(&came, &file.path)
+                };
+                attempt().map_err(RepositoryError::io("write", &file.path))?;
+            }
+        }
+        // The same packages always give the same indices.
+        for snapshot in &snapshots {
+            let mine = complete::named(folder, std::slice::from_ref(snapshot));
+            let lost = complete::missing(&mine);
+            if !lost.is_empty() && lost.iter().all(|file| file.path.starts_with(folder.path("indices"))) {
+                for file in lost {
+                    files::remove(&file.path)?;
+                }
+                let _ = indices::write(folder, &snapshot.packages, None);
+            }
+        }
+        wanting = complete::wanting(&named).into_iter().map(|(file, _)| file.clone()).collect();
+        if count > wanting.len() {
+            self.done.push(format!("restored: {} packages and indices", count - wanting.len()));
+        }
+        let problems =
+            wanting.iter().map(|file| format!("{}: is nowhere with sha256 {}", file.path.display(), file.sha256));
+        complete::incomplete(folder, problems.collect())
+    }
+
+    /// Everything that was ever published, by whatever still tells.
+    fn ledger(&mut self, chosen: Option<&Candidate>) -> Result<(), RepositoryError> {
+        let folder = self.folder;
+        let own = Ledger::read(folder);
+        let mut ledger = Ledger::default();
+        if let Some(chosen) = chosen
+            && let Some(bytes) = chosen.generation.content(&chosen.top, "ledger.json")?
+        {
+            let path = chosen.top.join(generation::FILE);
+            let wrong = |error: serde_json::Error| RepositoryError::State { path, problem: error.to_string() };
+            ledger = serde_json::from_slice(&bytes).map_err(wrong)?;
+        }
+        for snapshot in folder.all_snapshots()? {
+            ledger.add(&snapshot.packages);
+        }
+        let before = own.ok();
+        if let Some(own) = before.clone() {
+            ledger.merge(own);
+        }
+        if before.as_ref() != Some(&ledger) {
+            files::write_json(&folder.temporary(), &folder.state().join("ledger.json"), &ledger)?;
+            self.done.push("restored: .repository/ledger.json".into());
+        }
+        let known: BTreeSet<String> = folder
+            .all_snapshots()?
+            .into_iter()
+            .flat_map(|snapshot| snapshot.packages)
+            .map(|package| package.path)
+            .collect();
+        let others = repair::below(folder, "pool")?.into_iter().filter(|path| !known.contains(path)).count();
+        if others > 0 {
+            self.done
+                .push(format!("{others} files of the pool are in no snapshot; `cargo xtask repo prune` removes them"));
+        }
+        Ok(())
+    }
+}
+
+/// A package from its paragraph in a Packages index.
+fn listed(paragraph: &str, component: &str) -> Option<Listed> {
+    let fields = Paragraph::parse(paragraph)?;
+    let field = |name: &str| fields.get(name).map(str::to_owned);
+    Some(Listed {
+        name: field("Package")?,
+        version: field("Version")?,
+        architecture: field("Architecture")?,
+        component: component.to_owned(),
+        path: field("Filename")?,
+        size: field("Size")?.parse().ok()?,
+        sha256: field("SHA256")?.parse().ok()?,
+    })
+}

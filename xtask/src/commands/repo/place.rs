@@ -1,0 +1,129 @@
+//! Places that a repository is copied to and comes back from: `--to PLACE`, `push`, `clone` and `recover`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use repository::{PushOptions, Recovered, Remote, Repository};
+
+use super::{Which, keys, open};
+
+/// Where clients fetch from.
+#[derive(Args)]
+pub struct Destination {
+    /// Copy it afterwards to /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH or rclone:NAME:PATH
+    #[arg(long, value_name = "PLACE")]
+    to: Option<Remote>,
+}
+
+/// Arguments of `push`.
+#[derive(Args)]
+pub struct PushArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Where to: /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH or rclone:NAME:PATH
+    #[arg(long, value_name = "PLACE")]
+    to: Remote,
+    /// Replace what is there though this repository does not continue it: the refusal tells the name to give, and what
+    /// clients lose
+    #[arg(long, value_name = "ID:GENERATION")]
+    force_replace: Option<String>,
+    /// Take over a place that an older version of this tool pushed this repository to
+    #[arg(long)]
+    adopt: bool,
+    /// Remove the lock of a push that is gone; the refusal tells its name
+    #[arg(long, value_name = "LOCK")]
+    break_lock: Option<String>,
+}
+
+/// Arguments of `clone`.
+#[derive(Args)]
+pub struct CloneArguments {
+    /// Where it was pushed to: /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH or rclone:NAME:PATH
+    #[arg(value_name = "PLACE")]
+    place: Remote,
+    /// A new or empty folder
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+    /// Public keys to believe, binary [default: those that the place itself names]
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<PathBuf>,
+}
+
+/// Arguments of `recover`.
+#[derive(Args)]
+pub struct RecoverArguments {
+    #[command(flatten)]
+    which: Which,
+    /// A place that it was pushed to, for what the folder does not have any more
+    #[arg(long, value_name = "PLACE")]
+    from: Option<Remote>,
+    /// Public keys to believe, binary [default: the repository's own]
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<PathBuf>,
+}
+
+impl Destination {
+    /// Whether it could be pushed there: asked before anything is published, since a publication that cannot be pushed is
+    /// one that the other publishers do not know.
+    pub fn check(&self, repository: &Repository) -> anyhow::Result<()> {
+        match &self.to {
+            Some(to) => Ok(repository.check_place(to, &PushOptions::default())?),
+            None => Ok(()),
+        }
+    }
+
+    /// Copies it there, if a place was given.
+    pub fn push(&self, repository: &mut Repository) -> anyhow::Result<()> {
+        match &self.to {
+            Some(to) => push_to(repository, to, &PushOptions::default()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// `repo push`.
+pub fn push(arguments: &PushArguments) -> anyhow::Result<()> {
+    let PushArguments { which, to, force_replace, adopt, break_lock } = arguments;
+    let mut repository = open(&which.folder, "repo push")?;
+    let options = PushOptions { force_replace: force_replace.clone(), adopt: *adopt, break_lock: break_lock.clone() };
+    push_to(&mut repository, to, &options)
+}
+
+fn push_to(repository: &mut Repository, to: &Remote, options: &PushOptions) -> anyhow::Result<()> {
+    repository.push(to, options, keys::now(), &mut |text| eprintln!("{text}"))?;
+    println!("copied to {to}");
+    Ok(())
+}
+
+/// `repo clone`.
+pub fn clone(arguments: &CloneArguments) -> anyhow::Result<()> {
+    if arguments.keyring.is_none() {
+        eprintln!(
+            "warning: the keys are the place's own. That proves that nothing was damaged, not who signed it: name what clients \
+             trust with --keyring FILE"
+        );
+    }
+    let recovered = repository::clone(&arguments.place, &arguments.folder, arguments.keyring.as_deref())?;
+    tell(&recovered);
+    Ok(())
+}
+
+/// `repo recover`.
+pub fn recover(arguments: &RecoverArguments) -> anyhow::Result<()> {
+    let RecoverArguments { which, from, keyring } = arguments;
+    tell(&repository::recover(&which.folder, from.as_ref(), keyring.as_deref())?);
+    Ok(())
+}
+
+fn tell(recovered: &Recovered) {
+    for line in &recovered.done {
+        println!("{line}");
+    }
+    for (fingerprint, user_id) in &recovered.keys {
+        println!("signed by {fingerprint} {user_id}");
+    }
+    match &recovered.generation {
+        Some(generation) => println!("the repository is {generation}"),
+        None => println!("the repository is of an older version: `cargo xtask repo publish` gives it an identity"),
+    }
+}

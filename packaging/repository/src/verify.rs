@@ -10,6 +10,7 @@ use flate2::read::GzDecoder;
 use foundation::digest::{Digest, Hasher};
 use foundation::store::{StoreError, StoreLock};
 use sign::gpgv::Gpgv;
+use sign::public_key;
 use walkdir::WalkDir;
 use xz2::read::XzDecoder;
 
@@ -21,7 +22,7 @@ use super::publish::by_path;
 use super::release::{self, Parsed, Sum};
 use super::repair::below;
 use super::snapshot::{self, Listed, Snapshot};
-use super::{Folder, RepositoryError, files, indices, remains, sources};
+use super::{Folder, RepositoryError, aliases, clock, files, indices, remains, sources};
 
 /// What was found to be right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,6 +113,8 @@ impl Inspection<'_> {
                 self.problem(format!("{name}: is not as this repository writes it"));
             }
         }
+        let aliases = aliases::problems(self.folder);
+        self.problems.extend(aliases);
         self.problems.sort();
         self.problems.dedup();
         Ok(())
@@ -170,16 +173,27 @@ impl Inspection<'_> {
                     release::date(live.valid_until)
                 ));
             }
+            if live.date > self.now + clock::FUTURE {
+                self.problem(format!(
+                    "dists/{codename}: is dated {}, in the future, and clients refuse it: where this machine's clock is right, run \
+                     `cargo xtask repo refresh --clock-is-right`",
+                    release::date(live.date)
+                ));
+            }
             if live.signed_by != self.keys.fingerprints() {
                 self.problem(format!(
                     "dists/{codename}: is not signed by the present keys: run `cargo xtask repo refresh`"
                 ));
             }
-            if let Some(keyring) = keyring {
-                let path = self.folder.live(codename).join("InRelease");
-                if let Err(error) = Gpgv::new(keyring)?.trusted(&path) {
-                    self.problem(error.to_string());
-                }
+            let path = self.folder.live(codename).join("InRelease");
+            let present = public_key::write(&self.keys.ring())?;
+            if Gpgv::new(present.path())?.trusted(&path).is_err() {
+                self.problem(format!(
+                    "dists/{codename}: clients with the present keyring package do not accept its signatures: run `cargo xtask repo refresh`"
+                ));
+            }
+            if let Some(Err(error)) = keyring.map(|keyring| Gpgv::new(keyring)?.trusted(&path)) {
+                self.problem(error.to_string());
             }
         }
         Ok(good)
@@ -192,15 +206,17 @@ impl Inspection<'_> {
         let snapshot = Snapshot::read(self.folder, codename, number).map_err(|error| error.to_string())?;
         let read = |name: &str| fs::read(tree.join(name)).map_err(|error| format!("{name}: {error}"));
         let text = read("Release")?;
-        let (signed, in_release) = gpgv.clear_text(&tree.join("InRelease")).map_err(|error| error.to_string())?;
+        let (signed, in_release) = gpgv.past_text(&tree.join("InRelease")).map_err(|error| error.to_string())?;
         if signed.as_bytes() != text {
             return Err("InRelease has another text than Release".into());
         }
         let detached = gpgv
-            .detached_by_all(&tree.join("Release.gpg"), &tree.join("Release"), &text)
+            .past_detached(&tree.join("Release.gpg"), &tree.join("Release"), &text)
             .map_err(|error| error.to_string())?;
         for keys in [&in_release, &detached] {
-            let found: Vec<&String> = keys.iter().map(|key| &key.primary).collect();
+            let mut found: Vec<&String> = keys.iter().map(|key| &key.primary).collect();
+            // Two subkeys of a key sign while one of them takes over.
+            found.dedup();
             if found != snapshot.signed_by.iter().collect::<Vec<_>>() {
                 return Err("it is signed by other keys than snapshot.json says".into());
             }

@@ -254,7 +254,7 @@ fn a_full_disk() {
 }
 
 /// Many versions: how long publish, refresh and verify take. Run by hand:
-/// `cargo test --package tests --test repository_faults -- --ignored --nocapture scale`.
+/// `cargo test --package tests --test tiers -- --ignored --nocapture scale`.
 #[test]
 #[ignore = "takes minutes: a measurement"]
 fn scale() {

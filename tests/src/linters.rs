@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use foundation::digest::Digest;
+use foundation::store::StoreLock;
 
 use crate::{Ran, repository, run};
 
@@ -37,13 +37,13 @@ pub fn node(program: &str, arguments: &[&str], folder: &Path) -> Ran {
 
 /// A folder with what a file of `ci/linters` asks for, installed once.
 fn installed(file: &str, install: impl Fn(&Path, &Path) -> Command) -> PathBuf {
-    static LOCK: OnceLock<std::sync::Mutex<()>> = OnceLock::new();
-    let _guard = LOCK.get_or_init(Default::default).lock();
     let source = repository().join("ci/linters").join(file);
     let digest = Digest::of_file(&source).expect("readable").short();
     let folder = repository().join("target/tmp").join(format!("linters-{digest}"));
+    // Each test is a process of its own: who comes second waits until the first has installed it.
+    let lock = folder.with_extension("installing");
+    let _held = StoreLock::acquire(&lock, "installing linters", &mut |_| ()).expect("a lock");
     if !folder.is_dir() {
-        fs::create_dir_all(folder.parent().expect("in the target folder")).expect("room for linters");
         let fresh = tempfile::tempdir_in(folder.parent().expect("the same")).expect("room for linters");
         let ran = run(&mut install(&source, fresh.path()));
         assert_eq!(ran.code, Some(0), "what {file} pins cannot be installed:\n{}{}", ran.stdout, ran.stderr);

@@ -311,22 +311,27 @@ cap                            wall         CPU     memory
         assert_eq!(cap.ratio(), None);
     }
 
-    #[tokio::test]
-    async fn each_end_of_a_run_is_told_from_the_others() {
-        let bench = Trial::new("ends").await;
-        let run = async |script: &str, seconds: u64| {
-            let mut spec = bench.spec(script);
-            spec.jobs = 3;
-            spec.timeout = Some(Duration::from_secs(seconds));
-            once(&bench.engine, spec).await.unwrap()
-        };
-        let done = run("[ $JOBS = 3 ]; head -c 60M /dev/zero | tail -c 60M >/dev/null", 60).await.unwrap();
-        assert_eq!((done.end, done.jobs), (End::Done, 3));
-        assert!(done.wall_seconds > 0.0 && done.cpu_seconds > 0.0, "{done:?}");
-        let killed = run("head -c 400M /dev/zero | tail -c 400M >/dev/null", 60).await.unwrap();
-        assert_eq!((killed.end, killed.jobs), (End::Killed, 3));
-        assert_eq!(run("sleep 30", 1).await.map(|run| run.end), Some(End::GivenUp));
-        assert!(run("exit 1", 60).await.is_none());
-        bench.done().await;
+    /// With a container engine.
+    mod engine {
+        use super::*;
+
+        #[tokio::test]
+        async fn each_end_of_a_run_is_told_from_the_others() {
+            let bench = Trial::new("ends").await;
+            let run = async |script: &str, seconds: u64| {
+                let mut spec = bench.spec(script);
+                spec.jobs = 3;
+                spec.timeout = Some(Duration::from_secs(seconds));
+                once(&bench.engine, spec).await.unwrap()
+            };
+            let done = run("[ $JOBS = 3 ]; head -c 60M /dev/zero | tail -c 60M >/dev/null", 60).await.unwrap();
+            assert_eq!((done.end, done.jobs), (End::Done, 3));
+            assert!(done.wall_seconds > 0.0 && done.cpu_seconds > 0.0, "{done:?}");
+            let killed = run("head -c 400M /dev/zero | tail -c 400M >/dev/null", 60).await.unwrap();
+            assert_eq!((killed.end, killed.jobs), (End::Killed, 3));
+            assert_eq!(run("sleep 30", 1).await.map(|run| run.end), Some(End::GivenUp));
+            assert!(run("exit 1", 60).await.is_none());
+            bench.done().await;
+        }
     }
 }

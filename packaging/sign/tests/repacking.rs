@@ -205,7 +205,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
         (0..80_000).map(|n| format!("{n} {}\n", "the same line over and over again, ".repeat(28))).collect();
     assert!(text.len() > 3 * (24 << 20), "{}", text.len());
     write(&demo.recipe().join("config/demo"), &text);
-    let debs: Vec<PathBuf> = [1, 2, 5]
+    let debs: Vec<PathBuf> = [1, 5]
         .map(|threads| {
             let folder = demo.path(&format!("debs-{threads}"));
             let store = Store::open(Some(&demo.path(&format!("store-{threads}")))).unwrap();
@@ -221,7 +221,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
         assert_eq!(bytes.collect::<std::collections::BTreeSet<_>>().len(), 1, "{name:?}");
     }
     let unpacked = demo.path("unpacked");
-    let deb = debs[2].join("demo-tools_1.0-1_amd64.deb");
+    let deb = debs[1].join("demo-tools_1.0-1_amd64.deb");
     judge("dpkg", &mut command("dpkg-deb", ["-x".as_ref(), deb.as_os_str(), unpacked.as_os_str()]));
     assert!(fs::read_to_string(unpacked.join("etc/default/demo")).unwrap() == text);
 }

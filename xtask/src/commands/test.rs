@@ -1,7 +1,11 @@
-//! `cargo xtask test`: the project's whole test suite, with the outside judges that it calls.
+//! `cargo xtask test`: the project's whole test suite in tiers, with the outside judges that it calls.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
+use foundation::digest::Digest;
 use foundation::store::Store;
 use xshell::{Shell, cmd};
 
@@ -11,66 +15,184 @@ use crate::terminal::Terminal;
 /// Arguments.
 #[derive(Args)]
 pub struct Arguments {
-    /// Install what the tests need: Debian packages and a container engine
+    /// Install what the tests need: Debian packages, cargo-nextest and, for the tier engine, a container engine
     #[arg(long)]
     setup: bool,
-    /// Arguments for `cargo test`, such as a part of a test's name
+    /// Only the tests that need no container engine, root or network: the same as --tier fast
+    #[arg(long, conflicts_with = "tiers")]
+    fast: bool,
+    /// Only this tier, more than once for several; without it formatting, clippy and all tiers
+    #[arg(long = "tier", value_name = "TIER")]
+    tiers: Vec<Tier>,
+    /// Arguments for `cargo nextest run`, such as a part of a test's name
     #[arg(last = true)]
     rest: Vec<String>,
 }
 
-/// Programs that judge our output, and the Debian packages that have them.
-const JUDGES: &[(&str, &str)] = &[
-    ("apt-ftparchive", "apt-utils"),
-    ("dash", "dash"),
-    ("debsig-verify", "debsig-verify"),
-    ("diffoscope", "diffoscope-minimal"),
-    ("dpkg-deb", "dpkg"),
-    ("dscverify", "devscripts"),
-    ("faketime", "faketime"),
-    ("g++", "g++"),
-    ("git", "git"),
-    ("gpg", "gpg"),
-    ("gpg-agent", "gpg-agent"),
-    ("gpgv", "gpgv"),
-    ("lintian", "lintian"),
-    ("man", "man-db"),
-    ("nginx", "nginx"),
-    ("node", "nodejs"),
-    ("npm", "npm"),
-    ("pip3", "python3-pip"),
-    ("python3", "python3"),
-    ("readelf", "binutils"),
-    ("reprepro", "reprepro"),
-    ("rsync", "rsync"),
-    ("shellcheck", "shellcheck"),
-    ("systemd-analyze", "systemd"),
-    ("xz", "xz-utils"),
+/// What tests need; each is a profile of `.config/nextest.toml`, which says which tests are of it and how long they may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Tier {
+    /// Neither a container engine nor root nor a network
+    Fast,
+    /// Root, servers on loopback, linters from package registries
+    Host,
+    /// A container engine
+    Engine,
+}
+
+impl Tier {
+    /// In the order in which they are run: who made a mistake is told early.
+    const ALL: [Self; 3] = [Self::Fast, Self::Host, Self::Engine];
+
+    /// The name of its profile.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fast => "fast",
+            Self::Host => "host",
+            Self::Engine => "engine",
+        }
+    }
+}
+
+/// A program that judges our output.
+struct Judge {
+    program: &'static str,
+    /// The Debian package that has it.
+    package: &'static str,
+    /// The tiers that call it.
+    tiers: &'static [Tier],
+}
+
+const fn judge(program: &'static str, package: &'static str, tiers: &'static [Tier]) -> Judge {
+    Judge { program, package, tiers }
+}
+
+const JUDGES: &[Judge] = &[
+    judge("apt-ftparchive", "apt-utils", &[Tier::Host]),
+    judge("dash", "dash", &Tier::ALL),
+    judge("debsig-verify", "debsig-verify", &Tier::ALL),
+    judge("diffoscope", "diffoscope-minimal", &[Tier::Engine]),
+    judge("dpkg-deb", "dpkg", &Tier::ALL),
+    judge("dscverify", "devscripts", &Tier::ALL),
+    judge("faketime", "faketime", &[Tier::Host]),
+    judge("g++", "g++", &Tier::ALL),
+    judge("git", "git", &Tier::ALL),
+    judge("gpg", "gpg", &Tier::ALL),
+    judge("gpg-agent", "gpg-agent", &Tier::ALL),
+    judge("gpgv", "gpgv", &Tier::ALL),
+    judge("lintian", "lintian", &Tier::ALL),
+    judge("man", "man-db", &Tier::ALL),
+    judge("nginx", "nginx", &[Tier::Host]),
+    judge("node", "nodejs", &[Tier::Host]),
+    judge("npm", "npm", &[Tier::Host]),
+    judge("pip3", "python3-pip", &Tier::ALL),
+    judge("python3", "python3", &Tier::ALL),
+    judge("readelf", "binutils", &Tier::ALL),
+    judge("reprepro", "reprepro", &[Tier::Host]),
+    judge("rsync", "rsync", &[Tier::Host]),
+    judge("shellcheck", "shellcheck", &Tier::ALL),
+    judge("systemd-analyze", "systemd", &Tier::ALL),
+    judge("xz", "xz-utils", &Tier::ALL),
 ];
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let tiers = match arguments.fast {
+        true => vec![Tier::Fast],
+        false => {
+            Tier::ALL.into_iter().filter(|tier| arguments.tiers.is_empty() || arguments.tiers.contains(tier)).collect()
+        }
+    };
     let shell = Shell::new()?;
     shell.change_dir(repository());
-    judges(&shell, arguments.setup)?;
-    let store = Store::open(None)?;
-    let terminal = Terminal::new(false);
-    // Without the cache's lock: a build may go on beside the tests.
-    wait_for(async || Ok(found_engine(&store, arguments.setup, &terminal).await?))?;
-    terminal.finish();
+    judges(&shell, &tiers, arguments.setup)?;
+    let nextest = nextest(&shell, arguments.setup)?;
+    if tiers.contains(&Tier::Engine) {
+        let store = Store::open(None)?;
+        let terminal = Terminal::new(false);
+        // Without the cache's lock: a build may go on beside the tests.
+        wait_for(async || Ok(found_engine(&store, arguments.setup, &terminal).await?))?;
+        terminal.finish();
+    }
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    cmd!(shell, "{cargo} fmt --all --check").run().context("the code is not formatted: run `cargo fmt --all`")?;
-    cmd!(shell, "{cargo} clippy --workspace --all-targets --quiet -- -D warnings").run()?;
+    let mut times = Vec::new();
+    let mut timed = |what: String, job: &mut dyn FnMut() -> anyhow::Result<()>| {
+        let started = Instant::now();
+        let result = job();
+        times.push((what, started.elapsed(), result.is_ok()));
+        result
+    };
+    if tiers == Tier::ALL {
+        timed("formatting and clippy".into(), &mut || {
+            cmd!(shell, "{cargo} fmt --all --check")
+                .run()
+                .context("the code is not formatted: run `cargo fmt --all`")?;
+            Ok(cmd!(shell, "{cargo} clippy --workspace --all-targets --quiet -- -D warnings").run()?)
+        })?;
+    }
+    timed("compiling the tests".into(), &mut || {
+        Ok(cmd!(shell, "{nextest} nextest run --workspace --no-run --cargo-quiet").run()?)
+    })?;
     // The end-to-end tests run the tool itself: this very program.
     let tool = std::env::current_exe().context("cannot find this program's own file")?;
-    let rest = arguments.rest;
-    cmd!(shell, "{cargo} test --workspace --no-fail-fast -- {rest...}").env("MESOS_PACKAGES_TOOL", tool).run()?;
+    let mut failed = Vec::new();
+    for &tier in &tiers {
+        let (name, rest) = (tier.name(), &arguments.rest);
+        let mut command =
+            cmd!(shell, "{nextest} nextest run --workspace --cargo-quiet --profile {name} --no-tests pass {rest...}")
+                .env("MESOS_PACKAGES_TOOL", &tool);
+        if tier != Tier::Engine {
+            // A test that asks for an engine all the same is in the wrong tier, and fails.
+            command = command.env("DOCKER_HOST", format!("unix:///no-engine-in-the-tier-{name}"));
+        }
+        if timed(format!("tier {name}"), &mut || Ok(command.run()?)).is_err() {
+            failed.push(name);
+        }
+    }
+    for (what, time, passed) in &times {
+        println!("{what:24} {:>9}{}", minutes(*time), if *passed { "" } else { "  FAILED" });
+    }
+    if !failed.is_empty() {
+        bail!("tests failed in the tiers: {}", failed.join(", "));
+    }
     Ok(())
 }
 
-fn judges(shell: &Shell, setup: bool) -> anyhow::Result<()> {
+fn minutes(time: Duration) -> String {
+    format!("{} min {:02} s", time.as_secs() / 60, time.as_secs() % 60)
+}
+
+/// cargo-nextest, as this machine has it or as `ci/linters` pins it: there as a wheel, since compiling it takes minutes.
+fn nextest(shell: &Shell, setup: bool) -> anyhow::Result<PathBuf> {
+    if installed("cargo-nextest") {
+        return Ok("cargo-nextest".into());
+    }
+    let pinned = Path::new("ci/linters/nextest.txt");
+    let digest = Digest::of_file(&repository().join(pinned)).context("cannot read what pins cargo-nextest")?.short();
+    let folder = repository().join("target/tmp").join(format!("nextest-{digest}"));
+    let program = folder.join("bin/cargo-nextest");
+    if !program.is_file() {
+        if !setup {
+            bail!(
+                "the tests are run by cargo-nextest, which is not installed: run `cargo xtask test --setup`, or `cargo install cargo-nextest`"
+            );
+        }
+        eprintln!("installing cargo-nextest");
+        // The name comes last: a run that was killed leaves nothing that looks whole.
+        let half = folder.with_extension("half");
+        shell.remove_path(&half)?;
+        cmd!(shell, "pip3 install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --requirement {pinned} --target {half}")
+            .run()
+            .context("cannot install cargo-nextest: `cargo install cargo-nextest` has it as well")?;
+        std::fs::rename(&half, &folder)?;
+    }
+    Ok(program)
+}
+
+fn judges(shell: &Shell, tiers: &[Tier], setup: bool) -> anyhow::Result<()> {
+    let called = |judge: &&Judge| judge.tiers.iter().any(|tier| tiers.contains(tier));
     let missing: Vec<&str> =
-        JUDGES.iter().filter(|(program, _)| !installed(program)).map(|(_, package)| *package).collect();
+        JUDGES.iter().filter(called).filter(|judge| !installed(judge.program)).map(|judge| judge.package).collect();
     if missing.is_empty() {
         return Ok(());
     }

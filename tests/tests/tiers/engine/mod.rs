@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod check;
+mod chime;
 mod cluster;
 mod farm;
 mod install;

@@ -5,4 +5,7 @@ mod linters;
 mod repository;
 mod repository_faults;
 mod repository_gate;
+mod repository_keys;
+mod repository_places;
 mod repository_remote;
+mod repository_time;

@@ -11,13 +11,11 @@ use engine::Engine;
 use fetch::download::Network;
 use foundation::store::{Store, StoreLock};
 use pipeline::Options;
+use recipe::Recipe;
 use recipe::target::{Target, TargetName};
-use recipe::{MAIN_RECIPE, Recipe};
 
+use crate::defaults::{DEFAULTS, known_recipes};
 use crate::terminal::Terminal;
-
-/// The target where nothing names one.
-pub const DEFAULT_TARGET: &str = "debian-12/amd64";
 
 /// Arguments that contradict each other or make no sense.
 #[derive(Debug)]
@@ -44,11 +42,11 @@ pub struct Selection {
 /// What it is about, and where Debian's packages come from.
 #[derive(Args, Clone)]
 pub struct Subject {
-    /// Recipe: `mesos`, `sample`, or the path of a recipe's folder
-    #[arg(long, value_name = "NAME", default_value = MAIN_RECIPE)]
+    /// Recipe: the name of one in packaging/ or tests/fixtures/, or the path of a recipe's folder
+    #[arg(long, value_name = "NAME", default_value = DEFAULTS.recipe.as_str())]
     pub recipe: String,
     /// Target, a distribution release and architecture
-    #[arg(long, value_name = "RELEASE/ARCH", default_value = DEFAULT_TARGET)]
+    #[arg(long, value_name = "RELEASE/ARCH", default_value = DEFAULTS.target.as_str())]
     pub target: TargetName,
     /// Debian mirror to try first, such as https://mirror.example.org/debian
     #[arg(long, value_name = "URL")]
@@ -69,8 +67,7 @@ impl Subject {
     /// Reads recipe and target; the source is the pinned one.
     pub fn options(&self) -> anyhow::Result<Options> {
         let top = repository();
-        let known = [(MAIN_RECIPE, top.join("packaging/mesos")), ("sample", top.join("tests/fixtures/sample"))];
-        let recipe = Recipe::find(&self.recipe, &known)?;
+        let recipe = Recipe::find(&self.recipe, &known_recipes())?;
         let targets = top.join("containers/targets");
         let target = Target::read(&targets, &self.target)?;
         Ok(Options {

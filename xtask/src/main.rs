@@ -10,6 +10,7 @@ mod say;
 
 mod arguments;
 mod commands;
+mod defaults;
 mod terminal;
 
 use std::process::ExitCode;

@@ -35,8 +35,8 @@ pub struct Options {
 impl Options {
     /// The lock of a root of this recipe and target.
     pub fn lock(&self, kind: RootKind) -> Result<RootLock, Error> {
-        let Self { recipe, target, targets, .. } = self;
-        let path = recipe.lock_path(targets, target, kind);
+        let Self { recipe, target, .. } = self;
+        let path = recipe.lock_path(target, kind);
         Ok(RootLock::read(&path, kind, recipe.name(), &target.name, recipe.request_digest(target, kind))?)
     }
 }

@@ -96,7 +96,7 @@ pub async fn node_root(
         return Err(Error::NoCluster { recipe: options.recipe.name().to_owned() });
     }
     let lock = options.lock(RootKind::Node)?;
-    let key = Digest::of_json(&(&lock, &options.target, ASSEMBLY, assembling::NODE_SCRIPT));
+    let key = Digest::of_json(&(lock.content(), &options.target, ASSEMBLY, assembling::NODE_SCRIPT));
     root(engine, store, options, RootKind::Node, key, &lock, progress).await
 }
 
@@ -204,7 +204,7 @@ pub async fn lock(
     }
     stage.finish();
     let lock = closure::lock(recipe.name(), target, &release, &index, request_digest, packages);
-    let path = recipe.lock_path(targets, target, kind);
+    let path = recipe.lock_path(target, kind);
     write_file(&path, lock.to_toml().as_bytes())?;
     Ok((path, lock))
 }

@@ -28,14 +28,6 @@ const OF_THE_ENGINE: &[&str] = &[
     "etc/mtab",
 ];
 
-/// The folders that are links into `/usr` where `/usr` is merged (Debian's usrmerge; debootstrap makes the same).
-fn merged_folders(target: &Target) -> &'static [&'static str] {
-    match target.name.architecture() {
-        "amd64" => &["bin", "lib", "lib32", "lib64", "libx32", "sbin"],
-        _ => &["bin", "lib", "sbin"],
-    }
-}
-
 /// Checks that every file is what the lock pins.
 pub fn verify(debs: &[(PinnedDeb, PathBuf)]) -> Result<(), Error> {
     for (deb, path) in debs {
@@ -57,7 +49,7 @@ pub fn verify(debs: &[(PinnedDeb, PathBuf)]) -> Result<(), Error> {
 /// Writes the content of some .debs as one root file system: enough to run dpkg in, which then
 /// installs the same packages properly.
 pub fn merge(writer: &mut impl Write, debs: &[(PinnedDeb, PathBuf)], target: &Target) -> Result<(), Error> {
-    let links = if target.merge_usr { merged_folders(target) } else { &[] };
+    let links = &target.merged_folders;
     let mut merger = Merger { builder: Builder::new(writer), seen: BTreeSet::new(), links };
     for link in links {
         merger.folder(&Path::new("usr").join(link))?;

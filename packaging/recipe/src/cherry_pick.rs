@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::ticket::Ticket;
+
 /// `[[cherry-pick]]` of `recipe.toml`; applied in the order in which they stand there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -13,7 +15,7 @@ pub struct CherryPick {
     /// Why it is taken: what goes wrong without it.
     #[serde(deserialize_with = "text")]
     pub reason: String,
-    /// What it fixes: `CVE-2020-11022`, or a ticket as `MESOS-9610`.
+    /// What it fixes: `CVE-2020-11022`, or a ticket as its tracker writes it.
     #[serde(default, deserialize_with = "identifiers")]
     pub fixes: Vec<String>,
     /// Files that the commit changes and that stay as they are, such as tests of what is not there yet.
@@ -66,20 +68,21 @@ fn identifiers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>
     match all.iter().find(|id| !is_identifier(id)) {
         None => Ok(all),
         Some(id) => {
-            let why = format!("`{id}` is neither a CVE (`CVE-2020-11022`) nor a ticket (`MESOS-9610`)");
+            let why = format!(
+                "`{id}` is neither a CVE (`CVE-2020-11022`) nor a ticket as its tracker writes it (`MESOS-9610`, `#123`)"
+            );
             Err(serde::de::Error::custom(why))
         }
     }
 }
 
-/// Whether this is a CVE's id (CVE-YEAR-NUMBER with four or more digits, https://www.cve.org/About/Process) or a
-/// ticket's key as JIRA makes them.
+/// Whether this is a CVE's id (CVE-YEAR-NUMBER with four or more digits, https://www.cve.org/About/Process) or a ticket.
 fn is_identifier(id: &str) -> bool {
-    let Some((name, numbers)) = id.split_once('-') else { return false };
-    let numbers: Vec<&str> = numbers.split('-').collect();
-    let digits = numbers.iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-    let shape = if name == "CVE" { numbers.len() == 2 && numbers[1].len() >= 4 } else { numbers.len() == 1 };
-    digits && shape && !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase())
+    let digits = |text: &str, least| text.len() >= least && text.bytes().all(|b| b.is_ascii_digit());
+    match id.strip_prefix("CVE-") {
+        Some(rest) => rest.split_once('-').is_some_and(|(year, number)| digits(year, 4) && digits(number, 4)),
+        None => Ticket::try_from(id.to_owned()).is_ok(),
+    }
 }
 
 /// The picks of a recipe, looked over: each once, and no path that leads out of the tree.

@@ -14,10 +14,11 @@ pub mod root_lock;
 pub mod sources_lock;
 pub mod target;
 pub mod test_filter;
+pub mod ticket;
 pub mod vulnerabilities;
 
 pub use error::RecipeError;
 pub use recipe::{
-    BASELINE_PHASE, Build, CHECK_PHASE, CLUSTER_FOLDER, Check, DirectorySource, GitSource, Input, MAIN_RECIPE, Need,
-    Phase, Recipe, RecipeFile, RootTests, Source, TestProgram,
+    BASELINE_PHASE, Build, CHECK_PHASE, CLUSTER_FOLDER, Check, DirectorySource, GitSource, Input, Machine, Need, Phase,
+    Recipe, RecipeFile, RootTests, Source, TestProgram,
 };

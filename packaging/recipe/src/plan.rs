@@ -118,9 +118,9 @@ pub struct Parts<'a> {
     pub tool: Tool,
 }
 
-/// What a build root is kept under: no source and no recipe is needed for it.
+/// What a build root is kept under: what it is made of. Recipes with the same packages have one build root.
 pub fn build_root_key(lock: &RootLock, target: &Target, tool: &Tool) -> Digest {
-    Digest::of_json(&(lock, target, tool.assembler))
+    Digest::of_json(&(lock.content(), target, tool.assembler))
 }
 
 impl Plan {
@@ -242,7 +242,7 @@ fn environment(recipe: &Recipe, target: &Target, version: &str, epoch: i64) -> B
         ("SOURCE_DATE_EPOCH", epoch.to_string()),
         ("DEB_HOST_ARCH", target.name.architecture().to_owned()),
         ("DEB_HOST_MULTIARCH", target.multiarch.clone()),
-        ("DEB_HOST_GNU_TYPE", target.multiarch.clone()),
+        ("DEB_HOST_GNU_TYPE", target.gnu_type.clone()),
         ("VERSION", recipe.file.version.clone()),
         ("DEB_VERSION", version.to_owned()),
     ]

@@ -96,9 +96,22 @@ pub struct Build {
     /// Memory that a compile is taken to need, such as `2GiB`, where neither an earlier build nor `compile-memory` knows.
     #[serde(default = "default_memory_per_job")]
     pub memory_per_job: foundation::bytes::ByteSize,
+    /// What a machine needs that builds it; `cargo xtask doctor` asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
     /// Variables for every phase.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+}
+
+/// What a machine needs that builds a recipe.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Machine {
+    /// Free disk that a build takes at its largest, with build root and downloads.
+    pub disk: foundation::bytes::ByteSize,
+    /// Memory below which some file cannot be compiled.
+    pub memory: foundation::bytes::ByteSize,
 }
 
 fn default_memory_per_job() -> foundation::bytes::ByteSize {
@@ -219,10 +232,10 @@ pub struct Input {
 
 impl Recipe {
     /// Reads the recipe `name`: a folder's path, or the name of one of `known` (name and folder).
-    pub fn find(name: &str, known: &[(&str, PathBuf)]) -> Result<Self, RecipeError> {
+    pub fn find(name: &str, known: &[(String, PathBuf)]) -> Result<Self, RecipeError> {
         let folder = known
             .iter()
-            .find(|(known, _)| *known == name)
+            .find(|(known, _)| known == name)
             .map_or_else(|| PathBuf::from(name), |(_, folder)| folder.clone());
         if !folder.join(FILE).is_file() {
             let mut looked = vec![folder.join(FILE).display().to_string()];
@@ -333,16 +346,14 @@ impl Recipe {
         Digest::of_json(&(&target.suite, &target.component, self.request(target, kind)))
     }
 
-    /// Where this recipe's lock of a root for a target is kept: the main recipe's beside the
-    /// targets, another recipe's in its own folder, so that one can be added without touching the tool.
-    pub fn lock_path(&self, targets: &Path, target: &Target, kind: RootKind) -> PathBuf {
+    /// Where this recipe's lock of a root for a target is kept: in its own folder.
+    pub fn lock_path(&self, target: &Target, kind: RootKind) -> PathBuf {
         let extension = match kind {
             RootKind::Build => "lock",
             RootKind::Node => "cluster.lock",
             RootKind::Farm => "farm.lock",
         };
-        let file = format!("{}.{extension}", target.name.file_stem());
-        if self.name() == MAIN_RECIPE { targets.join(file) } else { self.folder.join(file) }
+        self.folder.join(format!("{}.{extension}", target.name.file_stem()))
     }
 
     /// The files that a phase reads: its script and its declared inputs.
@@ -388,6 +399,7 @@ impl Recipe {
                 cluster: None,
                 bench: None,
                 cherry_picks: Vec::new(),
+                build: Build { machine: None, ..self.file.build.clone() },
                 ..self.file.clone()
             });
         }
@@ -511,9 +523,6 @@ fn is_phase(after: &str, phases: &[Phase]) -> Result<(), String> {
 fn outside(paths: &[PathBuf]) -> Option<&PathBuf> {
     paths.iter().find(|path| path.components().any(|part| !matches!(part, Component::Normal(_))))
 }
-
-/// The recipe that this project exists for.
-pub const MAIN_RECIPE: &str = "mesos";
 
 #[cfg(test)]
 #[path = "recipe_tests.rs"]

@@ -147,7 +147,7 @@ fn each_root_has_its_own_request_and_lock() {
     let target = Target::read(&targets, &"debian-12/amd64".parse().unwrap()).unwrap();
     assert!(recipe.request(&target, RootKind::Build).contains(&"g++".to_owned()));
     assert_eq!(recipe.request(&target, RootKind::Node), ["curl", "systemd-sysv"]);
-    let path = |kind| recipe.lock_path(Path::new("/targets"), &target, kind);
+    let path = |kind| recipe.lock_path(&target, kind);
     assert_eq!(path(RootKind::Build), folder.path().join("debian-12-amd64.lock"));
     assert_eq!(path(RootKind::Node), folder.path().join("debian-12-amd64.cluster.lock"));
 }

@@ -40,7 +40,7 @@ impl RootKind {
     }
 }
 
-/// `containers/targets/NAME.lock`, `NAME.cluster.lock` and `NAME.farm.lock` (or those in a recipe's folder), in TOML.
+/// `TARGET.lock`, `TARGET.cluster.lock` and `TARGET.farm.lock` in a recipe's folder, in TOML.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RootLock {
@@ -65,6 +65,13 @@ pub struct RootLock {
     /// The packages, sorted by name.
     #[serde(rename = "package")]
     pub packages: Vec<PinnedDeb>,
+}
+
+impl RootLock {
+    /// What a root is made of; for whom it was solved, and when, makes no difference to it.
+    pub fn content(&self) -> (&[PinnedDeb], i64) {
+        (&self.packages, self.release_date)
+    }
 }
 
 /// One .deb of the root file system.

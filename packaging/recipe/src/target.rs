@@ -83,13 +83,16 @@ pub struct Target {
     pub component: String,
     /// The keyring that signs the suite's InRelease, relative to the targets' folder.
     pub keyring: PathBuf,
-    /// GNU triplet of the architecture, as in `/usr/lib/TRIPLET`.
+    /// The architecture's folder of libraries, as in `/usr/lib/x86_64-linux-gnu`: `DEB_HOST_MULTIARCH` of dpkg-architecture(1).
     pub multiarch: String,
+    /// The architecture as configure scripts take it with `--build`: `DEB_HOST_GNU_TYPE` of dpkg-architecture(1). On i386 and
+    /// others it is not the folder's name.
+    pub gnu_type: String,
     /// The permanent archive: `https://snapshot.debian.org/archive/debian`.
     pub archive: String,
-    /// Whether `/bin`, `/sbin` and `/lib` are links into `/usr` that no package ships
-    /// (Debian 12 and before; from Debian 13 on `base-files` ships them).
-    pub merge_usr: bool,
+    /// The folders at the top that are links into `/usr`, such as `bin` and `lib64`, where no package ships them (Debian 12
+    /// and before; from Debian 13 on `base-files` does). Which they are depends on the architecture, as in debootstrap(8).
+    pub merged_folders: Vec<String>,
     /// Packages that every build root has, beside those marked Essential and what a recipe asks for.
     pub base: Vec<String>,
     /// Paths, as glob patterns, that maintainer scripts leave different at every run; they are

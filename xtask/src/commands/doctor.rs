@@ -5,6 +5,7 @@ use engine::{Engine, EngineInfo};
 use fetch::debian::mirror::{Mirrors, UserConfig};
 use foundation::bytes::ByteSize;
 use foundation::store::Store;
+use recipe::Recipe;
 use recipe::root_lock::RootKind;
 use sign::gpg::DEVELOPMENT_FILE;
 
@@ -16,12 +17,6 @@ pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
 }
-
-/// Free disk that a build of Mesos takes at its largest: volumes of the phases, build root, cache.
-const DISK_NEEDED: u64 = 30 << 30;
-
-/// Memory below which a file of Mesos cannot be compiled.
-const MEMORY_NEEDED: u64 = 4 << 30;
 
 struct Finding {
     good: bool,
@@ -41,10 +36,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         })
     })?;
     match &engine {
-        Ok(info) => findings.extend(of_engine(info)),
+        Ok(info) => findings.extend(of_engine(info, &options.recipe)),
         Err(error) => findings.push(Finding { good: false, what: "engine", found: error.to_string() }),
     }
-    findings.push(disk(&store)?);
+    findings.push(disk(&store, &options.recipe)?);
     let mirrors = Mirrors::discover(options.mirror.as_deref(), &UserConfig::read()?, &options.target)?;
     findings.push(Finding {
         good: true,
@@ -54,7 +49,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             None => format!("{} only: name a nearer one with --mirror", mirrors.archive),
         },
     });
-    let lock = options.recipe.lock_path(&options.targets, &options.target, RootKind::Build);
+    let lock = options.recipe.lock_path(&options.target, RootKind::Build);
     findings.push(Finding {
         good: lock.exists(),
         what: "lock",
@@ -85,9 +80,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-fn of_engine(info: &EngineInfo) -> Vec<Finding> {
+fn of_engine(info: &EngineInfo, recipe: &Recipe) -> Vec<Finding> {
     let place = if info.remote { "remote" } else { "local" };
     let memory = phases::usage::budget(info);
+    let needed = recipe.file.build.machine.as_ref().map_or(0, |machine| machine.memory.0);
     vec![
         Finding {
             good: true,
@@ -100,34 +96,37 @@ fn of_engine(info: &EngineInfo) -> Vec<Finding> {
         Finding { good: true, what: "cgroup", found: format!("version {}", info.cgroup_version) },
         Finding { good: true, what: "cores", found: info.cpus.to_string() },
         Finding {
-            good: memory >= MEMORY_NEEDED,
+            good: memory >= needed,
             what: "memory",
-            found: if memory >= MEMORY_NEEDED {
+            found: if memory >= needed {
                 format!("{}, of which a build takes {}", ByteSize(info.memory_bytes), ByteSize(memory))
             } else {
                 format!(
-                    "only {} to spare, Mesos needs {}: end other programs, or build elsewhere",
+                    "only {} to spare, {} needs {}: end other programs, or build elsewhere",
                     ByteSize(memory),
-                    ByteSize(MEMORY_NEEDED)
+                    recipe.name(),
+                    ByteSize(needed)
                 )
             },
         },
     ]
 }
 
-fn disk(store: &Store) -> anyhow::Result<Finding> {
+fn disk(store: &Store, recipe: &Recipe) -> anyhow::Result<Finding> {
     let free = store.free_space()?;
+    let needed = recipe.file.build.machine.as_ref().map_or(0, |machine| machine.disk.0);
     Ok(Finding {
-        good: free >= DISK_NEEDED,
+        good: free >= needed,
         what: "disk",
-        found: if free >= DISK_NEEDED {
+        found: if free >= needed {
             format!("{} free for {}", ByteSize(free), store.root().display())
         } else {
             format!(
-                "{} free for {}, Mesos needs {}: make room, `cargo xtask clean`, or point MESOS_PACKAGES_CACHE elsewhere",
+                "{} free for {}, {} needs {}: make room, `cargo xtask clean`, or point MESOS_PACKAGES_CACHE elsewhere",
                 ByteSize(free),
                 store.root().display(),
-                ByteSize(DISK_NEEDED)
+                recipe.name(),
+                ByteSize(needed)
             )
         },
     })

@@ -10,10 +10,10 @@ use foundation::store::Store;
 use phases::circumstances::Circumstances;
 use pipeline::check::CheckOptions;
 use pipeline::{BuildOptions, CompilerCache, Job, Published};
-use recipe::MAIN_RECIPE;
 use sign::signer::{KeyKind, KeySource, Passphrase};
 
 use crate::arguments::{Selection, Usage, block_on, engine, locked_store, repository, revision};
+use crate::defaults::DEFAULTS;
 use crate::terminal::{Terminal, duration};
 
 /// Arguments.
@@ -155,7 +155,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 /// Where packages go unless the user says otherwise.
 pub fn default_dist(recipe: &str, target: &str) -> PathBuf {
     let dist = repository().join("dist");
-    if recipe == MAIN_RECIPE { dist.join(target) } else { dist.join(recipe).join(target) }
+    if recipe == DEFAULTS.recipe { dist.join(target) } else { dist.join(recipe).join(target) }
 }
 
 /// What came out, for people.

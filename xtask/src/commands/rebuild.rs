@@ -16,8 +16,9 @@ use sign::gpg::Gpg;
 use sign::signer::Signer;
 use statements::rebuild::{Published, download};
 
-use crate::arguments::{DEFAULT_TARGET, Selection, Subject, Usage, block_on, engine, locked_store, repository};
+use crate::arguments::{Selection, Subject, Usage, block_on, engine, locked_store, repository};
 use crate::commands::package::KeyArguments;
+use crate::defaults::DEFAULTS;
 use crate::terminal::Terminal;
 
 /// Arguments.
@@ -82,7 +83,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let published = published(&arguments, received.path(), &terminal)?;
     let target = match (&arguments.target, &published.target) {
         (Some(target), _) | (None, Some(target)) => target.clone(),
-        (None, None) => DEFAULT_TARGET.parse()?,
+        (None, None) => DEFAULTS.target.parse()?,
     };
     let options = Selection {
         subject: Subject {
@@ -158,7 +159,7 @@ fn published(arguments: &Arguments, received: &Path, terminal: &Terminal) -> any
             return Err(Usage(format!("{what} is no address of a package: it has to end with .deb")).into());
         }
         let network = if arguments.offline { Network::Offline } else { Network::Online };
-        let target = arguments.target.clone().map_or_else(|| DEFAULT_TARGET.parse(), Ok)?;
+        let target = arguments.target.clone().map_or_else(|| DEFAULTS.target.parse(), Ok)?;
         let tell = |event: DownloadEvent| {
             if let DownloadEvent::Warning(text) = event {
                 terminal.event(Event::Warning { text });

@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use recipe::target::TargetName;
 use sign::signer::DEVELOPMENT_NAME;
 use statements::check::statement::TestResult;
 use statements::verify::{self, Verified};
 
-use crate::arguments::repository;
+use crate::commands::package::default_dist;
+use crate::defaults::DEFAULTS;
 
 /// Arguments.
 #[derive(Args)]
 pub struct Arguments {
-    /// The folder; the default is dist/debian-12-amd64
+    /// The folder; the default is where `package` puts them
     #[arg(value_name = "DIST")]
     dist: Option<PathBuf>,
     /// Public keys to trust, binary; the default is the folder's own key.gpg
@@ -22,7 +24,10 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let dist = arguments.dist.unwrap_or_else(|| repository().join("dist/debian-12-amd64"));
+    let dist = arguments.dist.unwrap_or_else(|| {
+        let target: TargetName = DEFAULTS.target.parse().expect("a test reads it");
+        default_dist(&DEFAULTS.recipe, &target.file_stem())
+    });
     let keyring = arguments.keyring.unwrap_or_else(|| {
         eprintln!(
             "warning: the key is the folder's own. That proves that nothing was damaged, not who signed it: whoever replaces \

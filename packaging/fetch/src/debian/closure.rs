@@ -27,7 +27,7 @@ pub fn base(index: &Index, target: &Target) -> Result<Vec<PinnedDeb>, DebianErro
         .collect();
     // Where the links into /usr are made before anything is unpacked, the package that says so is the
     // right answer to `usrmerge | usr-is-merged`; the first would bring Perl modules and convert nothing.
-    if target.merge_usr && index.newest("usr-is-merged").is_some() {
+    if !target.merged_folders.is_empty() && index.newest("usr-is-merged").is_some() {
         seeds.insert("usr-is-merged");
     }
     closure(index, &seeds, &format!("the base of {}", target.name))?

@@ -47,7 +47,7 @@ impl Mirrors {
     /// `--mirror` first, then the user's settings, then the host's own apt configuration, then the
     /// permanent archive.
     pub fn discover(cli: Option<&str>, config: &UserConfig, target: &Target) -> Result<Self, DebianError> {
-        Self::with(cli, config, host_mirrors(Path::new("/etc/apt")), target)
+        Self::with(cli, config, host_mirrors(Path::new("/etc/apt"), archive_name(target)), target)
     }
 
     fn with(cli: Option<&str>, config: &UserConfig, host: Vec<String>, target: &Target) -> Result<Self, DebianError> {
@@ -78,9 +78,15 @@ impl Mirrors {
     }
 }
 
-/// Debian mirrors in apt's configuration (`sources.list(5)`): one-line and deb822 style. Those of
-/// other distributions, and Debian's security archive, have other paths than `/debian`.
-fn host_mirrors(etc_apt: &Path) -> Vec<String> {
+/// What the path of every mirror of the target's archive ends with: `debian`, as the permanent one's.
+fn archive_name(target: &Target) -> &str {
+    let archive = target.archive.trim_end_matches('/');
+    archive.rsplit_once('/').map_or(archive, |(_, name)| name)
+}
+
+/// Mirrors of this archive in apt's configuration (`sources.list(5)`): one-line and deb822 style. Those of other
+/// distributions, and security archives, have paths with another end.
+fn host_mirrors(etc_apt: &Path, archive: &str) -> Vec<String> {
     let mut files = vec![etc_apt.join("sources.list")];
     let parts = std::fs::read_dir(etc_apt.join("sources.list.d")).into_iter().flatten().flatten();
     let mut parts: Vec<PathBuf> = parts.map(|entry| entry.path()).collect();
@@ -97,7 +103,7 @@ fn host_mirrors(etc_apt: &Path) -> Vec<String> {
         for uri in uris {
             let uri = uri.trim_end_matches('/').to_owned();
             let web = uri.starts_with("http://") || uri.starts_with("https://");
-            if web && uri.ends_with("/debian") && !found.contains(&uri) {
+            if web && uri.ends_with(&format!("/{archive}")) && !found.contains(&uri) {
                 found.push(uri);
             }
         }
@@ -166,12 +172,12 @@ mod tests {
         ] {
             std::fs::write(file, text).unwrap();
         }
-        let found = host_mirrors(etc.path());
+        let found = host_mirrors(etc.path(), "debian");
         assert_eq!(
             found,
             ["http://one.example/debian", "https://two.example/debian", "http://three.example/linux/debian",]
         );
-        assert_eq!(host_mirrors(Path::new("/nonexistent")), [""; 0]);
+        assert_eq!(host_mirrors(Path::new("/nonexistent"), "debian"), [""; 0]);
     }
 
     #[test]

@@ -191,7 +191,7 @@ mod tests {
 
     fn entry(test: &str, expires: &str) -> String {
         format!(
-            "[[quarantine]]\nprogram = \"stout-tests\"\ntest = \"{test}\"\njira = \"MESOS-7\"\n\
+            "[[quarantine]]\nprogram = \"stout-tests\"\ntest = \"{test}\"\nticket = \"MESOS-7\"\n\
              targets = [\"debian-12/amd64\"]\nseen = \"once\"\nexpires = {expires}\n"
         )
     }

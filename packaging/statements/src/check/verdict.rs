@@ -273,7 +273,7 @@ mod tests {
 
     fn entry(test: &str, target: &str, expires: &str) -> String {
         format!(
-            "[[quarantine]]\nprogram = \"mesos-tests\"\ntest = \"{test}\"\njira = \"MESOS-1\"\ntargets = [\"{target}\"]\n\
+            "[[quarantine]]\nprogram = \"mesos-tests\"\ntest = \"{test}\"\nticket = \"MESOS-1\"\ntargets = [\"{target}\"]\n\
              seen = \"once\"\nexpires = \"{expires}\"\n"
         )
     }

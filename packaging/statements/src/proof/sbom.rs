@@ -170,7 +170,7 @@ mod tests {
         let recipe = Recipe::read(&folder).unwrap();
         let target = Target::read(&top.join("../../containers/targets"), &"debian-12/amd64".parse().unwrap()).unwrap();
         let request = recipe.request_digest(&target, RootKind::Build);
-        let path = recipe.lock_path(&top.join("../../containers/targets"), &target, RootKind::Build);
+        let path = recipe.lock_path(&target, RootKind::Build);
         let root = RootLock::read(&path, RootKind::Build, "mesos", &target.name, request).unwrap();
         let lock = SourcesLock::read(&folder.join("sources.lock")).unwrap();
         let origin = Origin::Git { commit: "0".repeat(40), tag: None, remotes: vec![], cherry_picks: recipe.picks() };

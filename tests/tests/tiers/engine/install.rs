@@ -71,7 +71,7 @@ fn apt_installs_runs_and_purges() {
     let target = Target::read(&targets, &"debian-12/amd64".parse().unwrap()).unwrap();
     let recipe = Recipe::read(&repository().join("tests/fixtures/sample")).unwrap();
     let kind = RootKind::Build;
-    let path = recipe.lock_path(&targets, &target, kind);
+    let path = recipe.lock_path(&target, kind);
     let lock = RootLock::read(&path, kind, "sample", &target.name, recipe.request_digest(&target, kind)).unwrap();
     let store = Store::open(Some(&workshop.cache)).unwrap();
     // The base, and what the packages depend on beside it: libstdc++ and zlib are in the base already.

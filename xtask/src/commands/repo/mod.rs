@@ -11,11 +11,12 @@ use clap::{Args, Subcommand};
 use consent::ConsentArguments;
 use keys::KeyArguments;
 use place::Destination;
-use recipe::{MAIN_RECIPE, Recipe};
+use recipe::Recipe;
 use repository::{DEBUG, Publication, Repository, SETTLED_DAYS, Settings, Suite, VALID_DAYS};
 use sign::signer::Signer;
 
-use crate::arguments::{Usage, repository as checkout};
+use crate::arguments::Usage;
+use crate::defaults::{DEFAULTS, known_recipes};
 
 /// Commands.
 #[derive(Subcommand)]
@@ -275,10 +276,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
 fn init(arguments: InitArguments) -> anyhow::Result<()> {
     let maintainer = match arguments.maintainer {
         Some(maintainer) => maintainer,
-        None => {
-            let known = [(MAIN_RECIPE, checkout().join("packaging/mesos"))];
-            Recipe::find(MAIN_RECIPE, &known)?.file.maintainer
-        }
+        None => Recipe::find(&DEFAULTS.recipe, &known_recipes())?.file.maintainer,
     };
     let suite = |text: String| match text.split_once(':') {
         Some((codename, name)) => Suite { codename: codename.into(), name: Some(name.into()) },

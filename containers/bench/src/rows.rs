@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use deb::staged::StagedTree;
+use engine::names::own_compiler_cache;
 use fetch::source;
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::{Store, TempDir};
-use pipeline::builder::own_cache_volume;
 use pipeline::inputs::{gather, gather_from};
 use pipeline::{BuildOptions, CompilerCache, Error, Inputs, Job, Options, Published, clear};
 use recipe::{Recipe, Source};
@@ -77,7 +77,7 @@ impl Bed {
         let Bench { work, options, progress, .. } = *bench;
         match row {
             Row::Cold => self.clear(bench, None).await?,
-            Row::Cached => self.clear(bench, Some(&own_cache_volume(work))).await?,
+            Row::Cached => self.clear(bench, Some(&own_compiler_cache(work))).await?,
             // The last row may have left the packages of something that was edited.
             Row::Nothing => drop(self.package(bench, row, progress).await?),
             Row::Upstream | Row::Source | Row::Unit => {}

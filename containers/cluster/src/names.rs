@@ -7,7 +7,8 @@ use bollard::models::{ContainerSummary, NetworkCreateRequest};
 use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
 };
-use engine::volume::{self, LABEL_KIND, LABEL_RUN};
+use engine::names::{LABEL_CLUSTER, LABEL_KIND, LABEL_RUN, of_cluster};
+use engine::volume;
 use engine::{Engine, Error, is_missing};
 use foundation::store::Store;
 
@@ -15,9 +16,6 @@ use super::record::ClusterName;
 
 /// The name of the gate among those of the nodes.
 pub const GATE: &str = "gate";
-
-/// Label of the cluster that something belongs to. Not that of a run: a cluster stays when the run that made it ends.
-const LABEL_CLUSTER: &str = "org.mesos-packages.cluster";
 
 /// Names of a cluster's parts.
 #[derive(Clone, Debug)]
@@ -33,7 +31,7 @@ impl Names {
     }
 
     fn prefix(&self) -> String {
-        format!("mesos-cluster-{}-{}", self.store, self.name)
+        of_cluster(&self.store, &self.name)
     }
 
     /// The network.

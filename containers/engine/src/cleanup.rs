@@ -6,7 +6,7 @@ use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
 };
 
-use crate::volume::{LABEL_KIND, LABEL_RUN};
+use crate::names::{self, LABEL_KIND, LABEL_RUN};
 use crate::{Engine, Error, is_missing};
 
 /// Removes containers and temporary images whose run label `stale` accepts; returns what was removed.
@@ -30,7 +30,7 @@ pub async fn cleanup(engine: &Engine, stale: impl Fn(&str) -> bool) -> Result<Ve
         }
     }
 
-    let temporary = format!("{LABEL_KIND}=temporary");
+    let temporary = format!("{LABEL_KIND}={KIND_TEMPORARY}");
     let filters = HashMap::from([("label", vec![temporary.as_str()])]);
     let options = ListImagesOptionsBuilder::default().filters(&filters).build();
     let images = engine.docker.list_images(Some(options)).await;

@@ -14,8 +14,8 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 
+use crate::names::{self, LABEL_KIND, LABEL_RUN};
 use crate::stream::{ChannelWriter, produce};
-use crate::volume::{LABEL_KIND, LABEL_RUN};
 use crate::{Engine, Error, is_missing};
 
 /// How long the engine may take to write down that a container has ended, after its output ended.
@@ -198,9 +198,9 @@ impl TemporaryImage {
         let tag = unique.map_err(Error::io("find a name in", std::env::temp_dir()))?;
         let tag =
             tag.path().file_name().unwrap_or_default().to_string_lossy().trim_start_matches('.').to_ascii_lowercase();
-        let image =
-            Self { engine: engine.clone(), name: format!("mesos-packages/temporary:{}-{tag}", std::process::id()) };
-        import(engine, &image.name, "temporary", &BTreeMap::new(), write).await?;
+        let tag = format!("{}-{tag}", std::process::id());
+        let image = Self { engine: engine.clone(), name: names::image(names::KIND_TEMPORARY, &tag) };
+        import(engine, &image.name, names::KIND_TEMPORARY, &BTreeMap::new(), write).await?;
         Ok(image)
     }
 }

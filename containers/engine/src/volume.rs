@@ -5,14 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder};
 
+use crate::names::{LABEL_KEY, LABEL_KIND, LABEL_RUN};
 use crate::{Engine, Error, is_missing};
-
-/// Label of the run that made something: what a dead run left is found by it.
-pub const LABEL_RUN: &str = "org.mesos-packages.run";
-/// Label of what something is for: `work`, `ccache`, `phase`, `temporary`.
-pub const LABEL_KIND: &str = "org.mesos-packages.kind";
-/// Label of the digest that something was made for.
-pub const LABEL_KEY: &str = "org.mesos-packages.key";
 
 /// A named volume and its labels.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use engine::names;
 use engine::once::run_once_with_volumes;
 use engine::{Engine, volume};
 use foundation::progress::Progress;
@@ -117,10 +118,10 @@ impl<'a> Builder<'a> {
     pub async fn cache_volume(&self) -> Result<Option<String>, engine::Error> {
         let name = match self.compiler_cache() {
             CompilerCache::None => return Ok(None),
-            CompilerCache::Shared => format!("mesos-packages-ccache-{}", self.root.digest.short()),
-            CompilerCache::Own => own_cache_volume(self.store),
+            CompilerCache::Shared => names::shared_compiler_cache(&self.root.digest),
+            CompilerCache::Own => names::own_compiler_cache(self.store),
         };
-        volume::create(self.engine, &name, "ccache", &self.root.digest.to_string()).await?;
+        volume::create(self.engine, &name, names::KIND_COMPILER_CACHE, &self.root.digest.to_string()).await?;
         Ok(Some(name))
     }
 
@@ -132,9 +133,9 @@ impl<'a> Builder<'a> {
         let check = inputs.plan().check(inputs.recipe())?.map(|(_, phase)| phase);
         let keep: Vec<String> =
             phases[..phases.len() - 1].iter().chain(&check).map(|phase| volume_name(store, inputs, phase)).collect();
-        let prefix = volume_prefix(store, inputs);
+        let prefix = names::of_recipe(store, inputs.plan().recipe());
         for found in volume::list(engine).await? {
-            let ours = found.labels.get(volume::LABEL_KIND).is_some_and(|kind| kind == VOLUME_KIND);
+            let ours = found.labels.get(names::LABEL_KIND).is_some_and(|kind| kind == VOLUME_KIND);
             if ours && found.name.starts_with(&prefix) && !keep.contains(&found.name) {
                 volume::remove(engine, &found.name).await?;
             }
@@ -145,17 +146,7 @@ impl<'a> Builder<'a> {
 
 /// The volume of a phase's result.
 pub fn volume_name(store: &Store, inputs: &Inputs, phase: &PlannedPhase) -> String {
-    format!("{}{}-{}", volume_prefix(store, inputs), phase.name, phase.key.short())
-}
-
-/// The volume of a store's own compiler cache.
-pub fn own_cache_volume(store: &Store) -> String {
-    format!("mesos-packages-{}-ccache", store.id())
-}
-
-/// Volumes are not shared between stores: each removes what it no longer needs.
-fn volume_prefix(store: &Store, inputs: &Inputs) -> String {
-    format!("mesos-packages-{}-{}-", store.id(), inputs.plan().recipe())
+    format!("{}{}-{}", names::of_recipe(store, inputs.plan().recipe()), phase.name, phase.key.short())
 }
 
 /// Gives a new volume to whoever works in it, if that is not the user whom the image gives it to.

@@ -14,7 +14,7 @@ pub async fn clear(engine: &Engine, store: &Store, keep: Option<&str>) -> Result
     for kind in STAGES {
         store.forget_stages(kind)?;
     }
-    let prefix = format!("mesos-packages-{}-", store.id());
+    let prefix = engine::names::of_store(store);
     for found in volume::list(engine).await? {
         if found.name.starts_with(&prefix) && keep != Some(found.name.as_str()) {
             volume::remove(engine, &found.name).await?;

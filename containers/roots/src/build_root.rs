@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use bollard::container::LogOutput;
 use bollard::models::{ContainerCreateBody, Mount, MountType};
 use engine::container::{Container, TemporaryImage, image_labels, import, isolated};
+use engine::names::{self, LABEL_DIGEST, LABEL_KEY};
 use engine::stream::{Failed, consume, pipe, pump};
 use engine::transfer::{Content, Upload, put};
-use engine::volume::LABEL_KEY;
 use engine::{Engine, Error};
 use foundation::digest::Digest;
 use recipe::root_lock::{PinnedDeb, RootKind, RootLock};
@@ -21,8 +21,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::rootfs::{Normaliser, merge, verify};
 
-/// Label of the digest of an image's root file system.
-const LABEL_DIGEST: &str = "org.mesos-packages.digest";
 /// The tool's own part in a root file system. The script is an input as it is; the number has to be raised when
 /// this or `rootfs` make another root file system from the same lock.
 pub const ASSEMBLY: [&str; 2] = ["assembly 1", SCRIPT];
@@ -68,7 +66,7 @@ pub fn slug(kind: RootKind) -> &'static str {
 }
 
 fn image_name(kind: RootKind, digest: &Digest) -> String {
-    format!("mesos-packages/{}:{}", slug(kind), digest.short())
+    names::image(slug(kind), &digest.short())
 }
 
 /// Makes the root of a lock. `debs` are the files of all the lock's packages.
@@ -113,7 +111,7 @@ pub async fn base_only(
     let mut digests: Vec<Digest> = debs.iter().map(|(deb, _)| deb.sha256).collect();
     digests.sort();
     let key = Digest::of_json(&(digests, &target.remove, target.merged_folders, release_date, SCRIPT));
-    let image = format!("mesos-packages/base:{}", key.short());
+    let image = names::image("base", &key.short());
     if let Some(labels) = image_labels(engine, &image).await?
         && labels.get(LABEL_KEY) == Some(&key.to_string())
         && let Some(digest) = labels.get(LABEL_DIGEST).and_then(|text| text.parse().ok())

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
+use engine::names::{KIND_COMPILER_CACHE, LABEL_KIND};
 use engine::volume;
 use foundation::store::Store;
 
@@ -26,9 +27,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         let engine = engine(&store, &lock, false, &terminal).await?;
         let mut removed = 0;
         // Another cache's volumes on the same engine are not ours to remove; compiler caches are shared.
-        let ours = format!("mesos-packages-{}-", store.id());
+        let ours = engine::names::of_store(&store);
         for found in volume::list(&engine).await? {
-            let compiler_cache = found.labels.get(volume::LABEL_KIND).is_some_and(|kind| kind == "ccache");
+            let compiler_cache = found.labels.get(LABEL_KIND).is_some_and(|kind| kind == KIND_COMPILER_CACHE);
             if found.name.starts_with(&ours) || (arguments.all && compiler_cache) {
                 volume::remove(&engine, &found.name).await?;
                 removed += 1;

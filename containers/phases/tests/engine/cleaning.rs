@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::query_parameters::{KillContainerOptions, ListContainersOptionsBuilder};
 use engine::cleanup::cleanup;
-use engine::volume::LABEL_RUN;
+use engine::names::LABEL_RUN;
 use engine::{Engine, Error};
 use phases::PhaseError;
 use phases::phase::run;

@@ -89,7 +89,7 @@ async fn volumes_are_made_once_listed_copied_and_removed() {
     upload(engine, bench.image, &bench.volume, &[Upload::bytes("/build/keep", "k", 0o644)]).await.unwrap();
     volume::create(engine, &bench.volume, "test", "another").await.unwrap();
     let found = volume::list(engine).await.unwrap().into_iter().find(|found| found.name == bench.volume).unwrap();
-    assert_eq!(found.labels[volume::LABEL_KEY], "volumes", "the first one stays as it is");
+    assert_eq!(found.labels[engine::names::LABEL_KEY], "volumes", "the first one stays as it is");
     let copy = format!("{}-copy", bench.volume);
     volume::create(engine, &copy, "test", "copy").await.unwrap();
     let volumes = [(bench.volume.as_str(), "/from"), (copy.as_str(), "/build")];

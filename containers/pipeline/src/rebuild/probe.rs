@@ -20,7 +20,7 @@ const KIND: &str = "probe";
 /// Runs the probe as a phase would run.
 pub async fn probe(builder: &Builder<'_>) -> Result<Seen, Error> {
     let Builder { engine, store, inputs, root, build, .. } = *builder;
-    let volume = format!("mesos-packages-{}-{}-{KIND}", store.id(), inputs.plan().recipe());
+    let volume = engine::names::of_recipe(store, inputs.plan().recipe()) + KIND;
     volume::remove(engine, &volume).await?;
     volume::create(engine, &volume, KIND, &inputs.plan().digest().to_string()).await?;
     own(engine, &root.image, &volume, &build.circumstances).await?;

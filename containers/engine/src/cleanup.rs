@@ -6,7 +6,7 @@ use bollard::query_parameters::{
     ListContainersOptionsBuilder, ListImagesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
 };
 
-use crate::names::{self, LABEL_KIND, LABEL_RUN};
+use crate::names::{KIND_TEMPORARY, LABEL_KIND, LABEL_RUN};
 use crate::{Engine, Error, is_missing};
 
 /// Removes containers and temporary images whose run label `stale` accepts; returns what was removed.

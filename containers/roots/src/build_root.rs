@@ -110,7 +110,7 @@ pub async fn base_only(
 ) -> Result<RootImage, Error> {
     let mut digests: Vec<Digest> = debs.iter().map(|(deb, _)| deb.sha256).collect();
     digests.sort();
-    let key = Digest::of_json(&(digests, &target.remove, target.merged_folders, release_date, SCRIPT));
+    let key = Digest::of_json(&(digests, &target.remove, &target.merged_folders, release_date, SCRIPT));
     let image = names::image("base", &key.short());
     if let Some(labels) = image_labels(engine, &image).await?
         && labels.get(LABEL_KEY) == Some(&key.to_string())

@@ -68,13 +68,13 @@ pub fn merge(writer: &mut impl Write, debs: &[(PinnedDeb, PathBuf)], target: &Ta
     merger.builder.finish().map_err(Error::io("send to", "the engine"))
 }
 
-struct Merger<W: Write> {
+struct Merger<'a, W: Write> {
     builder: Builder<W>,
     seen: BTreeSet<PathBuf>,
-    links: &'static [&'static str],
+    links: &'a [String],
 }
 
-impl<W: Write> Merger<W> {
+impl<W: Write> Merger<'_, W> {
     fn folder(&mut self, path: &Path) -> Result<(), Error> {
         if path.as_os_str().is_empty() || !self.seen.insert(path.to_owned()) {
             return Ok(());

@@ -13,14 +13,15 @@ use sign::sums::{self, Checksums};
 use statements::check::statement::{Resource, Statement};
 use statements::check::verdict::{Judged, Judgement, TestRecord, Verdict};
 
-use crate::{judge, run};
+use crate::guards::GpgHome;
+use crate::run;
 
 /// 2025-06-04: what is signed here was signed then.
 pub const EPOCH: i64 = 1_749_031_200;
 
 /// An OpenPGP key of its own.
 pub struct TestKey {
-    folder: tempfile::TempDir,
+    home: GpgHome,
     /// Fingerprint of the primary key.
     pub fingerprint: String,
     /// Signs with it.
@@ -30,31 +31,24 @@ pub struct TestKey {
 impl TestKey {
     /// Makes a key with this name, as old as 2024.
     pub fn new(name: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        let home = folder.path().display().to_string();
-        let options = ["--homedir", &home, "--batch", "--pinentry-mode", "loopback", "--passphrase", ""];
+        let home = GpgHome::new();
         let user_id = format!("{name} <{}@example.org>", name.to_lowercase().replace(' ', "-"));
-        let make =
-            ["--faked-system-time", "20240101T000000", "--quick-generate-key", &user_id, "ed25519", "sign", "never"];
-        judge("gpg", &[options.as_slice(), &make].concat(), folder.path());
-        let secret = judge("gpg", &[options.as_slice(), &["--armor", "--export-secret-keys"]].concat(), folder.path());
-        let _ = Command::new("gpgconf").args(["--homedir", &home, "--kill", "all"]).status();
-        let path = folder.path().join("secret.asc");
-        fs::write(&path, secret).unwrap();
+        let time = ["--faked-system-time", "20240101T000000"];
+        home.gpg("", &[&time[..], &["--quick-generate-key", &user_id, "ed25519", "sign", "never"]].concat());
+        let path = home.export_secret("");
         let gpg = Gpg::open(&KeySource::SecretFile { path, passphrase: None }).unwrap();
-        fs::write(folder.path().join("public.gpg"), gpg.public_key(KeyForm::Binary).unwrap()).unwrap();
-        Self { fingerprint: gpg.key().primary.clone(), folder, gpg }
+        fs::write(home.path().join("public.gpg"), gpg.public_key(KeyForm::Binary).unwrap()).unwrap();
+        Self { fingerprint: gpg.key().primary.clone(), home, gpg }
     }
 
     /// The secret part, for `--key-file`.
     pub fn secret(&self) -> PathBuf {
-        self.folder.path().join("secret.asc")
+        self.home.path().join("secret.asc")
     }
 
     /// The public part, a binary key ring.
     pub fn ring(&self) -> PathBuf {
-        self.folder.path().join("public.gpg")
+        self.home.path().join("public.gpg")
     }
 }
 

@@ -230,6 +230,7 @@ fn tail(log: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
 
     #[test]
     fn the_pid_file_of_a_dead_daemon_is_forgotten() {
@@ -246,7 +247,10 @@ mod tests {
         forget_dead(&file, "dockerd");
         assert!(file.exists(), "it runs");
         child.kill().unwrap();
-        std::thread::sleep(Duration::from_millis(200));
+        // Waits until it has ended, and leaves it to be waited for: a zombie.
+        let pid = rustix::process::Pid::from_child(&child);
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(pid), ended).unwrap();
         forget_dead(&file, "dockerd");
         assert!(!file.exists(), "it is a zombie");
         child.wait().unwrap();

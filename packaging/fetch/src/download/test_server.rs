@@ -1,10 +1,9 @@
 //! A small HTTP server on loopback for tests, which can misbehave in every way that mirrors do.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// How the server treats a path.
 #[derive(Clone, Debug)]
@@ -157,7 +156,8 @@ fn answer(stream: &mut TcpStream, manner: &Manner, range: Option<usize>) -> std:
         Manner::Stall(content, n) => {
             head(stream, content, range, true)?;
             stream.write_all(&content[range.unwrap_or(0)..][..*n])?;
-            std::thread::sleep(Duration::from_secs(5));
+            // Until the client has given up and closes.
+            let _ = stream.read(&mut [0]);
             return Ok(false);
         }
         Manner::Html { labelled } => {

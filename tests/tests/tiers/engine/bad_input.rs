@@ -1,10 +1,10 @@
 //! Bad input: each gets an error that says what, why and what next, the right exit code, and leaves nothing behind.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::Command;
 
+use tests::guards::{Disk, GpgHome};
 use tests::{Ran, Workshop, judge, sample_copy};
 
 fn package(recipe: &Path, more: &[&str]) -> (tempfile::TempDir, Ran) {
@@ -156,28 +156,16 @@ fn no_such_key() {
 }
 
 /// A GnuPG home with one key, `test@example.org`.
-fn gpg_home(passphrase: &str) -> (tempfile::TempDir, String) {
-    let home = tempfile::tempdir().unwrap();
-    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
-    let name = home.path().display().to_string();
-    let options = ["--homedir", &name, "--batch", "--pinentry-mode", "loopback", "--passphrase", passphrase];
-    let make = ["--quick-generate-key", "Test <test@example.org>", "ed25519", "sign", "never"];
-    judge("gpg", &[options.as_slice(), make.as_slice()].concat(), home.path());
-    (home, name)
+fn gpg_home(passphrase: &str) -> GpgHome {
+    let home = GpgHome::new();
+    home.gpg(passphrase, &["--quick-generate-key", "Test <test@example.org>", "ed25519", "sign", "never"]);
+    home
 }
 
 #[test]
 fn a_key_with_a_wrong_passphrase() {
-    let (home, home_name) = gpg_home("right");
-    let exported = tests::run(
-        Command::new("gpg")
-            .args(["--homedir", &home_name, "--batch", "--pinentry-mode", "loopback", "--passphrase", "right"])
-            .args(["--armor", "--export-secret-keys"]),
-    )
-    .success();
-    let _ = Command::new("gpgconf").args(["--homedir", &home_name, "--kill", "all"]).status();
-    let file = home.path().join("secret.asc");
-    fs::write(&file, exported.stdout).unwrap();
+    let home = gpg_home("right");
+    let file = home.export_secret("right");
     let workshop = prepared();
     let out = tempfile::tempdir().unwrap();
     let arguments = [
@@ -198,7 +186,7 @@ fn a_key_with_a_wrong_passphrase() {
 
 #[test]
 fn a_release_key_refuses_a_local_source() {
-    let (home, home_name) = gpg_home("");
+    let home = gpg_home("");
     let workshop = prepared();
     let (_folder, recipe) = sample_copy();
     let out = tempfile::tempdir().unwrap();
@@ -215,7 +203,6 @@ fn a_release_key_refuses_a_local_source() {
         "test@example.org",
     ];
     tests::run(workshop.command(&arguments).env("GNUPGHOME", home.path())).fails(1, &["refuses to sign", "+local"]);
-    let _ = Command::new("gpgconf").args(["--homedir", &home_name, "--kill", "all"]).status();
 }
 
 #[test]
@@ -260,24 +247,18 @@ fn dist_that_is_a_file() {
 #[test]
 fn a_read_only_dist() {
     let workshop = prepared();
-    let out = tempfile::tempdir().unwrap();
-    let mounted = out.path().display().to_string();
     // Root may write everywhere, but not on a read-only file system.
-    judge("mount", &["--types", "tmpfs", "--options", "ro,size=1m", "tmpfs", &mounted], Path::new("/"));
-    let ran = workshop.package_sample(&out.path().join("dist"), &["--offline"]);
-    judge("umount", &[&mounted], Path::new("/"));
+    let disk = Disk::new("ro,size=1m");
+    let ran = workshop.package_sample(&disk.path().join("dist"), &["--offline"]);
     ran.fails(1, &["dist", "Read-only file system", "--dist"]);
 }
 
 #[test]
 fn a_full_disk() {
     let workshop = prepared();
-    let out = tempfile::tempdir().unwrap();
-    let mounted = out.path().display().to_string();
-    judge("mount", &["--types", "tmpfs", "--options", "size=64k", "tmpfs", &mounted], Path::new("/"));
-    let ran = workshop.package_sample(&out.path().join("dist"), &["--offline"]);
-    let left = fs::read_dir(out.path()).unwrap().flatten().filter(|e| e.path().join("report.json").exists()).count();
-    judge("umount", &[&mounted], Path::new("/"));
+    let disk = Disk::new("size=64k");
+    let ran = workshop.package_sample(&disk.path().join("dist"), &["--offline"]);
+    let left = fs::read_dir(disk.path()).unwrap().flatten().filter(|e| e.path().join("report.json").exists()).count();
     ran.fails(1, &["No space left on device"]);
     assert_eq!(left, 0);
 }

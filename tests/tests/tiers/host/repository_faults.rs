@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tests::dist::{Deb, Dist, TestKey};
+use tests::guards::Disk;
 use tests::{Ran, judge, run, tool};
 
 struct Room {
@@ -185,24 +186,6 @@ fn what_each_step_leaves_is_repaired() {
     room.sound();
 }
 
-/// A file system of its own.
-struct Disk(tempfile::TempDir);
-
-impl Disk {
-    fn new(size: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let place = folder.path().display().to_string();
-        judge("mount", &["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs", &place], Path::new("/"));
-        Self(folder)
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0.path()).status();
-    }
-}
-
 #[test]
 fn a_full_disk() {
     // Mounting takes root with all its capabilities.
@@ -212,8 +195,8 @@ fn a_full_disk() {
         eprintln!("skipped: this user may not mount");
         return;
     }
-    let disk = Disk::new("1m");
-    let room = Room::new(Some(&disk.0.path().join("repository")));
+    let disk = Disk::new("size=1m");
+    let room = Room::new(Some(&disk.path().join("repository")));
     // One package is too large by itself.
     let noise: String = (0..160_000u64)
         .map(|n| {
@@ -228,12 +211,12 @@ fn a_full_disk() {
     room.sound();
     // Room for the packages, but not for everything that belongs to them.
     let small = room.dist(&Dist::new("1.2-1"));
-    let filler = disk.0.path().join("filler");
+    let filler = disk.path().join("filler");
     let mut failed = 0;
     for free in [0, 8, 16, 24, 40] {
         let before = room.live();
         let available =
-            judge("df", &["--output=avail", "--block-size=1K", &disk.0.path().display().to_string()], Path::new("/"));
+            judge("df", &["--output=avail", "--block-size=1K", &disk.path().display().to_string()], Path::new("/"));
         let available: u64 = available.lines().nth(1).unwrap().trim().parse().unwrap();
         fs::write(&filler, vec![0; ((available - free) * 1024) as usize]).unwrap();
         let ran = room.repo(&["publish", &small]);

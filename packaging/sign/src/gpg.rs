@@ -14,6 +14,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::{NamedTempFile, TempDir};
 
+use crate::public_key;
 use crate::signer::{DEVELOPMENT_NAME, Form, KeyForm, KeyKind, KeySource, Passphrase, SignError, Signer, SigningKey};
 
 /// The development key's file in its state folder.
@@ -38,10 +39,12 @@ pub struct Gpg {
     home: Home,
     passphrase: Option<Passphrase>,
     key: SigningKey,
+    /// Whatever has a secret part and may sign, the first choice first; also what has ended.
+    secret_keys: Vec<String>,
 }
 
 #[derive(Debug)]
-enum Home {
+pub(crate) enum Home {
     /// The user's own, whose agent asks for passphrases and card PINs.
     Users(Option<PathBuf>),
     ThrowAway(ThrowAway),
@@ -50,7 +53,7 @@ enum Home {
 /// A home that is removed, and whose agent is ended, when it is dropped. The lock tells a home in use from one that a
 /// killed run has left.
 #[derive(Debug)]
-struct ThrowAway {
+pub(crate) struct ThrowAway {
     folder: TempDir,
     _lock: fs::File,
 }
@@ -109,8 +112,10 @@ impl Gpg {
                 (Home::ThrowAway(import(program, &secret, &place)?), None, None, place)
             }
         };
-        let key = choose(list(program, &home, wanted, &place)?, wanted, &place)?;
-        let gpg = Self { program: program.to_owned(), home, passphrase, key };
+        let keys = list(program, &home, wanted, &place)?;
+        let secret_keys = keys.first().map_or_else(Vec::new, |primary| fingerprints(&candidates(primary, wanted)));
+        let key = choose(keys, wanted, &place)?;
+        let gpg = Self { program: program.to_owned(), home, passphrase, key, secret_keys };
         // Now, rather than after an hour's build; an agent remembers the passphrase from here on.
         gpg.sign(Form::DetachedBinary, &mut io::empty(), gpg.key.created)?;
         Ok(gpg)
@@ -122,12 +127,31 @@ impl Signer for Gpg {
         &self.key
     }
 
+    fn secret_keys(&self) -> &[String] {
+        &self.secret_keys
+    }
+
     fn sign(&self, form: Form, data: &mut dyn Read, epoch: i64) -> Result<Vec<u8>, SignError> {
+        self.sign_with(&self.key.fingerprint, None, form, data, epoch.max(self.key.created))
+    }
+
+    fn sign_with(
+        &self,
+        key: &str,
+        seen: Option<&[u8]>,
+        form: Form,
+        data: &mut dyn Read,
+        epoch: i64,
+    ) -> Result<Vec<u8>, SignError> {
         let mut command = command(&self.program, &self.home);
+        // Secret parts are the agent's; gpg takes what it knows of the key from the ring that it is pointed at.
+        let ring = seen.map(public_key::write).transpose()?;
+        if let Some(ring) = &ring {
+            command.arg("--no-default-keyring").arg("--keyring").arg(ring.path());
+        }
         // Exactly this key, whatever gpg.conf says; frozen time.
         command.args(["--digest-algo", "SHA512", "--no-emit-version", "--no-comments", "--local-user"]);
-        command.arg(format!("{}!", self.key.fingerprint));
-        command.arg(format!("--faked-system-time={}!", epoch.max(self.key.created)));
+        command.arg(format!("{key}!")).arg(format!("--faked-system-time={epoch}!"));
         command.args(match form {
             Form::Clear => &["--armor", "--clear-sign"][..],
             Form::DetachedArmored => &["--armor", "--detach-sign"],
@@ -144,7 +168,7 @@ impl Signer for Gpg {
         if ran.success {
             return Ok(ran.output);
         }
-        let key = self.key.fingerprint.clone();
+        let key = key.to_owned();
         Err(if ran.says(&["Bad passphrase", "BAD_PASSPHRASE", "No passphrase given", "Invalid passphrase"]) {
             SignError::Passphrase { key }
         } else if ran.says(&["KEYEXPIRED", "Unusable public key", "Key expired"]) {
@@ -213,7 +237,8 @@ fn import(program: &Path, secret: &[u8], place: &str) -> Result<ThrowAway, SignE
     }
 }
 
-fn throw_away() -> Result<ThrowAway, SignError> {
+/// A new home without any key.
+pub(crate) fn throw_away() -> Result<ThrowAway, SignError> {
     // The agent's socket is in it, and a socket's path has at most 107 characters.
     let place = Some(std::env::temp_dir()).filter(|path| path.as_os_str().len() < 60).unwrap_or_else(|| "/tmp".into());
     sweep(&place, STALE);
@@ -248,7 +273,8 @@ fn sweep(place: &Path, stale: Duration) {
     }
 }
 
-fn command(program: &Path, home: &Home) -> Command {
+/// gpg in this home, as programs ask it.
+pub(crate) fn command(program: &Path, home: &Home) -> Command {
     let mut command = Command::new(program);
     command.env("LC_ALL", "C").args(["--batch", "--no-tty", "--status-fd", "2"]);
     let folder: Option<OsString> = match home {
@@ -264,18 +290,21 @@ fn command(program: &Path, home: &Home) -> Command {
     command
 }
 
-struct Ran {
-    success: bool,
-    output: Vec<u8>,
+/// What gpg did.
+pub(crate) struct Ran {
+    pub success: bool,
+    pub output: Vec<u8>,
     messages: String,
 }
 
 impl Ran {
-    fn says(&self, any: &[&str]) -> bool {
+    /// Whether any of this was said.
+    pub fn says(&self, any: &[&str]) -> bool {
         any.iter().any(|text| self.messages.contains(text))
     }
 
-    fn error(&self, what: &str) -> SignError {
+    /// That it could not do this.
+    pub fn error(&self, what: &str) -> SignError {
         let lines =
             self.messages.lines().filter(|line| !line.starts_with("[GNUPG:]") && !line.contains("faked system time"));
         let mut message = lines.collect::<Vec<_>>().join("; ");
@@ -286,7 +315,8 @@ impl Ran {
     }
 }
 
-fn run(mut command: Command, input: &mut dyn Read) -> Result<Ran, SignError> {
+/// Runs it on this input.
+pub(crate) fn run(mut command: Command, input: &mut dyn Read) -> Result<Ran, SignError> {
     let no_gpg = |source| SignError::NoGpg { source };
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(no_gpg)?;
@@ -373,6 +403,25 @@ fn parse(text: &str) -> Vec<Listed> {
     keys
 }
 
+/// The keys that can sign: the newest subkey first, and the primary key last.
+fn candidates<'a>(primary: &'a Listed, wanted: Option<&str>) -> Vec<&'a Listed> {
+    let exact = wanted.and_then(|key| key.strip_suffix('!')).map(|key| key.trim_start_matches("0x").to_uppercase());
+    let mut candidates: Vec<&Listed> = primary
+        .subkeys
+        .iter()
+        .chain([primary])
+        .filter(|key| key.signs && key.secret)
+        .filter(|key| exact.as_ref().is_none_or(|exact| key.fingerprint.ends_with(exact.as_str())))
+        .collect();
+    // Stable, so that the primary key stays behind subkeys of the same date.
+    candidates.sort_by_key(|key| (std::ptr::eq(*key, primary), std::cmp::Reverse(key.created)));
+    candidates
+}
+
+fn fingerprints(keys: &[&Listed]) -> Vec<String> {
+    keys.iter().map(|key| key.fingerprint.clone()).collect()
+}
+
 /// The key that signs: the subkey that was asked for with a `!`, else the newest subkey that can, else the primary key.
 fn choose(mut keys: Vec<Listed>, wanted: Option<&str>, place: &str) -> Result<SigningKey, SignError> {
     if keys.len() != 1 {
@@ -388,16 +437,7 @@ fn choose(mut keys: Vec<Listed>, wanted: Option<&str>, place: &str) -> Result<Si
     if let Some(error) = unusable(&primary) {
         return Err(error);
     }
-    let exact = wanted.and_then(|key| key.strip_suffix('!')).map(|key| key.trim_start_matches("0x").to_uppercase());
-    let mut candidates: Vec<&Listed> = primary
-        .subkeys
-        .iter()
-        .chain([&primary])
-        .filter(|key| key.signs && key.secret)
-        .filter(|key| exact.as_ref().is_none_or(|exact| key.fingerprint.ends_with(exact.as_str())))
-        .collect();
-    // Stable, so that the primary key stays behind subkeys of the same date.
-    candidates.sort_by_key(|key| (std::ptr::eq(*key, &primary), std::cmp::Reverse(key.created)));
+    let candidates = candidates(&primary, wanted);
     let Some(first) = candidates.first() else {
         return Err(SignError::Unusable {
             key: primary.fingerprint.clone(),

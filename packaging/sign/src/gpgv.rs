@@ -98,39 +98,52 @@ impl Gpgv {
                 because: "the file beside it has to be signed",
             });
         }
-        self.run(&[signature, Path::new("-")], None, content, file, Unknown::Refused)
+        self.run(&[signature, Path::new("-")], None, content, file, Strange::Refused)
     }
 
     /// The same for a signature that is in memory; `path` is the file that has both, for messages.
     pub fn detached_bytes(&self, signature: &[u8], path: &Path, content: &[u8]) -> Result<Key, GpgvError> {
         let file = self.home.path().join("signature");
         fs::write(&file, signature).map_err(|source| GpgvError::File { path: file.clone(), source })?;
-        self.run(&[&file, Path::new("-")], None, content, path, Unknown::Refused).map(first)
+        self.run(&[&file, Path::new("-")], None, content, path, Strange::Refused).map(first)
     }
 
     /// Checks a clear-signed file.
     pub fn clear_signed(&self, file: &Path) -> Result<Key, GpgvError> {
-        self.run(&[file], None, &[], file, Unknown::Refused).map(first)
+        self.run(&[file], None, &[], file, Strange::Refused).map(first)
     }
 
     /// The keys of a clear-signed file's signatures that the key ring has, one at least; apt(8) asks for no more.
     pub fn trusted(&self, file: &Path) -> Result<Vec<Key>, GpgvError> {
-        self.run(&[file], None, &[], file, Unknown::Ignored)
+        self.run(&[file], None, &[], file, Strange::Ignored)
     }
 
     /// What was signed, where one signature at least is by a key that the key ring has.
     pub fn trusted_text(&self, file: &Path) -> Result<String, GpgvError> {
-        let text = self.home.path().join("text");
-        self.run(&[file], Some(&text), &[], file, Unknown::Ignored)?;
-        fs::read_to_string(&text).map_err(|source| GpgvError::File { path: file.to_owned(), source })
+        self.text(file, Strange::Ignored).map(|(text, _)| text)
     }
 
     /// The same, and returns what was signed: only that, since anything may stand around it. All keys are named, and each
     /// signature has to be good.
     pub fn clear_text(&self, file: &Path) -> Result<(String, Vec<Key>), GpgvError> {
+        self.text(file, Strange::Refused)
+    }
+
+    /// The same for what was signed some time ago: keys may have ended since.
+    pub fn past_text(&self, file: &Path) -> Result<(String, Vec<Key>), GpgvError> {
+        self.text(file, Strange::Past)
+    }
+
+    /// Checks a detached signature of some time ago: keys may have ended since.
+    pub fn past_detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Vec<Key>, GpgvError> {
+        self.run(&[signature, Path::new("-")], None, content, file, Strange::Past)
+    }
+
+    fn text(&self, file: &Path, strange: Strange) -> Result<(String, Vec<Key>), GpgvError> {
         let text = self.home.path().join("text");
-        let keys = self.run(&[file], Some(&text), &[], file, Unknown::Refused)?;
-        let content = fs::read_to_string(&text).map_err(|source| GpgvError::File { path: file.to_owned(), source })?;
+        let keys = self.run(&[file], Some(&text), &[], file, strange)?;
+        let content =
+            fs::read_to_string(&text).map_err(|source| GpgvError::File { path: file.to_owned(), source })?;
         Ok((content, keys))
     }
 
@@ -140,7 +153,7 @@ impl Gpgv {
         output: Option<&Path>,
         input: &[u8],
         signed: &Path,
-        unknown: Unknown,
+        strange: Strange,
     ) -> Result<Vec<Key>, GpgvError> {
         let mut command = Command::new("gpgv");
         command.env("LC_ALL", "C").arg("--homedir").arg(self.home.path()).arg("--keyring").arg(&self.keyring);
@@ -159,7 +172,7 @@ impl Gpgv {
         // What gpgv says fits into its pipes, so that it can be read afterwards. It may stop reading early, and says why.
         let _ = gpgv.stdin.take().expect("piped").write_all(input);
         let output = gpgv.wait_with_output().map_err(GpgvError::NoGpgv)?;
-        keys(&String::from_utf8_lossy(&output.stdout), output.status.success(), unknown).map_err(|why| {
+        keys(&String::from_utf8_lossy(&output.stdout), output.status.success(), strange).map_err(|why| {
             let said = String::from_utf8_lossy(&output.stderr);
             let said: Vec<&str> = said.lines().map(|line| line.trim_start_matches("gpgv:").trim()).collect();
             GpgvError::Signature {
@@ -171,11 +184,15 @@ impl Gpgv {
     }
 }
 
-/// What a signature by a key that the key ring does not have means.
+/// What a signature means whose key is not in the key ring, has ended or was revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unknown {
+enum Strange {
+    /// Each signature has to be good.
     Refused,
+    /// One that is good is enough, as apt(8) has it.
     Ignored,
+    /// All keys are known; whether they are still good is no matter, since it is about the past.
+    Past,
 }
 
 fn first(keys: Vec<Key>) -> Key {
@@ -187,36 +204,49 @@ fn absolute(path: &Path) -> Result<PathBuf, GpgvError> {
 }
 
 /// The keys of good signatures, one at least, as gpgv tells programs (`doc/DETAILS` in GnuPG's source, "GOODSIG", "VALIDSIG").
-fn keys(status: &str, success: bool, unknown: Unknown) -> Result<Vec<Key>, &'static str> {
-    let all = |word: &'static str| {
-        status.lines().filter_map(move |line| line.strip_prefix("[GNUPG:] ")?.strip_prefix(word)?.strip_prefix(' '))
-    };
+fn keys(status: &str, success: bool, strange: Strange) -> Result<Vec<Key>, &'static str> {
+    let lines = || status.lines().filter_map(|line| line.strip_prefix("[GNUPG:] ")?.split_once(' '));
+    let all = |word: &'static str| lines().filter(move |(found, _)| *found == word).map(|(_, rest)| rest);
     let any = |words: &[&'static str]| words.iter().any(|word| all(word).next().is_some());
     if any(&["BADSIG"]) {
         return Err("it was changed after it had been signed");
     }
-    if any(&["EXPSIG", "EXPKEYSIG", "REVKEYSIG"]) {
+    const ENDED: [&str; 3] = ["EXPSIG", "EXPKEYSIG", "REVKEYSIG"];
+    let good: Vec<&str> = all("GOODSIG").collect();
+    let ignored = strange == Strange::Ignored && !good.is_empty();
+    if any(&ENDED) && strange == Strange::Refused || any(&ENDED) && strange == Strange::Ignored && good.is_empty() {
         return Err("its signature, or the key that made it, has expired or was revoked");
     }
-    let (good, valid): (Vec<&str>, Vec<&str>) = (all("GOODSIG").collect(), all("VALIDSIG").collect());
-    let ignored = unknown == Unknown::Ignored && !good.is_empty();
     if any(&["NO_PUBKEY"]) && !ignored {
         return Err("it is signed by another key");
     }
     // The last word is the reason: 9 is that the key is missing.
     let errors = all("ERRSIG").any(|error| !(ignored && error.split(' ').nth(5) == Some("9")));
-    let success = success || (ignored && any(&["NO_PUBKEY"]));
-    if good.is_empty() || good.len() != valid.len() || !success || errors {
+    // What gpgv makes of the whole counts unless some of it is put up with.
+    let success = success || (ignored && any(&["NO_PUBKEY"])) || (strange != Strange::Refused && any(&ENDED));
+    let accepted = |word: &str| word == "GOODSIG" || (strange == Strange::Past && ENDED.contains(&word));
+    // Each VALIDSIG belongs to the line before it that says how the key is.
+    let (mut found, mut last, mut open) = (Vec::new(), None, false);
+    for (word, rest) in lines() {
+        if word == "GOODSIG" || ENDED.contains(&word) {
+            (last, open) = (accepted(word).then_some(rest), true);
+        } else if word == "VALIDSIG" {
+            if !open {
+                return Err("it has no signature that can be checked");
+            }
+            open = false;
+            let Some(user) = last.take() else { continue };
+            let fields: Vec<&str> = rest.split(' ').collect();
+            let fingerprint = fields[0].to_owned();
+            let primary = fields.get(9).map_or_else(|| fingerprint.clone(), |primary| (*primary).to_owned());
+            let user_id = user.split_once(' ').map_or("", |(_, user_id)| user_id).to_owned();
+            found.push(Key { fingerprint, primary, user_id });
+        }
+    }
+    if found.is_empty() || open || !success || errors {
         return Err("it has no signature that can be checked");
     }
-    let one = |(good, valid): (&str, &str)| {
-        let fields: Vec<&str> = valid.split(' ').collect();
-        let fingerprint = fields[0].to_owned();
-        let primary = fields.get(9).map_or_else(|| fingerprint.clone(), |primary| (*primary).to_owned());
-        let user_id = good.split_once(' ').map_or("", |(_, user_id)| user_id).to_owned();
-        Key { fingerprint, primary, user_id }
-    };
-    Ok(good.into_iter().zip(valid).map(one).collect())
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -228,25 +258,31 @@ mod tests {
         const GOOD: &str = "[GNUPG:] NEWSIG\n[GNUPG:] GOODSIG 1111 A <a@x>\n\
             [GNUPG:] VALIDSIG AAAA 2025-06-04 1749031200 0 4 0 22 10 00 BBBB\n";
         let found = Key { fingerprint: "AAAA".into(), primary: "BBBB".into(), user_id: "A <a@x>".into() };
-        assert_eq!(keys(GOOD, true, Unknown::Refused), Ok(vec![found.clone()]));
+        assert_eq!(keys(GOOD, true, Strange::Refused), Ok(vec![found.clone()]));
         let second = Key { fingerprint: "CCCC".into(), primary: "CCCC".into(), user_id: "C".into() };
         let other = "[GNUPG:] ERRSIG 3333 22 10 00 1749031200 9 DDDD\n[GNUPG:] NO_PUBKEY 3333\n";
-        assert_eq!(keys(&format!("{GOOD}{other}"), false, Unknown::Ignored), Ok(vec![found.clone()]));
-        assert!(keys(other, false, Unknown::Ignored).is_err());
+        assert_eq!(keys(&format!("{GOOD}{other}"), false, Strange::Ignored), Ok(vec![found.clone()]));
+        assert!(keys(other, false, Strange::Ignored).is_err());
         let bad = format!("{GOOD}{}", other.replace(" 9 ", " 4 "));
-        assert!(keys(&bad, false, Unknown::Ignored).is_err());
-        assert!(keys(&format!("{GOOD}{other}[GNUPG:] BADSIG 2 B\n"), false, Unknown::Ignored).is_err());
+        assert!(keys(&bad, false, Strange::Ignored).is_err());
+        assert!(keys(&format!("{GOOD}{other}[GNUPG:] BADSIG 2 B\n"), false, Strange::Ignored).is_err());
         let more = "[GNUPG:] GOODSIG 2222 C\n[GNUPG:] VALIDSIG CCCC\n";
-        assert_eq!(keys(&format!("{GOOD}{more}"), true, Unknown::Refused), Ok(vec![found, second]));
-        assert!(keys(GOOD, false, Unknown::Refused).is_err());
-        assert!(keys("", true, Unknown::Refused).is_err());
+        assert_eq!(keys(&format!("{GOOD}{more}"), true, Strange::Refused), Ok(vec![found.clone(), second.clone()]));
+        let ended = GOOD.replace("GOODSIG 1111", "REVKEYSIG 1111");
+        assert!(keys(&ended, true, Strange::Ignored).is_err() && keys(&ended, true, Strange::Refused).is_err());
+        assert_eq!(keys(&ended, true, Strange::Past), Ok(vec![found.clone()]));
+        assert_eq!(keys(&format!("{ended}{more}"), false, Strange::Ignored), Ok(vec![second.clone()]));
+        assert_eq!(keys(&format!("{ended}{more}"), false, Strange::Past), Ok(vec![found.clone(), second.clone()]));
+        assert!(keys(&format!("{ended}{other}"), false, Strange::Past).is_err());
+        assert!(keys(GOOD, false, Strange::Refused).is_err());
+        assert!(keys("", true, Strange::Refused).is_err());
         for more in
             ["BADSIG 2 B", "EXPSIG 2 B", "EXPKEYSIG 2 B", "REVKEYSIG 2 B", "ERRSIG 2 22 10 00 1 9", "NO_PUBKEY 2"]
         {
-            assert!(keys(&format!("{GOOD}[GNUPG:] {more}\n"), true, Unknown::Refused).is_err(), "{more}");
+            assert!(keys(&format!("{GOOD}[GNUPG:] {more}\n"), true, Strange::Refused).is_err(), "{more}");
         }
-        assert!(keys(&GOOD.replace("VALIDSIG", "OTHER"), true, Unknown::Refused).is_err());
-        assert!(keys(&GOOD.replace("GOODSIG", "EXPKEYSIG"), true, Unknown::Refused).is_err());
-        assert!(keys(&GOOD.replace("[GNUPG:] ", ""), true, Unknown::Refused).is_err());
+        assert!(keys(&GOOD.replace("VALIDSIG", "OTHER"), true, Strange::Refused).is_err());
+        assert!(keys(&GOOD.replace("GOODSIG", "EXPKEYSIG"), true, Strange::Refused).is_err());
+        assert!(keys(&GOOD.replace("[GNUPG:] ", ""), true, Strange::Refused).is_err());
     }
 }

@@ -5,5 +5,6 @@ pub mod changes;
 pub mod debsig;
 pub mod gpg;
 pub mod gpgv;
+pub mod public_key;
 pub mod signer;
 pub mod sums;

@@ -112,6 +112,19 @@ pub trait Signer: Sync {
     fn key(&self) -> &SigningKey;
     /// Signs what the reader gives; `epoch` is the signature's date (never before the key's creation).
     fn sign(&self, form: Form, data: &mut dyn Read, epoch: i64) -> Result<Vec<u8>, SignError>;
+    /// The keys of it that can sign, by fingerprint: those whose secret part is there, also where they have ended or were
+    /// revoked. The first choice is first.
+    fn secret_keys(&self) -> &[String];
+    /// Signs with one of [`secret_keys`](Self::secret_keys), at this time. `seen` is its certificate as somebody else still knows
+    /// it, who would accept that key, though the signer's own copy may have ended or revoked it.
+    fn sign_with(
+        &self,
+        key: &str,
+        seen: Option<&[u8]>,
+        form: Form,
+        data: &mut dyn Read,
+        epoch: i64,
+    ) -> Result<Vec<u8>, SignError>;
     /// The public key.
     fn public_key(&self, form: KeyForm) -> Result<Vec<u8>, SignError>;
 

@@ -203,13 +203,27 @@ impl Client {
     }
 
     fn command(&self, program: &str, arguments: &[&str]) -> Ran {
-        let mut command = Command::new(program);
-        command.args(arguments).env("APT_CONFIG", self.path("apt.conf")).env("LC_ALL", "C.UTF-8");
+        self.isolated(Command::new(program).args(arguments))
+    }
+
+    fn isolated(&self, command: &mut Command) -> Ran {
+        command.env("APT_CONFIG", self.path("apt.conf")).env("LC_ALL", "C.UTF-8");
         command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
         for proxy in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
             command.env_remove(proxy);
         }
-        run(&mut command)
+        run(command)
+    }
+
+    /// Runs apt-get at another time, a Unix time in seconds, and goes on from there.
+    pub fn apt_at(&self, time: i64, arguments: &[&str]) -> Ran {
+        let mut command = Command::new("faketime");
+        self.isolated(command.arg(format!("@{time}")).arg("apt-get").args(arguments))
+    }
+
+    /// [`update`](Self::update) at another time.
+    pub fn update_at(&self, time: i64) -> Ran {
+        self.apt_at(time, &["update", "--error-on=any"])
     }
 
     /// Runs apt-get.

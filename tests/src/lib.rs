@@ -6,6 +6,7 @@
 
 pub mod apt;
 pub mod dist;
+pub mod key;
 pub mod linters;
 pub mod pipelines;
 

@@ -413,7 +413,9 @@ fn a_key_is_rotated_under_clients() {
     in_between.update().success();
 
     site.repo_with(&["rotate-key", "--finish"], &[&site.key]).fails(1, &["is signed with", &new.fingerprint]);
-    site.repo_with(&["rotate-key", "--finish"], &[&new]).success();
+    let early = site.repo_with(&["rotate-key", "--finish"], &[&new]);
+    early.fails(1, &["bookworm have the keyring package with both keys since", "finish from", "--for DAYS"]);
+    site.repo_with(&["rotate-key", "--finish", "--for", "0"], &[&new]).success();
     for client in [&follows, &in_between] {
         client.update().success();
         client.apt(&["dist-upgrade"]).success();

@@ -9,11 +9,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::keyring_package::{KEYRING, RING};
 use super::keys::{self, Keys};
 use super::snapshot::{self, Snapshot};
 use super::{Folder, RepositoryError, files, package};
-use crate::archive::DebFile;
+use deb::archive::DebFile;
 
 /// How long clients have for an update, in days: who takes longer may find a repository that they cannot check.
 pub const SETTLED_DAYS: u32 = 14;
@@ -68,7 +67,9 @@ impl Editions {
 
     /// Clients see this snapshot, or saw it.
     fn shown(&mut self, folder: &Folder, keys: &Keys, snapshot: &Snapshot) -> Result<(), RepositoryError> {
-        let Some(package) = snapshot.packages.iter().find(|package| package.name == KEYRING) else { return Ok(()) };
+        let Some(package) = snapshot.packages.iter().find(|package| package.name == folder.settings.keyring()) else {
+            return Ok(());
+        };
         let known = self.0.iter().position(|edition| edition.version == package.version);
         let at = match known {
             Some(at) => at,
@@ -76,7 +77,8 @@ impl Editions {
                 let path = folder.path(&package.path);
                 let ring = match package.version == keys.version {
                     true => keys.ring(),
-                    false => ring(&path).map_err(RepositoryError::io("read the key ring of", &path))?,
+                    false => ring(&path, &folder.settings.ring())
+                        .map_err(RepositoryError::io("read the key ring of", &path))?,
                 };
                 let version = package.version.clone();
                 self.0.push(Edition { version, ring, since: BTreeMap::new(), given_up: false });
@@ -107,13 +109,13 @@ impl Editions {
 }
 
 /// The key ring in a keyring package.
-fn ring(deb: &Path) -> io::Result<Vec<u8>> {
+fn ring(deb: &Path, name: &str) -> io::Result<Vec<u8>> {
     let file = DebFile::open(deb)?;
     let none = || io::Error::new(io::ErrorKind::InvalidData, "it has no key ring");
     let data = file.names().iter().position(|name| name.starts_with("data.tar")).ok_or_else(none)?;
     for entry in tar::Archive::new(package::decompress(&file.members[data].name, file.read(data)?)?).entries()? {
         let mut entry = entry?;
-        if entry.path()?.to_string_lossy().trim_start_matches("./") == RING {
+        if entry.path()?.to_string_lossy().trim_start_matches("./") == name {
             let mut ring = Vec::new();
             entry.read_to_end(&mut ring)?;
             return Ok(ring);

@@ -120,7 +120,8 @@ pub enum RepositoryError {
     /// apt refuses a Release that is older than the one it has.
     #[error(
         "the clock says {now}, but what clients have of {codename} is dated {live}, and they would refuse anything older: \
-         correct the clock"
+         correct the clock. If it is right, and was wrong when that was published, say so with --clock-is-right: clients whose \
+         clock was right had refused it"
     )]
     Clock {
         /// The codename.
@@ -129,6 +130,80 @@ pub enum RepositoryError {
         now: String,
         /// The live snapshot's.
         live: String,
+    },
+    /// One of two clocks is wrong.
+    #[error(
+        "the clock says {now}, and the server at {uri} says {theirs}: correct the one that is wrong, since clients refuse what is \
+         signed in their future. Nothing was changed; if this machine's clock is right, say so with --clock-is-right"
+    )]
+    ServerClock {
+        /// Where clients fetch from.
+        uri: String,
+        /// This machine's time.
+        now: String,
+        /// The server's.
+        theirs: String,
+    },
+    /// Clients could not check what these keys sign.
+    #[error(
+        "clients of {codename} that have the keyring package {version} accept {accepted}, and what was handed over can sign with {own}. \
+         Nothing was changed. {}",
+        if *newest {
+            "Hand over a copy of the key that has the secret part of one of these: this one is older than what clients have".to_owned()
+        } else {
+            "Hand over the key with the secret part of one of these, or wait until clients have the newer package; if that cannot be, \
+             --give-up-clients publishes all the same, and each of these machines needs the keyring package by hand".to_owned()
+        }
+    )]
+    CutOff {
+        /// The suite.
+        codename: String,
+        /// Version of their keyring package.
+        version: String,
+        /// What they accept, for people.
+        accepted: String,
+        /// The keys that can sign.
+        own: String,
+        /// Whether it is the newest of the keyring packages.
+        newest: bool,
+    },
+    /// The older key must not go yet.
+    #[error(
+        "clients of {codename} {}, and who has no package with both would be cut off: {}. Nothing was changed",
+        since.as_ref().map_or_else(
+            || "have no keyring package with both keys yet, signed by both".to_owned(),
+            |since| format!("have the keyring package with both keys since {since} only"),
+        ),
+        ready.as_ref().map_or_else(
+            || "run `cargo xtask repo refresh` with both keys first, and finish days later".to_owned(),
+            |ready| format!("finish from {ready} on, when they have had {days} days, or say with --for DAYS how long all of yours need"),
+        )
+    )]
+    Unsettled {
+        /// The suite.
+        codename: String,
+        /// Since when it has both.
+        since: Option<String>,
+        /// When the older key may go.
+        ready: Option<String>,
+        /// How long clients have, in days.
+        days: u32,
+    },
+    /// What the repository is called changes.
+    #[error(
+        "{codename}: {field} changes from '{from}' to '{to}', and apt stops on every machine until its administrator has run \
+         `apt-get update --allow-releaseinfo-change`. Nothing was changed: put it back in settings.toml, or publish all the same with \
+         --allow-releaseinfo-change"
+    )]
+    ReleaseInfo {
+        /// The suite.
+        codename: String,
+        /// The field.
+        field: &'static str,
+        /// What clients have.
+        from: String,
+        /// What the settings say.
+        to: String,
     },
     /// The repository is not what it says it is.
     #[error("{} is not sound:\n{}\nServe nothing of it before this is understood; `cargo xtask repo rollback` publishes an earlier snapshot that is sound", path.display(), problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]

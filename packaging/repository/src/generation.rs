@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::plan::Signature;
 use deb::control::Paragraph;
 use foundation::digest::Digest;
-use sign::signer::Signer;
 
 use super::release::{self, Sum};
 use super::{Folder, RepositoryError, files, signature, snapshot};
@@ -24,7 +24,7 @@ pub(super) const FILE: &str = "repository/generation.asc";
 pub(super) const STATE: &str = "repository/state";
 
 /// The tool's own files that a repository cannot be continued without. None has a secret.
-const NAMES: [&str; 4] = ["settings.toml", "keys.json", "builders.gpg", "ledger.json"];
+const NAMES: [&str; 5] = ["settings.toml", "keys.json", "editions.json", "builders.gpg", "ledger.json"];
 
 /// So many publications are remembered: three years of daily ones. A place that is further behind has to be forced.
 const ANCESTORS: usize = 1000;
@@ -161,7 +161,7 @@ impl std::fmt::Display for Generation {
 }
 
 /// Signs the next generation, unless the present one says all that there is to say.
-pub(super) fn record(folder: &Folder, signers: &[&dyn Signer], now: i64) -> Result<(), RepositoryError> {
+pub(super) fn record(folder: &Folder, signatures: &[Signature<'_>], now: i64) -> Result<(), RepositoryError> {
     let before = Generation::read(folder)?;
     let suites = suites(folder)?;
     let mut contents = BTreeMap::new();
@@ -190,7 +190,7 @@ pub(super) fn record(folder: &Folder, signers: &[&dyn Signer], now: i64) -> Resu
         ancestors,
         digest: Digest::of(""),
     };
-    let signed = signature::sign(&generation.text(), signers, now)?;
+    let signed = signature::sign(&generation.text(), signatures, now)?;
     let temporary = folder.temporary();
     for bytes in contents.values() {
         files::update(&temporary, &folder.path(&Generation::blob(&Digest::of(bytes))), bytes)?;

@@ -3,6 +3,7 @@
 
 use fetch::debian::version;
 use serde::{Deserialize, Serialize};
+use sign::public_key;
 use sign::signer::{KeyForm, KeyKind, Signer, SigningKey};
 use time::OffsetDateTime;
 
@@ -28,15 +29,13 @@ pub struct Keys {
 
 /// A key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub struct Key {
     /// Fingerprint of the primary key.
     pub fingerprint: String,
     /// Its user id.
     pub user_id: String,
-    /// The public key, armored.
-    pub public: String,
-    /// The same as a binary key ring.
+    /// The public key, a binary key ring.
     #[serde(with = "hex")]
     pub ring: Vec<u8>,
 }
@@ -45,13 +44,12 @@ impl Key {
     /// The public part of the key that a signer has.
     pub fn of(signer: &dyn Signer) -> Result<Self, RepositoryError> {
         let SigningKey { primary, user_id, .. } = signer.key().clone();
-        let public = String::from_utf8_lossy(&signer.public_key(KeyForm::Armored)?).into_owned();
-        Ok(Self { fingerprint: primary, user_id, public, ring: signer.public_key(KeyForm::Binary)? })
+        Ok(Self { fingerprint: primary, user_id, ring: signer.public_key(KeyForm::Binary)? })
     }
 }
 
 /// Bytes as hexadecimal digits.
-mod hex {
+pub(super) mod hex {
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -104,7 +102,8 @@ impl Keys {
         let key = Key::of(signer)?;
         if self.signing.iter().any(|known| known.fingerprint == key.fingerprint) {
             return Err(RepositoryError::Keys(format!(
-                "the key {} {} signs this repository already: hand over the new one with --new-key",
+                "the key {} {} signs this repository already: hand over the new one with --new-key. Where it was renewed, with another \
+                 subkey or a later end, `cargo xtask repo refresh` brings that to clients",
                 key.fingerprint, key.user_id
             )));
         }
@@ -131,6 +130,24 @@ impl Keys {
         let newest = self.signing.len() - 1;
         self.retired.extend(self.signing.drain(..newest));
         self.change(now);
+        Ok(())
+    }
+
+    /// Takes over what the signers' own copies of the keys have that is new: subkeys, ends, revocations. An older copy
+    /// takes nothing back.
+    pub(super) fn renew(&mut self, signers: &[&dyn Signer], now: i64) -> Result<(), RepositoryError> {
+        let mut changed = false;
+        for key in &mut self.signing {
+            let Some(signer) = signers.iter().find(|signer| signer.key().primary == key.fingerprint) else { continue };
+            let ring = public_key::merge(&key.ring, &signer.public_key(KeyForm::Binary)?)?;
+            if ring != key.ring {
+                (key.ring, changed) = (ring, true);
+                key.user_id.clone_from(&signer.key().user_id);
+            }
+        }
+        if changed {
+            self.change(now);
+        }
         Ok(())
     }
 

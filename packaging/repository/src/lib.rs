@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! dists/CODENAME            -> ../snapshots/CODENAME/NUMBER/suite: the only thing that a publication changes
+//! dists/NAME                -> CODENAME: its other name, such as stable
 //! snapshots/CODENAME/NUMBER/suite/    InRelease, Release, Release.gpg, and links to the indices
 //! snapshots/CODENAME/NUMBER/snapshot.json
 //! indices/SHA256/<hex>      every index of every snapshot: what by-hash leads to
@@ -10,14 +11,18 @@
 //! NAME-CODENAME.{sources,pref}, NAME-archive-keyring.{deb,gpg}    what a client begins with
 //! repository/               generation.asc state/SHA256: how far it has come, and from what another machine continues
 //! .repository/              the tool's own; no secret is in it
-//!   settings.toml keys.json keys.gpg builders.gpg ledger.json staged.json id packages/ tmp/ unfinished .lock
+//!   settings.toml keys.json editions.json keys.gpg builders.gpg ledger.json staged.json id packages/ tmp/ unfinished .lock
 //! ```
 //!
 //! Everything new is written beside what clients see, made durable, and made visible by one `rename(2)`. Whatever ends a
 //! run before that, clients see the old suite; afterwards the new one. While a run changes something, the file
 //! `unfinished` is there; a run that finds it removes what no snapshot has ([`repair`]).
 
+mod aliases;
+mod clock;
 mod complete;
+mod consent;
+mod editions;
 mod error;
 mod files;
 mod gate;
@@ -29,6 +34,8 @@ mod ledger;
 mod package;
 mod place;
 mod place_lock;
+mod plan;
+mod policy;
 mod prune;
 mod publish;
 mod push;
@@ -37,10 +44,13 @@ mod release;
 mod remains;
 mod remote;
 mod repair;
+mod rotation;
 mod settings;
 mod signature;
+mod signing;
 mod snapshot;
 mod sources;
+mod status;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -50,13 +60,17 @@ use std::path::{Path, PathBuf};
 use foundation::digest::Digest;
 use foundation::store::{Holder, StoreLock};
 use ledger::Ledger;
-use sign::signer::Signer;
+use sign::public_key;
+use sign::signer::{KeyForm, Signer};
 
+pub use consent::Consent;
+pub use editions::SETTLED_DAYS;
 pub use error::RepositoryError;
 pub use gate::{Accepted, Candidate, Refusal};
 pub use generation::Generation;
 pub use keys::{Key, Keys};
 pub use place::PushOptions;
+pub use policy::Objection;
 pub use prune::Pruned;
 pub use publish::{Added, Publication};
 pub use recover::{Recovered, clone, recover};
@@ -64,6 +78,7 @@ pub use release::{Sum, date as date_text};
 pub use remote::Remote;
 pub use settings::{DEBUG, Settings, Suite, VALID_DAYS};
 pub use snapshot::{Listed, Made, Snapshot};
+pub use status::{KeyStatus, Live, Size, Status, SuiteStatus, status};
 pub use verify::{Sound, verify};
 
 /// A repository's folder and its settings.
@@ -169,6 +184,7 @@ type Staged = BTreeMap<String, Vec<Listed>>;
 pub struct Repository {
     folder: Folder,
     keys: Keys,
+    consent: Consent,
     lock: StoreLock,
     /// What was repaired when it was opened.
     repaired: Vec<String>,
@@ -190,6 +206,11 @@ impl Repository {
             return Err(RepositoryError::Keys(
                 "one key signs a repository, or two: give it with --key or --key-file".into(),
             ));
+        }
+        let until = now + i64::from(settings.valid_days) * 86_400;
+        for signer in signers {
+            let ring = signer.public_key(KeyForm::Binary)?;
+            policy::check(*signer, &ring, &public_key::read(&ring)?, until)?;
         }
         let root = std::path::absolute(root).map_err(RepositoryError::io("find", root))?;
         let state = root.join(".repository");
@@ -216,7 +237,7 @@ impl Repository {
         files::write(&temporary, &folder.unfinished(), b"")?;
         // From here on it is a repository.
         files::write(&temporary, &state.join("settings.toml"), settings.text().as_bytes())?;
-        let mut repository = Self { folder, keys, lock, repaired: vec![] };
+        let mut repository = Self { folder, keys, consent: Consent::default(), lock, repaired: vec![] };
         let published = repository.publish(&[], signers, now)?;
         Ok((repository, published))
     }
@@ -232,7 +253,7 @@ impl Repository {
         let keys = Keys::read(&folder)?;
         // Also what was killed while it changed nothing yet, or nothing but a remote place.
         repair::clear_temporary(&folder)?;
-        let mut repository = Self { folder, keys, lock, repaired: vec![] };
+        let mut repository = Self { folder, keys, consent: Consent::default(), lock, repaired: vec![] };
         if repository.folder.unfinished().exists() {
             repository.repaired = repair::repair(&repository.folder, &repository.keys)?;
             files::remove(&repository.folder.unfinished())?;
@@ -243,6 +264,19 @@ impl Repository {
     /// What was repaired when it was opened, for people.
     pub fn repaired(&self) -> &[String] {
         &self.repaired
+    }
+
+    /// Allows what is not done without being asked for.
+    pub fn allow(&mut self, consent: Consent) {
+        self.consent = consent;
+    }
+
+    /// Compares this machine's clock with that of the web server which clients fetch from, where there is one.
+    pub fn compare_clocks(&self, now: i64) -> Result<(), RepositoryError> {
+        match &self.folder.settings.uri {
+            Some(uri) if !self.consent.clock_is_right => clock::compare(uri, now),
+            _ => Ok(()),
+        }
     }
 
     /// The settings.

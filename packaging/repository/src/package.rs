@@ -198,7 +198,7 @@ pub(super) fn place(folder: &Folder, sha256: &Digest) -> PathBuf {
 }
 
 /// Undoes what dpkg-deb(1) may have compressed with.
-fn decompress<'a>(name: &str, reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+pub(super) fn decompress<'a>(name: &str, reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     Ok(match name.rsplit_once(".tar").map_or("", |(_, kind)| kind) {
         "" => Box::new(reader),
         ".xz" => Box::new(XzDecoder::new(reader)),

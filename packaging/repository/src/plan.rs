@@ -7,10 +7,11 @@
 
 use super::editions::Edition;
 use super::{RepositoryError, keys::Keys};
-use crate::public_key::{self, Certificate};
-use crate::signer::Signer;
+use sign::public_key::{self, Certificate};
+use sign::signer::Signer;
 
 /// A signature that is to be made.
+#[derive(Clone)]
 pub(super) struct Signature<'a> {
     pub signer: &'a dyn Signer,
     /// Fingerprint of the key that makes it.

@@ -1,20 +1,21 @@
-//! Adding packages and making snapshots of them: `add`, `publish`, `refresh`, `rollback` and `rotate-key`.
+//! Adding packages and making snapshots of them: `add`, `publish`, `refresh` and `rollback`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use sign::signer::Signer;
 
 use super::gate::{self, Accepted, Candidate, Gate, refused};
 use super::ledger::Ledger;
+use super::plan::Signature;
 use super::release::{self, Release};
+use super::signing::Request;
 use super::snapshot::{self, Listed, Made, Snapshot};
 use super::{
-    Folder, Refusal, Repository, RepositoryError, complete, files, generation, indices, keyring_package, keys, package,
-    signature, sources,
+    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, clock, complete, files, indices, keyring_package, keys,
+    package, signature,
 };
 
 /// What became of a folder's packages.
@@ -44,9 +45,6 @@ pub struct Publication {
     /// Whether it was there already, since nothing has changed.
     pub unchanged: bool,
 }
-
-/// How long a publication waits for a later second, in seconds: more is a clock that is wrong.
-const PATIENCE: i64 = 5;
 
 impl Repository {
     /// Takes the packages of these folders into the pool, all or none. Clients see them after the next
@@ -178,11 +176,11 @@ impl Repository {
         signers: &[&dyn Signer],
         now: i64,
     ) -> Result<Vec<Publication>, RepositoryError> {
-        self.for_suites(codenames, signers, now, |repository, codename, signers| {
+        self.for_suites(self.request(codenames, signers, now), |repository, codename, signatures| {
             let mut packages = repository.live_packages(codename)?;
             let staged = repository.folder.staged()?.remove(codename).unwrap_or_default();
             packages.extend(staged);
-            repository.release(codename, packages, Made::Publish, signers, now)
+            repository.release(codename, packages, Made::Publish, signatures, now)
         })
     }
 
@@ -193,9 +191,9 @@ impl Repository {
         signers: &[&dyn Signer],
         now: i64,
     ) -> Result<Vec<Publication>, RepositoryError> {
-        self.for_suites(codenames, signers, now, |repository, codename, signers| {
+        self.for_suites(self.request(codenames, signers, now), |repository, codename, signatures| {
             let packages = repository.live_packages(codename)?;
-            repository.release(codename, packages, Made::Refresh, signers, now)
+            repository.release(codename, packages, Made::Refresh, signatures, now)
         })
     }
 
@@ -212,85 +210,31 @@ impl Repository {
             let known = known.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
             return Err(RepositoryError::Snapshot { codename: codename.to_owned(), number, known });
         }
-        let published = self.for_suites(&[codename.to_owned()], signers, now, |repository, codename, signers| {
-            let earlier = Snapshot::read(&repository.folder, codename, number)?;
-            repository.release(codename, earlier.packages, Made::Rollback(number), signers, now)
-        })?;
+        let published =
+            self.for_suites(self.request(&[codename.to_owned()], signers, now), |repository, codename, signatures| {
+                let earlier = Snapshot::read(&repository.folder, codename, number)?;
+                repository.release(codename, earlier.packages, Made::Rollback(number), signatures, now)
+            })?;
         Ok(published.into_iter().next().expect("one suite"))
     }
 
-    /// A new key signs from now on, beside the present one; both have to be handed over from here to
-    /// [`finish_rotation`](Self::finish_rotation). Every suite is published with the new keyring package.
-    pub fn begin_rotation(
-        &mut self,
-        signers: &[&dyn Signer],
-        new: &dyn Signer,
-        now: i64,
-    ) -> Result<Vec<Publication>, RepositoryError> {
-        keys::refuse_development(&[new], self.settings().development)?;
-        self.keys.matching(signers)?;
-        let mut keys = self.keys.clone();
-        keys.add(new, now)?;
-        keys.write(&self.folder)?;
-        self.keys = keys;
-        let signers: Vec<&dyn Signer> = signers.iter().copied().chain([new]).collect();
-        self.rotated(&signers, now)
-    }
-
-    /// The older key signs no more, and clients that have the new keyring package do not trust it any longer.
-    pub fn finish_rotation(&mut self, signers: &[&dyn Signer], now: i64) -> Result<Vec<Publication>, RepositoryError> {
-        let mut keys = self.keys.clone();
-        keys.finish(now)?;
-        keys.matching(signers)?;
-        keys.write(&self.folder)?;
-        self.keys = keys;
-        self.rotated(signers, now)
-    }
-
-    fn rotated(&mut self, signers: &[&dyn Signer], now: i64) -> Result<Vec<Publication>, RepositoryError> {
-        self.for_suites(&[], signers, now, |repository, codename, signers| {
-            let packages = repository.live_packages(codename)?;
-            repository.release(codename, packages, Made::RotateKey, signers, now)
-        })
+    /// The keys as they are, with what their owners have renewed.
+    fn request<'s, 'k>(&self, codenames: &'s [String], signers: &'s [&'k dyn Signer], now: i64) -> Request<'s, 'k> {
+        Request { keys: self.keys.clone(), codenames, signers, days: SETTLED_DAYS, now }
     }
 
     /// The packages of a suite, as clients see it; none before it was published.
-    fn live_packages(&self, codename: &str) -> Result<Vec<Listed>, RepositoryError> {
+    pub(super) fn live_packages(&self, codename: &str) -> Result<Vec<Listed>, RepositoryError> {
         Ok(Snapshot::live(&self.folder, codename)?.map_or_else(Vec::new, |live| live.packages))
     }
 
-    /// Does something for these suites, or all.
-    fn for_suites(
-        &mut self,
-        codenames: &[String],
-        signers: &[&dyn Signer],
-        now: i64,
-        what: impl Fn(&Self, &str, &[&dyn Signer]) -> Result<Publication, RepositoryError>,
-    ) -> Result<Vec<Publication>, RepositoryError> {
-        keys::refuse_development(signers, self.settings().development)?;
-        let signers = self.keys.matching(signers)?;
-        let all = || self.settings().suite.iter().map(|suite| suite.codename.clone()).collect();
-        let codenames: Vec<String> = if codenames.is_empty() { all() } else { codenames.to_vec() };
-        for codename in &codenames {
-            self.folder.suite(codename)?;
-        }
-        self.change(|repository| {
-            let published: Result<Vec<_>, _> =
-                codenames.iter().map(|codename| what(repository, codename, &signers)).collect();
-            sources::write(&repository.folder, &repository.keys)?;
-            // Also where a later suite has failed: clients see the earlier ones.
-            generation::record(&repository.folder, &signers, now)?;
-            published
-        })
-    }
-
     /// Makes a snapshot and shows it to clients. Nothing is made where a publication would change nothing.
-    fn release(
+    pub(super) fn release(
         &self,
         codename: &str,
         packages: Vec<Listed>,
         made: Made,
-        signers: &[&dyn Signer],
+        signatures: &[Signature<'_>],
         now: i64,
     ) -> Result<Publication, RepositoryError> {
         let folder = &self.folder;
@@ -309,17 +253,21 @@ impl Repository {
         };
         let (added, removed) = (missing(&packages, before), missing(before, &packages));
         if let Some(live) = live.as_ref().filter(|live| {
-            made == Made::Publish && live.files == files && live.packages == packages && live.signed_by == signed_by
+            made == Made::Publish
+                && live.files == files
+                && live.packages == packages
+                && live.signed_by == signed_by
+                && self.is_called_so(live)
         }) {
             self.forget_staged(codename)?;
             return Ok(Publication { snapshot: live.clone(), added, removed, unchanged: true });
         }
-        let date = self.date(codename, live.as_ref(), now)?;
+        let date = clock::next(codename, live.as_ref(), self.consent, now)?;
         let valid_until = date + i64::from(self.settings().valid_days) * 86_400;
         let number = live.as_ref().map_or(1, |live| live.number + 1);
         let snapshot =
             Snapshot { number, codename: codename.into(), made, date, valid_until, signed_by, packages, files };
-        self.make(&snapshot, signers)?;
+        self.make(&snapshot, signatures)?;
         files::replace_link(&folder.temporary(), &folder.live(codename), &snapshot::link_target(codename, number))?;
         let mut ledger = Ledger::read(folder)?;
         ledger.add(&snapshot.packages);
@@ -330,31 +278,23 @@ impl Repository {
         Ok(Publication { snapshot, added, removed, unchanged: false })
     }
 
-    /// apt takes no Release that is older than the one it has, and a web server's dates have whole seconds: each one is
-    /// later than the one before. Nor does it take one of the future: the second is waited for.
-    fn date(&self, codename: &str, live: Option<&Snapshot>, now: i64) -> Result<i64, RepositoryError> {
-        let Some(live) = live else { return Ok(now) };
-        let wait = live.date + 1 - now;
-        if wait > PATIENCE {
-            return Err(RepositoryError::Clock {
-                codename: codename.to_owned(),
-                now: release::date(now),
-                live: release::date(live.date),
-            });
-        }
-        std::thread::sleep(Duration::from_secs(wait.max(0).unsigned_abs()));
-        Ok(now.max(live.date + 1))
+    /// Whether the Release of a snapshot says what it would say now, but for its dates and files.
+    fn is_called_so(&self, live: &Snapshot) -> bool {
+        let path = self.folder.snapshot(&live.codename, live.number).join(snapshot::SUITE).join("Release");
+        let Ok(suite) = self.folder.suite(&live.codename) else { return false };
+        let text = Release { settings: self.settings(), suite, date: 0, valid_until: 0, files: &live.files }.text();
+        fs::read_to_string(path).is_ok_and(|found| release::head(&found) == release::head(&text))
     }
 
     /// Writes a snapshot's folder, whole and durable. Clients do not see it yet.
-    fn make(&self, snapshot: &Snapshot, signers: &[&dyn Signer]) -> Result<(), RepositoryError> {
-        let Snapshot { number, codename, date, valid_until, signed_by, .. } = snapshot;
+    fn make(&self, snapshot: &Snapshot, signatures: &[Signature<'_>]) -> Result<(), RepositoryError> {
+        let Snapshot { number, codename, date, valid_until, .. } = snapshot;
         let folder = &self.folder;
         let suite = folder.suite(codename)?;
         let settings = self.settings();
         let (date, valid_until) = (*date, *valid_until);
-        let text = Release { settings, suite, date, valid_until, signed_by, files: &snapshot.files }.text();
-        let signed = signature::sign(&text, signers, date)?;
+        let text = Release { settings, suite, date, valid_until, files: &snapshot.files }.text();
+        let signed = signature::sign(&text, signatures, date)?;
         let new = tempfile::TempDir::new_in(folder.temporary())
             .map_err(RepositoryError::io("make a folder in", folder.temporary()))?;
         let tree = new.path().join(snapshot::SUITE);

@@ -20,8 +20,6 @@ pub(super) struct Release<'a> {
     /// `Date` and `Valid-Until`, as Unix times in seconds.
     pub date: i64,
     pub valid_until: i64,
-    /// Fingerprints of the primary keys that clients shall trust for the next one.
-    pub signed_by: &'a [String],
     /// Path below the suite's folder to digest and size.
     pub files: &'a BTreeMap<String, Sum>,
 }
@@ -41,7 +39,7 @@ impl Release<'_> {
         };
         let mut text = format!(
             "Origin: {}\nLabel: {label}\nSuite: {}\nCodename: {}\nDate: {}\nValid-Until: {}\nAcquire-By-Hash: yes\n\
-             Architectures: {}\nComponents: {}\nDescription: {description}\nSigned-By: {}\nSHA256:\n",
+             Architectures: {}\nComponents: {}\nDescription: {description}\nChangelogs: no\nSHA256:\n",
             settings.origin,
             suite.name(),
             suite.codename,
@@ -49,7 +47,6 @@ impl Release<'_> {
             date(self.valid_until),
             settings.architectures.join(" "),
             settings.components.join(" "),
-            self.signed_by.join(", "),
         );
         for (path, (sha256, size)) in self.files {
             text += &format!(" {sha256} {size:>8} {path}\n");
@@ -91,6 +88,23 @@ impl Parsed {
     }
 }
 
+/// What a repository is called. apt stops when one of these has changed since its last update (apt-secure(8), "releaseinfo").
+const NAMES: [&str; 4] = ["Origin", "Label", "Suite", "Codename"];
+
+/// The first name that differs between two Release files, with both values.
+pub(super) fn renamed(before: &str, after: &str) -> Option<(&'static str, String, String)> {
+    let (before, after) = (Paragraph::parse(before)?, Paragraph::parse(after)?);
+    let value = |of: &Paragraph, name| of.get(name).unwrap_or_default().to_owned();
+    let both = NAMES.into_iter().map(|name| (name, value(&before, name), value(&after, name)));
+    both.into_iter().find(|(_, before, after)| before != after)
+}
+
+/// Everything in a Release but its dates and its files.
+pub(super) fn head(text: &str) -> Vec<&str> {
+    let lines = text.lines().take_while(|line| *line != "SHA256:");
+    lines.filter(|line| !line.starts_with("Date: ") && !line.starts_with("Valid-Until: ")).collect()
+}
+
 /// A Unix time in seconds as Release files have it: `Mon, 23 Nov 2026 05:00:48 +0000`.
 pub fn date(time: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp(time).unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -127,7 +141,6 @@ mod tests {
             suite: &settings.suite[0],
             date: 1_795_410_048,
             valid_until: 1_796_619_648,
-            signed_by: &["AAAA".into(), "BBBB".into()],
             files: &files,
         };
         let text = release.text();
@@ -136,7 +149,7 @@ mod tests {
             "Description: UNTRUSTED DEVELOPMENT repository, for trials only: D",
             "Date: Mon, 23 Nov 2026 05:00:48 +0000",
             "Valid-Until: Mon, 07 Dec 2026 05:00:48 +0000",
-            "Signed-By: AAAA, BBBB",
+            "Changelogs: no",
             "Architectures: amd64 arm64",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

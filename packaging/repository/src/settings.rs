@@ -150,6 +150,15 @@ impl Settings {
                 }
             }
         }
+        for suite in &self.suite {
+            if self.suite.iter().any(|other| other.codename != suite.codename && other.codename == suite.name()) {
+                return wrong(
+                    "suite",
+                    suite.name(),
+                    "is the codename of another suite: each folder below dists/ is of one",
+                );
+            }
+        }
         if self.architectures.iter().any(|architecture| architecture == "all") {
             return wrong("architecture", "all", "is in the index of every architecture: leave it out");
         }

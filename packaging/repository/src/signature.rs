@@ -6,9 +6,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use sign::signer::{Form, SignError, Signer};
+use sign::signer::{Form, SignError};
 
 use super::RepositoryError;
+use super::plan::Signature;
 
 const BEGIN: &str = "-----BEGIN PGP SIGNATURE-----";
 const END: &str = "-----END PGP SIGNATURE-----";
@@ -21,14 +22,14 @@ pub(super) struct Signed {
     pub release_gpg: Vec<u8>,
 }
 
-/// Signs with each key, at this time.
-pub(super) fn sign(text: &str, signers: &[&dyn Signer], date: i64) -> Result<Signed, RepositoryError> {
+/// Makes these signatures, at this time.
+pub(super) fn sign(text: &str, signatures: &[Signature<'_>], date: i64) -> Result<Signed, RepositoryError> {
     let with = |form| {
-        let one = |signer: &&dyn Signer| {
-            let signed = signer.sign(form, &mut text.as_bytes(), date)?;
+        let one = |Signature { signer, key, seen }: &Signature<'_>| {
+            let signed = signer.sign_with(key, Some(seen), form, &mut text.as_bytes(), date)?;
             String::from_utf8(signed).map_err(|_| unexpected("text"))
         };
-        join(&signers.iter().map(one).collect::<Result<Vec<_>, SignError>>()?)
+        join(&signatures.iter().map(one).collect::<Result<Vec<_>, SignError>>()?)
     };
     Ok(Signed { in_release: with(Form::Clear)?.into_bytes(), release_gpg: with(Form::DetachedArmored)?.into_bytes() })
 }

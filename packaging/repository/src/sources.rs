@@ -44,15 +44,20 @@ fn text(folder: &Folder, codename: &str) -> String {
     let (main, debug): (Vec<&str>, Vec<&str>) = components.into_iter().partition(|component| *component != DEBUG);
     let main = if main.is_empty() { &debug } else { &main };
     let hint = if debug.is_empty() || main == &debug { "" } else { "# Debug symbols are in the component debug.\n" };
+    // With several, each machine takes its own: naming all would have it fetch the indices of all. The only one is named, for
+    // machines that have a foreign architecture as well, and would be told that the repository lacks it.
+    let architectures = match &settings.architectures[..] {
+        [only] => format!("Architectures: {only}\n"),
+        _ => String::new(),
+    };
     let warning = if settings.development { "# UNTRUSTED DEVELOPMENT repository, for trials only.\n" } else { "" };
     format!(
         "# {}. Save this as /etc/apt/sources.list.d/{}.sources; the key ring is in the package {}.\n{warning}{hint}\
-         Types: deb\nURIs: {uri}\nSuites: {codename}\nComponents: {}\nArchitectures: {}\nSigned-By: /{}\n",
+         Types: deb\nURIs: {uri}\nSuites: {codename}\nComponents: {}\n{architectures}Signed-By: /{}\n",
         settings.description,
         settings.name,
         settings.keyring(),
         main.join(" "),
-        settings.architectures.join(" "),
         settings.ring(),
     )
 }

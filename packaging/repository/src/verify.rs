@@ -9,7 +9,8 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use foundation::digest::{Digest, Hasher};
 use foundation::store::{StoreError, StoreLock};
-use sign::gpgv::Gpgv;
+use sign::gpgv::{self, Gpgv};
+use sign::public_key;
 use walkdir::WalkDir;
 use xz2::read::XzDecoder;
 
@@ -21,7 +22,7 @@ use super::publish::by_path;
 use super::release::{self, Parsed, Sum};
 use super::repair::below;
 use super::snapshot::{self, Listed, Snapshot};
-use super::{Folder, RepositoryError, files, indices, remains, sources};
+use super::{Folder, RepositoryError, aliases, clock, files, indices, remains, sources};
 
 /// What was found to be right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,6 +113,8 @@ impl Inspection<'_> {
                 self.problem(format!("{name}: is not as this repository writes it"));
             }
         }
+        let aliases = aliases::problems(self.folder);
+        self.problems.extend(aliases);
         self.problems.sort();
         self.problems.dedup();
         Ok(())
@@ -121,7 +124,7 @@ impl Inspection<'_> {
     fn generation(&mut self, gpgv: &Gpgv) -> Result<(), RepositoryError> {
         // One that an older version made has none; the next publication gives it one.
         let Some(generation) = Generation::read(self.folder)? else { return remains::check(self.folder) };
-        gpgv.clear_text(&self.folder.path(generation::FILE))?;
+        gpgv.past_text(&self.folder.path(generation::FILE))?;
         remains::check(self.folder)?;
         for name in generation.state.keys() {
             generation.content(self.folder.root(), name)?;
@@ -170,16 +173,27 @@ impl Inspection<'_> {
                     release::date(live.valid_until)
                 ));
             }
+            if live.date > self.now + clock::FUTURE {
+                self.problem(format!(
+                    "dists/{codename}: is dated {}, in the future, and clients refuse it: where this machine's clock is right, run \
+                     `cargo xtask repo refresh --clock-is-right`",
+                    release::date(live.date)
+                ));
+            }
             if live.signed_by != self.keys.fingerprints() {
                 self.problem(format!(
                     "dists/{codename}: is not signed by the present keys: run `cargo xtask repo refresh`"
                 ));
             }
-            if let Some(keyring) = keyring {
-                let path = self.folder.live(codename).join("InRelease");
-                if let Err(error) = Gpgv::new(keyring)?.trusted(&path) {
-                    self.problem(error.to_string());
-                }
+            let path = self.folder.live(codename).join("InRelease");
+            let present = public_key::write(&self.keys.ring())?;
+            if Gpgv::new(present.path())?.trusted(&path).is_err() {
+                self.problem(format!(
+                    "dists/{codename}: clients with the present keyring package do not accept its signatures: run `cargo xtask repo refresh`"
+                ));
+            }
+            if let Some(Err(error)) = keyring.map(|keyring| Gpgv::new(keyring)?.trusted(&path)) {
+                self.problem(error.to_string());
             }
         }
         Ok(good)
@@ -192,16 +206,15 @@ impl Inspection<'_> {
         let snapshot = Snapshot::read(self.folder, codename, number).map_err(|error| error.to_string())?;
         let read = |name: &str| fs::read(tree.join(name)).map_err(|error| format!("{name}: {error}"));
         let text = read("Release")?;
-        let (signed, in_release) = gpgv.clear_text(&tree.join("InRelease")).map_err(|error| error.to_string())?;
+        let (signed, in_release) = gpgv.past_text(&tree.join("InRelease")).map_err(|error| error.to_string())?;
         if signed.as_bytes() != text {
             return Err("InRelease has another text than Release".into());
         }
         let detached = gpgv
-            .detached_by_all(&tree.join("Release.gpg"), &tree.join("Release"), &text)
+            .past_detached(&tree.join("Release.gpg"), &tree.join("Release"), &text)
             .map_err(|error| error.to_string())?;
         for keys in [&in_release, &detached] {
-            let found: Vec<&String> = keys.iter().map(|key| &key.primary).collect();
-            if found != snapshot.signed_by.iter().collect::<Vec<_>>() {
+            if gpgv::primaries(keys) != snapshot.signed_by {
                 return Err("it is signed by other keys than snapshot.json says".into());
             }
         }

@@ -142,8 +142,7 @@ impl Gpgv {
     fn text(&self, file: &Path, strange: Strange) -> Result<(String, Vec<Key>), GpgvError> {
         let text = self.home.path().join("text");
         let keys = self.run(&[file], Some(&text), &[], file, strange)?;
-        let content =
-            fs::read_to_string(&text).map_err(|source| GpgvError::File { path: file.to_owned(), source })?;
+        let content = fs::read_to_string(&text).map_err(|source| GpgvError::File { path: file.to_owned(), source })?;
         Ok((content, keys))
     }
 
@@ -193,6 +192,13 @@ enum Strange {
     Ignored,
     /// All keys are known; whether they are still good is no matter, since it is about the past.
     Past,
+}
+
+/// The fingerprints of their primary keys, each once: two subkeys of a key sign while one of them takes over.
+pub fn primaries(keys: &[Key]) -> Vec<String> {
+    let mut found: Vec<String> = keys.iter().map(|key| key.primary.clone()).collect();
+    found.dedup();
+    found
 }
 
 fn first(keys: Vec<Key>) -> Key {

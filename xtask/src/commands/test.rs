@@ -27,6 +27,7 @@ const JUDGES: &[(&str, &str)] = &[
     ("diffoscope", "diffoscope-minimal"),
     ("dpkg-deb", "dpkg"),
     ("dscverify", "devscripts"),
+    ("faketime", "faketime"),
     ("g++", "g++"),
     ("git", "git"),
     ("gpg", "gpg"),

@@ -1,5 +1,6 @@
 //! `cargo xtask repo`: a signed apt repository in a folder.
 
+mod consent;
 mod keys;
 mod output;
 mod place;
@@ -7,10 +8,11 @@ mod place;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use consent::ConsentArguments;
 use keys::KeyArguments;
 use place::Destination;
 use recipe::{MAIN_RECIPE, Recipe};
-use repository::{DEBUG, Publication, Repository, Settings, Suite, VALID_DAYS};
+use repository::{DEBUG, Publication, Repository, SETTLED_DAYS, Settings, Suite, VALID_DAYS};
 use sign::signer::Signer;
 
 use crate::arguments::{Usage, repository as checkout};
@@ -28,6 +30,8 @@ pub enum Command {
     Refresh(SuitesArguments),
     /// Tell suites, snapshots and keys
     List(ListArguments),
+    /// Tell what ends when and what needs a hand; exit code 1 if anything does
+    Status(ListArguments),
     /// Show clients the packages of an earlier snapshot again
     Rollback(RollbackArguments),
     /// Let a new key take over: first both sign, later the old one goes
@@ -137,6 +141,8 @@ pub struct PublishArguments {
     #[command(flatten)]
     keys: KeyArguments,
     #[command(flatten)]
+    consent: ConsentArguments,
+    #[command(flatten)]
     destination: Destination,
 }
 
@@ -150,6 +156,8 @@ pub struct SuitesArguments {
     codename: Vec<String>,
     #[command(flatten)]
     keys: KeyArguments,
+    #[command(flatten)]
+    consent: ConsentArguments,
     #[command(flatten)]
     destination: Destination,
 }
@@ -167,6 +175,8 @@ pub struct RollbackArguments {
     codename: Option<String>,
     #[command(flatten)]
     keys: KeyArguments,
+    #[command(flatten)]
+    consent: ConsentArguments,
     #[command(flatten)]
     destination: Destination,
 }
@@ -186,18 +196,23 @@ pub struct RotateArguments {
     /// Let the older key go: when all clients have the keyring package with both
     #[arg(long)]
     finish: bool,
+    /// How many days every suite has to have had both keys before the older one goes
+    #[arg(long = "for", value_name = "DAYS", default_value_t = SETTLED_DAYS)]
+    days: u32,
     #[command(flatten)]
     keys: KeyArguments,
+    #[command(flatten)]
+    consent: ConsentArguments,
     #[command(flatten)]
     destination: Destination,
 }
 
-/// Arguments of `list`.
+/// Arguments of `list` and `status`.
 #[derive(Args)]
 pub struct ListArguments {
     #[command(flatten)]
     which: Which,
-    /// Print it as JSON, with every package
+    /// Print it as JSON, with everything
     #[arg(long)]
     json: bool,
 }
@@ -236,11 +251,13 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Refresh(arguments) => {
             let mut repository = open(&arguments.which.folder, "repo refresh")?;
             arguments.destination.check(&repository)?;
+            let now = arguments.consent.apply(&mut repository)?;
             let signers = arguments.keys.signers(&repository)?;
-            let published = repository.refresh(&arguments.codename, &borrowed(&signers), keys::now())?;
+            let published = repository.refresh(&arguments.codename, &borrowed(&signers), now)?;
             finish(&mut repository, &published, &arguments.destination)
         }
         Command::List(arguments) => list(&arguments),
+        Command::Status(arguments) => status(&arguments),
         Command::Rollback(arguments) => rollback(&arguments),
         Command::RotateKey(arguments) => rotate(&arguments),
         Command::Verify(arguments) => verify(&arguments),
@@ -346,13 +363,14 @@ fn add(repository: &mut Repository, dist: &[PathBuf], packages: &Packages) -> an
 fn publish(arguments: &PublishArguments) -> anyhow::Result<()> {
     let mut repository = open(&arguments.which.folder, "repo publish")?;
     arguments.destination.check(&repository)?;
+    let now = arguments.consent.apply(&mut repository)?;
     // A wrong key must not be found out after the packages were copied.
     let signers = arguments.keys.signers(&repository)?;
     if !arguments.dist.is_empty() {
         add(&mut repository, &arguments.dist, &arguments.packages)?;
     }
     let codenames: Vec<String> = arguments.packages.codename.iter().cloned().collect();
-    let published = repository.publish(&codenames, &borrowed(&signers), keys::now())?;
+    let published = repository.publish(&codenames, &borrowed(&signers), now)?;
     finish(&mut repository, &published, &arguments.destination)
 }
 
@@ -367,23 +385,25 @@ fn rollback(arguments: &RollbackArguments) -> anyhow::Result<()> {
             return Err(Usage(text).into());
         }
     };
+    let now = arguments.consent.apply(&mut repository)?;
     let signers = arguments.keys.signers(&repository)?;
-    let published = repository.rollback(&codename, arguments.number, &borrowed(&signers), keys::now())?;
+    let published = repository.rollback(&codename, arguments.number, &borrowed(&signers), now)?;
     finish(&mut repository, &[published], &arguments.destination)
 }
 
 fn rotate(arguments: &RotateArguments) -> anyhow::Result<()> {
     let mut repository = open(&arguments.which.folder, "repo rotate-key")?;
     arguments.destination.check(&repository)?;
+    let now = arguments.consent.apply(&mut repository)?;
     let new = keys::new_signer(arguments.new_key.as_deref(), arguments.new_key_file.as_deref())?;
     let published = match &new {
         Some(new) => {
             let signers = arguments.keys.signers(&repository)?;
-            repository.begin_rotation(&borrowed(&signers), new.as_ref(), keys::now())?
+            repository.begin_rotation(&borrowed(&signers), new.as_ref(), now)?
         }
         None => {
             let signers = arguments.keys.newest_signer(&repository)?;
-            repository.finish_rotation(&borrowed(&signers), keys::now())?
+            repository.finish_rotation(&borrowed(&signers), arguments.days, now)?
         }
     };
     print!("{}", output::keys(&repository));
@@ -398,6 +418,20 @@ fn list(arguments: &ListArguments) -> anyhow::Result<()> {
         print!("{}", output::listing(&listing));
     }
     Ok(())
+}
+
+fn status(arguments: &ListArguments) -> anyhow::Result<()> {
+    let status = repository::status(&arguments.which.folder, keys::now())?;
+    if arguments.json {
+        println!("{}", serde_json::to_string(&status)?);
+    } else {
+        print!("{}", output::status(&status));
+    }
+    match status.needs.len() {
+        0 => Ok(()),
+        1 => Err(anyhow::anyhow!("something needs a hand: {}", status.needs[0])),
+        several => Err(anyhow::anyhow!("{several} things need a hand:\n  {}", status.needs.join("\n  "))),
+    }
 }
 
 fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {

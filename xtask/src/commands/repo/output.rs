@@ -1,7 +1,7 @@
 //! What the commands say, for people.
 
 use foundation::bytes::ByteSize;
-use repository::{Added, Listing, Pruned, Publication, Repository, Sound, date_text};
+use repository::{Added, Listing, Pruned, Publication, Repository, Sound, Status, date_text};
 
 /// What became of folders.
 pub fn added(added: &[Added]) -> String {
@@ -75,6 +75,59 @@ pub fn listing(listing: &Listing) -> String {
         }
     }
     text
+}
+
+/// How a repository is. What needs a hand is told as an error.
+pub fn status(status: &Status) -> String {
+    let left = |time: i64| match (time - status.now).div_euclid(86_400) {
+        days @ ..0 => format!("{} days ago", -days),
+        days => format!("in {days} days"),
+    };
+    let mut text = String::new();
+    for (codename, suite) in &status.suites {
+        let staged = if suite.staged == 0 { String::new() } else { format!(", {} waiting", suite.staged) };
+        text += &match &suite.live {
+            Some(live) => format!(
+                "{codename:<10}  snapshot {} of {} with {} packages, valid until {} ({}){staged}\n",
+                live.number,
+                suite.snapshots,
+                live.packages,
+                date_text(live.valid_until),
+                left(live.valid_until)
+            ),
+            None => format!("{codename:<10}  never published{staged}\n"),
+        };
+        let earlier = suite.keyrings.iter().filter(|version| **version != status.keyring);
+        for version in earlier {
+            text += &format!("{:<10}  clients may still have the keyring package {version}\n", "");
+        }
+    }
+    for key in &status.keys {
+        let signs = if key.signs { "signs" } else { "does not sign" };
+        let ends = match (key.revoked, &key.refused) {
+            (true, _) => "revoked".to_owned(),
+            (_, None) => "no end".to_owned(),
+            (_, Some(objection)) if objection.from == 0 => objection.why.clone(),
+            (_, Some(objection)) => {
+                format!("{} {} ({})", objection.why, date_text(objection.from), left(objection.from))
+            }
+        };
+        text += &format!("key         {} {}, {signs}, {ends}\n", key.fingerprint, key.user_id);
+    }
+    text += &format!("keyring     version {}\n", status.keyring);
+    if let Some(ready) = status.rotation_ready {
+        text += &format!(
+            "two keys    the older one may go from {} on: `cargo xtask repo rotate-key --finish`\n",
+            date_text(ready)
+        );
+    }
+    text + &format!(
+        "size        {} packages, {}; {} indices, {}\n",
+        status.pool.files,
+        ByteSize(status.pool.bytes),
+        status.indices.files,
+        ByteSize(status.indices.bytes)
+    )
 }
 
 /// What was found to be right.

@@ -1,0 +1,110 @@
+//! A new key takes over: first both sign, and later, when clients have both, the old one goes.
+
+use super::editions::Editions;
+use super::keys::{self, Keys};
+use super::signing::Request;
+use super::snapshot::{Made, Snapshot};
+use super::{Folder, Publication, Repository, RepositoryError, policy, release};
+use sign::public_key;
+use sign::signer::{KeyForm, Signer};
+
+impl Repository {
+    /// A new key signs from now on, beside the present one; both have to be handed over from here to
+    /// [`finish_rotation`](Self::finish_rotation). Every suite is published with the new keyring package. A beginning that
+    /// did not reach every suite is completed by another one.
+    pub fn begin_rotation(
+        &mut self,
+        signers: &[&dyn Signer],
+        new: &dyn Signer,
+        now: i64,
+    ) -> Result<Vec<Publication>, RepositoryError> {
+        keys::refuse_development(&[new], self.settings().development)?;
+        let again = self.keys.signing.len() == 2 && self.keys.signing[1].fingerprint == new.key().primary;
+        let old: Vec<&dyn Signer> =
+            signers.iter().copied().filter(|signer| !again || signer.key().primary != new.key().primary).collect();
+        let mut keys = self.keys.clone();
+        if !again {
+            keys.matching(&old)?;
+            let ring = new.public_key(KeyForm::Binary)?;
+            let until = now + i64::from(self.settings().valid_days) * 86_400;
+            policy::check(new, &ring, &public_key::read(&ring)?, until)?;
+            keys.add(new, now)?;
+        }
+        let signers: Vec<&dyn Signer> = old.into_iter().chain([new]).collect();
+        self.rotated(keys, &signers, super::SETTLED_DAYS, now)
+    }
+
+    /// The older key signs no more, and clients that have the new keyring package do not trust it any longer. Refused while a
+    /// suite has had the keyring package with both keys for less than `days`.
+    pub fn finish_rotation(
+        &mut self,
+        signers: &[&dyn Signer],
+        days: u32,
+        now: i64,
+    ) -> Result<Vec<Publication>, RepositoryError> {
+        let mut keys = self.keys.clone();
+        keys.finish(now)?;
+        keys.matching(signers)?;
+        for (codename, since) in both_since(&self.folder, &self.keys)? {
+            let ready = since.map(|since| since + i64::from(days) * 86_400);
+            if ready.is_none_or(|ready| ready > now) {
+                return Err(RepositoryError::Unsettled {
+                    codename,
+                    since: since.map(release::date),
+                    ready: ready.map(release::date),
+                    days,
+                });
+            }
+        }
+        self.rotated(keys, signers, days, now)
+    }
+
+    fn rotated(
+        &mut self,
+        keys: Keys,
+        signers: &[&dyn Signer],
+        days: u32,
+        now: i64,
+    ) -> Result<Vec<Publication>, RepositoryError> {
+        self.for_suites(Request { keys, codenames: &[], signers, days, now }, |repository, codename, signatures| {
+            let packages = repository.live_packages(codename)?;
+            repository.release(codename, packages, Made::RotateKey, signatures, now)
+        })
+    }
+}
+
+/// Since when each suite that clients see was signed by all keys and has had the keyring package with all of them.
+fn both_since(folder: &Folder, keys: &Keys) -> Result<Vec<(String, Option<i64>)>, RepositoryError> {
+    let editions = Editions::read(folder, keys)?;
+    let both = |ring: &[u8]| -> Result<bool, RepositoryError> {
+        let certificates = public_key::read(ring)?;
+        let has = |fingerprint: &String| certificates.iter().any(|found| found.primary() == fingerprint);
+        Ok(keys.fingerprints().iter().all(has))
+    };
+    let mut found = Vec::new();
+    for codename in folder.codenames()? {
+        let Some(live) = Snapshot::live(folder, &codename)? else { continue };
+        // Renewed in between, it is still the same two keys.
+        let mut since = None;
+        for edition in editions.0.iter().rev() {
+            let Some(shown) = edition.since.get(&codename) else { continue };
+            if !both(&edition.ring)? {
+                break;
+            }
+            since = Some(*shown);
+        }
+        let signed = live.signed_by == keys.fingerprints();
+        found.push((codename, since.filter(|_| signed)));
+    }
+    Ok(found)
+}
+
+/// When the older of two keys may go: `None` where not every suite has both yet, or where there is nothing to finish.
+pub(super) fn ready(folder: &Folder, keys: &Keys, days: u32) -> Result<Option<i64>, RepositoryError> {
+    if keys.signing.len() < 2 {
+        return Ok(None);
+    }
+    let since: Option<Vec<i64>> = both_since(folder, keys)?.into_iter().map(|(_, since)| since).collect();
+    let last = since.and_then(|since| since.into_iter().max());
+    Ok(last.map(|since| since + i64::from(days) * 86_400))
+}

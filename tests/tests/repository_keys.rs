@@ -92,6 +92,11 @@ impl Room {
         Client::new(&self.repository())
     }
 
+    /// What `status` says of this day.
+    fn needs(&self, day: i64) -> Vec<String> {
+        repository::status(&self.repository(), self.day(day)).unwrap().needs
+    }
+
     /// It updates on this day, and takes what is new.
     #[track_caller]
     fn lives(&self, client: &Client, day: i64) {
@@ -189,6 +194,14 @@ fn an_end_is_moved_in_time_or_refused() {
     let (key, subkey) = Key::with_subkey(30);
     let room = Room::new(&key);
     let (follows, never) = (room.client(), room.client());
+    // It has to be moved while everybody can learn of it.
+    assert_eq!(room.needs(1), [""; 0]);
+    let needs = room.needs(3);
+    let says = |text: &str| needs.iter().any(|need| need.contains(text));
+    assert!(
+        needs.len() == 1 && says(&subkey) && says("extend it with") && says("so that clients know of it in time"),
+        "{needs:?}"
+    );
     // Nothing better is known to gpg here, and clients would refuse it before what it signs ends.
     key.set_end(&subkey, 12);
     let says = [subkey.as_str(), "ends", "gpg --quick-set-expire"];
@@ -200,6 +213,7 @@ fn an_end_is_moved_in_time_or_refused() {
     room.refresh(5, &[&key.signer()]).unwrap();
     room.lives(&follows, 6);
     room.refresh(28, &[&key.signer()]).unwrap();
+    assert_eq!(room.needs(29), [""; 0]);
     room.lives(&follows, 31);
     never.update_at(room.day(31)).fails(100, &["EXPKEYSIG"]);
 }
@@ -222,6 +236,8 @@ fn the_older_key_goes_when_clients_have_both() {
     // The same again completes it. The days count from there.
     room.open().begin_rotation(&[&old], &new, room.day(2)).unwrap();
     room.refused(|| finish(2), &["keyring package with both keys since", "--for"]);
+    let status = repository::status(&room.repository(), room.day(3)).unwrap();
+    assert_eq!((status.rotation_ready, status.needs), (Some(room.day(16)), vec![]));
     room.lives(&follows, 3);
     room.refused(|| finish(15), &["trixie have the keyring package with both keys since"]);
     // A renewal in between does not start them again.

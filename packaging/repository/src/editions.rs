@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 
-use deb::archive::DebFile;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, Keys};
 use super::snapshot::{self, Snapshot};
 use super::{Folder, RepositoryError, files, package};
+use deb::archive::DebFile;
 
 /// How long clients have for an update, in days: who takes longer may find a repository that they cannot check.
 pub const SETTLED_DAYS: u32 = 14;
@@ -67,8 +67,9 @@ impl Editions {
 
     /// Clients see this snapshot, or saw it.
     fn shown(&mut self, folder: &Folder, keys: &Keys, snapshot: &Snapshot) -> Result<(), RepositoryError> {
-        let name = folder.settings.keyring();
-        let Some(package) = snapshot.packages.iter().find(|package| package.name == name) else { return Ok(()) };
+        let Some(package) = snapshot.packages.iter().find(|package| package.name == folder.settings.keyring()) else {
+            return Ok(());
+        };
         let known = self.0.iter().position(|edition| edition.version == package.version);
         let at = match known {
             Some(at) => at,
@@ -107,7 +108,7 @@ impl Editions {
     }
 }
 
-/// The key ring in a keyring package, which installs it as `name`.
+/// The key ring in a keyring package.
 fn ring(deb: &Path, name: &str) -> io::Result<Vec<u8>> {
     let file = DebFile::open(deb)?;
     let none = || io::Error::new(io::ErrorKind::InvalidData, "it has no key ring");

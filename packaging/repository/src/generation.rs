@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::plan::Signature;
 use deb::control::Paragraph;
 use foundation::digest::Digest;
 
-use super::plan::Signature;
 use super::release::{self, Sum};
 use super::{Folder, RepositoryError, files, signature, snapshot};
 

@@ -5,14 +5,13 @@
 //! signing, beside the new one, for clients that know of neither the revocation nor the new subkey. That is how they
 //! learn of both.
 
+use super::editions::Edition;
+use super::{RepositoryError, keys::Keys};
 use sign::public_key::{self, Certificate};
 use sign::signer::Signer;
 
-use super::RepositoryError;
-use super::editions::Edition;
-use super::keys::Keys;
-
 /// A signature that is to be made.
+#[derive(Clone)]
 pub(super) struct Signature<'a> {
     pub signer: &'a dyn Signer,
     /// Fingerprint of the key that makes it.

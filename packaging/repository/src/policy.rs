@@ -7,10 +7,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
+use super::{RepositoryError, release};
 use sign::public_key::{Certificate, PublicKey, write};
 use sign::signer::{Form, SignError, Signer};
-
-use super::{RepositoryError, release};
 
 /// Something that clients have against a key.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

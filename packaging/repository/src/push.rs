@@ -131,13 +131,18 @@ impl Repository {
         for suite in &folder.settings.suite {
             let codename = &suite.codename;
             let Some(live) = snapshot::live(folder, codename)? else { continue };
+            // By its other name, too: object stores have no links.
+            let mut names = vec![codename.as_str()];
+            names.extend(Some(suite.name()).filter(|name| name != codename));
             for number in snapshot::numbers(folder, codename)? {
                 let snapshot = Snapshot::read(folder, codename, number)?;
                 for (path, (sha256, _)) in snapshot.files.iter().filter(|(path, _)| indices::is_packed(path)) {
                     let target = folder.index(sha256);
-                    put(by_hash, &indices::by_hash(codename, path, sha256), &target)?;
-                    if number == live {
-                        put(by_name, &format!("dists/{codename}/{path}"), &target)?;
+                    for name in &names {
+                        put(by_hash, &indices::by_hash(name, path, sha256), &target)?;
+                        if number == live {
+                            put(by_name, &format!("dists/{name}/{path}"), &target)?;
+                        }
                     }
                 }
                 // With these, another machine continues.
@@ -148,7 +153,9 @@ impl Repository {
             }
             let tree = folder.snapshot(codename, live).join(snapshot::SUITE);
             for (step, name) in [(release, "Release"), (release, "Release.gpg"), (in_release, "InRelease")] {
-                put(step, &format!("dists/{codename}/{name}"), &tree.join(name))?;
+                for suite in &names {
+                    put(step, &format!("dists/{suite}/{name}"), &tree.join(name))?;
+                }
             }
         }
         if let Some(generation) = Generation::read(folder)? {

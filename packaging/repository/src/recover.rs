@@ -10,17 +10,18 @@ use std::path::{Path, PathBuf};
 use deb::control::Paragraph;
 use foundation::digest::Digest;
 use foundation::store::StoreLock;
-use sign::gpgv::Gpgv;
+use sign::gpgv::{self, Gpgv};
 use xz2::read::XzDecoder;
 
 use super::complete::{self, Named};
+use super::editions::Editions;
 use super::generation::{self, Generation};
 use super::ledger::Ledger;
 use super::place::{self, PUSHED};
 use super::release::Parsed;
 use super::remote::{Remote, Transport};
 use super::snapshot::{self, Listed, Made, Snapshot};
-use super::{Folder, Keys, RepositoryError, Settings, files, indices, remains, repair, sources};
+use super::{Folder, Keys, RepositoryError, Settings, aliases, files, indices, remains, repair, sources};
 
 /// What was rebuilt.
 #[derive(Clone, Debug)]
@@ -130,6 +131,7 @@ fn rebuild(root: &Path, remote: Option<&Remote>, keyring: Option<&Path>) -> Resu
         files::remove(&state.join("staged.json"))?;
         done.push("what was added and not published is forgotten: add it again".into());
     }
+    aliases::write(&folder)?;
     sources::write(&folder, &keys)?;
     // Last: from here on it is a repository again.
     let text = folder.settings.text();
@@ -226,6 +228,10 @@ fn restore_state(
     // What is here and can be read stays as it is, unless the folder follows the place.
     for (name, good) in [
         ("keys.json", files::read_json::<Keys>(&state.join("keys.json")).is_ok_and(|keys| keys.is_some())),
+        (
+            "editions.json",
+            files::read_json::<Editions>(&state.join("editions.json")).is_ok_and(|found| found.is_some()),
+        ),
         ("builders.gpg", state.join("builders.gpg").is_file()),
     ] {
         if (theirs || !good)
@@ -309,11 +315,11 @@ impl Rebuild<'_> {
 
     /// A snapshot's record, when its signature is good and it says the same.
     fn record(&self, tree: &Path, record: &Path) -> Option<Snapshot> {
-        let (text, keys) = self.gpgv.clear_text(&tree.join("InRelease")).ok()?;
+        let (text, keys) = self.gpgv.past_text(&tree.join("InRelease")).ok()?;
         let parsed = Parsed::parse(&text)?;
         let snapshot: Snapshot = files::read_json(record).ok()??;
         let says = (&snapshot.codename, snapshot.date, snapshot.valid_until, &snapshot.files);
-        let signed_by: Vec<String> = keys.into_iter().map(|key| key.primary).collect();
+        let signed_by = gpgv::primaries(&keys);
         let good = says == (&parsed.codename, parsed.date, parsed.valid_until, &parsed.files)
             && snapshot.signed_by == signed_by;
         good.then_some(snapshot)
@@ -339,14 +345,14 @@ impl Rebuild<'_> {
         let sources = [&place, &came];
         let signed = sources.iter().find_map(|source| {
             let path = source.join("suite/InRelease");
-            let (text, keys) = self.gpgv.clear_text(&path).ok()?;
+            let (text, keys) = self.gpgv.past_text(&path).ok()?;
             let parsed = Parsed::parse(&text).filter(|parsed| parsed.codename == codename)?;
             Some((fs::read(path).ok()?, text, keys, parsed))
         });
         let (in_release, text, keys, parsed) = signed.ok_or_else(|| damaged("no InRelease of it is signed"))?;
         let detached = sources.iter().find_map(|source| {
             let path = source.join("suite/Release.gpg");
-            self.gpgv.detached_by_all(&path, &path, text.as_bytes()).ok()?;
+            self.gpgv.past_detached(&path, &path, text.as_bytes()).ok()?;
             fs::read(path).ok()
         });
         let detached = detached.ok_or_else(|| damaged("no Release.gpg of it is good"))?;

@@ -1,13 +1,12 @@
 //! A new key takes over: first both sign, and later, when clients have both, the old one goes.
 
-use sign::public_key;
-use sign::signer::{KeyForm, Signer};
-
 use super::editions::Editions;
 use super::keys::{self, Keys};
 use super::signing::Request;
 use super::snapshot::{Made, Snapshot};
 use super::{Folder, Publication, Repository, RepositoryError, policy, release};
+use sign::public_key;
+use sign::signer::{KeyForm, Signer};
 
 impl Repository {
     /// A new key signs from now on, beside the present one; both have to be handed over from here to

@@ -57,9 +57,31 @@ fn join(signed: &[String]) -> Result<String, SignError> {
         text = Some(before);
         packets.extend(packet);
     }
-    let encoded = BASE64.encode(&packets);
+    Ok(text.unwrap_or_default().to_owned() + &armor(&packets))
+}
+
+/// The armor with its checksum. Readers may do without one (RFC 9580, 6.1), but gpgv before 2.4 needs either that or padding to
+/// see where the packets end: without, one text of three would be refused.
+fn armor(packets: &[u8]) -> String {
+    let encoded = BASE64.encode(packets);
     let lines = encoded.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned() + "\n");
-    Ok(format!("{}{BEGIN}\n\n{}{END}\n", text.unwrap_or_default(), lines.collect::<String>()))
+    let sum = BASE64.encode(&checksum(packets).to_be_bytes()[1..]);
+    format!("{BEGIN}\n\n{}={sum}\n{END}\n", lines.collect::<String>())
+}
+
+/// CRC-24 as OpenPGP has it (RFC 9580, 6.1.1).
+fn checksum(bytes: &[u8]) -> u32 {
+    let mut sum: u32 = 0x00B7_04CE;
+    for byte in bytes {
+        sum ^= u32::from(*byte) << 16;
+        for _ in 0..8 {
+            sum <<= 1;
+            if sum & 0x0100_0000 != 0 {
+                sum ^= 0x0186_4CFB;
+            }
+        }
+    }
+    sum & 0x00FF_FFFF
 }
 
 /// What stands before the armor, and the packets in it.
@@ -71,4 +93,33 @@ fn split(signed: &str) -> Option<(&str, Vec<u8>)> {
     // The checksum is a line of its own, which readers may do without (RFC 9580, 6.1).
     let lines = body.lines().map(str::trim).filter(|line| !line.starts_with('='));
     Some((before, BASE64.decode(lines.collect::<String>()).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// Whatever the length is, with padding or without.
+    #[test]
+    fn gpg_reads_the_armor() {
+        // A packet for private use (RFC 9580, 5): only its frame is looked at.
+        for length in 100..103u8 {
+            let packet: Vec<u8> = [0xC0 | 60, length].into_iter().chain((0..length).map(|n| n ^ 0x5A)).collect();
+            let mut gpg = Command::new("gpg")
+                .args(["--batch", "--no-options", "--dearmor"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            gpg.stdin.take().unwrap().write_all(armor(&packet).as_bytes()).unwrap();
+            let output = gpg.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && !said.contains("invalid") && !said.contains("CRC"), "{said}");
+            assert_eq!(output.stdout, packet, "{length}");
+        }
+    }
 }

@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use sign::signer::Signer;
-
 use super::editions::{Editions, SETTLED_DAYS};
 use super::keys::{self, Keys};
 use super::plan::{self, Plan, Ring, Signature};
 use super::snapshot::{self, Made, Snapshot};
-use super::{Folder, Publication, Repository, RepositoryError, aliases, generation, policy, release, sources};
+use super::{Publication, Repository, RepositoryError, aliases, generation, policy, release, sources};
+use sign::signer::Signer;
 
 /// The keys that take part, and what is asked of them.
 pub(super) struct Request<'s, 'k> {
@@ -42,7 +41,7 @@ impl Repository {
         }
         let mut lagging = Vec::new();
         for codename in all.into_iter().filter(|codename| !asked.contains(codename)) {
-            if Snapshot::live(&self.folder, &codename)?.is_some_and(|live| !has_keyring(&self.folder, &live, &keys)) {
+            if Snapshot::live(&self.folder, &codename)?.is_some_and(|live| !self.has_keyring(&live, &keys)) {
                 lagging.push(codename);
             }
         }
@@ -83,12 +82,22 @@ impl Repository {
             editions.write(&repository.folder)?;
             aliases::write(&repository.folder)?;
             sources::write(&repository.folder, &repository.keys)?;
-            // Whoever reads the generation has one of the rings that the suites are signed for.
-            if let Some(signatures) = asked.first().and_then(|codename| plans.get(codename)) {
-                generation::record(&repository.folder, signatures, now)?;
+            // Other copies of the repository know what clients know.
+            let mut all: Vec<Signature<'_>> = Vec::new();
+            for signature in plans.values().flatten() {
+                if !all.iter().any(|known| known.key == signature.key) {
+                    all.push(signature.clone());
+                }
             }
+            generation::record(&repository.folder, &all, now)?;
             published
         })
+    }
+
+    /// Whether a snapshot has the keyring package of these keys.
+    fn has_keyring(&self, snapshot: &Snapshot, keys: &Keys) -> bool {
+        let keyring = self.settings().keyring();
+        snapshot.packages.iter().any(|package| package.name == keyring && package.version == keys.version)
     }
 
     /// The signatures of a suite. Editions that need not be served are given up.
@@ -137,12 +146,6 @@ impl Repository {
             }
         }
     }
-}
-
-/// Whether a snapshot has the keyring package of these keys.
-pub(super) fn has_keyring(folder: &Folder, snapshot: &Snapshot, keys: &Keys) -> bool {
-    let name = folder.settings.keyring();
-    snapshot.packages.iter().any(|package| package.name == name && package.version == keys.version)
 }
 
 /// A key ring that changes has to serve for as long as what it signs: one good signature is enough.

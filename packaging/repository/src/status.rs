@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
-use sign::gpgv::Gpgv;
-use sign::public_key::{self, Certificate};
 
 use super::editions::{Editions, SETTLED_DAYS};
 use super::keys::Keys;
@@ -15,6 +13,8 @@ use super::policy::{self, Objection};
 use super::repair::below;
 use super::snapshot::{self, SUITE, Snapshot};
 use super::{Folder, RepositoryError, aliases, clock, release, rotation};
+use sign::gpgv::Gpgv;
+use sign::public_key::{self, Certificate};
 
 /// How a repository is. All times are Unix times in seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

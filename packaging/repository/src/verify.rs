@@ -9,7 +9,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use foundation::digest::{Digest, Hasher};
 use foundation::store::{StoreError, StoreLock};
-use sign::gpgv::Gpgv;
+use sign::gpgv::{self, Gpgv};
 use sign::public_key;
 use walkdir::WalkDir;
 use xz2::read::XzDecoder;
@@ -124,7 +124,7 @@ impl Inspection<'_> {
     fn generation(&mut self, gpgv: &Gpgv) -> Result<(), RepositoryError> {
         // One that an older version made has none; the next publication gives it one.
         let Some(generation) = Generation::read(self.folder)? else { return remains::check(self.folder) };
-        gpgv.clear_text(&self.folder.path(generation::FILE))?;
+        gpgv.past_text(&self.folder.path(generation::FILE))?;
         remains::check(self.folder)?;
         for name in generation.state.keys() {
             generation.content(self.folder.root(), name)?;
@@ -214,10 +214,7 @@ impl Inspection<'_> {
             .past_detached(&tree.join("Release.gpg"), &tree.join("Release"), &text)
             .map_err(|error| error.to_string())?;
         for keys in [&in_release, &detached] {
-            let mut found: Vec<&String> = keys.iter().map(|key| &key.primary).collect();
-            // Two subkeys of a key sign while one of them takes over.
-            found.dedup();
-            if found != snapshot.signed_by.iter().collect::<Vec<_>>() {
+            if gpgv::primaries(keys) != snapshot.signed_by {
                 return Err("it is signed by other keys than snapshot.json says".into());
             }
         }

@@ -120,9 +120,7 @@ impl Gpgv {
 
     /// What was signed, where one signature at least is by a key that the key ring has.
     pub fn trusted_text(&self, file: &Path) -> Result<String, GpgvError> {
-        let text = self.home.path().join("text");
-        self.run(&[file], Some(&text), &[], file, Strange::Ignored)?;
-        fs::read_to_string(&text).map_err(|source| GpgvError::File { path: file.to_owned(), source })
+        self.text(file, Strange::Ignored).map(|(text, _)| text)
     }
 
     /// The same, and returns what was signed: only that, since anything may stand around it. All keys are named, and each
@@ -194,6 +192,13 @@ enum Strange {
     Ignored,
     /// All keys are known; whether they are still good is no matter, since it is about the past.
     Past,
+}
+
+/// The fingerprints of their primary keys, each once: two subkeys of a key sign while one of them takes over.
+pub fn primaries(keys: &[Key]) -> Vec<String> {
+    let mut found: Vec<String> = keys.iter().map(|key| key.primary.clone()).collect();
+    found.dedup();
+    found
 }
 
 fn first(keys: Vec<Key>) -> Key {

@@ -1,7 +1,7 @@
 //! What the commands say, for people.
 
 use foundation::bytes::ByteSize;
-use repository::{Added, Keys, Listing, Pruned, Publication, Repository, Sound, Status, date_text};
+use repository::{Added, Listing, Pruned, Publication, Repository, Sound, Status, date_text};
 
 /// What became of folders.
 pub fn added(added: &[Added]) -> String {

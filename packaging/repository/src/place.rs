@@ -104,9 +104,9 @@ impl Place {
             return self.check_unrecorded(folder, options);
         };
         let why = match signed {
-            Err(why) => format!("its record is not signed by a key of this repository: {why}"),
             Ok(()) if theirs.digest == ours.digest || ours.descends_from(theirs) => return Ok(()),
-            Ok(()) if theirs.repository != ours.repository => "it is another repository".to_owned(),
+            _ if theirs.repository != ours.repository => "it is another repository".to_owned(),
+            Err(_) => "no key of this repository has signed that".to_owned(),
             Ok(()) if theirs.descends_from(ours) => {
                 return refuse(
                     format!("{theirs}, is there, and this copy has only generation {}", ours.number),

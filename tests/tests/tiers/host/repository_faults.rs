@@ -236,7 +236,7 @@ fn a_full_disk() {
     room.sound();
 }
 
-/// Many versions: how long publish, refresh and verify take. Run by hand:
+/// Many versions: how long publish, refresh, verify, push and clone take. Run by hand:
 /// `cargo test --package tests --test tiers -- --ignored --nocapture scale`.
 #[test]
 #[ignore = "takes minutes: a measurement"]
@@ -260,6 +260,11 @@ fn scale() {
     told("refresh", room.repo(&["refresh"]));
     told("list", room.repo(&["list"]));
     told("verify", room.repo(&["verify"]));
+    let place = room.folder.path().join("place").display().to_string();
+    told("push", room.repo(&["push", "--to", &place]));
+    told("push again", room.repo(&["push", "--to", &place]));
+    let clone = room.folder.path().join("clone").display().to_string();
+    told("clone", run(Command::new(tool()).args(["repo", "clone", &place, &clone])));
     told("prune", room.repo(&["prune", "--keep", "1"]));
     room.live();
 }

@@ -110,8 +110,10 @@ fn rsync_gets_everything_in_the_order_that_clients_need() {
 #[ignore = "needs an S3 server"]
 fn an_object_store_serves_clients() {
     let endpoint = std::env::var("S3_TEST_ENDPOINT").expect("S3_TEST_ENDPOINT");
-    let room = Room::new(&format!("{endpoint}/mesos/debian"));
-    let to = ["--to", "s3://mesos/debian"];
+    // What an earlier run has left there is another repository.
+    let path = format!("mesos/debian-{}", std::process::id());
+    let room = Room::new(&format!("{endpoint}/{path}"));
+    let to = ["--to", &format!("s3://{path}")];
     room.publish("1.0-1", to[1]).success();
     let client = Client::new(&room.repository());
     client.update().success();

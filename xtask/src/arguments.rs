@@ -14,6 +14,8 @@ use pipeline::Options;
 use recipe::target::{Target, TargetName};
 use recipe::{MAIN_RECIPE, Recipe};
 
+use crate::say;
+use crate::signals::Endings;
 use crate::terminal::Terminal;
 
 /// The target where nothing names one.
@@ -189,15 +191,15 @@ pub async fn remove_own(engine: &Engine, store: &Store) {
     let _ = engine::cleanup::cleanup(engine, |run| run == own).await;
 }
 
-/// Runs an async job of a run that holds the store's lock; on Ctrl-C or SIGTERM removes the containers that it
-/// started and ends.
+/// Runs an async job of a run that holds the store's lock; on a signal that ends it (see `signals.rs`) removes the containers
+/// that it started.
 pub fn block_on<T>(store: &Store, job: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     let store = store.clone();
     let undo = |engine: Engine| async move { drop(leftovers(&engine, &store).await) };
     block_on_or(undo, job)
 }
 
-/// Runs an async job; on Ctrl-C or SIGTERM undoes what it did, and ends.
+/// Runs an async job; on a signal that ends it undoes what it did.
 pub fn block_on_or<T, U: Future<Output = ()> + Send>(
     undo: impl FnOnce(Engine) -> U + Send + 'static,
     job: impl AsyncFnOnce() -> anyhow::Result<T>,
@@ -205,9 +207,11 @@ pub fn block_on_or<T, U: Future<Output = ()> + Send>(
     let ending = Arc::new(AtomicBool::new(false));
     runtime()?.block_on(async {
         let begun = ending.clone();
+        let mut endings = Endings::new()?;
         tokio::spawn(async move {
-            interrupted().await;
+            endings.next().await;
             begun.store(true, Ordering::Relaxed);
+            say::set_status(None);
             eprintln!("interrupted: stopping what was started; run the same command again to continue");
             if let Ok(engine) = Engine::find().await {
                 undo(engine).await;
@@ -230,13 +234,4 @@ pub fn wait_for<T>(job: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Resu
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the worker threads")
-}
-
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("a signal handler can be installed");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
 }

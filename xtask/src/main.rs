@@ -13,6 +13,7 @@ mod say;
 mod arguments;
 mod commands;
 mod manner;
+mod reference;
 mod signals;
 mod terminal;
 
@@ -71,6 +72,12 @@ enum Command {
     Doctor(commands::doctor::Arguments),
     /// Remove build roots, volumes and stage results that this tool made
     Clean(commands::clean::Arguments),
+    /// Print what a shell needs to complete commands and options
+    Completions(commands::completions::Arguments),
+    /// Write the command line as man pages
+    Man(commands::man::Arguments),
+    /// Write the parts of the book's reference, and the schemas for editors, that follow from the code
+    Docs(commands::docs::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -104,6 +111,9 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Test(arguments) => commands::test::run(arguments).map(|()| 0),
         Command::Doctor(arguments) => commands::doctor::run(arguments).map(|()| 0),
         Command::Clean(arguments) => commands::clean::run(arguments).map(|()| 0),
+        Command::Completions(arguments) => commands::completions::run(arguments).map(|()| 0),
+        Command::Man(arguments) => commands::man::run(arguments).map(|()| 0),
+        Command::Docs(arguments) => commands::docs::run(arguments).map(|()| 0),
     }
 }
 

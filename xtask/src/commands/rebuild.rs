@@ -16,7 +16,9 @@ use sign::gpg::Gpg;
 use sign::signer::Signer;
 use statements::rebuild::{Published, download};
 
-use crate::arguments::{DEFAULT_TARGET, Selection, Subject, Usage, block_on, engine, locked_store, repository};
+use crate::arguments::{
+    DEFAULT_TARGET, Selection, Subject, Usage, block_on, engine, locked_store, repository,
+};
 use crate::commands::package::KeyArguments;
 use crate::terminal::Terminal;
 
@@ -117,6 +119,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let report = block_on(&work, async || {
         let engine = engine(&work, &work_lock, arguments.setup, &terminal).await?;
+        pipeline::refuse_too_much(&engine, arguments.memory, arguments.jobs, 0).await?;
         let rebuild = Rebuild {
             engine: &engine,
             usual: &usual,

@@ -47,6 +47,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             // Afterwards the cache is free: a build may go on beside a worker.
             let (store, held) = locked_store("worker", &terminal)?;
             let engine = engine(&store, &held, arguments.setup, &terminal).await?;
+            pipeline::refuse_too_much(&engine, arguments.memory, arguments.jobs, 0).await?;
             remove_workers(&engine, &store, false).await;
             let (root, debs) = pipeline::worker_root(&engine, &store, &options, &terminal).await?;
             (engine.with_run(&worker_run(&store)), root, debs)

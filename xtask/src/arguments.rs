@@ -14,6 +14,7 @@ use pipeline::Options;
 use recipe::target::{Target, TargetName};
 use recipe::{MAIN_RECIPE, Recipe};
 
+use crate::guard;
 use crate::say;
 use crate::signals::Endings;
 use crate::terminal::Terminal;
@@ -153,10 +154,19 @@ pub async fn engine(
 ) -> Result<Engine, engine::Error> {
     use foundation::progress::Progress;
     let engine = found_engine(store, setup, terminal).await?.with_run(&run_id(store));
+    guarded(&run_id(store));
     for removed in leftovers(&engine, store).await? {
         terminal.note(format!("removed {removed}, which an earlier run left behind"));
     }
     Ok(engine)
+}
+
+/// Has what carries this run's label removed when this process ends, whatever ends it. Without that it is removed by the next
+/// run, which may be long after.
+pub fn guarded(run: &str) {
+    if let Err(why) = guard::start(run) {
+        eprintln!("warning: {why:#}: if this run is killed, its containers go on until the next one");
+    }
 }
 
 /// Names everything that this run makes in the engine. Runs that share a cache follow each other,

@@ -12,6 +12,7 @@ mod say;
 
 mod arguments;
 mod commands;
+mod guard;
 mod manner;
 mod reference;
 mod signals;
@@ -78,6 +79,9 @@ enum Command {
     Man(commands::man::Arguments),
     /// Write the parts of the book's reference, and the schemas for editors, that follow from the code
     Docs(commands::docs::Arguments),
+    /// Wait for the end of the process that started this one, and remove what it has in the engine
+    #[command(hide = true, name = guard::COMMAND)]
+    Guard(guard::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -114,15 +118,16 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Completions(arguments) => commands::completions::run(arguments).map(|()| 0),
         Command::Man(arguments) => commands::man::run(arguments).map(|()| 0),
         Command::Docs(arguments) => commands::docs::run(arguments).map(|()| 0),
+        Command::Guard(arguments) => guard::run(arguments).map(|()| 0),
     }
 }
 
 /// The exit code, which says as well whether everything could be printed.
 fn ended(result: anyhow::Result<u8>) -> ExitCode {
     match (result, say::failure()) {
-        (Ok(0), Some(error)) => failed(&anyhow::Error::new(error).context(
-            "everything was done, but not all of its output could be written: write it to where there is room",
-        )),
+        (Ok(0), Some(error)) => {
+            failed(&anyhow::Error::new(error).context("everything was done, but what it says could not be printed"))
+        }
         (Ok(code), _) => ExitCode::from(code),
         (Err(error), _) => failed(&error),
     }

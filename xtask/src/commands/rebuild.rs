@@ -16,9 +16,7 @@ use sign::gpg::Gpg;
 use sign::signer::Signer;
 use statements::rebuild::{Published, download};
 
-use crate::arguments::{
-    DEFAULT_TARGET, Selection, Subject, Usage, block_on, engine, locked_store, repository,
-};
+use crate::arguments::{DEFAULT_TARGET, Selection, Subject, Usage, block_on, engine, locked_store, repository};
 use crate::commands::package::KeyArguments;
 use crate::terminal::Terminal;
 

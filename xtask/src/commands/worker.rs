@@ -8,7 +8,7 @@ use foundation::progress::Progress;
 use foundation::store::Store;
 use phases::usage;
 
-use crate::arguments::{Subject, block_on_or, engine, locked_store, remove_workers, worker_run};
+use crate::arguments::{Subject, block_on_or, engine, guarded, locked_store, remove_workers, worker_run};
 use crate::terminal::Terminal;
 
 /// Arguments.
@@ -50,6 +50,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             pipeline::refuse_too_much(&engine, arguments.memory, arguments.jobs, 0).await?;
             remove_workers(&engine, &store, false).await;
             let (root, debs) = pipeline::worker_root(&engine, &store, &options, &terminal).await?;
+            guarded(&worker_run(&store));
             (engine.with_run(&worker_run(&store)), root, debs)
         };
         let info = engine.info().await?;

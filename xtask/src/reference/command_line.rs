@@ -29,7 +29,7 @@ pub fn page(command: &Command) -> String {
 
 /// The commands that do something, with their full names, in the order in which they are declared.
 fn leaves<'a>(command: &'a Command, name: &str) -> Vec<(String, &'a Command)> {
-    let inner = command.get_subcommands().filter(|inner| inner.get_name() != "help");
+    let inner = command.get_subcommands().filter(|inner| inner.get_name() != "help" && !inner.is_hide_set());
     let mut found: Vec<_> = inner.flat_map(|inner| leaves(inner, &format!("{name} {}", inner.get_name()))).collect();
     if found.is_empty() {
         found.push((name.to_owned(), command));

@@ -15,6 +15,9 @@ use recipe::Recipe;
 use recipe::target::{Target, TargetName};
 
 use crate::defaults::{DEFAULTS, known_recipes};
+use crate::guard;
+use crate::say;
+use crate::signals::Endings;
 use crate::terminal::Terminal;
 
 /// Arguments that contradict each other or make no sense.
@@ -148,10 +151,19 @@ pub async fn engine(
 ) -> Result<Engine, engine::Error> {
     use foundation::progress::Progress;
     let engine = found_engine(store, setup, terminal).await?.with_run(&run_id(store));
+    guarded(&run_id(store));
     for removed in leftovers(&engine, store).await? {
         terminal.note(format!("removed {removed}, which an earlier run left behind"));
     }
     Ok(engine)
+}
+
+/// Has what carries this run's label removed when this process ends, whatever ends it. Without that it is removed by the next
+/// run, which may be long after.
+pub fn guarded(run: &str) {
+    if let Err(why) = guard::start(run) {
+        eprintln!("warning: {why:#}: if this run is killed, its containers go on until the next one");
+    }
 }
 
 /// Names everything that this run makes in the engine. Runs that share a cache follow each other,
@@ -186,15 +198,15 @@ pub async fn remove_own(engine: &Engine, store: &Store) {
     let _ = engine::cleanup::cleanup(engine, |run| run == own).await;
 }
 
-/// Runs an async job of a run that holds the store's lock; on Ctrl-C or SIGTERM removes the containers that it
-/// started and ends.
+/// Runs an async job of a run that holds the store's lock; on a signal that ends it (see `signals.rs`) removes the containers
+/// that it started.
 pub fn block_on<T>(store: &Store, job: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
     let store = store.clone();
     let undo = |engine: Engine| async move { drop(leftovers(&engine, &store).await) };
     block_on_or(undo, job)
 }
 
-/// Runs an async job; on Ctrl-C or SIGTERM undoes what it did, and ends.
+/// Runs an async job; on a signal that ends it undoes what it did.
 pub fn block_on_or<T, U: Future<Output = ()> + Send>(
     undo: impl FnOnce(Engine) -> U + Send + 'static,
     job: impl AsyncFnOnce() -> anyhow::Result<T>,
@@ -202,9 +214,11 @@ pub fn block_on_or<T, U: Future<Output = ()> + Send>(
     let ending = Arc::new(AtomicBool::new(false));
     runtime()?.block_on(async {
         let begun = ending.clone();
+        let mut endings = Endings::new()?;
         tokio::spawn(async move {
-            interrupted().await;
+            endings.next().await;
             begun.store(true, Ordering::Relaxed);
+            say::set_status(None);
             eprintln!("interrupted: stopping what was started; run the same command again to continue");
             if let Ok(engine) = Engine::find().await {
                 undo(engine).await;
@@ -227,13 +241,4 @@ pub fn wait_for<T>(job: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Resu
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the worker threads")
-}
-
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("a signal handler can be installed");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
 }

@@ -4,6 +4,8 @@
 //! Exit codes: 0 done, 1 failed, 2 usage, 3 a verification failed (digest, signature, rebuild
 //! differs), 4 no container engine, 130 interrupted.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 // First: what it defines holds in everything below.
 #[macro_use]
 mod say;
@@ -11,6 +13,10 @@ mod say;
 mod arguments;
 mod commands;
 mod defaults;
+mod guard;
+mod manner;
+mod reference;
+mod signals;
 mod terminal;
 
 use std::process::ExitCode;
@@ -28,6 +34,8 @@ use statements::verify::VerifyError;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, arg_required_else_help = true)]
 struct Cli {
+    #[command(flatten)]
+    manner: manner::Manner,
     #[command(subcommand)]
     command: Command,
 }
@@ -66,32 +74,62 @@ enum Command {
     Doctor(commands::doctor::Arguments),
     /// Remove build roots, volumes and stage results that this tool made
     Clean(commands::clean::Arguments),
+    /// Print what a shell needs to complete commands and options
+    Completions(commands::completions::Arguments),
+    /// Write the command line as man pages
+    Man(commands::man::Arguments),
+    /// Write the parts of the book's reference, and the schemas for editors, that follow from the code
+    Docs(commands::docs::Arguments),
+    /// Wait for the end of the process that started this one, and remove what it has in the engine
+    #[command(hide = true, name = guard::COMMAND)]
+    Guard(guard::Arguments),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = match cli.command {
-        Command::Package(arguments) => commands::package::run(arguments),
-        Command::Check(arguments) => commands::check::run(arguments),
-        Command::Bench(arguments) => commands::bench::run(arguments),
-        Command::Plan(arguments) => commands::plan::run(arguments),
-        Command::Fetch(arguments) => commands::fetch::run(arguments),
-        Command::Lock(arguments) => commands::lock::run(arguments),
-        Command::Cluster(command) => return commands::cluster::run(command),
-        Command::Verify(arguments) => commands::verify::run(arguments),
-        Command::Rebuild(arguments) => commands::rebuild::run(arguments),
-        Command::Repo(command) => commands::repo::run(command),
-        Command::Release(arguments) => return commands::release::run(arguments),
-        Command::Worker(arguments) => commands::worker::run(arguments),
-        Command::Test(arguments) => commands::test::run(arguments),
-        Command::Doctor(arguments) => commands::doctor::run(arguments),
-        Command::Clean(arguments) => commands::clean::run(arguments),
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help, the version, or a usage error.
+        Err(told) => {
+            say::record(told.print());
+            return ended(Ok(u8::try_from(told.exit_code()).unwrap_or(2)));
+        }
     };
+    cli.manner.adopt();
+    ended(run(cli.command))
+}
+
+/// Runs a command; returns the exit code.
+fn run(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Package(arguments) => commands::package::run(arguments).map(|()| 0),
+        Command::Check(arguments) => commands::check::run(arguments).map(|()| 0),
+        Command::Bench(arguments) => commands::bench::run(arguments).map(|()| 0),
+        Command::Plan(arguments) => commands::plan::run(arguments).map(|()| 0),
+        Command::Fetch(arguments) => commands::fetch::run(arguments).map(|()| 0),
+        Command::Lock(arguments) => commands::lock::run(arguments).map(|()| 0),
+        Command::Cluster(command) => commands::cluster::run(command),
+        Command::Verify(arguments) => commands::verify::run(arguments).map(|()| 0),
+        Command::Rebuild(arguments) => commands::rebuild::run(arguments).map(|()| 0),
+        Command::Repo(command) => commands::repo::run(command).map(|()| 0),
+        Command::Release(arguments) => commands::release::run(arguments),
+        Command::Worker(arguments) => commands::worker::run(arguments).map(|()| 0),
+        Command::Test(arguments) => commands::test::run(arguments).map(|()| 0),
+        Command::Doctor(arguments) => commands::doctor::run(arguments).map(|()| 0),
+        Command::Clean(arguments) => commands::clean::run(arguments).map(|()| 0),
+        Command::Completions(arguments) => commands::completions::run(arguments).map(|()| 0),
+        Command::Man(arguments) => commands::man::run(arguments).map(|()| 0),
+        Command::Docs(arguments) => commands::docs::run(arguments).map(|()| 0),
+        Command::Guard(arguments) => guard::run(arguments).map(|()| 0),
+    }
+}
+
+/// The exit code, which says as well whether everything could be printed.
+fn ended(result: anyhow::Result<u8>) -> ExitCode {
     match (result, say::failure()) {
-        (Ok(()), None) => ExitCode::SUCCESS,
-        (Ok(()), Some(error)) => {
+        (Ok(0), Some(error)) => {
             failed(&anyhow::Error::new(error).context("everything was done, but what it says could not be printed"))
         }
+        (Ok(code), _) => ExitCode::from(code),
         (Err(error), _) => failed(&error),
     }
 }

@@ -1,7 +1,6 @@
 //! How progress is shown: a status line on a terminal, plain lines elsewhere, JSON for machines.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -11,12 +10,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 pub use foundation::progress::duration;
 
-/// Without a terminal, a phase's usage is told this often.
+use crate::say::{self, Loudness};
+
+/// Without a status line, a phase's usage is told this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Shows events.
 pub struct Terminal {
     form: Form,
+    loudness: Loudness,
     /// When each phase was last told of, in the plain form.
     told: Mutex<BTreeMap<String, Instant>>,
 }
@@ -28,25 +30,27 @@ enum Form {
 }
 
 impl Terminal {
-    /// Chooses the form: JSON where asked for, a status line on a terminal, else plain lines.
+    /// Chooses the form: JSON where asked for, a status line where one can be drawn, else plain lines.
     pub fn new(json: bool) -> Self {
+        let loudness = say::loudness();
         let form = if json {
             Form::Json
-        } else if std::io::stderr().is_terminal() {
+        } else if loudness != Loudness::Quiet && say::can_draw() {
             let bar = ProgressBar::new_spinner();
             bar.set_style(ProgressStyle::with_template("{spinner} {wide_msg}").expect("a valid template"));
             bar.enable_steady_tick(Duration::from_millis(120));
+            say::set_status(Some(bar.clone()));
             Form::Bar(bar)
         } else {
             Form::Plain
         };
-        Self { form, told: Mutex::default() }
+        Self { form, loudness, told: Mutex::default() }
     }
 
     /// Takes the status line away, so that a table or an error can follow.
     pub fn finish(&self) {
-        if let Form::Bar(bar) = &self.form {
-            bar.finish_and_clear();
+        if let Form::Bar(_) = &self.form {
+            say::set_status(None);
         }
     }
 
@@ -60,24 +64,27 @@ impl Terminal {
     }
 }
 
+impl Drop for Terminal {
+    /// A command that fails early must not leave its status line beside the error.
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
 impl Progress for Terminal {
     fn event(&self, event: Event) {
-        match &self.form {
-            Form::Json => {
-                let line = serde_json::to_string(&event).expect("an event is plain data");
-                // A reader that went away must not end the build.
-                let _ = writeln!(std::io::stdout(), "{line}");
-            }
-            Form::Bar(bar) => match line(&event) {
-                Line::Keep(text) => bar.println(text),
-                Line::Status(_, text) => bar.set_message(text),
-                Line::Nothing => {}
-            },
-            Form::Plain => match line(&event) {
-                Line::Keep(text) => eprintln!("{text}"),
-                Line::Status(what, text) if self.due(&what) => eprintln!("{text}"),
-                _ => {}
-            },
+        if self.loudness == Loudness::Quiet && !matches!(event, Event::Warning { .. }) {
+            return;
+        }
+        if let Form::Json = &self.form {
+            println!("{}", serde_json::to_string(&event).expect("an event is plain data"));
+            return;
+        }
+        match (line(&event, self.loudness), &self.form) {
+            (Line::Keep(text), _) => eprintln!("{text}"),
+            (Line::Status(_, text), Form::Bar(bar)) => bar.set_message(text),
+            (Line::Status(what, text), _) if self.due(&what) => eprintln!("{text}"),
+            _ => {}
         }
     }
 }
@@ -92,8 +99,17 @@ enum Line {
     Nothing,
 }
 
-fn line(event: &Event) -> Line {
+fn line(event: &Event, loudness: Loudness) -> Line {
     match event {
+        Event::PhaseLine { phase, line } if loudness == Loudness::Verbose => Line::Keep(format!("  {phase}: {line}")),
+        Event::PhaseFinished { phase, wall, cpu, peak_memory, jobs, .. } if loudness == Loudness::Verbose => {
+            Line::Keep(format!(
+                "  {phase}: wall {}, CPU {}, peak {}, {jobs} at once",
+                duration(*wall),
+                duration(*cpu),
+                ByteSize(*peak_memory)
+            ))
+        }
         Event::Note { text } => Line::Keep(text.clone()),
         Event::Warning { text } => Line::Keep(format!("warning: {text}")),
         Event::StageStarted { stage } => Line::Keep(format!("{stage} …")),

@@ -28,8 +28,17 @@ pub struct Place {
     pub number: u32,
 }
 
+/// The most nodes, which are all on one machine: each is a container with a systemd of its own.
+const MOST_NODES: u32 = 100;
+
 /// The nodes of a cluster of this size, role by role.
 pub fn places(recipe: &str, cluster: &Cluster, size: Size) -> Result<Vec<Place>, Error> {
+    let nodes = size.masters.saturating_add(size.agents);
+    if nodes > MOST_NODES {
+        return Err(Error::Request(format!(
+            "{nodes} masters and agents are too many for one machine: at most {MOST_NODES} are made"
+        )));
+    }
     if size.masters.is_multiple_of(2) {
         return Err(Error::Request(format!(
             "{} masters are not better than {}: an election needs more than half of them, so ask for an odd number",
@@ -131,7 +140,12 @@ mod tests {
     #[test]
     fn sizes_that_cannot_be() {
         let cluster = cluster(&[("master", Nodes::Masters), ("agent", Nodes::Agents)]);
-        for (masters, says) in [(0, "odd number"), (2, "2 masters are not better than 1"), (3, "ask for one master")] {
+        for (masters, says) in [
+            (0, "odd number"),
+            (u32::MAX, "at most 100"),
+            (2, "2 masters are not better than 1"),
+            (3, "ask for one master"),
+        ] {
             let error = places("thing", &cluster, Size { masters, agents: 1, clients: 0 }).unwrap_err().to_string();
             assert!(error.contains(says), "{error}");
         }

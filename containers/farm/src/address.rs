@@ -18,6 +18,14 @@ pub struct WorkerAddress {
     pub jobs: u32,
 }
 
+/// The most jobs of one worker: beyond what any machine has processors for.
+const MOST_JOBS: u32 = 1024;
+
+/// Files that all of them are given at once.
+pub fn jobs(workers: &[WorkerAddress]) -> u32 {
+    workers.iter().map(|worker| worker.jobs).fold(0, u32::saturating_add)
+}
+
 impl WorkerAddress {
     /// `HOST:PORT`.
     pub fn endpoint(&self) -> String {
@@ -47,6 +55,9 @@ impl FromStr for WorkerAddress {
         };
         if jobs == 0 {
             return Err(wrong("a worker without jobs compiles nothing"));
+        }
+        if jobs > MOST_JOBS {
+            return Err(wrong(&format!("{jobs} jobs are more than one machine can have: at most {MOST_JOBS}")));
         }
         // An IPv6 address is in brackets, and has colons of its own.
         let (host, port) = match place.rsplit_once(':') {

@@ -27,7 +27,7 @@ use foundation::digest::Digest;
 use recipe::root_lock::PinnedDeb;
 use roots::build_root::BuildRoot;
 
-pub use address::{Listen, Range, WorkerAddress};
+pub use address::{Listen, Range, WorkerAddress, jobs};
 pub use gateway::{Access, Answer, Gateway};
 pub use shares::Shares;
 pub use worker::{WorkerOptions, serve};

@@ -5,6 +5,7 @@
 
 use bollard::models::ContainerStatsResponse;
 use engine::EngineInfo;
+use foundation::bytes::ByteSize;
 
 const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
@@ -34,6 +35,49 @@ fn available_memory() -> Option<u64> {
 /// How many jobs are wanted at once: more than there are processors, for the governor to choose from those that wait.
 pub fn wanted_jobs(info: &EngineInfo) -> u32 {
     info.cpus.saturating_mul(2).max(1)
+}
+
+/// What was asked for and no build can have.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum TooMuch {
+    /// More memory than the machine has.
+    #[error(
+        "--memory {} is more than the engine's machine has, which is {}: ask for less, or for nothing, and the build takes what \
+         can be spared",
+        ByteSize(*.asked), ByteSize(*.has)
+    )]
+    Memory {
+        /// Bytes that were asked for.
+        asked: u64,
+        /// Bytes that the machine has.
+        has: u64,
+    },
+    /// So many jobs that the machine would only start processes.
+    #[error(
+        "--jobs {asked} is more than {most}, {JOBS_PER_PROCESSOR} for each processor of the engine's machine and as many as the \
+         workers take: processes that wait for a processor compile nothing sooner"
+    )]
+    Jobs {
+        /// Jobs that were asked for.
+        asked: u32,
+        /// The most that may be asked for.
+        most: u32,
+    },
+}
+
+/// Jobs for each processor, beyond which more of them cannot help: most compiles wait for memory, not for each other.
+const JOBS_PER_PROCESSOR: u32 = 32;
+
+/// Says whether a machine has what was asked for; `beside` is how many jobs other machines take.
+pub fn refuse_too_much(info: &EngineInfo, memory: Option<u64>, jobs: Option<u32>, beside: u32) -> Result<(), TooMuch> {
+    if let Some(asked) = memory.filter(|asked| *asked > info.memory_bytes) {
+        return Err(TooMuch::Memory { asked, has: info.memory_bytes });
+    }
+    let most = info.cpus.max(1).saturating_mul(JOBS_PER_PROCESSOR).saturating_add(beside);
+    match jobs.filter(|asked| *asked > most) {
+        Some(asked) => Err(TooMuch::Jobs { asked, most }),
+        None => Ok(()),
+    }
 }
 
 /// Bytes of a budget that the governor leaves free: for pages of code, pipes, and whatever nobody measures.
@@ -132,6 +176,20 @@ mod tests {
         assert_eq!(jobs(&info(4), 5 * GIB, 2 * GIB), 2);
         assert_eq!(jobs(&info(4), GIB, 2 * GIB), 1);
         assert_eq!(jobs(&info(4), GIB, 0), 4);
+    }
+
+    #[test]
+    fn more_than_the_machine_has_is_refused() {
+        let machine = info(4);
+        assert_eq!(refuse_too_much(&machine, None, None, 0), Ok(()));
+        assert_eq!(refuse_too_much(&machine, Some(16 * GIB), Some(128), 0), Ok(()));
+        assert_eq!(refuse_too_much(&machine, None, Some(200), 72), Ok(()));
+        let memory = refuse_too_much(&machine, Some(16 * GIB + 1), None, 0).unwrap_err().to_string();
+        assert!(memory.contains("which is 16 GiB"), "{memory}");
+        let jobs = refuse_too_much(&machine, None, Some(999_999), 8).unwrap_err().to_string();
+        assert!(jobs.starts_with("--jobs 999999 is more than 136, 32 for each"), "{jobs}");
+        // What workers say of themselves cannot wrap.
+        assert_eq!(refuse_too_much(&machine, None, Some(u32::MAX), u32::MAX), Ok(()));
     }
 
     /// Runs the shell's reading of control groups on forged ones: the machine of a test has only one version.

@@ -8,6 +8,18 @@ use phases::usage;
 use crate::error::Error;
 use crate::options::{BuildOptions, Options};
 
+/// Refuses memory and jobs that the engine's machine cannot have, before anything is built; `beside` is how many jobs
+/// other machines take.
+pub async fn refuse_too_much(
+    engine: &Engine,
+    memory: Option<ByteSize>,
+    jobs: Option<u32>,
+    beside: u32,
+) -> Result<(), Error> {
+    let info = engine.info().await?;
+    Ok(usage::refuse_too_much(&info, memory.map(|size| size.0), jobs, beside)?)
+}
+
 /// Memory and jobs of a run.
 pub struct Budget {
     /// Memory in bytes.

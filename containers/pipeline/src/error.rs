@@ -13,6 +13,9 @@ pub enum Error {
     /// A phase.
     #[error(transparent)]
     Ended(#[from] phases::PhaseError),
+    /// No machine, or not this one, has what was asked for.
+    #[error(transparent)]
+    TooMuch(#[from] phases::usage::TooMuch),
     /// A phase has a result, and nothing is on record of it.
     #[error(
         "the cache has a result of the phase {phase}, but no record of it: run `cargo xtask clean`, then the same command again"
@@ -274,6 +277,7 @@ impl Error {
     /// The exit code: 1 failed, 3 a verification failed, 4 no engine.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Self::TooMuch(_) => 2,
             Self::Containers(engine::Error::NoEngine { .. }) => 4,
             Self::Containers(engine::Error::Verification { .. }) => 3,
             Self::Differs { .. } | Self::OtherTool { .. } | Self::OtherPlan { .. } | Self::Unlike { .. } => 3,

@@ -30,6 +30,7 @@ mod stage;
 pub mod staged;
 mod workers;
 
+pub use budget::refuse_too_much;
 pub use builder::Builder;
 pub use clear::{STAGES, clear};
 pub use error::Error;

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What `cargo xtask bench` measures.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Bench {
     /// The source file that is edited, by its path in the source.
@@ -21,7 +22,7 @@ pub struct Bench {
 }
 
 /// Upstream's own way; its script is `phases/baseline`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Baseline {
     /// The phase whose result it starts from.
@@ -35,17 +36,17 @@ pub struct Baseline {
 }
 
 /// Files that are left out, and why.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LeftOut {
     /// Paths below the root as glob patterns: `*` stays within a folder, `**` does not.
     pub files: Vec<String>,
-    /// Why.
+    /// Why they are left out.
     pub reason: String,
 }
 
 /// What the memory governor is measured with, beside each fixed `-j`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GovernorBench {
     /// The phase in a copy of whose result each measurement works.

@@ -1,12 +1,13 @@
 //! Later commits of upstream that a recipe names: the backport queue, as data. Applying them is the part of the crate
 //! `fetch`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::ticket::Ticket;
 
-/// `[[cherry-pick]]` of `recipe.toml`; applied in the order in which they stand there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A later commit of upstream; they are applied in the order in which they stand here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CherryPick {
     /// The commit: 40 hexadecimal digits.

@@ -3,10 +3,11 @@
 //! `[cluster]` of `recipe.toml`; the scripts beside it are `cluster/ROLE`, which write a node's configuration as an
 //! administrator would, and `cluster/environment`, which is read before each of them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// `[cluster]` of `recipe.toml`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The cluster that the packages make.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Cluster {
     /// The distribution's packages on every node, in the syntax of Debian's `Build-Depends`: the node-root lock pins
@@ -35,10 +36,10 @@ pub struct Cluster {
 }
 
 /// What a node is for. Its nodes are called `NAME1`, `NAME2`, …; `cluster/NAME` configures them.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Role {
-    /// The name.
+    /// Name of the role: lower-case letters, because it becomes a host name and a variable's name.
     pub name: String,
     /// How many nodes have this role.
     pub nodes: Nodes,
@@ -55,7 +56,7 @@ pub struct Role {
 }
 
 /// How many nodes have a role.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Nodes {
     /// As many as `--masters` says.
@@ -69,7 +70,7 @@ pub enum Nodes {
 }
 
 /// A framework that runs on the cluster and ends.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Framework {
     /// What people call it.
@@ -82,7 +83,7 @@ pub struct Framework {
 }
 
 /// A task that runs until it is ended.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Task {
     /// The shell command, run on the client after `cluster/environment`: it starts `$TASK`, a shell command itself, on
@@ -92,7 +93,7 @@ pub struct Task {
 
 /// A scenario of the recipe's own: `cluster/scenarios/NAME`, a shell script that `cluster test` runs as root on a node made
 /// for it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Script {
     /// The name, also that of the node.
@@ -105,7 +106,7 @@ pub struct Script {
 }
 
 /// A page of the web interface.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Page {
     /// The path, such as `/#/agents`.
@@ -120,7 +121,7 @@ pub struct Page {
 
 /// How a master tells what it knows of the cluster: JSON over HTTP, in which values are named by a JSON pointer
 /// (RFC 6901).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct State {
     /// The port, which is also that of the web interface.

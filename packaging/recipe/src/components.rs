@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use foundation::config::{ConfigError, read_toml};
 use foundation::digest::Digest;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::sources_lock::SourcesLock;
@@ -13,8 +14,8 @@ use crate::sources_lock::SourcesLock;
 /// The file's name in a recipe's folder.
 pub const FILE: &str = "components.toml";
 
-/// `components.toml`.
-#[derive(Clone, Debug, Deserialize)]
+/// What others' work is in the packages without being a package of its own, for the bills of materials.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Components {
     /// Upstream itself, which is in every package.
@@ -24,8 +25,8 @@ pub struct Components {
     pub others: Vec<Component>,
 }
 
-/// Upstream.
-#[derive(Clone, Debug, Deserialize)]
+/// Upstream itself.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Upstream {
     /// Its licence, as an SPDX expression.
@@ -38,15 +39,15 @@ pub struct Upstream {
 }
 
 /// A third party's work.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Component {
-    /// Its name.
+    /// Name of the component, as its authors write it.
     pub name: String,
     /// Its version, where it has one.
     #[serde(default)]
     pub version: Option<String>,
-    /// Its licence.
+    /// Its licence: an SPDX expression, or `{ name = "…" }` for one that SPDX does not list.
     pub license: License,
     /// Package URL.
     pub purl: String,
@@ -62,7 +63,7 @@ pub struct Component {
 }
 
 /// A licence.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum License {
     /// An SPDX expression.
@@ -75,7 +76,7 @@ pub enum License {
 }
 
 /// The form in which a component is in a package.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
     /// Its code is linked in.

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use foundation::config::{ConfigError, read_toml};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use time::Date;
 use time::format_description::well_known::Iso8601;
@@ -15,8 +16,8 @@ use crate::ticket::Ticket;
 /// The file's name in a recipe's folder.
 pub const FILE: &str = "quarantine.toml";
 
-/// The tests that are excused.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Upstream's tests that are excused: known to fail now and then, or on some targets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Quarantine {
     /// The entries, in the file's order.
@@ -24,8 +25,8 @@ pub struct Quarantine {
     pub entries: Vec<Entry>,
 }
 
-/// One `[[quarantine]]`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A test that is excused until a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Entry {
     /// The test program, such as `mesos-tests`.
@@ -44,6 +45,7 @@ pub struct Entry {
     pub seen: String,
     /// The last day on which it is excused, as `2027-05-31`.
     #[serde(deserialize_with = "date", serialize_with = "date_text")]
+    #[schemars(with = "String", extend("format" = "date"))]
     pub expires: Date,
 }
 

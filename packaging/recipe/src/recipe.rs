@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use foundation::config::read_toml;
 use foundation::digest::Digest;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
@@ -21,8 +22,8 @@ use crate::root_lock::RootKind;
 use crate::target::Target;
 use crate::{compile_memory, components, quarantine, vulnerabilities};
 
-/// `recipe.toml`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// What is built, and how: `recipe.toml` in a recipe's folder.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RecipeFile {
     /// Name of the recipe and of the source package.
@@ -55,7 +56,7 @@ pub struct RecipeFile {
 }
 
 /// Where upstream's source comes from.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Source {
     /// A commit of a git repository.
@@ -65,7 +66,7 @@ pub enum Source {
 }
 
 /// A commit of a git repository.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GitSource {
     /// The commit, 40 hexadecimal digits: this is the pin.
@@ -80,7 +81,7 @@ pub struct GitSource {
 }
 
 /// A folder beside the recipe.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DirectorySource {
     /// The folder, relative to the recipe.
@@ -88,7 +89,7 @@ pub struct DirectorySource {
 }
 
 /// What the build needs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Build {
     /// Build dependencies, in the syntax of Debian's `Build-Depends` (policy 7.1).
@@ -105,7 +106,7 @@ pub struct Build {
 }
 
 /// What a machine needs that builds a recipe.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Machine {
     /// Free disk that a build takes at its largest, with build root and downloads.
@@ -118,11 +119,11 @@ fn default_memory_per_job() -> foundation::bytes::ByteSize {
     foundation::bytes::ByteSize(1 << 30)
 }
 
-/// One phase; its script is `phases/NAME`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// One phase of the build; its script is `phases/NAME` in the recipe's folder.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Phase {
-    /// The name, also of the script.
+    /// Name of the phase and of its script: lower-case, each once.
     pub name: String,
     /// Recipe files or folders that the script reads, beside those of earlier phases.
     #[serde(default)]
@@ -130,7 +131,7 @@ pub struct Phase {
 }
 
 /// Upstream's test suite; the script that compiles it is `phases/check`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Check {
     /// The phase whose result the test programs are compiled in: with these objects, and no others.
@@ -156,7 +157,7 @@ pub struct Check {
 }
 
 /// A googletest program.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct TestProgram {
     /// The name that reports give it.
@@ -166,7 +167,7 @@ pub struct TestProgram {
 }
 
 /// Tests that need a root user.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RootTests {
     /// Which they are, in googletest's filter syntax.
@@ -189,7 +190,7 @@ pub struct RootTests {
 }
 
 /// Something that not every machine has. Where it is missing, the tests that need it are left out.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Need {
     /// The tests, in googletest's filter syntax.

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use foundation::config::{ConfigError, read_toml};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A target's name: `RELEASE/ARCHITECTURE`. Its files are `targets/RELEASE-ARCHITECTURE.{toml,lock}`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(title = "target", extend("pattern" = "^[a-z0-9-]+/[a-z0-9-]+$"))]
 pub struct TargetName {
     release: String,
     architecture: String,
@@ -69,8 +71,8 @@ impl From<TargetName> for String {
     }
 }
 
-/// A target's description, `containers/targets/NAME.toml`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// For what it is built: a file of `containers/targets/` for each distribution release and architecture.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Target {
     /// The name, `debian-12/amd64`; it must match the file's name.
@@ -79,7 +81,7 @@ pub struct Target {
     pub vendor: String,
     /// The suite in the archive, named by its codename so that it never moves: `bookworm`.
     pub suite: String,
-    /// The archive's component.
+    /// The archive's component that packages are taken from: `main`.
     pub component: String,
     /// The keyring that signs the suite's InRelease, relative to the targets' folder.
     pub keyring: PathBuf,

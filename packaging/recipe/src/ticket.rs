@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A ticket as its tracker writes it: `MESOS-8343`, `GH-123`, `#123`, or an address. Each tracker has a form of its own, so
 /// what is refused is only what none writes: white space, and a name without a number.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(title = "ticket")]
 pub struct Ticket(String);
 
 /// The text is not a ticket.

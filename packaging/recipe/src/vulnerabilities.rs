@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use foundation::config::{ConfigError, read_toml};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cherry_pick::CherryPick;
@@ -11,17 +12,17 @@ use crate::cherry_pick::CherryPick;
 /// Name of the file in a recipe's folder.
 pub const FILE: &str = "vulnerabilities.toml";
 
-/// `vulnerabilities.toml`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// What is known of vulnerabilities in the packages, for the statement in the format OpenVEX.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Vulnerabilities {
-    /// In the order in which they are published.
+    /// The vulnerabilities, in the order in which they are published.
     #[serde(default, rename = "vulnerability")]
     pub all: Vec<Vulnerability>,
 }
 
 /// One vulnerability.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Vulnerability {
     /// `CVE-2020-11022`, or the ticket where there is no CVE.
@@ -45,7 +46,7 @@ pub struct Vulnerability {
 }
 
 /// Whether the packages are affected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Not with the recipe's cherry-picks that name it.
@@ -61,7 +62,7 @@ pub enum Status {
 }
 
 /// Why the packages are not affected, in OpenVEX's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all(serialize = "snake_case", deserialize = "kebab-case"))]
 pub enum Justification {
     /// The component is not in them.

@@ -13,10 +13,8 @@ mod host;
 fn every_file_is_part_of_a_tier() {
     let here = tests::repository().join("tests/tests");
     let names = |folder: &std::path::Path| {
-        let mut names: Vec<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let mut names: Vec<String> =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     };

@@ -94,6 +94,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let found = block_on(&work, async || {
         let engine = engine(&work, &work_lock, arguments.setup, &terminal).await?;
+        let memory = arguments.governor.iter().copied().chain(arguments.memory).max();
+        pipeline::refuse_too_much(&engine, memory, arguments.jobs, 0).await?;
         let bench = Bench {
             engine: &engine,
             usual: &usual,

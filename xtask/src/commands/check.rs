@@ -62,6 +62,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let job = Job { store: &store, options: &options, build: &build, progress: &terminal };
     let checked = block_on(&store, async || {
         let engine = engine(&store, &lock, setup, &terminal).await?;
+        pipeline::refuse_too_much(&engine, build.memory, build.jobs, farm::jobs(&build.workers)).await?;
         Ok(check::check(&engine, job, &asked).await?)
     });
     terminal.finish();

@@ -1,9 +1,7 @@
 //! `cargo xtask cluster`: a cluster of the packages, in containers with systemd.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
@@ -16,6 +14,7 @@ use roots::build_root::NodeRoot;
 
 use crate::arguments::{Subject, block_on_or, engine, locked_store, remove_own, wait_for};
 use crate::commands::package::default_dist;
+use crate::say::{self, Stream};
 use crate::terminal::{Terminal, duration};
 
 /// Commands.
@@ -126,20 +125,17 @@ pub struct LogsArguments {
     node: String,
 }
 
-/// Runs the command.
-pub fn run(command: Command) -> ExitCode {
-    let result = match command {
+/// Runs the command; returns the exit code, which is that of the command on the node where one ran.
+pub fn run(command: Command) -> anyhow::Result<u8> {
+    let status = match command {
         Command::Up(arguments) => up(arguments).map(|()| 0),
         Command::Status(arguments) => status(&arguments).map(|()| 0),
         Command::Exec(arguments) => on_node(&arguments.which, &arguments.node, Some(&arguments.command)),
         Command::Logs(arguments) => on_node(&arguments.which, &arguments.node, None),
         Command::Test(arguments) => test(arguments).map(i64::from),
         Command::Down(which) => down(&which).map(|()| 0),
-    };
-    match result {
-        Ok(status) => ExitCode::from(u8::try_from(status).unwrap_or(1)),
-        Err(error) => crate::failed(&error),
-    }
+    }?;
+    Ok(u8::try_from(status).unwrap_or(1))
 }
 
 fn up(arguments: UpArguments) -> anyhow::Result<()> {
@@ -306,11 +302,10 @@ fn on_node(which: &Which, node: &str, command: Option<&[String]>) -> anyhow::Res
         let engine = Engine::find().await?;
         let hand_on = |piece: cluster::Piece| {
             use cluster::Piece;
-            // A reader that went away ends nothing: the command's exit status is what counts.
-            let _ = match piece {
-                Piece::StdErr { message } => std::io::stderr().write_all(&message),
-                other => std::io::stdout().write_all(other.as_ref()),
-            };
+            match piece {
+                Piece::StdErr { message } => say::write(Stream::Errors, &message),
+                other => say::write(Stream::Output, other.as_ref()),
+            }
         };
         Ok(match command {
             Some(command) => {

@@ -128,9 +128,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         // --setup promises an engine, even where nothing has to be built. Without it, one is looked for once something
         // needs it.
         let promised = if setup { Some(engine(&store, &lock, setup, &terminal).await?) } else { None };
-        let find = async || match promised {
-            Some(engine) => Ok(engine),
-            None => Ok(engine(&store, &lock, false, &terminal).await?),
+        let find = async || {
+            let engine = match promised {
+                Some(engine) => engine,
+                None => engine(&store, &lock, false, &terminal).await?,
+            };
+            pipeline::refuse_too_much(&engine, build.memory, build.jobs, farm::jobs(&build.workers)).await?;
+            Ok(engine)
         };
         let job = Job { store: &store, options: &options, build: &build, progress: &terminal };
         Ok(job.package(find, check.as_ref()).await?)

@@ -118,6 +118,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let report = block_on(&work, async || {
         let engine = engine(&work, &work_lock, arguments.setup, &terminal).await?;
+        pipeline::refuse_too_much(&engine, arguments.memory, arguments.jobs, 0).await?;
         let rebuild = Rebuild {
             engine: &engine,
             usual: &usual,

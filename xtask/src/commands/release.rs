@@ -7,16 +7,17 @@
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::arguments::{Subject, Usage, wait_for};
 use crate::commands::package::default_dist;
+use crate::manner;
+use crate::signals::Endings;
 use crate::terminal::duration;
 
 /// Arguments.
@@ -203,16 +204,8 @@ impl Release {
     }
 }
 
-/// Runs the command.
-pub fn run(arguments: Arguments) -> ExitCode {
-    match release(arguments) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => crate::failed(&error),
-    }
-}
-
-/// The exit code is that of the first step that failed.
-fn release(arguments: Arguments) -> anyhow::Result<u8> {
+/// Runs the command; the exit code is that of the first step that failed.
+pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     let (list, step, dry_run) = (arguments.list, arguments.step, arguments.dry_run);
     let target = arguments.subject.options()?.target;
     let (codename, architecture) = (target.suite.clone(), target.name.architecture().to_owned());
@@ -242,15 +235,15 @@ fn release(arguments: Arguments) -> anyhow::Result<u8> {
     }
     let tool = std::env::current_exe().context("cannot find this program's own file")?;
     if let (Some(_), [(_, command)]) = (step, &commands[..]) {
-        eprintln!("release: {}", shown(command));
-        let error = Command::new(&tool).args(command).exec();
+        note!("release: {}", shown(command));
+        let error = Command::new(&tool).args(manner::arguments()).args(command).exec();
         return Err(error).with_context(|| format!("cannot run {}", tool.display()));
     }
     let mut times = Vec::new();
     for (number, (name, command)) in commands.iter().enumerate() {
-        eprintln!("release: {} of {}, {name}: {}", number + 1, commands.len(), shown(command));
+        note!("release: {} of {}, {name}: {}", number + 1, commands.len(), shown(command));
         let started = Instant::now();
-        let code = wait_for(async || finish(Command::new(&tool).args(command)).await)?;
+        let code = wait_for(async || finish(Command::new(&tool).args(manner::arguments()).args(command)).await)?;
         times.push((name, started.elapsed().as_secs_f64()));
         if code != 0 {
             eprintln!("release: {name} ended with code {code}; the steps after it were not run");
@@ -270,8 +263,7 @@ fn release(arguments: Arguments) -> anyhow::Result<u8> {
 /// Runs a command to its end and tells its exit code. An interruption is the command's to handle, which stops what it
 /// started; only then may this process end, too.
 async fn finish(command: &mut Command) -> anyhow::Result<u8> {
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+    let mut endings = Endings::new()?;
     let mut child = command.spawn().context("cannot run this program again")?;
     let pid = Pid::from_child(&child);
     let mut ended = tokio::task::spawn_blocking(move || child.wait());
@@ -279,11 +271,9 @@ async fn finish(command: &mut Command) -> anyhow::Result<u8> {
     loop {
         tokio::select! {
             status = &mut ended => return Ok(code(status??, interrupted)),
-            // From a terminal the command has had it as well.
-            _ = interrupt.recv() => interrupted = true,
-            _ = terminate.recv() => {
+            () = endings.next() => {
                 interrupted = true;
-                // It may have ended just now.
+                // From a terminal the command has had one as well, and takes no notice of the second. It may have ended just now.
                 let _ = kill_process(pid, Signal::TERM);
             }
         }

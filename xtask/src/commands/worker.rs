@@ -8,7 +8,7 @@ use foundation::progress::Progress;
 use foundation::store::Store;
 use phases::usage;
 
-use crate::arguments::{Subject, block_on_or, engine, locked_store, remove_workers, worker_run};
+use crate::arguments::{Subject, block_on_or, engine, guarded, locked_store, remove_workers, worker_run};
 use crate::terminal::Terminal;
 
 /// Arguments.
@@ -47,8 +47,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             // Afterwards the cache is free: a build may go on beside a worker.
             let (store, held) = locked_store("worker", &terminal)?;
             let engine = engine(&store, &held, arguments.setup, &terminal).await?;
+            pipeline::refuse_too_much(&engine, arguments.memory, arguments.jobs, 0).await?;
             remove_workers(&engine, &store, false).await;
             let (root, debs) = pipeline::worker_root(&engine, &store, &options, &terminal).await?;
+            guarded(&worker_run(&store));
             (engine.with_run(&worker_run(&store)), root, debs)
         };
         let info = engine.info().await?;

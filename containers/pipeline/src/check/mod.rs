@@ -236,7 +236,7 @@ impl Suite<'_> {
         let room = (budget / self.check.memory_per_shard.0.max(1)).max(1) as usize;
         let wanted = match self.asked.at_once {
             Some(wanted) => wanted,
-            None => info.cpus * self.check.shards_per_processor,
+            None => info.cpus.saturating_mul(self.check.shards_per_processor),
         };
         Ok(room.min(wanted.max(1) as usize))
     }
@@ -254,7 +254,7 @@ impl Suite<'_> {
             ),
         });
         let stage = Stage::start(progress, "tests");
-        let board = Board::new(progress, total, at_once as u64 * self.check.memory_per_shard.0);
+        let board = Board::new(progress, total, self.check.memory_per_shard.0.saturating_mul(at_once as u64));
         let mut figures = Vec::new();
         let mut records = Records::default();
         let mut judged_before = 0;

@@ -271,6 +271,15 @@ fn too_little_memory_is_a_usage_error() {
 }
 
 #[test]
+fn more_than_the_machine_has_is_a_usage_error() {
+    let (_folder, recipe) = sample_copy();
+    // Another environment, so that there is something to build.
+    replace(&recipe.join("recipe.toml"), "SAMPLE_HEAVY = \"off\"", "SAMPLE_HEAVY = \"160\"");
+    package(&recipe, &["--memory", "4000TiB"]).1.fails(2, &["--memory 4000 TiB", "the engine's machine has"]);
+    package(&recipe, &["--jobs", "999999"]).1.fails(2, &["--jobs 999999 is more than", "for each processor"]);
+}
+
+#[test]
 fn a_compiler_killed_for_memory_names_file_and_budget() {
     let (_folder, recipe) = sample_copy();
     // 3 GB for one file, alone, in a budget of 700 MiB.

@@ -1,0 +1,22 @@
+//! `cargo xtask docs`: writes the pages and schemas that follow from the code.
+
+use clap::{Args, CommandFactory};
+
+use crate::arguments::repository;
+use crate::{Cli, reference};
+
+/// Arguments.
+#[derive(Args)]
+pub struct Arguments {}
+
+/// Runs the command.
+pub fn run(_: Arguments) -> anyhow::Result<()> {
+    let written = reference::write(&repository(), &Cli::command())?;
+    for path in &written {
+        println!("wrote {}", path.display());
+    }
+    if written.is_empty() {
+        println!("nothing to do: what is in docs is what the code says");
+    }
+    Ok(())
+}

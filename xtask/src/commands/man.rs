@@ -1,0 +1,28 @@
+//! `cargo xtask man`: the command line as man pages.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, CommandFactory};
+
+use crate::Cli;
+
+/// Arguments.
+#[derive(Args)]
+pub struct Arguments {
+    /// Folder for the pages, such as ~/.local/share/man/man1; `man cargo-xtask` finds them there
+    #[arg(value_name = "FOLDER")]
+    folder: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let folder = &arguments.folder;
+    // As cargo's own commands have their pages: `cargo-xtask-package(1)`.
+    let command = Cli::command().name("cargo-xtask").bin_name("cargo xtask");
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(command, folder))
+        .with_context(|| format!("cannot write the man pages into {}", folder.display()))?;
+    println!("wrote the man pages into {}: `man -l {}/cargo-xtask.1`", folder.display(), folder.display());
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! What stops this run's containers when nothing else can: where the tool is killed (`kill -9`, no memory left), no code of its
+//! own runs any more, and the engine does not know that nobody watches.
+//!
+//! So a second process of the tool waits for the first one's end, which it learns from a pipe that closes, however that
+//! came. After a good end there is nothing left for it to remove.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::Mutex;
+
+use anyhow::Context;
+use clap::Args;
+use engine::Engine;
+
+use crate::arguments::wait_for;
+
+/// The pipes that close when this process ends.
+static PIPES: Mutex<Vec<ChildStdin>> = Mutex::new(Vec::new());
+
+/// Name of the command, which people need not know.
+pub const COMMAND: &str = "guard";
+
+/// Arguments of the second process.
+#[derive(Args)]
+pub struct Arguments {
+    /// The label of the run
+    run: String,
+}
+
+/// Starts the second process for what carries this run's label.
+pub fn start(run: &str) -> anyhow::Result<()> {
+    let tool = std::env::current_exe().context("cannot find this program's own file")?;
+    let mut command = Command::new(tool);
+    command.args([COMMAND, run]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Ctrl-C is for the first one, and must not end the second before its time.
+    command.process_group(0);
+    let mut child = command.spawn().context("cannot start the process that stops what a killed run leaves")?;
+    let pipe = child.stdin.take().expect("it is a pipe");
+    PIPES.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(pipe);
+    Ok(())
+}
+
+/// The second process: waits, and removes.
+pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let mut nothing = Vec::new();
+    std::io::stdin().read_to_end(&mut nothing).context("cannot wait for the other process")?;
+    wait_for(async || {
+        let engine = Engine::find().await?;
+        engine::cleanup::cleanup(&engine, |run| run == arguments.run).await?;
+        Ok(())
+    })
+}

@@ -71,9 +71,6 @@ pub enum Error {
     /// What the bills of materials are made of.
     #[error(transparent)]
     Components(#[from] recipe::components::ComponentsError),
-    /// The statement on the tests.
-    #[error(transparent)]
-    Statement(#[from] statements::check::statement::StatementError),
     /// Tests were run on other objects than those that are in the packages.
     #[error("upstream's tests were run on the plan {}, and the packages are of the plan {}: run `cargo xtask package --check`", tested.short(), packed.short())]
     OtherTests {
@@ -195,9 +192,6 @@ pub enum Error {
     /// What was published cannot be rebuilt.
     #[error(transparent)]
     Rebuild(#[from] statements::rebuild::RebuildError),
-    /// A rebuilder's statement.
-    #[error(transparent)]
-    Attest(#[from] statements::proof::attestation::AttestError),
     /// Another version of this tool built what was published.
     #[error(
         "the packages were built by another version of this tool, so that nothing can be said about them from here: check out {}, and run the same command there",

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::failure::{Failure, Kind, Outcome};
+
 /// A number of bytes. Reads `512`, `300MiB`, `4GiB`; prints with the largest prefix that fits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -14,6 +16,12 @@ pub struct ByteSize(pub u64);
 #[derive(Debug, thiserror::Error)]
 #[error("'{0}' is not a size in bytes: write a number and B, KiB, MiB, GiB or TiB, such as 4GiB")]
 pub struct NotASize(String);
+
+impl Failure for NotASize {
+    fn outcome(&self) -> Outcome {
+        Kind::Usage.plain()
+    }
+}
 
 const UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 

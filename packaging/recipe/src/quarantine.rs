@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use foundation::config::{ConfigError, read_toml};
+use foundation::failure::{Failure, Kind, Outcome};
 use serde::{Deserialize, Deserializer, Serialize};
 use time::Date;
 use time::format_description::well_known::Iso8601;
@@ -137,6 +138,15 @@ pub enum QuarantineError {
         /// What is wrong and what instead.
         message: String,
     },
+}
+
+impl Failure for QuarantineError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Config(error) => error.outcome(),
+            Self::Invalid { .. } => Kind::Input.next("correct this file and run the command again"),
+        }
+    }
 }
 
 impl Quarantine {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use foundation::failure::{self, Failure, Kind, Outcome};
+use foundation::failure::{Failure, Kind, Outcome};
 
 /// A measurement that did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -62,14 +62,6 @@ pub enum BenchError {
         /// What is wrong.
         why: String,
     },
-    /// A report cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
 }
 
 impl Failure for BenchError {
@@ -88,7 +80,6 @@ impl Failure for BenchError {
                  why in bench.baseline.left-out of recipe.toml",
             ),
             Self::Script { .. } => Kind::Input.next("correct this script"),
-            Self::Write { source, .. } => failure::of_file(source),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Display;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::bytes::ByteSize;
 
@@ -143,6 +143,12 @@ impl Message {
     /// For `map_err`: an attempt that failed, and why.
     pub fn of<E: Display>(attempt: impl Display) -> impl FnOnce(E) -> Self {
         move |why| Self::new(format!("{attempt}: {why}"), Kind::Failed.plain())
+    }
+
+    /// For `map_err`: an attempt on a file that failed, such as `write`.
+    pub fn of_file(attempt: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |why| Self::new(format!("cannot {attempt} {}: {why}", path.display()), of_file(&why))
     }
 
     /// A command that was run for the user ended with this status, and has itself said why.

@@ -4,6 +4,7 @@ use clap::Args;
 use engine::{Engine, EngineInfo};
 use fetch::debian::mirror::{Mirrors, UserConfig};
 use foundation::bytes::ByteSize;
+use foundation::failure::{AnyFailure, Kind, Message};
 use foundation::store::Store;
 use recipe::root_lock::RootKind;
 use sign::gpg::DEVELOPMENT_FILE;
@@ -30,7 +31,7 @@ struct Finding {
 }
 
 /// Runs the command: fails when something that a build needs is missing.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let options = arguments.selection.options()?;
     let store = Store::open(None)?;
     let mut findings = Vec::new();
@@ -42,7 +43,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     })?;
     match &engine {
         Ok(info) => findings.extend(of_engine(info)),
-        Err(error) => findings.push(Finding { good: false, what: "engine", found: error.to_string() }),
+        Err(error) => findings.push(Finding { good: false, what: "engine", found: "none answers: the error below says why".into() }),
     }
     findings.push(disk(&store)?);
     let mirrors = Mirrors::discover(options.mirror.as_deref(), &UserConfig::read()?, &options.target)?;
@@ -79,7 +80,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     match engine {
         Err(error) => Err(error.into()),
         Ok(_) if findings.iter().any(|finding| !finding.good) => {
-            anyhow::bail!("something is missing: see the lines above")
+            Err(Message::new("something is missing", Kind::Failed.next("the lines above say what to do")).into())
         }
         Ok(_) => Ok(()),
     }
@@ -115,7 +116,7 @@ fn of_engine(info: &EngineInfo) -> Vec<Finding> {
     ]
 }
 
-fn disk(store: &Store) -> anyhow::Result<Finding> {
+fn disk(store: &Store) -> Result<Finding, AnyFailure> {
     let free = store.free_space()?;
     Ok(Finding {
         good: free >= DISK_NEEDED,

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: the project's whole test suite, with the outside judges that it calls.
 
-use anyhow::{Context, bail};
 use clap::Args;
+use foundation::failure::{AnyFailure, Kind, Message};
 use foundation::store::Store;
 use xshell::{Shell, cmd};
 
@@ -48,8 +48,8 @@ const JUDGES: &[(&str, &str)] = &[
 ];
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let shell = Shell::new()?;
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
+    let shell = Shell::new().map_err(Message::of("cannot find the present folder"))?;
     shell.change_dir(repository());
     judges(&shell, arguments.setup)?;
     let store = Store::open(None)?;
@@ -58,33 +58,41 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     wait_for(async || Ok(found_engine(&store, arguments.setup, &terminal).await?))?;
     terminal.finish();
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    cmd!(shell, "{cargo} fmt --all --check").run().context("the code is not formatted: run `cargo fmt --all`")?;
-    cmd!(shell, "{cargo} clippy --workspace --all-targets --quiet -- -D warnings").run()?;
+    cmd!(shell, "{cargo} fmt --all --check")
+        .run()
+        .map_err(Message::of("the code is not formatted: run `cargo fmt --all`"))?;
+    cmd!(shell, "{cargo} clippy --workspace --all-targets --quiet -- -D warnings")
+        .run()
+        .map_err(Message::of("clippy has something to say"))?;
     // The end-to-end tests run the tool itself: this very program.
-    let tool = std::env::current_exe().context("cannot find this program's own file")?;
+    let tool = std::env::current_exe().map_err(Message::of("cannot find this program's own file"))?;
     let rest = arguments.rest;
-    cmd!(shell, "{cargo} test --workspace --no-fail-fast -- {rest...}").env("MESOS_PACKAGES_TOOL", tool).run()?;
+    cmd!(shell, "{cargo} test --workspace --no-fail-fast -- {rest...}")
+        .env("MESOS_PACKAGES_TOOL", tool)
+        .run()
+        .map_err(Message::of("tests failed"))?;
     Ok(())
 }
 
-fn judges(shell: &Shell, setup: bool) -> anyhow::Result<()> {
+fn judges(shell: &Shell, setup: bool) -> Result<(), AnyFailure> {
     let missing: Vec<&str> =
         JUDGES.iter().filter(|(program, _)| !installed(program)).map(|(_, package)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
     if !setup {
-        bail!(
-            "the tests need programs that are not installed: run `cargo xtask test --setup`, or `apt-get install {}`",
-            missing.join(" ")
-        );
+        let missing = missing.join(" ");
+        let next = format!("run `cargo xtask test --setup`, or `apt-get install {missing}`");
+        return Err(Message::new("the tests need programs that are not installed", Kind::Failed.next(next)).into());
     }
     let names = missing.join(" ");
     eprintln!("installing {names}");
-    cmd!(shell, "apt-get update --quiet --quiet").run().context("apt-get update failed: --setup has to run as root")?;
+    cmd!(shell, "apt-get update --quiet --quiet")
+        .run()
+        .map_err(Message::of("apt-get update failed: --setup has to run as root"))?;
     cmd!(shell, "apt-get install --yes --quiet --quiet --no-install-recommends {missing...}")
         .env("DEBIAN_FRONTEND", "noninteractive")
         .run()
-        .with_context(|| format!("cannot install {names}: --setup has to run as root"))?;
+        .map_err(Message::of(format!("cannot install {names}: --setup has to run as root")))?;
     Ok(())
 }

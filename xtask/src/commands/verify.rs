@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use foundation::failure::AnyFailure;
 use sign::signer::DEVELOPMENT_NAME;
 use statements::check::statement::TestResult;
 use statements::verify::{self, Verified};
@@ -21,7 +22,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let dist = arguments.dist.unwrap_or_else(|| repository().join("dist/debian-12-amd64"));
     let keyring = arguments.keyring.unwrap_or_else(|| {
         eprintln!(

@@ -66,6 +66,16 @@ pub enum Error {
         /// The end of its output.
         tail: String,
     },
+    /// Something on a node did not fail, and did not do what it should either.
+    #[error("{node}: {step}: {found}")]
+    Wrong {
+        /// The node.
+        node: String,
+        /// What was done.
+        step: String,
+        /// What was found instead.
+        found: String,
+    },
     /// Things on several nodes failed, each said as the others are.
     #[error("{0}")]
     Several(String),
@@ -116,7 +126,7 @@ impl Failure for Error {
                 "make them with `cargo xtask package --recipe {recipe}`, or name another folder with --dist"
             )),
             Self::NoNode { .. } => Kind::Failed.next("name one of these"),
-            Self::Step { .. } | Self::Several(_) | Self::Late { .. } => Kind::Failed.plain(),
+            Self::Step { .. } | Self::Wrong { .. } | Self::Several(_) | Self::Late { .. } => Kind::Failed.plain(),
             Self::NotUp { name, why } => {
                 let nodes = format!(
                     "the nodes are left as they are: `cargo xtask cluster status`, `logs NODE` and `exec NODE -- COMMAND` \

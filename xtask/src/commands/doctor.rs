@@ -43,7 +43,11 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     })?;
     match &engine {
         Ok(info) => findings.extend(of_engine(info)),
-        Err(error) => findings.push(Finding { good: false, what: "engine", found: "none answers: the error below says why".into() }),
+        Err(error) => findings.push(Finding {
+            good: false,
+            what: "engine",
+            found: "none answers: the error below says why".into(),
+        }),
     }
     findings.push(disk(&store)?);
     let mirrors = Mirrors::discover(options.mirror.as_deref(), &UserConfig::read()?, &options.target)?;

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
-use anyhow::Context;
 use clap::Args;
 use engine::Engine;
 use fetch::download::Network;
+use foundation::failure::{AnyFailure, Kind, Message};
 use foundation::store::{Store, StoreLock};
 use pipeline::Options;
 use recipe::Recipe;
@@ -19,18 +20,6 @@ use crate::guard;
 use crate::say;
 use crate::signals::Endings;
 use crate::terminal::Terminal;
-
-/// Arguments that contradict each other or make no sense.
-#[derive(Debug)]
-pub struct Usage(pub String);
-
-impl std::fmt::Display for Usage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
 
 /// What is built, and from where.
 #[derive(Args, Clone)]
@@ -61,14 +50,14 @@ pub struct Subject {
 
 impl Selection {
     /// Reads recipe and target.
-    pub fn options(&self) -> anyhow::Result<Options> {
+    pub fn options(&self) -> Result<Options, AnyFailure> {
         Ok(Options { source: self.source.clone(), ..self.subject.options()? })
     }
 }
 
 impl Subject {
     /// Reads recipe and target; the source is the pinned one.
-    pub fn options(&self) -> anyhow::Result<Options> {
+    pub fn options(&self) -> Result<Options, AnyFailure> {
         let top = repository();
         let recipe = Recipe::find(&self.recipe, &known_recipes())?;
         let targets = top.join("containers/targets");
@@ -101,6 +90,12 @@ pub fn revision() -> Option<String> {
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
+/// The present, as a Unix time in seconds.
+pub fn now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.as_secs().try_into().unwrap_or(i64::MAX)
+}
+
 /// Whether a program is in a folder of PATH.
 pub fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -108,14 +103,14 @@ pub fn installed(program: &str) -> bool {
 }
 
 /// Opens the cache and takes its lock; while another run holds it, says who, and waits.
-pub fn locked_store(what: &str, terminal: &Terminal) -> anyhow::Result<(Store, StoreLock)> {
+pub fn locked_store(what: &str, terminal: &Terminal) -> Result<(Store, StoreLock), AnyFailure> {
     let store = Store::open(None)?;
     let lock = lock(&store, what, terminal)?;
     Ok((store, lock))
 }
 
 /// Takes a store's lock; while another run holds it, says who, and waits.
-pub fn lock(store: &Store, what: &str, terminal: &Terminal) -> anyhow::Result<StoreLock> {
+pub fn lock(store: &Store, what: &str, terminal: &Terminal) -> Result<StoreLock, AnyFailure> {
     use foundation::progress::Progress;
     let mut told = false;
     let lock = store.lock(what, &mut |holder| {
@@ -162,7 +157,9 @@ pub async fn engine(
 /// run, which may be long after.
 pub fn guarded(run: &str) {
     if let Err(why) = guard::start(run) {
-        eprintln!("warning: {why:#}: if this run is killed, its containers go on until the next one");
+        let why = why.report().unwrap_or_default();
+        let why = why.trim_start_matches("error: ").trim_end();
+        eprintln!("warning: {why}: if this run is killed, its containers go on until the next one");
     }
 }
 
@@ -200,7 +197,7 @@ pub async fn remove_own(engine: &Engine, store: &Store) {
 
 /// Runs an async job of a run that holds the store's lock; on a signal that ends it (see `signals.rs`) removes the containers
 /// that it started.
-pub fn block_on<T>(store: &Store, job: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub fn block_on<T>(store: &Store, job: impl AsyncFnOnce() -> Result<T, AnyFailure>) -> Result<T, AnyFailure> {
     let store = store.clone();
     let undo = |engine: Engine| async move { drop(leftovers(&engine, &store).await) };
     block_on_or(undo, job)
@@ -209,8 +206,8 @@ pub fn block_on<T>(store: &Store, job: impl AsyncFnOnce() -> anyhow::Result<T>) 
 /// Runs an async job; on a signal that ends it undoes what it did.
 pub fn block_on_or<T, U: Future<Output = ()> + Send>(
     undo: impl FnOnce(Engine) -> U + Send + 'static,
-    job: impl AsyncFnOnce() -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
+    job: impl AsyncFnOnce() -> Result<T, AnyFailure>,
+) -> Result<T, AnyFailure> {
     let ending = Arc::new(AtomicBool::new(false));
     runtime()?.block_on(async {
         let begun = ending.clone();
@@ -223,7 +220,7 @@ pub fn block_on_or<T, U: Future<Output = ()> + Send>(
             if let Ok(engine) = Engine::find().await {
                 undo(engine).await;
             }
-            std::process::exit(130);
+            std::process::exit(Kind::Interrupted.exit_code().into());
         });
         let result = job().await;
         // What it says now is only that its containers are gone.
@@ -235,10 +232,13 @@ pub fn block_on_or<T, U: Future<Output = ()> + Send>(
 }
 
 /// Runs an async job that leaves nothing behind, whenever it ends.
-pub fn wait_for<T>(job: impl AsyncFnOnce() -> anyhow::Result<T>) -> anyhow::Result<T> {
+pub fn wait_for<T>(job: impl AsyncFnOnce() -> Result<T, AnyFailure>) -> Result<T, AnyFailure> {
     runtime()?.block_on(job())
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the worker threads")
+fn runtime() -> Result<tokio::runtime::Runtime, Message> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Message::of("cannot start the worker threads"))
 }

@@ -9,9 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::Mutex;
 
-use anyhow::Context;
 use clap::Args;
 use engine::Engine;
+use foundation::failure::{AnyFailure, Message};
 
 use crate::arguments::wait_for;
 
@@ -29,22 +29,23 @@ pub struct Arguments {
 }
 
 /// Starts the second process for what carries this run's label.
-pub fn start(run: &str) -> anyhow::Result<()> {
-    let tool = std::env::current_exe().context("cannot find this program's own file")?;
+pub fn start(run: &str) -> Result<(), AnyFailure> {
+    let tool = std::env::current_exe().map_err(Message::of("cannot find this program's own file"))?;
     let mut command = Command::new(tool);
     command.args([COMMAND, run]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     // Ctrl-C is for the first one, and must not end the second before its time.
     command.process_group(0);
-    let mut child = command.spawn().context("cannot start the process that stops what a killed run leaves")?;
+    let mut child =
+        command.spawn().map_err(Message::of("cannot start the process that stops what a killed run leaves"))?;
     let pipe = child.stdin.take().expect("it is a pipe");
     PIPES.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(pipe);
     Ok(())
 }
 
 /// The second process: waits, and removes.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let mut nothing = Vec::new();
-    std::io::stdin().read_to_end(&mut nothing).context("cannot wait for the other process")?;
+    std::io::stdin().read_to_end(&mut nothing).map_err(Message::of("cannot wait for the other process"))?;
     wait_for(async || {
         let engine = Engine::find().await?;
         engine::cleanup::cleanup(&engine, |run| run == arguments.run).await?;

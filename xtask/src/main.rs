@@ -1,8 +1,6 @@
 //! `cargo xtask`: the command line. What the commands do is in the crates `packaging` and
 //! `containers`; here are arguments, progress and exit codes.
-//!
-//! Exit codes: 0 done, 1 failed, 2 usage, 3 a verification failed (digest, signature, rebuild
-//! differs), 4 no container engine, 130 interrupted.
+//! Which exit code follows from which failure is said in [`foundation::failure`].
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -22,13 +20,7 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use fetch::debian::DebianError;
-use fetch::download::DownloadError;
-use fetch::source::SourceError;
-use foundation::store::StoreError;
-use repository::RepositoryError;
-use statements::rebuild::RebuildError;
-use statements::verify::VerifyError;
+use foundation::failure::{AnyFailure, Message};
 
 /// Builds Apache Mesos in hermetic containers and packages it for Debian.
 #[derive(Parser)]
@@ -91,80 +83,50 @@ fn main() -> ExitCode {
         // Help, the version, or a usage error.
         Err(told) => {
             say::record(told.print());
-            return ended(Ok(u8::try_from(told.exit_code()).unwrap_or(2)));
+            let status = u8::try_from(told.exit_code()).unwrap_or(2);
+            return ended(if status == 0 { Ok(()) } else { Err(Message::handed_on(status).into()) });
         }
     };
     cli.manner.adopt();
     ended(run(cli.command))
 }
 
-/// Runs a command; returns the exit code.
-fn run(command: Command) -> anyhow::Result<u8> {
+/// Runs a command.
+fn run(command: Command) -> Result<(), AnyFailure> {
     match command {
-        Command::Package(arguments) => commands::package::run(arguments).map(|()| 0),
-        Command::Check(arguments) => commands::check::run(arguments).map(|()| 0),
-        Command::Bench(arguments) => commands::bench::run(arguments).map(|()| 0),
-        Command::Plan(arguments) => commands::plan::run(arguments).map(|()| 0),
-        Command::Fetch(arguments) => commands::fetch::run(arguments).map(|()| 0),
-        Command::Lock(arguments) => commands::lock::run(arguments).map(|()| 0),
+        Command::Package(arguments) => commands::package::run(arguments),
+        Command::Check(arguments) => commands::check::run(arguments),
+        Command::Bench(arguments) => commands::bench::run(arguments),
+        Command::Plan(arguments) => commands::plan::run(arguments),
+        Command::Fetch(arguments) => commands::fetch::run(arguments),
+        Command::Lock(arguments) => commands::lock::run(arguments),
         Command::Cluster(command) => commands::cluster::run(command),
-        Command::Verify(arguments) => commands::verify::run(arguments).map(|()| 0),
-        Command::Rebuild(arguments) => commands::rebuild::run(arguments).map(|()| 0),
-        Command::Repo(command) => commands::repo::run(command).map(|()| 0),
+        Command::Verify(arguments) => commands::verify::run(arguments),
+        Command::Rebuild(arguments) => commands::rebuild::run(arguments),
+        Command::Repo(command) => commands::repo::run(command),
         Command::Release(arguments) => commands::release::run(arguments),
-        Command::Worker(arguments) => commands::worker::run(arguments).map(|()| 0),
-        Command::Test(arguments) => commands::test::run(arguments).map(|()| 0),
-        Command::Doctor(arguments) => commands::doctor::run(arguments).map(|()| 0),
-        Command::Clean(arguments) => commands::clean::run(arguments).map(|()| 0),
-        Command::Completions(arguments) => commands::completions::run(arguments).map(|()| 0),
-        Command::Man(arguments) => commands::man::run(arguments).map(|()| 0),
-        Command::Docs(arguments) => commands::docs::run(arguments).map(|()| 0),
-        Command::Guard(arguments) => guard::run(arguments).map(|()| 0),
+        Command::Worker(arguments) => commands::worker::run(arguments),
+        Command::Test(arguments) => commands::test::run(arguments),
+        Command::Doctor(arguments) => commands::doctor::run(arguments),
+        Command::Clean(arguments) => commands::clean::run(arguments),
+        Command::Completions(arguments) => commands::completions::run(arguments),
+        Command::Man(arguments) => commands::man::run(arguments),
+        Command::Docs(arguments) => commands::docs::run(arguments),
+        Command::Guard(arguments) => guard::run(arguments),
     }
 }
 
-/// The exit code, which says as well whether everything could be printed.
-fn ended(result: anyhow::Result<u8>) -> ExitCode {
-    match (result, say::failure()) {
-        (Ok(0), Some(error)) => {
-            failed(&anyhow::Error::new(error).context("everything was done, but what it says could not be printed"))
-        }
-        (Ok(code), _) => ExitCode::from(code),
-        (Err(error), _) => failed(&error),
-    }
-}
-
-/// Says why, and which exit code says so.
-fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
-    ExitCode::from(exit_code(error))
-}
-
-/// The code of the first cause that has one of its own.
-fn exit_code(error: &anyhow::Error) -> u8 {
-    for cause in error.chain() {
-        if let Some(error) = cause.downcast_ref::<pipeline::Error>() {
-            return error.exit_code();
-        }
-        if let Some(error) = cause.downcast_ref::<cluster::Error>() {
-            return error.exit_code();
-        }
-        let verification = cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_verification)
-            || cause.downcast_ref::<DownloadError>().is_some_and(DownloadError::is_verification)
-            || cause.downcast_ref::<DebianError>().is_some_and(DebianError::is_verification)
-            || cause.downcast_ref::<SourceError>().is_some_and(SourceError::is_verification)
-            || cause.downcast_ref::<RebuildError>().is_some_and(RebuildError::is_verification)
-            || cause.downcast_ref::<RepositoryError>().is_some_and(RepositoryError::is_verification)
-            || cause.downcast_ref::<VerifyError>().is_some_and(VerifyError::is_verification);
-        if verification {
-            return 3;
-        }
-        if let Some(engine::Error::NoEngine { .. }) = cause.downcast_ref() {
-            return 4;
-        }
-        if let Some(arguments::Usage(_)) = cause.downcast_ref() {
-            return 2;
+/// Says why a command failed. The exit code says as well whether everything could be printed.
+fn ended(result: Result<(), AnyFailure>) -> ExitCode {
+    let result = result.and_then(|()| match say::failure() {
+        None => Ok(()),
+        Some(error) => Err(Message::of("everything was done, but what it says could not be printed")(error).into()),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error.report().inspect(|text| eprint!("{text}"));
+            ExitCode::from(error.kind().exit_code())
         }
     }
-    1
 }

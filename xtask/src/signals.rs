@@ -2,7 +2,7 @@
 
 use std::task::Poll;
 
-use anyhow::Context;
+use foundation::failure::{AnyFailure, Message};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Ctrl-C, Ctrl-\\, a service manager, and a terminal that is gone: of an ssh connection that was lost, for one.
@@ -16,11 +16,11 @@ pub struct Endings(Vec<Signal>);
 impl Endings {
     /// Listens from now on. What this process was started to ignore stays ignored: `nohup` does so with SIGHUP, a shell with
     /// Ctrl-C for what it runs in the background.
-    pub fn new() -> anyhow::Result<Self> {
+    pub fn new() -> Result<Self, AnyFailure> {
         let ignored = ignored();
         let wanted = kinds().into_iter().filter(|kind| ignored & (1 << (kind.as_raw_value() - 1)) == 0);
-        let signals = wanted.map(|kind| signal(kind).context("cannot wait for signals"));
-        Ok(Self(signals.collect::<anyhow::Result<_>>()?))
+        let signals = wanted.map(|kind| signal(kind).map_err(Message::of("cannot wait for signals")));
+        Ok(Self(signals.collect::<Result<_, Message>>()?))
     }
 
     /// Waits for the next one.

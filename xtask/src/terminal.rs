@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use foundation::bytes::ByteSize;
 use foundation::progress::{Event, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 pub use foundation::progress::duration;
 
@@ -14,6 +15,11 @@ use crate::say::{self, Loudness};
 
 /// Without a status line, a phase's usage is told this often.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Prints a value on one line of standard output, for programs.
+pub fn print_json(value: &impl Serialize) {
+    println!("{}", serde_json::to_string(value).expect("plain data"));
+}
 
 /// Shows events.
 pub struct Terminal {

@@ -12,10 +12,12 @@ use foundation::digest::Digest;
 use foundation::progress::Event;
 use foundation::store::Store;
 use phases::record::PhaseRecord;
+use pipeline::Builder;
 use pipeline::budget::Budget;
 use pipeline::records::{read_json, write_json};
-use pipeline::{Builder, Error};
 use recipe::plan::PlannedPhase;
+
+use super::error::BenchError;
 
 /// What upstream's own way took, and what it made.
 #[derive(Clone, Debug)]
@@ -39,11 +41,11 @@ struct Course<'a> {
 }
 
 /// The result, from the store if it is there.
-pub async fn baseline(builder: &Builder<'_>) -> Result<Baseline, Error> {
+pub async fn baseline(builder: &Builder<'_>) -> Result<Baseline, BenchError> {
     let (engine, store, options, root, progress) =
         (builder.engine(), builder.store(), builder.options(), builder.root(), builder.progress());
     let Some(Course { phase, before }) = course(builder).await? else {
-        return Err(Error::NoBaseline { recipe: options.recipe.name().to_owned() });
+        return Err(BenchError::NoBaseline { recipe: options.recipe.name().to_owned() });
     };
     let key = phase.key;
     if let Some(found) = find(store, &key)? {
@@ -56,8 +58,8 @@ pub async fn baseline(builder: &Builder<'_>) -> Result<Baseline, Error> {
     let record: PhaseRecord = read_json(&folder.join(RECORD))?;
     let writer = store.begin("baseline", &key)?;
     if !transfer::download(engine, &root.image, last.volume(), &format!("/build/out/{EXPORTS}"), writer.path()).await? {
-        let why = format!("phases/{} of {} left no /build/out/{EXPORTS}", phase.name, options.recipe.name());
-        return Err(engine::Error::Request(why).into());
+        let script = options.recipe.folder.join("phases").join(&phase.name);
+        return Err(BenchError::Script { script, why: format!("it left no /build/out/{EXPORTS}") });
     }
     write_json(&writer.path().join(RECORD), &record)?;
     writer.commit()?;
@@ -66,20 +68,20 @@ pub async fn baseline(builder: &Builder<'_>) -> Result<Baseline, Error> {
 }
 
 /// The result, if it was measured before.
-pub async fn kept(builder: &Builder<'_>) -> Result<Option<Baseline>, Error> {
+pub async fn kept(builder: &Builder<'_>) -> Result<Option<Baseline>, BenchError> {
     match course(builder).await? {
         Some(course) => find(builder.store(), &course.phase.key),
         None => Ok(None),
     }
 }
 
-fn find(store: &Store, key: &Digest) -> Result<Option<Baseline>, Error> {
+fn find(store: &Store, key: &Digest) -> Result<Option<Baseline>, BenchError> {
     let Some(folder) = store.stage("baseline", key) else { return Ok(None) };
     Ok(Some(Baseline { record: read_json(&folder.join(RECORD))?, exports: folder.join(EXPORTS) }))
 }
 
 /// What would be run; nothing where the recipe has no such phase.
-async fn course<'a>(builder: &Builder<'a>) -> Result<Option<Course<'a>>, Error> {
+async fn course<'a>(builder: &Builder<'a>) -> Result<Option<Course<'a>>, BenchError> {
     let (engine, options, build, inputs, root) =
         (builder.engine(), builder.options(), builder.build(), builder.inputs(), builder.root());
     let file = &options.recipe.file;

@@ -11,11 +11,12 @@ use deb::staged::StagedTree;
 use engine::Engine;
 use engine::once::run_once;
 use engine::transfer::{Content, Upload};
-use pipeline::Error;
 use recipe::Recipe;
 use recipe::bench::LeftOut;
 use roots::build_root::BuildRoot;
 use serde::{Deserialize, Serialize};
+
+use super::error::BenchError;
 
 /// The script that lists them, in the recipe's folder.
 const SCRIPT: &str = "bin/exports";
@@ -33,10 +34,10 @@ pub struct Exports {
 
 impl Exports {
     /// Reads a list that was kept.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read(path).map_err(Error::io("read", path))?;
+    pub fn read(path: &Path) -> Result<Self, pipeline::Error> {
+        let text = std::fs::read(path).map_err(pipeline::Error::io("read", path))?;
         Self::parse(&String::from_utf8_lossy(&text))
-            .map_err(|why| Error::io("understand", path)(std::io::Error::other(why)))
+            .map_err(|why| pipeline::Error::io("understand", path)(std::io::Error::other(why)))
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -76,9 +77,9 @@ pub async fn of_tree(
     root: &BuildRoot,
     recipe: &Recipe,
     staged: &StagedTree,
-) -> Result<Exports, Error> {
+) -> Result<Exports, BenchError> {
     let script = recipe.folder.join(SCRIPT);
-    let content = std::fs::read(&script).map_err(Error::io("read", &script))?;
+    let content = std::fs::read(&script).map_err(pipeline::Error::io("read", &script))?;
     let uploads = [
         Upload::bytes("/exports/exports", content, 0o755),
         Upload { path: "/exports/stage".into(), content: Content::Directory(staged.folder.clone()), mode: 0o755 },
@@ -87,10 +88,9 @@ pub async fn of_tree(
     let output = run_once(engine, &root.image, run, &uploads, &BTreeMap::new(), false).await?;
     if output.exit != 0 {
         let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(engine::Error::Engine { doing: format!("running {}", script.display()), why }.into());
+        return Err(BenchError::Script { script, why: format!("it failed with exit status {}: {why}", output.exit) });
     }
-    Exports::parse(&String::from_utf8_lossy(&output.stdout))
-        .map_err(|why| engine::Error::Request(format!("{}: {why}", script.display())).into())
+    Exports::parse(&String::from_utf8_lossy(&output.stdout)).map_err(|why| BenchError::Script { script, why })
 }
 
 /// How what is installed differs from upstream's own way.

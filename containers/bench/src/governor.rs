@@ -9,17 +9,19 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use engine::transfer::Upload;
-use engine::{Engine, Error as ContainerError, volume};
+use engine::{Engine, volume};
 use foundation::bytes::ByteSize;
 use foundation::progress::Event;
 use phases::PhaseError;
 use phases::compile_memory::Figures;
 use phases::phase::{self, PhaseSpec};
-use pipeline::{Builder, Error, copy};
+use pipeline::{Builder, copy};
 use recipe::bench::GovernorBench;
 use recipe::compile_memory::Known;
 use recipe::plan::PlannedPhase;
 use serde::Serialize;
+
+use super::error::BenchError;
 
 /// Jobs that the governor is asked for, and the largest fixed `-j`.
 const JOBS: u32 = 8;
@@ -135,11 +137,11 @@ impl GovernorReport {
 }
 
 /// Measures under these caps.
-pub async fn run(builder: &Builder<'_>, caps: &[ByteSize]) -> Result<GovernorReport, Error> {
+pub async fn run(builder: &Builder<'_>, caps: &[ByteSize]) -> Result<GovernorReport, BenchError> {
     let (engine, options, inputs) = (builder.engine(), builder.options(), builder.inputs());
     let recipe = &options.recipe;
     let Some(asked) = recipe.file.bench.as_ref().and_then(|bench| bench.governor.as_ref()) else {
-        return Err(Error::NoGovernorBench { recipe: recipe.name().to_owned() });
+        return Err(BenchError::NoGovernor { recipe: recipe.name().to_owned() });
     };
     let plan = inputs.plan();
     let last = plan.phases().iter().position(|phase| phase.name == asked.after).expect("looked over with the recipe");
@@ -183,7 +185,13 @@ struct Bed<'a> {
 }
 
 impl Bed<'_> {
-    async fn run(&mut self, memory: u64, jobs: u32, governed: bool, patience: Option<Duration>) -> Result<Run, Error> {
+    async fn run(
+        &mut self,
+        memory: u64,
+        jobs: u32,
+        governed: bool,
+        patience: Option<Duration>,
+    ) -> Result<Run, BenchError> {
         let (engine, store, options, inputs, root, progress) = (
             self.builder.engine(),
             self.builder.store(),
@@ -230,12 +238,11 @@ impl Bed<'_> {
             let text = std::fs::read(&log).unwrap_or_default();
             let text = String::from_utf8_lossy(&text).into_owned();
             let lines: Vec<&str> = text.lines().collect();
-            Error::Containers(ContainerError::Request(format!(
-                "[bench.governor] run = {:?} of {} failed, and not for memory:\n{}",
-                self.asked.run,
-                inputs.plan().recipe(),
-                lines[lines.len().saturating_sub(20)..].join("\n")
-            )))
+            BenchError::Governor {
+                run: self.asked.run.clone(),
+                recipe: inputs.plan().recipe().to_owned(),
+                tail: lines[lines.len().saturating_sub(20)..].join("\n"),
+            }
         })?;
         progress.event(Event::Note {
             text: format!(

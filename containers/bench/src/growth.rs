@@ -10,6 +10,7 @@ use recipe::Recipe;
 use serde::{Deserialize, Serialize};
 
 use super::Bench;
+use super::error::BenchError;
 use super::plot::{self, Group, Plot};
 use super::report::{BenchReport, describe};
 use super::row::{Row, Rows};
@@ -37,7 +38,7 @@ pub struct Size {
 const ROWS: &str = "bcdf";
 
 /// Measures the sample, which is the recipe of the options, in these sizes.
-pub async fn run(bench: &Bench<'_>, sizes: &[u32]) -> Result<GrowthReport, Error> {
+pub async fn run(bench: &Bench<'_>, sizes: &[u32]) -> Result<GrowthReport, BenchError> {
     let rows: Rows = ROWS.parse().expect("letters of rows");
     let mut measured = Vec::new();
     for &files in sizes {

@@ -10,6 +10,7 @@
 //! files in and out) is in the wall time alone.
 
 mod baseline;
+mod error;
 mod exports;
 mod governor;
 pub mod growth;
@@ -26,10 +27,11 @@ use exports::Exports;
 use foundation::bytes::ByteSize;
 use foundation::progress::Progress;
 use foundation::store::Store;
-use pipeline::{BuildOptions, Builder, CompilerCache, Error, Job, Options, build_root, gather};
+use pipeline::{BuildOptions, Builder, CompilerCache, Job, Options, build_root, gather};
 use rows::Bed;
 
 pub use baseline::Baseline;
+pub use error::BenchError;
 pub use exports::{Comparison, Excused};
 pub use governor::GovernorReport;
 pub use growth::GrowthReport;
@@ -58,7 +60,7 @@ pub struct Bench<'a> {
 
 impl Bench<'_> {
     /// Measures the memory governor beside each fixed `-j`, under these caps.
-    pub async fn governor(&self, caps: &[ByteSize]) -> Result<GovernorReport, Error> {
+    pub async fn governor(&self, caps: &[ByteSize]) -> Result<GovernorReport, BenchError> {
         let Self { engine, usual, work, options, progress, .. } = *self;
         let inputs = tokio::task::block_in_place(|| gather(usual, options, progress))?;
         let root = build_root(engine, usual, options, &inputs, progress).await?;
@@ -69,7 +71,7 @@ impl Bench<'_> {
     }
 
     /// Measures these rows.
-    pub async fn run(&self, rows: &Rows) -> Result<BenchReport, Error> {
+    pub async fn run(&self, rows: &Rows) -> Result<BenchReport, BenchError> {
         let Self { engine, usual, work, options, progress, .. } = *self;
         let mut bed = tokio::task::block_in_place(|| Bed::make(self, rows))?;
         let inputs = bed.inputs.clone();

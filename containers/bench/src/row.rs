@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+use foundation::failure::{Failure, Kind, Outcome};
 use recipe::Recipe;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,12 @@ impl Rows {
 #[derive(Debug, thiserror::Error)]
 #[error("'{0}' names no rows: write letters from a to f, such as bcf ({rows})", rows = Row::ALL.map(|row| format!("{} {}", row.letter(), row.what())).join(", "))]
 pub struct NoRows(String);
+
+impl Failure for NoRows {
+    fn outcome(&self) -> Outcome {
+        Kind::Usage.plain()
+    }
+}
 
 impl FromStr for Rows {
     type Err = NoRows;

@@ -15,6 +15,7 @@ use pipeline::inputs::{gather, gather_from};
 use pipeline::{BuildOptions, CompilerCache, Error, Inputs, Job, Options, Published, clear};
 use recipe::{Recipe, Source};
 
+use super::error::BenchError;
 use super::recorder::Recorder;
 use super::report::Measured;
 use super::row::{Row, Rows};
@@ -43,13 +44,13 @@ pub struct Bed {
 
 impl Bed {
     /// Makes the copies. What does not fit is found out before anything long begins.
-    pub fn make(bench: &Bench<'_>, rows: &Rows) -> Result<Self, Error> {
+    pub fn make(bench: &Bench<'_>, rows: &Rows) -> Result<Self, BenchError> {
         let Bench { usual, work, options, progress, .. } = *bench;
         let recipe = &options.recipe;
         let named = recipe.file.bench.as_ref();
-        let named = named.ok_or_else(|| Error::NoBench { recipe: recipe.name().to_owned() })?;
+        let named = named.ok_or_else(|| BenchError::NoBench { recipe: recipe.name().to_owned() })?;
         if rows.contains(Row::Upstream) && recipe.baseline_phase().is_none() {
-            return Err(Error::NoBaseline { recipe: recipe.name().to_owned() });
+            return Err(BenchError::NoBaseline { recipe: recipe.name().to_owned() });
         }
         let folder = work.temp_dir()?;
         let sources = Store::open(Some(&folder.path().join("sources")))?;
@@ -73,7 +74,7 @@ impl Bed {
     }
 
     /// Brings about what the row starts from, and times it.
-    pub async fn measure(&mut self, bench: &Bench<'_>, row: Row) -> Result<Measured, Error> {
+    pub async fn measure(&mut self, bench: &Bench<'_>, row: Row) -> Result<Measured, BenchError> {
         let Bench { work, options, progress, .. } = *bench;
         match row {
             Row::Cold => self.clear(bench, None).await?,
@@ -93,31 +94,36 @@ impl Bed {
 
         // A row that measured something else than it says is no figure.
         let packages: Vec<Digest> = published.report.packages.iter().map(|package| package.unsigned_sha256).collect();
-        let nothing = |why: String| Err(Error::Row { row: row.letter(), why });
+        let nothing = |why: String, next| Err(BenchError::Row { row: row.letter(), why, next });
         let named = options.recipe.file.bench.as_ref().expect("looked for in the beginning");
         match row {
             Row::Cold | Row::Cached => self.packages = packages,
             Row::Source => {
-                let tree = |inputs: &Inputs| -> Result<Option<Digest>, Error> {
+                let tree = |inputs: &Inputs| -> Result<Option<Digest>, BenchError> {
                     let Some(stage) = work.stage("staged", &inputs.plan().staged_key()) else { return Ok(None) };
                     Ok(Some(StagedTree::in_stage(&stage).map_err(Error::io("read", &stage))?.digest))
                 };
                 if tree(&inputs)? == tree(&self.inputs)? {
-                    return nothing(format!(
-                        "a statement more in {} changed nothing that is installed. Name a file in bench.source-file that is \
-                         compiled into a package",
-                        named.source_file.display()
-                    ));
+                    return nothing(
+                        format!(
+                            "one more statement in {} changed nothing that is installed",
+                            named.source_file.display()
+                        ),
+                        "name a file in bench.source-file that is compiled into a package",
+                    );
                 }
             }
             Row::Unit if packages == self.packages => {
-                return nothing(format!(
-                    "a line more in {} changed no package. Name a file in bench.unit that one has",
-                    named.unit.display()
-                ));
+                return nothing(
+                    format!("one more line in {} changed no package", named.unit.display()),
+                    "name a file in bench.unit that a package has",
+                );
             }
             Row::Nothing if !published.unchanged => {
-                return nothing("something was done although nothing had changed: please report this".into());
+                return nothing(
+                    "something was built although nothing had changed".into(),
+                    "this is a fault of the tool: please report it",
+                );
             }
             Row::Upstream | Row::Unit | Row::Nothing => {}
         }
@@ -130,7 +136,7 @@ impl Bed {
         bench: &Bench<'_>,
         row: Row,
         progress: &dyn Progress,
-    ) -> Result<(Published, Inputs), Error> {
+    ) -> Result<(Published, Inputs), BenchError> {
         let Bench { engine, usual, work, .. } = *bench;
         let options = match (row, &self.edited_recipe) {
             (Row::Unit, Some(edited)) => edited,
@@ -156,7 +162,7 @@ impl Bed {
     }
 
     /// As if nothing had been built, but for the compiler cache where it is to be kept.
-    async fn clear(&self, bench: &Bench<'_>, keep: Option<&str>) -> Result<(), Error> {
+    async fn clear(&self, bench: &Bench<'_>, keep: Option<&str>) -> Result<(), BenchError> {
         clear(bench.engine, bench.work, keep).await?;
         let mut folders = vec![self.folder.path().join("dist")];
         // What the memory governor has learnt helps the next build; the first one has to do without.
@@ -164,7 +170,7 @@ impl Bed {
         for folder in folders {
             match fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::io("remove", &folder)(error));
+                    return Err(Error::io("remove", &folder)(error).into());
                 }
                 _ => {}
             }

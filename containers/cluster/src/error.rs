@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use foundation::failure::{self, Failure, Kind, Outcome};
+
 /// A failure around a cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -18,18 +20,16 @@ pub enum Error {
     #[error("{0}")]
     Request(String),
     /// A cluster's name that is none.
-    #[error("--name '{0}': a cluster's name has lower-case letters and digits, 20 at most")]
+    #[error("'{0}' is not a cluster's name: write lower-case letters and digits, 20 at most")]
     Name(String),
     /// There is no such cluster.
-    #[error("there is no cluster {name}: `cargo xtask cluster up --name {name}` makes it")]
+    #[error("there is no cluster {name}")]
     NoCluster {
         /// The name.
         name: String,
     },
     /// There is one already.
-    #[error(
-        "there is a cluster {name} already, of {recipe}: `cargo xtask cluster down --name {name}` removes it, another --name makes a second one"
-    )]
+    #[error("there is a cluster {name} already, of {recipe}")]
     Exists {
         /// The name.
         name: String,
@@ -37,7 +37,7 @@ pub enum Error {
         recipe: String,
     },
     /// Nothing to install.
-    #[error("{} has no packages: `cargo xtask package --recipe {recipe}` makes them, --dist names another folder", dist.display())]
+    #[error("{} has no packages", dist.display())]
     NoPackages {
         /// The folder.
         dist: PathBuf,
@@ -45,7 +45,7 @@ pub enum Error {
         recipe: String,
     },
     /// There is no such node.
-    #[error("the cluster {cluster} has no node {node}: it has {nodes}")]
+    #[error("the cluster {cluster} has no node {node}, only {nodes}")]
     NoNode {
         /// The cluster.
         cluster: String,
@@ -55,7 +55,7 @@ pub enum Error {
         nodes: String,
     },
     /// Something on a node failed.
-    #[error("{node}: {step} failed (exit {exit}). Its last lines:\n{tail}")]
+    #[error("{node}: {step} failed with exit status {exit}. Its last lines:\n{tail}")]
     Step {
         /// The node, or what stands for it.
         node: String,
@@ -65,6 +65,16 @@ pub enum Error {
         exit: i64,
         /// The end of its output.
         tail: String,
+    },
+    /// Something on a node did not fail, and did not do what it should either.
+    #[error("{node}: {step}: {found}")]
+    Wrong {
+        /// The node.
+        node: String,
+        /// What was done.
+        step: String,
+        /// What was found instead.
+        found: String,
     },
     /// Things on several nodes failed, each said as the others are.
     #[error("{0}")]
@@ -80,9 +90,7 @@ pub enum Error {
         found: String,
     },
     /// A cluster did not come up; its nodes are left for looking at them.
-    #[error(
-        "{why}\nThe nodes are left as they are: `cargo xtask cluster status`, `logs NODE` and `exec NODE -- COMMAND` show more, `down` removes them (each with --name {name})"
-    )]
+    #[error("{why}")]
     NotUp {
         /// The cluster.
         name: String,
@@ -101,22 +109,41 @@ pub enum Error {
     },
 }
 
+impl Failure for Error {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Pipeline(error) => error.outcome(),
+            Self::Engine(error) => error.outcome(),
+            Self::Store(error) => error.outcome(),
+            Self::Request(_) | Self::Name(_) => Kind::Usage.plain(),
+            Self::NoCluster { name } => {
+                Kind::Failed.next(format!("make it with `cargo xtask cluster up --name {name}`"))
+            }
+            Self::Exists { name, .. } => Kind::Failed.next(format!(
+                "remove it with `cargo xtask cluster down --name {name}`, or make a second one with another --name"
+            )),
+            Self::NoPackages { recipe, .. } => Kind::Failed.next(format!(
+                "make them with `cargo xtask package --recipe {recipe}`, or name another folder with --dist"
+            )),
+            Self::NoNode { .. } => Kind::Failed.next("name one of these"),
+            Self::Step { .. } | Self::Wrong { .. } | Self::Several(_) | Self::Late { .. } => Kind::Failed.plain(),
+            Self::NotUp { name, why } => {
+                let nodes = format!(
+                    "the nodes are left as they are: `cargo xtask cluster status`, `logs NODE` and `exec NODE -- COMMAND` \
+                     show more, `down` removes them (each with --name {name})"
+                );
+                let Outcome { kind, next } = why.outcome();
+                kind.next(next.map_or_else(|| nodes.clone(), |next| format!("{next}\n{nodes}")))
+            }
+            Self::Io { source, .. } => failure::of_file(source),
+        }
+    }
+}
+
 impl Error {
     /// An error of the file system, named.
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }
-    }
-
-    /// The exit code: 1 failed, 2 usage, 3 a verification failed, 4 no engine.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Pipeline(error) => error.exit_code(),
-            Self::Engine(engine::Error::NoEngine { .. }) => 4,
-            Self::Engine(engine::Error::Verification { .. }) => 3,
-            Self::Request(_) | Self::Name(_) => 2,
-            Self::NotUp { why, .. } => why.exit_code(),
-            _ => 1,
-        }
     }
 }

@@ -130,6 +130,8 @@ impl ClusterRecord {
 
 #[cfg(test)]
 mod tests {
+    use foundation::failure::{Failure as _, Kind};
+
     use super::*;
 
     #[test]
@@ -137,7 +139,7 @@ mod tests {
         assert!("trial2".parse::<ClusterName>().is_ok());
         for bad in ["", "Trial", "a-b", "a/b", "abcdefghijklmnopqrstu"] {
             let error = bad.parse::<ClusterName>().unwrap_err();
-            assert_eq!(error.exit_code(), 2, "{error}");
+            assert_eq!(error.kind(), Kind::Usage, "{error}");
         }
     }
 }

@@ -142,11 +142,10 @@ async fn booted(names: &Names, node: Node) -> Result<(Node, String), Error> {
     );
     node.step("booting", &script, &BTreeMap::new()).await?;
     let address = node.address(&names.network()).await?;
-    let address = address.ok_or_else(|| Error::Step {
+    let address = address.ok_or_else(|| Error::Wrong {
         node: node.name.clone(),
         step: "booting".into(),
-        exit: 0,
-        tail: "it has no address in the cluster's network: was its container removed?".into(),
+        found: "it has no address in the cluster's network: was its container removed?".into(),
     })?;
     Ok((node, address))
 }

@@ -2,21 +2,19 @@
 
 use std::path::PathBuf;
 
+use foundation::failure::{self, Failure, Kind, Outcome};
+
 /// A failure of the engine, of the build root, or of a phase's container.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No container engine answers.
-    #[error(
-        "no container engine answers. Tried:\n{tried}\n\
-         Install and start one with `apt-get install docker.io` (as root), let this tool do it with \
-         `cargo xtask package --setup`, or point DOCKER_HOST to one that runs elsewhere."
-    )]
+    #[error("no container engine answers; tried were:\n{tried}")]
     NoEngine {
         /// One line per endpoint: where it came from, its address, why it did not answer.
         tried: String,
     },
     /// An engine could not be installed or started.
-    #[error("cannot set up a container engine: {step} failed: {why}\n{next}")]
+    #[error("cannot set up a container engine: {step} failed: {why}")]
     Setup {
         /// The step, such as `apt-get install docker.io`.
         step: String,
@@ -26,26 +24,17 @@ pub enum Error {
         next: String,
     },
     /// The engine refused a request.
-    #[error("{doing}: the container engine answered: {why}")]
+    #[error("{doing} failed: the container engine answered: {why}")]
     Engine {
         /// What was asked of it.
         doing: String,
         /// Its answer.
         why: String,
     },
-    /// None of a compile farm's workers can be used.
-    #[error(
-        "no worker of the compile farm compiles:\n{list}\nSet that right, or build without --workers: the same bytes come out."
-    )]
-    NoWorker {
-        /// One line per worker: its address, and what it did instead.
-        list: String,
-    },
+
     /// The connection to the engine broke.
     #[error(
-        "{doing}: the connection to the container engine at {endpoint} was lost ({why}); its containers may be gone.\n\
-         See that the engine runs (`docker info`, or `cargo xtask doctor`), then run the same command again: \
-         finished stages are kept."
+        "{doing} failed: the connection to the container engine at {endpoint} was lost ({why}), and its containers may be gone"
     )]
     EngineGone {
         /// What was going on.
@@ -56,10 +45,7 @@ pub enum Error {
         why: String,
     },
     /// Somebody else stopped the container.
-    #[error(
-        "the container of {name} was killed from outside (exit {exit}, not for memory).\n\
-         Run the same command again: it continues from the last finished stage."
-    )]
+    #[error("the container of {name} was killed from outside (exit status {exit}, not for memory)")]
     KilledFromOutside {
         /// The phase or step.
         name: String,
@@ -78,8 +64,7 @@ pub enum Error {
     },
     /// A .deb is not what the lock promises.
     #[error(
-        "{path}: {why}. The lock pins {name} {version} as sha256 {expected}.\n\
-         Remove the file and run `cargo xtask fetch` again.",
+        "{path} is not the package {name} {version} that the lock pins as sha256 {expected}: {why}",
         path = path.display()
     )]
     Verification {
@@ -95,7 +80,7 @@ pub enum Error {
         why: String,
     },
     /// An archive cannot be read or holds what it must not.
-    #[error("{archive}: {why}")]
+    #[error("cannot use {archive}: {why}")]
     Archive {
         /// The archive, or where it came from.
         archive: String,
@@ -103,7 +88,7 @@ pub enum Error {
         why: String,
     },
     /// A build root or node root could not be made from its packages.
-    #[error("the {what} cannot be made: {step} failed (exit {exit}). Its last lines:\n{tail}\n{next}")]
+    #[error("the {what} cannot be made: {step} failed with exit status {exit}. Its last lines:\n{tail}")]
     Root {
         /// Build root or node root.
         what: &'static str,
@@ -119,6 +104,31 @@ pub enum Error {
     /// The caller asked for something that cannot be.
     #[error("{0}")]
     Request(String),
+}
+
+impl Failure for Error {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::NoEngine { .. } => Kind::NoEngine.next(
+                "install and start one with `apt-get install docker.io` (as root), let this tool do it with \
+                 `cargo xtask package --setup`, or point DOCKER_HOST to one that runs elsewhere",
+            ),
+            Self::Setup { next, .. } => Kind::Failed.next(next.clone()),
+            Self::Engine { .. } => Kind::Failed.next("`cargo xtask doctor` tells more about the engine"),
+            Self::EngineGone { .. } => Kind::Failed.next(
+                "see that the engine runs (`docker info`, or `cargo xtask doctor`), then run the same command again: \
+                 finished stages are kept",
+            ),
+            Self::KilledFromOutside { .. } => {
+                Kind::Failed.next("run the same command again: it continues from the last finished stage")
+            }
+            Self::Io { source, .. } => failure::of_file(source),
+            Self::Verification { .. } => Kind::Verification.next("remove the file and run `cargo xtask fetch` again"),
+            Self::Archive { .. } => Kind::Failed.plain(),
+            Self::Root { next, .. } => Kind::Failed.next(next.clone()),
+            Self::Request(_) => Kind::Failed.plain(),
+        }
+    }
 }
 
 impl Error {

@@ -33,7 +33,7 @@ pub async fn setup(state: &Path, progress: &dyn Fn(&str)) -> Result<Engine, Erro
             program("dockerd").ok_or_else(|| Error::Setup {
                 step: "apt-get install docker.io".into(),
                 why: "it ended well, but there is no dockerd in /usr/sbin or /usr/bin".into(),
-                next: "Install a container engine yourself, then run the same command again.".into(),
+                next: "install a container engine yourself, then run the same command again".into(),
             })?
         }
     };
@@ -60,7 +60,7 @@ fn as_root(step: &str) -> Error {
     Error::Setup {
         step: step.to_owned(),
         why: "it needs root".into(),
-        next: format!("Run `sudo {step}`, then the same command again; or use a rootless engine and set DOCKER_HOST."),
+        next: format!("run `sudo {step}`, then the same command again; or use a rootless engine and set DOCKER_HOST"),
     }
 }
 
@@ -70,7 +70,7 @@ async fn install(state: &Path, progress: &dyn Fn(&str)) -> Result<(), Error> {
         return Err(Error::Setup {
             step: "installing docker.io".into(),
             why: "this machine has no apt-get".into(),
-            next: "Install Docker or Podman with your distribution's tools, start it, then run the same command again."
+            next: "install Docker or Podman with your distribution's tools, start it, then run the same command again"
                 .into(),
         });
     }
@@ -100,7 +100,7 @@ async fn install(state: &Path, progress: &dyn Fn(&str)) -> Result<(), Error> {
     result.map_err(|why| Error::Setup {
         step: STEP.into(),
         why: format!("{why}. The end of {}:\n{}", log.display(), tail(&log)),
-        next: "Set apt right (`apt-get update` tells more), then run the same command again.".into(),
+        next: "set apt right (`apt-get update` tells more), then run the same command again".into(),
     })
 }
 
@@ -130,7 +130,7 @@ async fn with_systemd(progress: &dyn Fn(&str)) -> Result<Engine, Error> {
     let failed = |why: String| Error::Setup {
         step: STEP.into(),
         why,
-        next: "`journalctl -u docker.service` tells why; set it right, then run the same command again.".into(),
+        next: "`journalctl -u docker.service` tells why; set it right, then run the same command again".into(),
     };
     if !output.status.success() {
         return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
@@ -168,8 +168,8 @@ async fn in_background(
     answers(Some((&mut child, sockets))).await.map_err(|why| Error::Setup {
         step: format!("starting {}", dockerd.display()),
         why: format!("{why}. The end of {}:\n{}", log.display(), tail(&log)),
-        next: "A container or a kernel without overlay, iptables or cgroups cannot run one: \
-               set DOCKER_HOST to an engine elsewhere, or set right what the log says and run the same command again."
+        next: "a container or a kernel without overlay, iptables or cgroups cannot run one: \
+               set DOCKER_HOST to an engine elsewhere, or set right what the log says and run the same command again"
             .into(),
     })
 }

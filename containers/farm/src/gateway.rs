@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use engine::Engine;
 use engine::container::{Container, isolated};
-use engine::{Engine, Error};
 use recipe::root_lock::PinnedDeb;
 use roots::build_root::BuildRoot;
 
-use super::{WorkerAddress, compilers, not_ready, until_ready, with_network};
+use super::{FarmError, WorkerAddress, compilers, not_ready, until_ready, with_network};
 
 /// A gateway to workers that have compiled something for it. Dropping it removes it.
 pub struct Gateway {
@@ -60,7 +60,7 @@ impl Gateway {
         root: &BuildRoot,
         debs: &[(PinnedDeb, PathBuf)],
         workers: &[WorkerAddress],
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, FarmError> {
         let mut command = vec![format!("{}/gateway.sh", super::FOLDER)];
         for (index, worker) in workers.iter().enumerate() {
             command.extend([name(index), worker.endpoint()]);
@@ -89,7 +89,7 @@ impl Gateway {
         if hosts.is_empty() {
             let list: Vec<String> =
                 answers.iter().map(|(worker, answer)| format!("  {} {}", worker.endpoint(), answer.text())).collect();
-            return Err(Error::NoWorker { list: list.join("\n") });
+            return Err(FarmError::NoWorker { list: list.join("\n") });
         }
         Ok(Self { container, hosts: hosts.join(" "), compilers: compilers(&root.digest), jobs, answers })
     }

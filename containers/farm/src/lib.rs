@@ -13,6 +13,7 @@
 //! The farm decides where something is compiled, not what is written: it is no part of the plan.
 
 mod address;
+mod error;
 mod gateway;
 mod shares;
 mod worker;
@@ -28,6 +29,7 @@ use recipe::root_lock::PinnedDeb;
 use roots::build_root::BuildRoot;
 
 pub use address::{Listen, Range, WorkerAddress, jobs};
+pub use error::FarmError;
 pub use gateway::{Access, Answer, Gateway};
 pub use shares::Shares;
 pub use worker::{WorkerOptions, serve};

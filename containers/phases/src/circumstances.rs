@@ -9,6 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use engine::transfer::{BUILDER, Upload};
+use foundation::failure::{Failure, Kind, Outcome};
 use serde::{Deserialize, Serialize};
 
 /// Where the files of this module are in a container; below `/build`, which phases may write to.
@@ -114,6 +115,12 @@ impl Default for Wanted {
 )]
 pub struct NotAnAspect {
     text: String,
+}
+
+impl Failure for NotAnAspect {
+    fn outcome(&self) -> Outcome {
+        Kind::Usage.plain()
+    }
 }
 
 fn names() -> String {

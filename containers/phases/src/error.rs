@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use foundation::failure::{Failure, Kind, Outcome};
+
 use crate::record::PhaseRecord;
 
 /// A phase that did not end by itself. A script that fails is none: its record has the exit status.
@@ -12,10 +14,7 @@ pub enum PhaseError {
     #[error(transparent)]
     Engine(#[from] engine::Error),
     /// The memory budget is too small even for one job.
-    #[error(
-        "phase {phase}: {what} needs more memory than the budget of {budget}, even alone.\n\
-         Run it again with a larger `--memory`{hint}."
-    )]
+    #[error("the phase {phase}: {what} needs more memory than the budget of {budget}, even alone")]
     OutOfMemory {
         /// The phase.
         phase: String,
@@ -29,7 +28,7 @@ pub enum PhaseError {
         record: Box<PhaseRecord>,
     },
     /// A phase took longer than allowed.
-    #[error("phase {phase} was stopped after {}s: that is its time limit. Its log is {}", after.as_secs(), log.display())]
+    #[error("the phase {phase} was stopped after {} s, which is its time limit; its log is {}", after.as_secs(), log.display())]
     TimedOut {
         /// The phase.
         phase: String,
@@ -38,4 +37,14 @@ pub enum PhaseError {
         /// The log so far.
         log: PathBuf,
     },
+}
+
+impl Failure for PhaseError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Engine(error) => error.outcome(),
+            Self::OutOfMemory { hint, .. } => Kind::Failed.next(format!("run it again with a larger `--memory`{hint}")),
+            Self::TimedOut { .. } => Kind::Failed.next("the end of the log tells what it waited for"),
+        }
+    }
 }

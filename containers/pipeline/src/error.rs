@@ -1,8 +1,9 @@
-//! Why the pipeline stopped, and which exit code says so.
+//! Why the pipeline stopped.
 
 use std::path::PathBuf;
 
 use foundation::bytes::ByteSize;
+use foundation::failure::{self, Failure, Kind, Outcome};
 
 /// A failure of any stage.
 #[derive(Debug, thiserror::Error)]
@@ -17,68 +18,28 @@ pub enum Error {
     #[error(transparent)]
     TooMuch(#[from] phases::usage::TooMuch),
     /// A phase has a result, and nothing is on record of it.
-    #[error(
-        "the cache has a result of the phase {phase}, but no record of it: run `cargo xtask clean`, then the same command again"
-    )]
+    #[error("the cache has a result of the phase {phase}, but no record of it")]
     NoRecord {
         /// The phase.
         phase: String,
     },
     /// There are no tests to run.
-    #[error("the recipe {recipe} has no tests: describe upstream's test programs in [check] of its recipe.toml")]
+    #[error("the recipe {recipe} has no tests")]
     NoCheck {
         /// The recipe.
         recipe: String,
     },
-    /// The recipe does not say what is measured.
-    #[error("the recipe {recipe} says nothing of speed: name the files that are edited in [bench] of its recipe.toml")]
-    NoBench {
-        /// The recipe.
-        recipe: String,
-    },
-    /// There is nothing to measure against.
-    #[error(
-        "the recipe {recipe} has no row a: describe upstream's own way in [bench.baseline] of its recipe.toml, or leave the row out with --rows"
-    )]
-    NoBaseline {
-        /// The recipe.
-        recipe: String,
-    },
-    /// A row did not measure what it says.
-    #[error("row {row} means nothing: {why}")]
-    Row {
-        /// Its letter.
-        row: char,
-        /// What happened instead.
-        why: String,
-    },
-    /// Fewer, more or other things are installed than in upstream's own way.
-    #[error(
-        "what is installed differs from upstream's own way in {differences} places. Correct the build; what is left out on purpose belongs,          with its reason, into bench.baseline.left-out of recipe.toml"
-    )]
-    Unlike {
-        /// How many.
-        differences: usize,
-    },
-    /// There is nothing to measure the governor with.
-    #[error(
-        "the recipe {recipe} does not say what the governor is measured with: describe it in [bench.governor] of its recipe.toml"
-    )]
-    NoGovernorBench {
-        /// The recipe.
-        recipe: String,
-    },
+    /// The compile farm.
+    #[error(transparent)]
+    Farm(#[from] farm::FarmError),
     /// The quarantine of tests.
     #[error(transparent)]
     Quarantine(#[from] recipe::quarantine::QuarantineError),
     /// What the bills of materials are made of.
     #[error(transparent)]
     Components(#[from] recipe::components::ComponentsError),
-    /// The statement on the tests.
-    #[error(transparent)]
-    Statement(#[from] statements::check::statement::StatementError),
     /// Tests were run on other objects than those that are in the packages.
-    #[error("upstream's tests were run on the plan {}, and the packages are of the plan {}: run `cargo xtask package --check`", tested.short(), packed.short())]
+    #[error("upstream's tests were run on the plan {}, and the packages are of the plan {}", tested.short(), packed.short())]
     OtherTests {
         /// The plan that was tested.
         tested: foundation::digest::Digest,
@@ -87,8 +48,7 @@ pub enum Error {
     },
     /// Upstream's tests found the build unsound.
     #[error(
-        "{failures} of upstream's tests failed, and {expired} entries of quarantine.toml have expired: nothing was put into dist.\n\
-         The results are in {results}", results = results.display()
+        "{failures} of upstream's tests failed, and {expired} entries of quarantine.toml have expired: nothing was put into dist"
     )]
     Unsound {
         /// Tests that failed and are not excused.
@@ -142,8 +102,8 @@ pub enum Error {
     Sums(#[from] sign::sums::SumsError),
     /// A source file needs more than there is.
     #[error(
-        "the phase {phase} compiles {file}, which takes {needed} even alone and with a frugal compiler, and the budget is {budget}.\n\
-         Run it again with `--memory {least}` or more. (Known from {figures})", figures = figures.display()
+        "the phase {phase} compiles {file}, which takes {needed} even alone and with a frugal compiler (known from {figures}), \
+         and the budget is {budget}", figures = figures.display()
     )]
     TooLarge {
         /// The phase.
@@ -160,7 +120,7 @@ pub enum Error {
         figures: PathBuf,
     },
     /// A phase's script failed.
-    #[error("the phase {phase} failed with exit status {exit}. Its last lines:\n{tail}{more}\nThe whole log is {log}", log = log.display())]
+    #[error("the phase {phase} failed with exit status {exit}. Its last lines:\n{tail}{more}")]
     Phase {
         /// The phase.
         phase: String,
@@ -174,7 +134,7 @@ pub enum Error {
         log: PathBuf,
     },
     /// A file of the host cannot be used.
-    #[error("cannot {doing} {}: {source}{}", path.display(), hint(source))]
+    #[error("cannot {doing} {}: {source}", path.display())]
     Io {
         /// `read`, `write`, …
         doing: &'static str,
@@ -184,13 +144,13 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file of the recipe's copy is not the one that was copied.
-    #[error("{} in the cache is not what the plan says: somebody wrote there. Run `cargo xtask clean`, then the same command again", path.display())]
+    #[error("{} in the cache is not what the plan says: somebody wrote there", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
     },
     /// The packages make no cluster.
-    #[error("the recipe {recipe} has no cluster: describe its nodes in [cluster] of its recipe.toml")]
+    #[error("the recipe {recipe} has no cluster")]
     NoCluster {
         /// The recipe.
         recipe: String,
@@ -198,13 +158,9 @@ pub enum Error {
     /// What was published cannot be rebuilt.
     #[error(transparent)]
     Rebuild(#[from] statements::rebuild::RebuildError),
-    /// A rebuilder's statement.
-    #[error(transparent)]
-    Attest(#[from] statements::proof::attestation::AttestError),
     /// Another version of this tool built what was published.
     #[error(
-        "the packages were built by another version of this tool, so that nothing can be said about them from here: check out {}, and run the same command there",
-        revision.as_deref().map_or_else(|| "the revision that was checked out then".to_owned(), |revision| format!("the revision {revision}"))
+        "the packages were built by another version of this tool, so that nothing can be said about them from here"
     )]
     OtherTool {
         /// The revision that built them, where they say it.
@@ -212,8 +168,8 @@ pub enum Error {
     },
     /// This checkout builds something else than what was published.
     #[error(
-        "the packages were built from the plan {recorded}, and this checkout leads to the plan {here}: nothing can be said about them from here. \
-         Check out the commit that they were built from. The plans differ in:{differences}",
+        "the packages were built from the plan {recorded}, and this checkout leads to the plan {here}, so that nothing can be \
+         said about them from here. The plans differ in:{differences}",
         recorded = recorded.short(), here = here.short()
     )]
     OtherPlan {
@@ -226,14 +182,14 @@ pub enum Error {
     },
     /// A variation was asked for that does not act on this host.
     #[error(
-        "{aspect} was asked to vary, and a phase sees the same as usual: this host or build root does not allow it. Leave it out with --vary -{aspect}"
+        "{aspect} was asked to vary, and a phase sees the same as usual: this host or build root does not allow it"
     )]
     NotVaried {
         /// What was to vary.
         aspect: phases::circumstances::Aspect,
     },
     /// The rebuild made other packages.
-    #[error("{different} of {all} packages are not the same bytes: see {folder}", folder = folder.display())]
+    #[error("{different} of {all} packages are not the same bytes")]
     Differs {
         /// Packages that are not the same.
         different: usize,
@@ -243,7 +199,7 @@ pub enum Error {
         folder: PathBuf,
     },
     /// apt could not solve the dependencies.
-    #[error("apt cannot solve the dependencies of the {what} of {recipe} for {target}:\n{output}\nCorrect {field}")]
+    #[error("apt cannot solve the dependencies of the {what} of {recipe} for {target}:\n{output}")]
     Solve {
         /// Build root or node root.
         what: &'static str,
@@ -258,12 +214,54 @@ pub enum Error {
     },
 }
 
-fn hint(error: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, StorageFull};
-    match error.kind() {
-        StorageFull => ". Make room and run the same command again: finished stages are kept",
-        PermissionDenied | ReadOnlyFilesystem => ". Make it writable, or choose another folder with --dist",
-        _ => "",
+impl Failure for Error {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Containers(error) => error.outcome(),
+            Self::Ended(error) => error.outcome(),
+            Self::TooMuch(_) => Kind::Usage.plain(),
+            Self::Farm(error) => error.outcome(),
+            Self::Quarantine(error) => error.outcome(),
+            Self::Components(error) => error.outcome(),
+            Self::Store(error) => error.outcome(),
+            Self::Recipe(error) => error.outcome(),
+            Self::Lock(error) => error.outcome(),
+            Self::Config(error) => error.outcome(),
+            Self::Changelog(error) => error.outcome(),
+            Self::Source(error) => error.outcome(),
+            Self::Debian(error) => error.outcome(),
+            Self::Download(error) => error.outcome(),
+            Self::Manifest(error) => error.outcome(),
+            Self::Split(error) => error.outcome(),
+            Self::Deb(error) => error.outcome(),
+            Self::Sign(error) => error.outcome(),
+            Self::Debsig(error) => error.outcome(),
+            Self::Sums(error) => error.outcome(),
+            Self::Rebuild(error) => error.outcome(),
+            Self::NoRecord { .. } | Self::Changed { .. } => {
+                Kind::Failed.next("run `cargo xtask clean`, then the same command again")
+            }
+            Self::NoCheck { .. } => Kind::Input.next("describe upstream's test programs in [check] of its recipe.toml"),
+            Self::NoCluster { .. } => Kind::Input.next("describe its nodes in [cluster] of its recipe.toml"),
+            Self::OtherTests { .. } => Kind::Failed.next("run `cargo xtask package --check`"),
+            Self::Unsound { results, .. } => Kind::Failed.next(format!("the results are in {}", results.display())),
+            Self::TooLarge { least, .. } => Kind::Failed.next(format!("run it again with `--memory {least}` or more")),
+            Self::Phase { log, .. } => Kind::Failed.next(format!("the whole log is {}", log.display())),
+            Self::Io { source, .. } => failure::of_file(source),
+            Self::OtherTool { revision } => Kind::Verification.next(format!(
+                "check out {}, and run the same command there",
+                match revision {
+                    Some(revision) => format!("the revision {revision}"),
+                    None => "the revision that was checked out then".to_owned(),
+                }
+            )),
+            Self::OtherPlan { .. } => Kind::Verification.next("check out the commit that they were built from"),
+            Self::NotVaried { aspect } => Kind::Failed.next(format!("leave it out with --vary -{aspect}")),
+            Self::Differs { folder, .. } => {
+                Kind::Verification.next(format!("the report of what differs is in {}", folder.display()))
+            }
+            Self::Solve { field, .. } => Kind::Input.next(format!("correct {field}")),
+        }
     }
 }
 
@@ -272,21 +270,5 @@ impl Error {
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }
-    }
-
-    /// The exit code: 1 failed, 3 a verification failed, 4 no engine.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::TooMuch(_) => 2,
-            Self::Containers(engine::Error::NoEngine { .. }) => 4,
-            Self::Containers(engine::Error::Verification { .. }) => 3,
-            Self::Differs { .. } | Self::OtherTool { .. } | Self::OtherPlan { .. } | Self::Unlike { .. } => 3,
-            Self::Rebuild(error) if error.is_verification() => 3,
-            Self::Store(error) if error.is_verification() => 3,
-            Self::Source(error) if error.is_verification() => 3,
-            Self::Debian(error) if error.is_verification() => 3,
-            Self::Download(error) if error.is_verification() => 3,
-            _ => 1,
-        }
     }
 }

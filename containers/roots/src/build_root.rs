@@ -236,8 +236,8 @@ async fn install(container: &Container, kind: RootKind, packages: usize, progres
             step,
             exit,
             tail: tail.make_contiguous().join("\n"),
-            next: "Where a package says that it depends on another one, the lock is incomplete: make it again with `cargo xtask lock`. \
-                   Otherwise a maintainer script does not work without network or services: name the package in an issue."
+            next: "where a package says that it depends on another one, the lock is incomplete: make it again with `cargo xtask lock`; \
+                   otherwise a maintainer script does not work without network or services: name the package in an issue"
                 .into(),
         }),
     }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use foundation::failure::{self, Failure, Kind, Outcome};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
@@ -41,8 +42,7 @@ pub enum ChangelogError {
         source: std::io::Error,
     },
     /// Its newest entry is not in Debian's format.
-    #[error("{}, line {line}: {problem}. Write the newest entry as Debian policy 4.4 has it, for instance:\n\
-             mesos (1.7.2-1) bookworm; urgency=medium\n\n  * What changed.\n\n -- Name <name@example.org>  Thu, 14 Mar 2024 12:00:00 +0000", path.display())]
+    #[error("{}, line {line}: {problem}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -51,6 +51,19 @@ pub enum ChangelogError {
         /// What is wrong there.
         problem: String,
     },
+}
+
+impl Failure for ChangelogError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Read { source, .. } => failure::of_file(source),
+            Self::Format { .. } => Kind::Input.next(
+                "write the newest entry as Debian policy 4.4 has it, for instance:\n\
+                 mesos (1.7.2-1) bookworm; urgency=medium\n\n  * What changed.\n\n \
+                 -- Name <name@example.org>  Thu, 14 Mar 2024 12:00:00 +0000",
+            ),
+        }
+    }
 }
 
 impl Changelog {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use foundation::failure::{self, Failure, Kind, Outcome};
 use foundation::store::StoreError;
 
 use crate::manifest::ManifestError;
@@ -41,4 +42,16 @@ pub enum DebError {
         /// What is wrong, and what to do.
         problem: String,
     },
+}
+
+impl Failure for DebError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Manifest(error) => error.outcome(),
+            Self::CargoDeb { .. } => Kind::Failed.plain(),
+            Self::Store(error) => error.outcome(),
+            Self::File { source, .. } => failure::of_file(source),
+            Self::Package { .. } => Kind::Failed.plain(),
+        }
+    }
 }

@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use foundation::config::{ConfigError, read_toml};
+use foundation::failure::{self, Failure, Kind, Outcome};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -279,6 +280,16 @@ pub enum ManifestError {
         /// What the operating system said.
         source: std::io::Error,
     },
+}
+
+impl Failure for ManifestError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Config(error) => error.outcome(),
+            Self::Invalid { .. } => Kind::Input.plain(),
+            Self::Read { source, .. } => failure::of_file(source),
+        }
+    }
 }
 
 /// Where a recipe's manifest is.

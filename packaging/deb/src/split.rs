@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use foundation::failure::{self, Failure, Outcome};
+
 use crate::contents::{Entry, Origin};
 use crate::manifest::{Manifest, ManifestError};
 
@@ -80,6 +82,18 @@ pub enum SplitError {
         /// What is wrong.
         problem: String,
     },
+}
+
+impl Failure for SplitError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Manifest(error) => error.outcome(),
+            Self::Read { source, .. } => failure::of_file(source),
+            Self::Result { .. } => {
+                failure::Kind::Failed.next("run `cargo xtask clean` and then the same command again")
+            }
+        }
+    }
 }
 
 /// The files to upload: the script and the lists of binaries by package. They, together with the staged

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use foundation::digest::Digest;
+use foundation::failure::{Failure, Kind, Outcome};
 use foundation::store::{Store, StoreError};
 use rustix::fs::{FlockOperation, flock};
 
@@ -74,10 +75,7 @@ pub struct Progress {
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
     /// The network may not be used and something is missing.
-    #[error(
-        "--offline, and not in the cache: {}. Run `cargo xtask fetch` with network first (for a cluster or a compile farm with --cluster or --farm), or copy the cache of a machine that did",
-        list(missing)
-    )]
+    #[error("the network is not used (--offline), and the cache does not have {}", list(missing))]
     Offline {
         /// The names of what is missing.
         missing: Vec<String>,
@@ -91,6 +89,26 @@ pub enum DownloadError {
     /// The cache.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl Failure for DownloadError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Offline { .. } => Kind::Failed.next(
+                "run `cargo xtask fetch` with network first (for a cluster or a compile farm with --cluster or --farm), \
+                 or copy the cache of a machine that did",
+            ),
+            Self::Failed { files } => match kind_of(files.iter().flat_map(|file| &file.tried)) {
+                Kind::Verification => Kind::Verification
+                    .next("try another mirror with --mirror URL, and tell the operator of the one that was used"),
+                kind => kind.next(
+                    "check the network and http_proxy, https_proxy and no_proxy, name another mirror with --mirror URL, \
+                     or run `cargo xtask fetch` on a machine with network and copy its cache",
+                ),
+            },
+            Self::Store(error) => error.outcome(),
+        }
+    }
 }
 
 /// A file that could not be had.
@@ -141,24 +159,16 @@ fn failed_text(files: &[FailedFile]) -> String {
     if files.len() > 3 {
         text += &format!("and {} more files\n", files.len() - 3);
     }
-    text + if files.iter().flat_map(|file| &file.tried).any(|tried| tried.wrong) {
-        "What was received is not what was pinned, and was not used: try another mirror with --mirror URL, \
-         and tell the operator of this one"
-    } else {
-        "Check the network and http_proxy, https_proxy and no_proxy, name another mirror with --mirror URL, or run \
-         `cargo xtask fetch` on a machine with network and copy its cache"
+    if files.iter().flat_map(|file| &file.tried).any(|tried| tried.wrong) {
+        text += "what was received is not what was pinned, and was not used\n";
     }
+    text.truncate(text.trim_end().len());
+    text
 }
 
-impl DownloadError {
-    /// Whether something was received that is not what was pinned.
-    pub fn is_verification(&self) -> bool {
-        match self {
-            Self::Offline { .. } => false,
-            Self::Failed { files } => files.iter().flat_map(|file| &file.tried).any(|tried| tried.wrong),
-            Self::Store(error) => error.is_verification(),
-        }
-    }
+/// What kind of failure it is when no address gave a file: something was received that is not what was pinned, or nothing.
+pub(crate) fn kind_of<'a>(tried: impl IntoIterator<Item = &'a Tried>) -> Kind {
+    if tried.into_iter().any(|tried| tried.wrong) { Kind::Verification } else { Kind::Failed }
 }
 
 /// How patient and how parallel downloads are.

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::failure::{Failure, Kind, Outcome};
+
 /// A number of bytes. Reads `512`, `300MiB`, `4GiB`; prints with the largest prefix that fits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -25,6 +27,12 @@ pub enum NotASize {
 
 /// The largest size: what file systems can count to, and a number that TOML and JSON can hold.
 const MOST: u64 = 1 << 62;
+
+impl Failure for NotASize {
+    fn outcome(&self) -> Outcome {
+        Kind::Usage.plain()
+    }
+}
 
 const UNITS: [(&str, u64); 5] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 

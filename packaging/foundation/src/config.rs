@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+use crate::failure::{self, Failure, Kind, Outcome};
+
 /// A configuration file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -16,13 +18,22 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// The file is not what it should be. The parser's text carries line, column and valid names.
-    #[error("{}: {message}\nCorrect this file and run the command again.", path.display())]
+    #[error("{}: {message}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
         /// The parser's explanation: line, column, excerpt and what would have been valid.
         message: String,
     },
+}
+
+impl Failure for ConfigError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Read { source, .. } => failure::of_file(source),
+            Self::Parse { .. } => Kind::Input.next("correct this file and run the command again"),
+        }
+    }
 }
 
 /// Reads a TOML file. Types that are read this way refuse unknown fields.

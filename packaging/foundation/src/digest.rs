@@ -9,6 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::failure::{Failure, Kind, Outcome};
+
 /// A SHA-256 digest, written as 64 lower-case hexadecimal digits (FIPS 180-4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -18,6 +20,12 @@ pub struct Digest([u8; 32]);
 #[derive(Debug, thiserror::Error)]
 #[error("'{0}' is not a sha256 digest: 64 lower-case hexadecimal digits are needed")]
 pub struct NotADigest(String);
+
+impl Failure for NotADigest {
+    fn outcome(&self) -> Outcome {
+        Kind::Usage.plain()
+    }
+}
 
 impl Digest {
     /// The digest of bytes in memory.

@@ -3,6 +3,7 @@
 pub mod bytes;
 pub mod config;
 pub mod digest;
+pub mod failure;
 pub mod progress;
 pub mod store;
 pub mod threads;

@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::digest::{Digest, Hasher};
+use crate::failure::{self, Failure, Kind, Outcome};
 
 mod lock;
 pub use lock::{Holder, StoreLock};
@@ -25,7 +26,7 @@ pub use lock::{Holder, StoreLock};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Reading or writing failed.
-    #[error("cannot {what} {}: {source}{}", path.display(), hint(source))]
+    #[error("cannot {what} {}: {source}", path.display())]
     Io {
         /// The attempt, such as `write`.
         what: &'static str,
@@ -35,11 +36,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// The disk or the quota is exhausted.
-    #[error(
-        "no space is left to write {}: free some{}, or put the cache on another disk with MESOS_PACKAGES_CACHE=FOLDER. \
-         What was finished is kept, and the next run goes on from there",
-        path.display(), free.map_or_else(String::new, |free| format!(" (free now: {free})"))
-    )]
+    #[error("no space is left to write {}{}", path.display(), failure::free_now(*free))]
     Full {
         /// The file or folder.
         path: PathBuf,
@@ -47,7 +44,7 @@ pub enum StoreError {
         free: Option<crate::bytes::ByteSize>,
     },
     /// Content that is not what its digest says.
-    #[error("{name} has sha256 {found}, expected {expected}: it is not the file that was pinned, and was not used")]
+    #[error("{name} is not the file that was pinned, and was not used: its sha256 is {found}, pinned is {expected}")]
     Mismatch {
         /// What was added.
         name: String,
@@ -57,7 +54,7 @@ pub enum StoreError {
         found: Digest,
     },
     /// A file of the cache was changed or damaged after it had been checked.
-    #[error("{} was damaged in the cache (its sha256 is {found}) and has been removed: run `cargo xtask fetch` to get it again", path.display())]
+    #[error("{} was damaged in the cache and has been removed: its sha256 is {found}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -65,7 +62,7 @@ pub enum StoreError {
         found: Digest,
     },
     /// A file is not in the cache.
-    #[error("sha256 {digest} is not in the cache {}: run `cargo xtask fetch`", root.display())]
+    #[error("the cache {} has no file with the sha256 {digest}", root.display())]
     Missing {
         /// The digest.
         digest: Digest,
@@ -74,7 +71,7 @@ pub enum StoreError {
     },
     /// Another run works there.
     #[error(
-        "{} is in use by process {} (`{}`, {}, since {}): wait for it, or end that process",
+        "{} is in use by process {} (`{}`, {}, since {})",
         path.display(), holder.pid, holder.command, holder.what, holder.started_text()
     )]
     Locked {
@@ -85,35 +82,36 @@ pub enum StoreError {
     },
     /// There is no place for the cache.
     #[error(
-        "there is no folder for the cache: none of MESOS_PACKAGES_CACHE, XDG_CACHE_HOME and HOME is an absolute path. Set MESOS_PACKAGES_CACHE=FOLDER"
+        "there is no folder for the cache: none of MESOS_PACKAGES_CACHE, XDG_CACHE_HOME and HOME is an absolute path"
     )]
     NoPlace,
 }
 
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            ". Make it writable for this user, or name another folder"
+impl Failure for StoreError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Io { source, .. } => failure::of_file(source),
+            Self::Full { .. } => Kind::Failed.next(
+                "free some, or put the cache on another disk with MESOS_PACKAGES_CACHE=FOLDER; \
+                 what was finished is kept, and the next run goes on from there",
+            ),
+            Self::Mismatch { .. } => Kind::Verification
+                .next("get it from another place, and tell whoever gave it to you; if the pin is wrong, correct it"),
+            Self::Damaged { .. } => Kind::Verification.next("run `cargo xtask fetch` to get it again"),
+            Self::Missing { .. } => Kind::Failed.next("run `cargo xtask fetch`"),
+            Self::Locked { .. } => Kind::Failed.next("wait for it, or end that process"),
+            Self::NoPlace => Kind::Failed.next("set MESOS_PACKAGES_CACHE=FOLDER"),
         }
-        _ => "",
     }
 }
 
 impl StoreError {
-    /// Whether content did not have the digest that was expected.
-    pub fn is_verification(&self) -> bool {
-        matches!(self, Self::Mismatch { .. } | Self::Damaged { .. })
-    }
-
     /// For `map_err`: an attempt on a path that failed; a full disk is told apart.
     pub fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                let free = path
-                    .ancestors()
-                    .find_map(|dir| rustix::fs::statvfs(dir).ok())
-                    .map(|fs| crate::bytes::ByteSize(fs.f_bavail * fs.f_frsize));
+                let free = failure::free_space(&path);
                 Self::Full { path, free }
             }
             _ => Self::Io { what, path, source },

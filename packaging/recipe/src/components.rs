@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use foundation::config::{ConfigError, read_toml};
 use foundation::digest::Digest;
+use foundation::failure::{Failure, Kind, Outcome};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +106,7 @@ pub enum ComponentsError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// It names an archive that the source does not have.
-    #[error("{}: component {component}: sources.lock has no {bundled}. Correct one of them", path.display())]
+    #[error("{}: the component {component} names the archive {bundled}, which sources.lock does not have", path.display())]
     Bundled {
         /// The file.
         path: PathBuf,
@@ -115,7 +116,7 @@ pub enum ComponentsError {
         bundled: String,
     },
     /// It names a package that is not made.
-    #[error("{}: component {component}: there is no package {package}. Packages are: {known}", path.display())]
+    #[error("{}: the component {component} names the package {package}, which is not made; the packages are {known}", path.display())]
     Package {
         /// The file.
         path: PathBuf,
@@ -126,6 +127,16 @@ pub enum ComponentsError {
         /// Those that are made.
         known: String,
     },
+}
+
+impl Failure for ComponentsError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Config(error) => error.outcome(),
+            Self::Bundled { .. } => Kind::Input.next("correct this file or sources.lock"),
+            Self::Package { .. } => Kind::Input.next("correct this file"),
+        }
+    }
 }
 
 impl Components {
@@ -183,9 +194,9 @@ mod tests {
             components.look_over(path, &SourcesLock::default(), &["demo"]).map_err(|error| error.to_string())
         };
         assert_eq!(read("in = { demo = 'linked' }"), Ok(()));
-        assert!(read("in = { other = 'linked' }").unwrap_err().contains("no package other"));
+        assert!(read("in = { other = 'linked' }").unwrap_err().contains("the package other, which is not made"));
         assert!(read("in = { demo = 'pasted' }").unwrap_err().contains("inlined"));
-        assert!(read("in = {}\nbundled = 'y.tar'").unwrap_err().contains("has no y.tar"));
+        assert!(read("in = {}\nbundled = 'y.tar'").unwrap_err().contains("y.tar, which sources.lock does not have"));
         assert!(read("in = {}\nversoin = '1'").unwrap_err().contains("versoin"));
     }
 }

@@ -4,13 +4,14 @@ use std::io;
 use std::path::PathBuf;
 
 use foundation::config::ConfigError;
+use foundation::failure::{self, Failure, Kind, Outcome};
 use foundation::store::StoreError;
 
 /// A recipe that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     /// There is no recipe.toml.
-    #[error("there is no recipe {name}: looked for {looked}. Give the name of a recipe or the path of its folder")]
+    #[error("there is no recipe {name}: looked for {looked}")]
     Unknown {
         /// What was asked for.
         name: String,
@@ -34,7 +35,7 @@ pub enum RecipeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// It changes all the time.
-    #[error("the recipe in {} was changed each time that it was read: run the command again when nothing writes there", folder.display())]
+    #[error("the recipe in {} was changed each time that it was read", folder.display())]
     Restless {
         /// The recipe's folder.
         folder: PathBuf,
@@ -47,4 +48,17 @@ pub enum RecipeError {
         /// What and what instead.
         message: String,
     },
+}
+
+impl Failure for RecipeError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Unknown { .. } => Kind::Usage.next("give the name of a recipe or the path of its folder"),
+            Self::Config(error) => error.outcome(),
+            Self::Input { source, .. } => failure::of_file(source),
+            Self::Store(error) => error.outcome(),
+            Self::Restless { .. } => Kind::Failed.next("run the command again when nothing writes there"),
+            Self::Invalid { .. } => Kind::Input.next("correct this file and run the command again"),
+        }
+    }
 }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use foundation::config::{ConfigError, read_toml};
+use foundation::failure::{Failure, Kind, Outcome};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use time::Date;
@@ -104,6 +105,15 @@ pub enum QuarantineError {
         /// What is wrong and what instead.
         message: String,
     },
+}
+
+impl Failure for QuarantineError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Config(error) => error.outcome(),
+            Self::Invalid { .. } => Kind::Input.next("correct this file and run the command again"),
+        }
+    }
 }
 
 impl Quarantine {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use foundation::config::{ConfigError, read_toml};
 use foundation::digest::Digest;
+use foundation::failure::{Failure, Kind, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::target::TargetName;
@@ -99,7 +100,7 @@ pub struct PinnedDeb {
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// There is none.
-    #[error("there is no lock of the {what} {}: make it with `{command}`", path.display())]
+    #[error("there is no lock of the {what}: {} is missing", path.display())]
     Missing {
         /// Build root, node root or compile farm.
         what: &'static str,
@@ -112,7 +113,7 @@ pub enum LockError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// It was made for something else.
-    #[error("{path} was made for {found}, not for {expected}: run `{command}`", path = path.display())]
+    #[error("{path} was made for {found}, not for {expected}", path = path.display())]
     Other {
         /// The lock.
         path: PathBuf,
@@ -123,6 +124,16 @@ pub enum LockError {
         /// What makes it anew.
         command: String,
     },
+}
+
+impl Failure for LockError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Missing { command, .. } => Kind::Input.next(format!("make it with `{command}`")),
+            Self::Config(error) => error.outcome(),
+            Self::Other { command, .. } => Kind::Input.next(format!("make it anew with `{command}`")),
+        }
+    }
 }
 
 impl RootLock {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use foundation::config::{ConfigError, read_toml};
+use foundation::failure::{Failure, Kind, Outcome};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,12 @@ pub struct TargetName {
 #[derive(Debug, thiserror::Error)]
 #[error("'{0}' is not a target: write RELEASE/ARCHITECTURE, such as debian-12/amd64")]
 pub struct NotATarget(String);
+
+impl Failure for NotATarget {
+    fn outcome(&self) -> Outcome {
+        Kind::Usage.plain()
+    }
+}
 
 impl TargetName {
     /// The name as one path component: `debian-12-amd64`.
@@ -106,7 +113,7 @@ pub struct Target {
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// There is no such target.
-    #[error("there is no target {name}: known are {known}. A new one needs {path} and `cargo xtask lock --target {name}`", path = path.display())]
+    #[error("there is no target {name}; the targets are {known}")]
     Unknown {
         /// The name asked for.
         name: TargetName,
@@ -119,7 +126,7 @@ pub enum TargetError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The file's name and the name in it disagree.
-    #[error("{path} describes the target {found}, not {expected}: correct `name` or rename the file", path = path.display())]
+    #[error("{path} describes the target {found}, not {expected}", path = path.display())]
     Name {
         /// The file.
         path: PathBuf,
@@ -128,6 +135,19 @@ pub enum TargetError {
         /// The name of the file.
         expected: TargetName,
     },
+}
+
+impl Failure for TargetError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Unknown { name, path, .. } => Kind::Usage.next(format!(
+                "name one of these; a new target begins with {} and `cargo xtask lock --target {name}`",
+                path.display()
+            )),
+            Self::Config(error) => error.outcome(),
+            Self::Name { .. } => Kind::Input.next("correct `name`, or rename the file"),
+        }
+    }
 }
 
 impl Target {

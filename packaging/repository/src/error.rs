@@ -7,6 +7,7 @@ use deb::DebError;
 use foundation::bytes::ByteSize;
 use foundation::config::ConfigError;
 use foundation::digest::Digest;
+use foundation::failure::{self, Failure, Kind, Outcome};
 use foundation::store::StoreError;
 use sign::gpgv::GpgvError;
 use sign::signer::SignError;
@@ -29,11 +30,7 @@ pub enum RepositoryError {
         source: io::Error,
     },
     /// The disk or the quota is exhausted.
-    #[error(
-        "no space is left to write {}{}: what clients see has not changed. Free some, for instance with \
-         `cargo xtask repo prune`, and run the same command again",
-        path.display(), free.map_or_else(String::new, |free| format!(" (free now: {free})"))
-    )]
+    #[error("no space is left to write {}{}: what clients see has not changed", path.display(), failure::free_now(*free))]
     Full {
         /// The file or folder.
         path: PathBuf,
@@ -41,13 +38,13 @@ pub enum RepositoryError {
         free: Option<ByteSize>,
     },
     /// There is no repository.
-    #[error("{} is no repository: make one with `cargo xtask repo init`, or give the path of one", path.display())]
+    #[error("{} is no repository", path.display())]
     None {
         /// The folder.
         path: PathBuf,
     },
     /// There is something else.
-    #[error("{} is there already and not empty: give the path of a new or empty folder", path.display())]
+    #[error("{} is there already and not empty", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
@@ -66,10 +63,7 @@ pub enum RepositoryError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A file of the tool's own that it cannot read.
-    #[error(
-        "{} is not as this tool writes it ({problem}): put it back from a copy, or run `cargo xtask repo recover` on the repository",
-        path.display()
-    )]
+    #[error("{} is not as this tool writes it: {problem}", path.display())]
     State {
         /// The file.
         path: PathBuf,
@@ -98,7 +92,7 @@ pub enum RepositoryError {
     #[error("{0}")]
     Keys(String),
     /// No such codename.
-    #[error("the repository has no codename '{codename}', only {known}: give one of these with --codename, or add a [[suite]] to {}", settings.display())]
+    #[error("the repository has no codename '{codename}', only {known}")]
     Codename {
         /// What was asked for.
         codename: String,
@@ -108,7 +102,7 @@ pub enum RepositoryError {
         settings: PathBuf,
     },
     /// No such snapshot.
-    #[error("{codename} has no snapshot {number}, only {known}: `cargo xtask repo list` tells what each has")]
+    #[error("{codename} has no snapshot {number}, only {known}")]
     Snapshot {
         /// The codename.
         codename: String,
@@ -119,9 +113,7 @@ pub enum RepositoryError {
     },
     /// apt refuses a Release that is older than the one it has.
     #[error(
-        "the clock says {now}, but what clients have of {codename} is dated {live}, and they would refuse anything older: \
-         correct the clock. If it is right, and was wrong when that was published, say so with --clock-is-right: clients whose \
-         clock was right had refused it"
+        "the clock says {now}, but what clients have of {codename} is dated {live}, and they would refuse anything older"
     )]
     Clock {
         /// The codename.
@@ -206,7 +198,7 @@ pub enum RepositoryError {
         to: String,
     },
     /// The repository is not what it says it is.
-    #[error("{} is not sound:\n{}\nServe nothing of it before this is understood; `cargo xtask repo rollback` publishes an earlier snapshot that is sound", path.display(), problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
+    #[error("{} is not sound:\n{}", path.display(), problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
     Unsound {
         /// The repository.
         path: PathBuf,
@@ -214,7 +206,7 @@ pub enum RepositoryError {
         problems: Vec<String>,
     },
     /// A file of the pool is gone or damaged.
-    #[error("{}: expected sha256 {expected}, found {found}: put the file back from a copy, or with `cargo xtask repo recover FOLDER --from PLACE`", path.display())]
+    #[error("{}: expected sha256 {expected}, found {found}", path.display())]
     Pool {
         /// The file.
         path: PathBuf,
@@ -225,9 +217,8 @@ pub enum RepositoryError {
     },
     /// Something else has the place of a package in the pool.
     #[error(
-        "{}: is in the pool already with other bytes (sha256 {found}, and the package has {expected}), and what is in the pool is never \
-         overwritten. `cargo xtask repo verify` tells whether clients know it; if they do not, remove it, else give the package a \
-         new version",
+        "{} is in the pool already with other bytes (sha256 {found}, and the package has {expected}), and what is in the pool is \
+         never overwritten",
         path.display()
     )]
     Occupied {
@@ -240,9 +231,8 @@ pub enum RepositoryError {
     },
     /// Files that the repository's snapshots name are gone or damaged.
     #[error(
-        "files that clients are told of are not there as they should be:\n{}\nNothing was changed. If they are on a disk that is not \
-         mounted, mount it; else `cargo xtask repo recover {} --from PLACE` brings back what a place that it was pushed to still has",
-        problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"), path.display()
+        "nothing was changed: files that clients are told of are not in {} as they should be:\n{}",
+        path.display(), problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
     )]
     Incomplete {
         /// The repository.
@@ -252,9 +242,8 @@ pub enum RepositoryError {
     },
     /// What a repository cannot be without is gone or damaged.
     #[error(
-        "{} is what is left of a repository: {problem}. `cargo xtask repo recover {}` rebuilds it from what is signed there, with \
-         --from PLACE also from a place that it was pushed to",
-        path.display(), path.display()
+        "{} is what is left of a repository: {problem}",
+        path.display()
     )]
     Remains {
         /// The repository.
@@ -265,7 +254,7 @@ pub enum RepositoryError {
     /// What clients see is not in the generation that is signed.
     #[error(
         "what clients of {} see is in no signed generation: an older version of this tool published it, or a run that was \
-         interrupted. Run `cargo xtask repo publish` once, which signs that, and push again",
+         interrupted",
         path.display()
     )]
     Unrecorded {
@@ -273,7 +262,7 @@ pub enum RepositoryError {
         path: PathBuf,
     },
     /// A place that must not be pushed to as it is, or cannot be cloned.
-    #[error("{place}: {problem}: {next}")]
+    #[error("{place}: {problem}")]
     Place {
         /// The place.
         place: String,
@@ -283,9 +272,7 @@ pub enum RepositoryError {
         next: String,
     },
     /// Copying to where clients fetch from failed.
-    #[error(
-        "{what} failed: {message}. The repository itself is complete; run `cargo xtask repo push` when the cause is removed"
-    )]
+    #[error("{what} failed: {message}")]
     Remote {
         /// What was attempted.
         what: String,
@@ -294,26 +281,78 @@ pub enum RepositoryError {
     },
 }
 
-impl RepositoryError {
-    /// Whether something was found to be wrong, rather than this machine unable to do its work.
-    pub fn is_verification(&self) -> bool {
+impl Failure for RepositoryError {
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Refused(_) | Self::Unsound { .. } | Self::Pool { .. } | Self::Incomplete { .. } => true,
-            Self::Verify(error) => error.is_verification(),
-            Self::Gpgv(error) => error.is_verification(),
-            _ => false,
+            Self::Io { source, .. } => failure::of_file(source),
+            Self::Full { .. } => Kind::Failed
+                .next("free some, for instance with `cargo xtask repo prune`, and run the same command again"),
+            Self::None { .. } => Kind::Usage.next("make one with `cargo xtask repo init`, or give the path of one"),
+            Self::Exists { .. } => Kind::Usage.next("give the path of a new or empty folder"),
+            Self::Setting { .. } => Kind::Usage.plain(),
+            Self::Config(error) => error.outcome(),
+            Self::State { .. } => Kind::Failed.next(
+                "put it back from a copy, or run `cargo xtask repo recover` on the repository",
+            ),
+            Self::Lock(error) => error.outcome(),
+            Self::Sign(error) => error.outcome(),
+            Self::Verify(error) => error.outcome(),
+            Self::Gpgv(error) => error.outcome(),
+            Self::Keyring(error) => error.outcome(),
+            Self::Refused(error) => error.outcome(),
+            Self::Keys(_) => Kind::Usage.plain(),
+            Self::Codename { settings, .. } => Kind::Usage.next(format!(
+                "give one of these with --codename, or add a [[suite]] to {}",
+                settings.display()
+            )),
+            Self::Snapshot { .. } => Kind::Usage.next("`cargo xtask repo list` tells what each has"),
+            Self::Clock { .. } => Kind::Failed.next(
+                "correct the clock; if it is right, and was wrong when that was published, say so with --clock-is-right: \
+                 clients whose clock was right had refused it",
+            ),
+            // Their sentences name what can be done, which depends on what was found.
+            Self::ServerClock { .. } | Self::CutOff { .. } | Self::Unsettled { .. } | Self::ReleaseInfo { .. } => {
+                Kind::Failed.plain()
+            }
+            Self::Unsound { .. } => Kind::Verification.next(
+                "serve nothing of it before this is understood; `cargo xtask repo rollback` publishes an earlier snapshot \
+                 that is sound",
+            ),
+            Self::Pool { .. } => Kind::Verification.next(
+                "put the file back from a copy, or with `cargo xtask repo recover FOLDER --from PLACE`",
+            ),
+            Self::Occupied { .. } => Kind::Failed.next(
+                "`cargo xtask repo verify` tells whether clients know it; if they do not, remove it, else give the package a \
+                 new version",
+            ),
+            Self::Incomplete { path, .. } => Kind::Verification.next(format!(
+                "if they are on a disk that is not mounted, mount it; else `cargo xtask repo recover {} --from PLACE` brings \
+                 back what a place that it was pushed to still has",
+                path.display()
+            )),
+            Self::Remains { path, .. } => Kind::Failed.next(format!(
+                "`cargo xtask repo recover {}` rebuilds it from what is signed there, with --from PLACE also from a place \
+                 that it was pushed to",
+                path.display()
+            )),
+            Self::Unrecorded { .. } => {
+                Kind::Failed.next("run `cargo xtask repo publish` once, which signs that, and push again")
+            }
+            Self::Place { next, .. } => Kind::Failed.next(next.clone()),
+            Self::Remote { .. } => Kind::Failed.next(
+                "the repository itself is complete: run `cargo xtask repo push` when the cause is removed",
+            ),
         }
     }
+}
 
+impl RepositoryError {
     /// For `map_err`: an attempt on a path that failed; a full disk is told apart.
     pub(super) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                let free = path
-                    .ancestors()
-                    .find_map(|folder| rustix::fs::statvfs(folder).ok())
-                    .map(|fs| ByteSize(fs.f_bavail * fs.f_frsize));
+                let free = failure::free_space(&path);
                 Self::Full { path, free }
             }
             _ => Self::Io { what, path, source },

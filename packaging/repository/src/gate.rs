@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use deb::control::Paragraph;
 use foundation::digest::Digest;
+use foundation::failure::{Failure, Kind, Outcome};
 use sign::gpgv::Gpgv;
 use sign::signer::DEVELOPMENT_NAME;
 use statements::check::statement::TestResult;
@@ -21,7 +22,7 @@ use super::settings::{self, Settings};
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// Signed with a key that is worth nothing.
-    #[error("{}: signed with the development key {key}, which says nothing about who built it. Build it with --key, or {TRIALS}", dist.display())]
+    #[error("{}: signed with the development key {key}, which says nothing about who built it", dist.display())]
     DevelopmentKey {
         /// The folder.
         dist: PathBuf,
@@ -29,21 +30,19 @@ pub enum Refusal {
         key: String,
     },
     /// Built from a local source.
-    #[error(
-        "{package}: a local build, which nobody can repeat. Build it from the pinned source, without --source, or {TRIALS}"
-    )]
+    #[error("{package}: a local build, which nobody can repeat")]
     Local {
         /// The file.
         package: String,
     },
     /// Nothing is said about tests.
-    #[error("{}: nothing says that these packages passed upstream's tests. Run `cargo xtask check`, or build with `package --check`; or {TRIALS}", dist.display())]
+    #[error("{}: nothing says that these packages passed upstream's tests", dist.display())]
     Untested {
         /// The folder.
         dist: PathBuf,
     },
     /// Tests failed.
-    #[error("{}: upstream's tests failed on these packages ({failed} of them; check/summary.txt has more). Correct that, and build them again", dist.display())]
+    #[error("{}: {failed} of upstream's tests failed on these packages", dist.display())]
     TestsFailed {
         /// The folder.
         dist: PathBuf,
@@ -51,13 +50,13 @@ pub enum Refusal {
         failed: usize,
     },
     /// There is nothing to publish.
-    #[error("{}: no package is in it. Give the folder that `cargo xtask package` wrote", dist.display())]
+    #[error("{}: no package is in it", dist.display())]
     Empty {
         /// The folder.
         dist: PathBuf,
     },
     /// A package that a description does not have, or has otherwise.
-    #[error("{package}: expected {expected} as in {}, found {found}. {NEXT}", description.display())]
+    #[error("{package}: expected {expected} as in {}, found {found}", description.display())]
     Differs {
         /// The file.
         package: String,
@@ -69,7 +68,7 @@ pub enum Refusal {
         found: String,
     },
     /// A file that a description has is not there.
-    #[error("{}: expected {package}, which it lists, found no such file. {NEXT}", description.display())]
+    #[error("{}: expected {package}, which it lists, found no such file", description.display())]
     Missing {
         /// The file.
         package: String,
@@ -77,7 +76,7 @@ pub enum Refusal {
         description: PathBuf,
     },
     /// A description of packages is not there, or cannot be read.
-    #[error("{}: expected {expected}. {NEXT}", path.display())]
+    #[error("{}: expected {expected}", path.display())]
     Description {
         /// The folder or file.
         path: PathBuf,
@@ -85,7 +84,7 @@ pub enum Refusal {
         expected: &'static str,
     },
     /// No .deb, or none that can be in an index.
-    #[error("{}: {problem}. {NEXT}", path.display())]
+    #[error("{}: {problem}", path.display())]
     NotAPackage {
         /// The file.
         path: PathBuf,
@@ -93,9 +92,7 @@ pub enum Refusal {
         problem: String,
     },
     /// For machines that this repository is not for.
-    #[error(
-        "{package}: its architecture is {architecture}, and this repository is for {known}. Add it to `architectures` in the settings, or leave the package out"
-    )]
+    #[error("{package}: its architecture is {architecture}, and this repository is for {known}")]
     Architecture {
         /// The file.
         package: String,
@@ -107,7 +104,7 @@ pub enum Refusal {
     /// A version that is out there with other bytes.
     #[error(
         "{package}: this version is already published with other bytes (sha256 {published}, now {found}), and machines that have it \
-         would never get this one. Give it a new version: a new entry in the recipe's changelog"
+         would never get this one"
     )]
     Published {
         /// The file.
@@ -119,8 +116,34 @@ pub enum Refusal {
     },
 }
 
+impl Failure for Refusal {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::DevelopmentKey { .. } => Kind::Verification.next(format!("build it with --key, or {TRIALS}")),
+            Self::Local { .. } => {
+                Kind::Verification.next(format!("build it from the pinned source, without --source, or {TRIALS}"))
+            }
+            Self::Untested { .. } => Kind::Verification
+                .next(format!("run `cargo xtask check`, or build with `package --check`; or {TRIALS}")),
+            Self::TestsFailed { .. } => {
+                Kind::Verification.next("check/summary.txt says which: correct that, and build them again")
+            }
+            Self::Empty { .. } => Kind::Verification.next("give the folder that `cargo xtask package` wrote"),
+            Self::Differs { .. } | Self::Missing { .. } | Self::Description { .. } | Self::NotAPackage { .. } => {
+                Kind::Verification.next(NEXT)
+            }
+            Self::Architecture { .. } => {
+                Kind::Verification.next("add it to `architectures` in the settings, or leave the package out")
+            }
+            Self::Published { .. } => {
+                Kind::Verification.next("give it a new version: a new entry in the recipe's changelog")
+            }
+        }
+    }
+}
+
 const TRIALS: &str = "publish it in a repository for trials, made with `cargo xtask repo init --allow-development`";
-const NEXT: &str = "Publish nothing of this folder; build it again, or get it again from whoever built it";
+const NEXT: &str = "publish nothing of this folder; build it again, or get it again from whoever built it";
 
 /// Packages that may be published.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use deb::control::Paragraph;
 use foundation::digest::Digest;
+use foundation::failure::{Failure as _, Kind};
 use sign::gpgv::Gpgv;
 
 use super::generation::{self, Generation};
@@ -238,7 +239,7 @@ pub(super) fn signed(path: &Path, bytes: &[u8], ring: &[u8]) -> Result<Option<Si
     Ok(match Gpgv::new(file.path())?.trusted_text(path) {
         // Only what was signed is read.
         Ok(text) => Generation::parse(&text, digest).map(|generation| (generation, Ok(()))),
-        Err(error) if error.is_verification() => {
+        Err(error) if error.kind() == Kind::Verification => {
             let text = generation::body(bytes);
             text.and_then(|text| Generation::parse(&text, digest))
                 .map(|generation| (generation, Err(error.to_string())))

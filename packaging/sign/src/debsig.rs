@@ -8,6 +8,7 @@ use deb::ORIGIN_SIGNATURE as ORIGIN;
 use deb::archive::{DebFile, Writer, create_deb};
 use deb::binary_package::BinaryPackage;
 use foundation::digest::Digest;
+use foundation::failure::{self, Failure, Kind, Outcome};
 
 use crate::signer::{Form, KeyForm, SignError, Signer};
 use crate::sums::{SumsError, write_file};
@@ -19,7 +20,7 @@ pub enum DebsigError {
     #[error(transparent)]
     Sign(#[from] SignError),
     /// The file is no .deb.
-    #[error("{} is not a .deb as deb(5) has it: {problem}. Remove it and write it again", path.display())]
+    #[error("{} is not a .deb as deb(5) has it: {problem}", path.display())]
     Format {
         /// The file.
         path: PathBuf,
@@ -34,6 +35,16 @@ pub enum DebsigError {
         /// What the operating system said.
         source: io::Error,
     },
+}
+
+impl Failure for DebsigError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Sign(error) => error.outcome(),
+            Self::Format { .. } => Kind::Failed.next("remove it and write it again"),
+            Self::File { source, .. } => failure::of_file(source),
+        }
+    }
 }
 
 impl From<SumsError> for DebsigError {

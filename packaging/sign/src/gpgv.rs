@@ -5,11 +5,13 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use foundation::failure::{self, Failure, Kind, Outcome};
+
 /// A signature cannot be checked, or is not good.
 #[derive(Debug, thiserror::Error)]
 pub enum GpgvError {
     /// gpgv cannot be run.
-    #[error("cannot run gpgv, which checks the signatures: {0}. Install it (`apt-get install gpgv`)")]
+    #[error("cannot run gpgv, which checks the signatures: {0}")]
     NoGpgv(io::Error),
     /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
@@ -20,13 +22,13 @@ pub enum GpgvError {
         source: io::Error,
     },
     /// The key ring is an armored key.
-    #[error("{} is an armored key, and gpgv reads binary ones: convert it with `gpg --dearmor`, or use the key.gpg beside it", path.display())]
+    #[error("{} is an armored key, and gpgv reads only binary ones", path.display())]
     Armored {
         /// The key ring.
         path: PathBuf,
     },
     /// The file with the signature is missing.
-    #[error("{} is missing, or not a file: expected because {because}. {UNTRUSTED}", path.display())]
+    #[error("{} is missing, or not a file: expected because {because}", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
@@ -34,7 +36,7 @@ pub enum GpgvError {
         because: &'static str,
     },
     /// A signature is not good.
-    #[error("{}: expected a good signature by a key of {}, found that {found}. {UNTRUSTED}", path.display(), keyring.display())]
+    #[error("{}: expected a good signature by a key of {}, found that {found}", path.display(), keyring.display())]
     Signature {
         /// The signed file.
         path: PathBuf,
@@ -45,16 +47,22 @@ pub enum GpgvError {
     },
 }
 
-impl GpgvError {
-    /// Whether something was found to be wrong, rather than this machine unable to check it.
-    pub fn is_verification(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Signature { .. })
+impl Failure for GpgvError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::NoGpgv(_) => Kind::Failed.next("install it with `apt-get install gpgv`"),
+            Self::File { source, .. } => failure::of_file(source),
+            Self::Armored { .. } => {
+                Kind::Input.next("convert it with `gpg --dearmor`, or use the key.gpg beside the packages")
+            }
+            Self::Missing { .. } | Self::Signature { .. } => Kind::Verification.next(UNTRUSTED),
+        }
     }
 }
 
 /// What to do about packages that are not as they were signed.
 pub const UNTRUSTED: &str =
-    "Install nothing from this folder; get it again from whoever published it, and ask them if that does not help";
+    "install nothing from this folder; get it again from whoever published it, and ask them if that does not help";
 
 /// A key that made a signature.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
 
+use foundation::failure::{self, Failure, Kind, Outcome};
 use serde::{Deserialize, Serialize};
 
 /// What a key may sign.
@@ -141,15 +142,13 @@ pub trait Signer: Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     /// gpg is not installed.
-    #[error("gpg is needed for signing and cannot be run ({source}): install it with `apt install gpg gpg-agent`")]
+    #[error("gpg, which signs, cannot be run: {source}")]
     NoGpg {
         /// What the operating system said.
         source: std::io::Error,
     },
     /// There is no such secret key.
-    #[error(
-        "there is no secret key '{key}' in {place}: list the keys there with `gpg --list-secret-keys`, or leave --key out for a development key"
-    )]
+    #[error("there is no secret key '{key}' in {place}")]
     NoKey {
         /// What was asked for.
         key: String,
@@ -157,21 +156,19 @@ pub enum SignError {
         place: String,
     },
     /// The passphrase is wrong or missing.
-    #[error("the passphrase for the key {key} is wrong or missing: correct the one that is handed over with it")]
+    #[error("the passphrase for the key {key} is wrong or missing")]
     Passphrase {
         /// The key.
         key: String,
     },
     /// The key is expired.
-    #[error(
-        "the key {key} has expired: extend it with `gpg --quick-set-expire {key} 1y` and hand it over again, or use another one"
-    )]
+    #[error("the key {key} has expired")]
     Expired {
         /// The key.
         key: String,
     },
     /// The key is revoked or disabled, or cannot sign.
-    #[error("the key {key} cannot be used, since it {state}: use another one")]
+    #[error("the key {key} cannot be used, since it {state}")]
     Unusable {
         /// The key.
         key: String,
@@ -179,9 +176,7 @@ pub enum SignError {
         state: String,
     },
     /// There is not exactly one secret key where one is needed.
-    #[error(
-        "{place} has {count} secret keys: export the one that is to sign with `gpg --armor --export-secret-keys KEY`, and nothing else"
-    )]
+    #[error("{place} has {count} secret keys, and exactly one is needed")]
     NotOne {
         /// Where it was looked for.
         place: String,
@@ -189,9 +184,7 @@ pub enum SignError {
         count: usize,
     },
     /// A release key is asked to sign a local build.
-    #[error(
-        "the release key '{user_id}' refuses to sign {version}: it was built from a local source. Build from the pinned source (without --source), or sign with a development key (without --key)"
-    )]
+    #[error("{version} was built from a local source, and the release key '{user_id}' signs no such build")]
     Local {
         /// The version.
         version: String,
@@ -214,6 +207,28 @@ pub enum SignError {
         /// What the operating system said.
         source: std::io::Error,
     },
+}
+
+impl Failure for SignError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::NoGpg { .. } => Kind::Failed.next("install it with `apt-get install gpg gpg-agent`"),
+            Self::NoKey { .. } => Kind::Usage
+                .next("list the keys there with `gpg --list-secret-keys`, or leave --key out for a development key"),
+            Self::Passphrase { .. } => Kind::Usage.next("correct the one that is handed over with it"),
+            Self::Expired { key } => Kind::Failed.next(format!(
+                "extend it with `gpg --quick-set-expire {key} 1y` and hand it over again, or use another one"
+            )),
+            Self::Unusable { .. } => Kind::Failed.next("use another one"),
+            Self::NotOne { .. } => Kind::Input
+                .next("export the one that is to sign with `gpg --armor --export-secret-keys KEY`, and nothing else"),
+            Self::Local { .. } => Kind::Usage.next(
+                "build from the pinned source (without --source), or sign with a development key (without --key)",
+            ),
+            Self::Gpg { .. } => Kind::Failed.plain(),
+            Self::File { source, .. } => failure::of_file(source),
+        }
+    }
 }
 
 /// What the user id of a development key begins with.

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use foundation::failure::{self, Failure, Outcome};
 use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
@@ -24,6 +25,15 @@ pub enum SumsError {
         /// What the operating system said.
         source: io::Error,
     },
+}
+
+impl Failure for SumsError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Sign(error) => error.outcome(),
+            Self::File { source, .. } => failure::of_file(source),
+        }
+    }
 }
 
 /// A file's checksums in hexadecimal digits, and its size.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use deb::binary_package::BinaryPackage;
 use foundation::digest::Digest;
+use foundation::failure::Failure as _;
 use sign::gpg::Gpg;
 use sign::signer::{DEVELOPMENT_NAME, Form, KeyForm, KeyKind, KeySource, Passphrase, SignError, Signer};
 use sign::{buildinfo, changes, debsig, sums};
@@ -145,8 +146,8 @@ fn a_handed_over_key_with_its_passphrase() {
     assert_eq!((gpg.key().kind, gpg.key().user_id.as_str()), (KeyKind::Release, "CI Key"));
     gpg.check_version("1.0-1").unwrap();
     let local = BinaryPackage { version: "1.0-1+local".into(), ..package() };
-    let error = debsig::sign(&local, Path::new("unread"), Path::new("unwritten"), &gpg, EPOCH).unwrap_err().to_string();
-    assert!(error.contains("'CI Key' refuses to sign 1.0-1+local"), "{error}");
+    let error = debsig::sign(&local, Path::new("unread"), Path::new("unwritten"), &gpg, EPOCH).unwrap_err().message();
+    assert!(error.contains("'CI Key' signs no such build"), "{error}");
     for wrong in [Some("wrong"), None] {
         let error = open(wrong).unwrap_err();
         assert!(matches!(error, SignError::Passphrase { .. }), "{error}");
@@ -161,7 +162,7 @@ fn a_handed_over_key_with_its_passphrase() {
     assert_eq!(Gpg::open(&source).unwrap().key(), gpg.key());
     let source =
         KeySource::SecretText { name: "SIGNING_KEY".into(), text: Passphrase::new("no key"), passphrase: None };
-    let error = Gpg::open(&source).unwrap_err().to_string();
+    let error = Gpg::open(&source).unwrap_err().message();
     assert!(error.contains("import the key from SIGNING_KEY") && !error.contains("no key"), "{error}");
 }
 
@@ -190,9 +191,9 @@ fn keys_and_programs_that_cannot_be_used() {
     let folder = tempfile::tempdir().unwrap();
     let source = KeySource::Development { state: folder.path().into() };
     let error = Gpg::open_with(Path::new("/nonexistent/gpg"), &source).unwrap_err();
-    assert!(matches!(error, SignError::NoGpg { .. }) && error.to_string().contains("apt install gpg"), "{error}");
+    assert!(matches!(error, SignError::NoGpg { .. }), "{error}");
     let source = KeySource::SecretFile { path: folder.path().join("missing"), passphrase: None };
-    assert!(Gpg::open(&source).unwrap_err().to_string().contains("missing"));
+    assert!(Gpg::open(&source).unwrap_err().message().contains("missing"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
 use foundation::digest::Digest;
+use foundation::failure::{self, Failure, Kind, Outcome};
 use sign::gpgv::{Gpgv, GpgvError, Key, UNTRUSTED};
 use walkdir::WalkDir;
 
@@ -56,13 +57,13 @@ pub enum VerifyError {
         source: io::Error,
     },
     /// The folder is not there.
-    #[error("there is no folder {}: build it with `cargo xtask package`, or give the path of one to verify", path.display())]
+    #[error("there is no folder {}", path.display())]
     NoFolder {
         /// The folder.
         path: PathBuf,
     },
     /// A file that must be there is missing.
-    #[error("{} is missing, or not a file: expected because {because}. {UNTRUSTED}", path.display())]
+    #[error("{} is missing, or not a file: expected because {because}", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
@@ -70,7 +71,7 @@ pub enum VerifyError {
         because: &'static str,
     },
     /// The signed list is not what it should be.
-    #[error("{}: expected lines of a sha256 digest and a path inside the folder, each path once, found {found}. {UNTRUSTED}", path.display())]
+    #[error("{}: expected lines of a sha256 digest and a path inside the folder, each path once, found {found}", path.display())]
     List {
         /// The list.
         path: PathBuf,
@@ -78,7 +79,7 @@ pub enum VerifyError {
         found: String,
     },
     /// A file is not the one that was signed.
-    #[error("{}: expected sha256 {expected} as SHA256SUMS has it, found {found}. {UNTRUSTED}", path.display())]
+    #[error("{}: expected sha256 {expected} as SHA256SUMS has it, found {found}", path.display())]
     Digest {
         /// The file.
         path: PathBuf,
@@ -88,7 +89,7 @@ pub enum VerifyError {
         found: Digest,
     },
     /// A signed file says something else of another one.
-    #[error("{}: expected {expected}, found {found}. {UNTRUSTED}", path.display())]
+    #[error("{}: expected {expected}, found {found}", path.display())]
     Contradiction {
         /// The file.
         path: PathBuf,
@@ -98,13 +99,13 @@ pub enum VerifyError {
         found: String,
     },
     /// The folder has a package that was not signed with the others.
-    #[error("{}: expected no file of this kind that SHA256SUMS does not list, found this one. Remove it, or find out who put it there", path.display())]
+    #[error("{} is not listed in SHA256SUMS, as every file of its kind must be", path.display())]
     Unlisted {
         /// The file.
         path: PathBuf,
     },
     /// A statement is about other packages.
-    #[error("{}: expected a statement on {expected}, found one on {found}: it is of another build. {UNTRUSTED}", path.display())]
+    #[error("{}: expected a statement on {expected}, found one on {found}: it is of another build", path.display())]
     Subject {
         /// The statement.
         path: PathBuf,
@@ -115,14 +116,21 @@ pub enum VerifyError {
     },
 }
 
-impl VerifyError {
-    /// Whether something was found to be wrong, rather than this machine unable to check it.
-    pub fn is_verification(&self) -> bool {
+impl Failure for VerifyError {
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Gpgv(error) => error.is_verification(),
-            Self::Dsse(error) => error.is_verification(),
-            Self::File { .. } | Self::NoFolder { .. } => false,
-            _ => true,
+            Self::Gpgv(error) => error.outcome(),
+            Self::Dsse(error) => error.outcome(),
+            Self::File { source, .. } => failure::of_file(source),
+            Self::NoFolder { .. } => {
+                Kind::Usage.next("build it with `cargo xtask package`, or give the path of one to verify")
+            }
+            Self::Missing { .. }
+            | Self::List { .. }
+            | Self::Digest { .. }
+            | Self::Contradiction { .. }
+            | Self::Subject { .. } => Kind::Verification.next(UNTRUSTED),
+            Self::Unlisted { .. } => Kind::Verification.next("remove it, or find out who put it there"),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use bench::{Bench, BenchReport, GovernorReport, GrowthReport, Rows, growth};
+use bench::{Bench, BenchError, BenchReport, GovernorReport, GrowthReport, Rows, growth};
 use clap::Args;
 use foundation::bytes::ByteSize;
+use foundation::failure::{AnyFailure, Message};
 use foundation::store::Store;
 use phases::circumstances::Circumstances;
 use pipeline::{BuildOptions, CompilerCache};
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::arguments::{Selection, block_on, engine, lock, repository};
 use crate::commands::package::development_key;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, print_json};
 
 /// Arguments.
 #[derive(Args)]
@@ -60,7 +60,7 @@ enum Found {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(arguments.json);
     let mut selection = arguments.selection.clone();
     let grows = !arguments.growth.is_empty();
@@ -72,7 +72,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     if let Some(folder) = &arguments.write {
         // Before the build: a folder that cannot be written must not be found out after an hour.
         let can = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder).map(drop));
-        can.with_context(|| format!("cannot write into {}", folder.display()))?;
+        can.map_err(Message::of_file("write into", folder))?;
     }
     let name = format!("{}-{}", options.recipe.name(), options.target.name.file_stem());
     let usual = Store::open(None)?;
@@ -118,7 +118,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             tell(&arguments, "bench", &report, &report.text(), Some(&report.svg()))?;
             match report.comparison.as_ref().map_or(0, |comparison| comparison.differences()) {
                 0 => Ok(()),
-                differences => Err(pipeline::Error::Unlike { differences }.into()),
+                differences => Err(BenchError::Unlike { differences }.into()),
             }
         }
     }
@@ -131,15 +131,18 @@ fn tell(
     report: &impl Serialize,
     text: &str,
     svg: Option<&str>,
-) -> anyhow::Result<()> {
+) -> Result<(), AnyFailure> {
     if let Some(folder) = &arguments.write {
-        write(&folder.join(format!("{name}.json")), &(serde_json::to_string_pretty(report)? + "\n"))?;
+        write(
+            &folder.join(format!("{name}.json")),
+            &(serde_json::to_string_pretty(report).expect("plain data") + "\n"),
+        )?;
         if let Some(svg) = svg {
             write(&folder.join(format!("{name}.svg")), svg)?;
         }
     }
     if arguments.json {
-        println!("{}", serde_json::to_string(report)?);
+        print_json(report);
     } else {
         print!("{text}");
     }
@@ -147,9 +150,9 @@ fn tell(
 }
 
 /// Writes a file so that a reader sees the old content or the new one.
-fn write(path: &Path, content: &str) -> anyhow::Result<()> {
+fn write(path: &Path, content: &str) -> Result<(), Message> {
     let temporary = path.with_extension("part");
     std::fs::write(&temporary, content)
         .and_then(|()| std::fs::rename(&temporary, path))
-        .with_context(|| format!("cannot write {}", path.display()))
+        .map_err(Message::of_file("write", path))
 }

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
 use clap::Args;
 use foundation::bytes::ByteSize;
+use foundation::failure::{AnyFailure, Kind, Message};
 use pipeline::check::{self, CheckOptions, Checked};
 use pipeline::{BuildOptions, Job};
 use statements::check::verdict::Verdict;
 
 use crate::arguments::{Selection, block_on, engine, locked_store};
 use crate::commands::package::{BuildArguments, default_dist};
-use crate::terminal::{Terminal, duration};
+use crate::terminal::{Terminal, duration, print_json};
 
 /// Arguments.
 #[derive(Args)]
@@ -41,7 +41,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(arguments.build.json);
     let options = arguments.selection.options()?;
     let what = format!("check {} for {}", options.recipe.name(), options.target.name);
@@ -72,9 +72,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     let whole = asked.filter.is_none() && !asked.serial;
     let attested = if whole { job.attest(&checked)? } else { None };
     if json {
-        println!("{}", serde_json::to_string(&checked.judgement).context("cannot print the verdicts")?);
+        print_json(&checked.judgement);
     } else {
-        print!("{}", std::fs::read_to_string(results.join("summary.txt")).context("cannot read the summary")?);
+        print!(
+            "{}",
+            std::fs::read_to_string(results.join("summary.txt")).map_err(Message::of("cannot read the summary"))?
+        );
         print!("{}", conclusion(&checked));
         println!("results in {}", results.display());
         match attested {
@@ -88,13 +91,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     if !checked.judgement.sound() {
         let counts = checked.judgement.counts();
-        bail!(
-            "{} tests failed, {} timed out, {} entries of quarantine.toml have expired: their logs are in {}",
+        let sentence = format!(
+            "{} tests failed, {} timed out, {} entries of quarantine.toml have expired",
             counts[&Verdict::Failed],
             counts[&Verdict::TimedOut],
             checked.judgement.expired.len(),
-            results.join("logs").display()
         );
+        let next = format!("their logs are in {}", results.join("logs").display());
+        return Err(Message::new(sentence, Kind::Failed.next(next)).into());
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::Args;
 use engine::names::{KIND_COMPILER_CACHE, LABEL_KIND};
 use engine::volume;
+use foundation::failure::{AnyFailure, Message};
 use foundation::store::Store;
 
 use crate::arguments::{block_on, engine, locked_store};
@@ -20,7 +21,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(false);
     let (store, lock) = locked_store("clean", &terminal)?;
     let removed = block_on(&store, async || {
@@ -39,13 +40,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     })?;
     for work in stores(&store.root().join("rebuild"))? {
         clear(&work, &terminal)?;
-        std::fs::remove_dir_all(work.root())?;
+        remove(work.root())?;
     }
     for work in stores(&store.root().join(BENCH_FOLDER))? {
         clear(&work, &terminal)?;
         // What upstream's own way took is kept otherwise: to measure it again takes longer than all the rest.
         if arguments.all {
-            std::fs::remove_dir_all(work.root())?;
+            remove(work.root())?;
         }
     }
     for kind in pipeline::STAGES.into_iter().chain(["tests", "shard"]) {
@@ -62,13 +63,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 /// The stores in a folder, of rebuilds or of measurements.
-fn stores(folder: &Path) -> anyhow::Result<Vec<Store>> {
+fn stores(folder: &Path) -> Result<Vec<Store>, AnyFailure> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| Ok(Store::open(Some(&entry.path()))?)).collect()
 }
 
+fn remove(folder: &Path) -> Result<(), Message> {
+    std::fs::remove_dir_all(folder).map_err(Message::of_file("remove", folder))
+}
+
 /// Removes what was built in a store, unless somebody works there.
-fn clear(work: &Store, terminal: &Terminal) -> anyhow::Result<()> {
+fn clear(work: &Store, terminal: &Terminal) -> Result<(), AnyFailure> {
     let lock = work.try_lock("clean")?;
     block_on(work, async || {
         let engine = engine(work, &lock, false, terminal).await?;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::{Args, Subcommand};
 use cluster::{ClusterName, ClusterRecord, Draft, Finding, Request, Scenario, Size, Status};
 use engine::Engine;
+use foundation::failure::{AnyFailure, Kind, Message};
 use foundation::store::Store;
 use pipeline::Options;
 use recipe::cluster::Nodes;
@@ -15,7 +16,7 @@ use roots::build_root::NodeRoot;
 use crate::arguments::{Subject, block_on_or, engine, locked_store, remove_own, wait_for};
 use crate::commands::package::default_dist;
 use crate::say::{self, Stream};
-use crate::terminal::{Terminal, duration};
+use crate::terminal::{Terminal, duration, print_json};
 
 /// Commands.
 #[derive(Subcommand)]
@@ -125,20 +126,19 @@ pub struct LogsArguments {
     node: String,
 }
 
-/// Runs the command; returns the exit code, which is that of the command on the node where one ran.
-pub fn run(command: Command) -> anyhow::Result<u8> {
-    let status = match command {
-        Command::Up(arguments) => up(arguments).map(|()| 0),
-        Command::Status(arguments) => status(&arguments).map(|()| 0),
+/// Runs the command.
+pub fn run(command: Command) -> Result<(), AnyFailure> {
+    match command {
+        Command::Up(arguments) => up(arguments),
+        Command::Status(arguments) => status(&arguments),
         Command::Exec(arguments) => on_node(&arguments.which, &arguments.node, Some(&arguments.command)),
         Command::Logs(arguments) => on_node(&arguments.which, &arguments.node, None),
-        Command::Test(arguments) => test(arguments).map(i64::from),
-        Command::Down(which) => down(&which).map(|()| 0),
-    }?;
-    Ok(u8::try_from(status).unwrap_or(1))
+        Command::Test(arguments) => test(arguments),
+        Command::Down(which) => down(&which),
+    }
 }
 
-fn up(arguments: UpArguments) -> anyhow::Result<()> {
+fn up(arguments: UpArguments) -> Result<(), AnyFailure> {
     let started = Instant::now();
     let terminal = Terminal::new(false);
     let options = arguments.subject.options()?;
@@ -169,7 +169,7 @@ async fn node_root(
     setup: bool,
     what: &str,
     terminal: &Terminal,
-) -> anyhow::Result<(Engine, NodeRoot)> {
+) -> Result<(Engine, NodeRoot), AnyFailure> {
     let (store, held) = locked_store(what, terminal)?;
     let engine = engine(&store, &held, setup, terminal).await?;
     let root = pipeline::node_root(&engine, &store, options, terminal).await?;
@@ -204,8 +204,8 @@ fn described(record: &ClusterRecord, leader: &str, seconds: f64) -> String {
     text
 }
 
-/// Runs the scenarios; returns the exit status.
-fn test(arguments: TestArguments) -> anyhow::Result<u8> {
+/// Runs the scenarios.
+fn test(arguments: TestArguments) -> Result<(), AnyFailure> {
     let started = Instant::now();
     let terminal = Terminal::new(false);
     let options = arguments.subject.options()?;
@@ -227,12 +227,19 @@ fn test(arguments: TestArguments) -> anyhow::Result<u8> {
     terminal.finish();
     let findings = findings?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&findings)?);
+        print_json(&findings);
     } else {
         print!("{}", findings_table(&findings));
         println!("\n{} scenarios in {}", findings.len(), duration(started.elapsed().as_secs_f64()));
     }
-    Ok(u8::from(findings.iter().any(|finding| finding.failure.is_some())))
+    match findings.iter().filter(|finding| finding.failure.is_some()).count() {
+        0 => Ok(()),
+        failed => {
+            let sentence = format!("{failed} of {} scenarios failed", findings.len());
+            let next = format!("the nodes' journals are in {}", results.display());
+            Err(Message::new(sentence, Kind::Failed.next(next)).into())
+        }
+    }
 }
 
 fn findings_table(findings: &[Finding]) -> String {
@@ -260,14 +267,14 @@ fn findings_table(findings: &[Finding]) -> String {
     text
 }
 
-fn status(arguments: &StatusArguments) -> anyhow::Result<()> {
+fn status(arguments: &StatusArguments) -> Result<(), AnyFailure> {
     let store = Store::open(None)?;
     let status = wait_for(async || {
         let engine = Engine::find().await?;
         Ok(cluster::status(&engine, &store, &arguments.which.name).await?)
     })?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&status)?);
+        print_json(&status);
     } else {
         print!("{}", table(&status));
     }
@@ -295,10 +302,10 @@ fn table(status: &Status) -> String {
 }
 
 /// Runs a command on a node, or prints its journal.
-fn on_node(which: &Which, node: &str, command: Option<&[String]>) -> anyhow::Result<i64> {
+fn on_node(which: &Which, node: &str, command: Option<&[String]>) -> Result<(), AnyFailure> {
     let store = Store::open(None)?;
     let name = &which.name;
-    wait_for(async || {
+    let status = wait_for(async || {
         let engine = Engine::find().await?;
         let hand_on = |piece: cluster::Piece| {
             use cluster::Piece;
@@ -314,10 +321,14 @@ fn on_node(which: &Which, node: &str, command: Option<&[String]>) -> anyhow::Res
             }
             None => cluster::logs(&engine, &store, name, node, hand_on).await?,
         })
-    })
+    })?;
+    match status {
+        0 => Ok(()),
+        status => Err(Message::handed_on(u8::try_from(status).unwrap_or(1)).into()),
+    }
 }
 
-fn down(which: &Which) -> anyhow::Result<()> {
+fn down(which: &Which) -> Result<(), AnyFailure> {
     let store = Store::open(None)?;
     let _lock = cluster::lock(&store, &which.name, &format!("cluster down --name {}", which.name))?;
     let removed = wait_for(async || {

@@ -2,6 +2,7 @@
 
 use clap::{Args, CommandFactory, ValueEnum};
 use clap_complete::aot;
+use foundation::failure::AnyFailure;
 
 use crate::Cli;
 use crate::say::{self, Stream};
@@ -57,7 +58,7 @@ complete --command cargo --condition '__fish_seen_subcommand_from xtask' --no-fi
 "#;
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     say::write(Stream::Output, script(arguments.shell).as_bytes());
     Ok(())
 }

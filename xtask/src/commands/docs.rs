@@ -1,6 +1,7 @@
 //! `cargo xtask docs`: writes the pages and schemas that follow from the code.
 
 use clap::{Args, CommandFactory};
+use foundation::failure::AnyFailure;
 
 use crate::arguments::repository;
 use crate::{Cli, reference};
@@ -10,7 +11,7 @@ use crate::{Cli, reference};
 pub struct Arguments {}
 
 /// Runs the command.
-pub fn run(_: Arguments) -> anyhow::Result<()> {
+pub fn run(_: Arguments) -> Result<(), AnyFailure> {
     let written = reference::write(&repository(), &Cli::command())?;
     for path in &written {
         println!("wrote {}", path.display());

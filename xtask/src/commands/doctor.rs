@@ -4,6 +4,7 @@ use clap::Args;
 use engine::{Engine, EngineInfo};
 use fetch::debian::mirror::{Mirrors, UserConfig};
 use foundation::bytes::ByteSize;
+use foundation::failure::{AnyFailure, Kind, Message};
 use foundation::store::Store;
 use recipe::Recipe;
 use recipe::root_lock::RootKind;
@@ -25,7 +26,7 @@ struct Finding {
 }
 
 /// Runs the command: fails when something that a build needs is missing.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let options = arguments.selection.options()?;
     let store = Store::open(None)?;
     let mut findings = Vec::new();
@@ -37,7 +38,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     })?;
     match &engine {
         Ok(info) => findings.extend(of_engine(info, &options.recipe)),
-        Err(error) => findings.push(Finding { good: false, what: "engine", found: error.to_string() }),
+        Err(_) => findings.push(Finding {
+            good: false,
+            what: "engine",
+            found: "none answers: the error below says why".into(),
+        }),
     }
     findings.push(disk(&store, &options.recipe)?);
     let mirrors = Mirrors::discover(options.mirror.as_deref(), &UserConfig::read()?, &options.target)?;
@@ -74,7 +79,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     match engine {
         Err(error) => Err(error.into()),
         Ok(_) if findings.iter().any(|finding| !finding.good) => {
-            anyhow::bail!("something is missing: see the lines above")
+            Err(Message::new("something is missing", Kind::Failed.next("the lines above say what to do")).into())
         }
         Ok(_) => Ok(()),
     }
@@ -112,7 +117,7 @@ fn of_engine(info: &EngineInfo, recipe: &Recipe) -> Vec<Finding> {
     ]
 }
 
-fn disk(store: &Store, recipe: &Recipe) -> anyhow::Result<Finding> {
+fn disk(store: &Store, recipe: &Recipe) -> Result<Finding, AnyFailure> {
     let free = store.free_space()?;
     let needed = recipe.file.build.machine.as_ref().map_or(0, |machine| machine.disk.0);
     Ok(Finding {

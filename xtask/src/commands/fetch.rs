@@ -1,6 +1,7 @@
 //! `cargo xtask fetch`: everything that needs the network, ahead of the build.
 
 use clap::Args;
+use foundation::failure::AnyFailure;
 use recipe::root_lock::RootKind;
 
 use crate::arguments::{Selection, locked_store};
@@ -20,7 +21,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(false);
     let options = arguments.selection.options()?;
     let (store, _lock) = locked_store("fetch", &terminal)?;

@@ -1,6 +1,7 @@
 //! `cargo xtask lock`: pins the build root of a target, the node root of its clusters, or what its compile farms need.
 
 use clap::Args;
+use foundation::failure::AnyFailure;
 use recipe::root_lock::RootKind;
 
 use crate::arguments::{Selection, block_on, engine, locked_store};
@@ -26,7 +27,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(false);
     let options = arguments.selection.options()?;
     let kind = match (arguments.cluster, arguments.farm) {

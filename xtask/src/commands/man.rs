@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, CommandFactory};
+use foundation::failure::{AnyFailure, Message};
 
 use crate::Cli;
 
@@ -16,13 +16,13 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let folder = &arguments.folder;
     // As cargo's own commands have their pages: `cargo-xtask-package(1)`.
     let command = Cli::command().name("cargo-xtask").bin_name("cargo xtask");
     std::fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(command, folder))
-        .with_context(|| format!("cannot write the man pages into {}", folder.display()))?;
+        .map_err(Message::of(format!("cannot write the man pages into {}", folder.display())))?;
     println!("wrote the man pages into {}: `man -l {}/cargo-xtask.1`", folder.display(), folder.display());
     Ok(())
 }

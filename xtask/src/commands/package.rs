@@ -6,15 +6,16 @@ use std::time::Instant;
 use clap::Args;
 use farm::WorkerAddress;
 use foundation::bytes::ByteSize;
+use foundation::failure::{AnyFailure, Message};
 use foundation::store::Store;
 use phases::circumstances::Circumstances;
 use pipeline::check::CheckOptions;
 use pipeline::{BuildOptions, CompilerCache, Job, Published};
 use sign::signer::{KeyKind, KeySource, Passphrase};
 
-use crate::arguments::{Selection, Usage, block_on, engine, locked_store, repository, revision};
+use crate::arguments::{Selection, block_on, engine, locked_store, repository, revision};
 use crate::defaults::DEFAULTS;
-use crate::terminal::{Terminal, duration};
+use crate::terminal::{Terminal, duration, print_json};
 
 /// Arguments.
 #[derive(Args)]
@@ -87,10 +88,10 @@ pub fn development_key(store: &Store) -> KeySource {
 
 impl BuildArguments {
     /// What the pipeline understands.
-    pub fn options(self, store: &Store, default_dist: PathBuf) -> anyhow::Result<BuildOptions> {
+    pub fn options(self, store: &Store, default_dist: PathBuf) -> Result<BuildOptions, AnyFailure> {
         if let Some(memory) = self.memory.filter(|memory| *memory < LEAST_MEMORY) {
             let text = format!("--memory {memory} is too little to compile anything: {LEAST_MEMORY} is the least");
-            return Err(Usage(text).into());
+            return Err(Message::usage(text).into());
         }
         let key = self.key.source(store);
         Ok(BuildOptions {
@@ -113,7 +114,7 @@ pub const PASSPHRASE: &str = "MESOS_PACKAGES_KEY_PASSPHRASE";
 const LEAST_MEMORY: ByteSize = ByteSize(256 << 20);
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let started = Instant::now();
     let json = arguments.build.json;
     let setup = arguments.build.setup;
@@ -142,7 +143,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     terminal.finish();
     let published = published?;
     if json {
-        println!("{}", serde_json::to_string(&published.report)?);
+        print_json(&published.report);
     } else if published.unchanged {
         println!(
             "nothing to do: {} is what the plan {} leads to ({:.2} s)",

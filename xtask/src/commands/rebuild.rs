@@ -1,11 +1,11 @@
 //! `cargo xtask rebuild`: builds again what was published, under other circumstances, and compares.
 
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use clap::Args;
 use fetch::download::{Downloader, Event as DownloadEvent, Network};
 use foundation::bytes::ByteSize;
+use foundation::failure::{AnyFailure, Message};
 use foundation::progress::{Event, Progress};
 use foundation::store::Store;
 use phases::circumstances::{Aspect, Circumstances, Wanted};
@@ -16,10 +16,10 @@ use sign::gpg::Gpg;
 use sign::signer::Signer;
 use statements::rebuild::{Published, download};
 
-use crate::arguments::{Selection, Subject, Usage, block_on, engine, locked_store, repository};
+use crate::arguments::{Selection, Subject, block_on, engine, locked_store, now, repository};
 use crate::commands::package::KeyArguments;
 use crate::defaults::DEFAULTS;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, print_json};
 
 /// Arguments.
 #[derive(Args)]
@@ -72,11 +72,11 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(arguments.json);
     if arguments.vary.aspects.contains(&Aspect::User) && !arguments.vary.aspects.contains(&Aspect::Cache) {
         let text = "the compiler cache belongs to the usual user: with --vary -cache, write -user as well";
-        return Err(Usage(text.into()).into());
+        return Err(Message::usage(text).into());
     }
     let (usual, usual_lock) = locked_store(&format!("rebuild {}", arguments.what), &terminal)?;
     let received = usual.temp_dir()?;
@@ -135,7 +135,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     terminal.finish();
     let report = report?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&report)?);
+        print_json(&report);
     } else {
         print!("{}", report.text());
         println!("\nreport in {}", results.display());
@@ -145,19 +145,18 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         return Err(pipeline::Error::Differs { different, all, folder: results }.into());
     }
     if let Some(signer) = signer {
-        let now = i64::try_from(UNIX_EPOCH.elapsed()?.as_secs())?;
-        let path = attest(&report, &published, &results, &signer, now)?;
+        let path = attest(&report, &published, &results, &signer, now())?;
         terminal.note(format!("statement of this rebuild, signed by {}: {}", signer.key().user_id, path.display()));
     }
     Ok(())
 }
 
 /// Reads what is to be rebuilt; brings it first where it is an address.
-fn published(arguments: &Arguments, received: &Path, terminal: &Terminal) -> anyhow::Result<Published> {
+fn published(arguments: &Arguments, received: &Path, terminal: &Terminal) -> Result<Published, AnyFailure> {
     let what = &arguments.what;
     if what.starts_with("http://") || what.starts_with("https://") {
         if !what.ends_with(".deb") {
-            return Err(Usage(format!("{what} is no address of a package: it has to end with .deb")).into());
+            return Err(Message::usage(format!("{what} is no address of a package: it has to end with .deb")).into());
         }
         let network = if arguments.offline { Network::Offline } else { Network::Online };
         let target = arguments.target.clone().map_or_else(|| DEFAULTS.target.parse(), Ok)?;
@@ -175,6 +174,7 @@ fn published(arguments: &Arguments, received: &Path, terminal: &Terminal) -> any
     } else if path.is_file() {
         Ok(Published::of_package(path)?)
     } else {
-        Err(Usage(format!("there is no folder or package {what}: name one that `cargo xtask package` made")).into())
+        Err(Message::usage(format!("there is no folder or package {what}: name one that `cargo xtask package` made"))
+            .into())
     }
 }

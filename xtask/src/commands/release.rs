@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
+use foundation::failure::{AnyFailure, Kind, Message};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::arguments::{Subject, Usage, wait_for};
+use crate::arguments::{Subject, wait_for};
 use crate::commands::package::default_dist;
 use crate::manner;
 use crate::signals::Endings;
@@ -101,7 +101,7 @@ impl Step {
     }
 
     /// The command, without the tool's own name.
-    fn command(self, release: &Release) -> Result<Vec<OsString>, Usage> {
+    fn command(self, release: &Release) -> Result<Vec<OsString>, Message> {
         let mut command: Vec<OsString> = Vec::new();
         let setup = release.setup.then(|| "--setup".into());
         let offline = release.offline.then(|| "--offline".into());
@@ -149,7 +149,7 @@ impl Step {
 }
 
 impl Release {
-    fn new(arguments: Arguments) -> anyhow::Result<Self> {
+    fn new(arguments: Arguments) -> Result<Self, AnyFailure> {
         let Arguments { subject, key, key_file, repository, keyring, to, dist, setup, .. } = arguments;
         // Now, not in the middle of it: a recipe or target that does not exist.
         let options = subject.options()?;
@@ -178,17 +178,17 @@ impl Release {
     }
 
     /// The signing key: whoever forgot it must not learn so from the repository's refusal, after the build.
-    fn key(&self) -> Result<Vec<OsString>, Usage> {
+    fn key(&self) -> Result<Vec<OsString>, Message> {
         if self.key.is_empty() && self.trial.is_none() {
-            return Err(Usage("a release needs a key: give --key or --key-file, or try it with --dry-run".into()));
+            return Err(Message::usage("a release needs a key: give --key or --key-file, or try it with --dry-run"));
         }
         Ok(self.key.clone())
     }
 
-    fn repository(&self, step: Step) -> Result<OsString, Usage> {
+    fn repository(&self, step: Step) -> Result<OsString, Message> {
         let missing = || {
             let step = step.name();
-            Usage(format!("the step {step} needs --repository FOLDER: `cargo xtask repo init` makes one"))
+            Message::usage(format!("the step {step} needs --repository FOLDER: `cargo xtask repo init` makes one"))
         };
         self.repository.clone().map(Into::into).ok_or_else(missing)
     }
@@ -204,13 +204,15 @@ impl Release {
     }
 }
 
-/// Runs the command; the exit code is that of the first step that failed.
-pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
+/// Runs the command. The exit code is that of the first step that failed.
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let (list, step, dry_run) = (arguments.list, arguments.step, arguments.dry_run);
     let target = arguments.subject.options()?.target;
     let (codename, architecture) = (target.suite.clone(), target.name.architecture().to_owned());
     let folder = match dry_run {
-        true => Some(tempfile::Builder::new().prefix("mesos-release-").tempdir().context("no temporary folder")?),
+        true => Some(
+            tempfile::Builder::new().prefix("mesos-release-").tempdir().map_err(Message::of("no temporary folder"))?,
+        ),
         false => None,
     };
     let mut release = Release::new(arguments)?;
@@ -231,13 +233,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         for (name, command) in &commands {
             println!("{name:8} {}", shown(command));
         }
-        return Ok(0);
+        return Ok(());
     }
-    let tool = std::env::current_exe().context("cannot find this program's own file")?;
+    let tool = std::env::current_exe().map_err(Message::of("cannot find this program's own file"))?;
     if let (Some(_), [(_, command)]) = (step, &commands[..]) {
         note!("release: {}", shown(command));
         let error = Command::new(&tool).args(manner::arguments()).args(command).exec();
-        return Err(error).with_context(|| format!("cannot run {}", tool.display()));
+        return Err(Message::of(format!("cannot run {}", tool.display()))(error).into());
     }
     let mut times = Vec::new();
     for (number, (name, command)) in commands.iter().enumerate() {
@@ -247,7 +249,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
         times.push((name, started.elapsed().as_secs_f64()));
         if code != 0 {
             eprintln!("release: {name} ended with code {code}; the steps after it were not run");
-            return Ok(code);
+            return Err(Message::handed_on(code).into());
         }
     }
     println!("\n{:8}  {:>12}", "step", "wall");
@@ -257,20 +259,23 @@ pub fn run(arguments: Arguments) -> anyhow::Result<u8> {
     if dry_run {
         println!("\ndry run: every step passed, with an UNTRUSTED DEVELOPMENT key; nothing is published");
     }
-    Ok(0)
+    Ok(())
 }
 
 /// Runs a command to its end and tells its exit code. An interruption is the command's to handle, which stops what it
 /// started; only then may this process end, too.
-async fn finish(command: &mut Command) -> anyhow::Result<u8> {
+async fn finish(command: &mut Command) -> Result<u8, AnyFailure> {
     let mut endings = Endings::new()?;
-    let mut child = command.spawn().context("cannot run this program again")?;
+    let mut child = command.spawn().map_err(Message::of("cannot run this program again"))?;
     let pid = Pid::from_child(&child);
     let mut ended = tokio::task::spawn_blocking(move || child.wait());
     let mut interrupted = false;
     loop {
         tokio::select! {
-            status = &mut ended => return Ok(code(status??, interrupted)),
+            status = &mut ended => {
+                let status = status.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+                return Ok(code(status.map_err(Message::of("cannot wait for the step"))?, interrupted));
+            }
             () = endings.next() => {
                 interrupted = true;
                 // From a terminal the command has had one as well, and takes no notice of the second. It may have ended just now.
@@ -282,7 +287,7 @@ async fn finish(command: &mut Command) -> anyhow::Result<u8> {
 
 fn code(status: ExitStatus, interrupted: bool) -> u8 {
     match status.code() {
-        _ if interrupted => 130,
+        _ if interrupted => Kind::Interrupted.exit_code(),
         Some(code) => u8::try_from(code).unwrap_or(1),
         None => 1,
     }

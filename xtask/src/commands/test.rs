@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use foundation::digest::Digest;
+use foundation::failure::{AnyFailure, Kind, Message};
 use foundation::store::Store;
 use xshell::{Shell, cmd};
 
@@ -96,14 +96,14 @@ const JUDGES: &[Judge] = &[
 ];
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let tiers = match arguments.fast {
         true => vec![Tier::Fast],
         false => {
             Tier::ALL.into_iter().filter(|tier| arguments.tiers.is_empty() || arguments.tiers.contains(tier)).collect()
         }
     };
-    let shell = Shell::new()?;
+    let shell = Shell::new().map_err(Message::of("cannot find the present folder"))?;
     shell.change_dir(repository());
     judges(&shell, &tiers, arguments.setup)?;
     let nextest = nextest(&shell, arguments.setup)?;
@@ -116,7 +116,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let mut times = Vec::new();
-    let mut timed = |what: String, job: &mut dyn FnMut() -> anyhow::Result<()>| {
+    let mut timed = |what: String, job: &mut dyn FnMut() -> Result<(), AnyFailure>| {
         let started = Instant::now();
         let result = job();
         times.push((what, started.elapsed(), result.is_ok()));
@@ -126,15 +126,19 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         timed("formatting and clippy".into(), &mut || {
             cmd!(shell, "{cargo} fmt --all --check")
                 .run()
-                .context("the code is not formatted: run `cargo fmt --all`")?;
-            Ok(cmd!(shell, "{cargo} clippy --workspace --all-targets --quiet -- -D warnings").run()?)
+                .map_err(Message::of("the code is not formatted: run `cargo fmt --all`"))?;
+            Ok(cmd!(shell, "{cargo} clippy --workspace --all-targets --quiet -- -D warnings")
+                .run()
+                .map_err(Message::of("clippy has something to say"))?)
         })?;
     }
     timed("compiling the tests".into(), &mut || {
-        Ok(cmd!(shell, "{nextest} nextest run --workspace --no-run --cargo-quiet").run()?)
+        Ok(cmd!(shell, "{nextest} nextest run --workspace --no-run --cargo-quiet")
+            .run()
+            .map_err(Message::of("the tests do not compile"))?)
     })?;
     // The end-to-end tests run the tool itself: this very program.
-    let tool = std::env::current_exe().context("cannot find this program's own file")?;
+    let tool = std::env::current_exe().map_err(Message::of("cannot find this program's own file"))?;
     let mut failed = Vec::new();
     for &tier in &tiers {
         let (name, rest) = (tier.name(), &arguments.rest);
@@ -145,7 +149,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
             // A test that asks for an engine all the same is in the wrong tier, and fails.
             command = command.env("DOCKER_HOST", format!("unix:///no-engine-in-the-tier-{name}"));
         }
-        if timed(format!("tier {name}"), &mut || Ok(command.run()?)).is_err() {
+        if timed(format!("tier {name}"), &mut || Ok(command.run().map_err(Message::of("tests failed"))?)).is_err() {
             failed.push(name);
         }
     }
@@ -153,7 +157,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<()> {
         println!("{what:24} {:>9}{}", minutes(*time), if *passed { "" } else { "  FAILED" });
     }
     if !failed.is_empty() {
-        bail!("tests failed in the tiers: {}", failed.join(", "));
+        let sentence = format!("tests failed in the tiers: {}", failed.join(", "));
+        return Err(Message::new(sentence, Kind::Failed.plain()).into());
     }
     Ok(())
 }
@@ -163,33 +168,38 @@ fn minutes(time: Duration) -> String {
 }
 
 /// cargo-nextest, as this machine has it or as `ci/linters` pins it: there as a wheel, since compiling it takes minutes.
-fn nextest(shell: &Shell, setup: bool) -> anyhow::Result<PathBuf> {
+fn nextest(shell: &Shell, setup: bool) -> Result<PathBuf, AnyFailure> {
     if installed("cargo-nextest") {
         return Ok("cargo-nextest".into());
     }
     let pinned = Path::new("ci/linters/nextest.txt");
-    let digest = Digest::of_file(&repository().join(pinned)).context("cannot read what pins cargo-nextest")?.short();
+    let digest = Digest::of_file(&repository().join(pinned))
+        .map_err(Message::of("cannot read what pins cargo-nextest"))?
+        .short();
     let folder = repository().join("target/tmp").join(format!("nextest-{digest}"));
     let program = folder.join("bin/cargo-nextest");
     if !program.is_file() {
         if !setup {
-            bail!(
-                "the tests are run by cargo-nextest, which is not installed: run `cargo xtask test --setup`, or `cargo install cargo-nextest`"
-            );
+            let next = "run `cargo xtask test --setup`, or `cargo install cargo-nextest`";
+            return Err(Message::new(
+                "the tests are run by cargo-nextest, which is not installed",
+                Kind::Failed.next(next),
+            )
+            .into());
         }
         eprintln!("installing cargo-nextest");
         // The name comes last: a run that was killed leaves nothing that looks whole.
         let half = folder.with_extension("half");
-        shell.remove_path(&half)?;
+        shell.remove_path(&half).map_err(Message::of("cannot remove what an earlier run left"))?;
         cmd!(shell, "pip3 install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --requirement {pinned} --target {half}")
             .run()
-            .context("cannot install cargo-nextest: `cargo install cargo-nextest` has it as well")?;
-        std::fs::rename(&half, &folder)?;
+            .map_err(Message::of("cannot install cargo-nextest: `cargo install cargo-nextest` has it as well"))?;
+        std::fs::rename(&half, &folder).map_err(Message::of_file("rename", &half))?;
     }
     Ok(program)
 }
 
-fn judges(shell: &Shell, tiers: &[Tier], setup: bool) -> anyhow::Result<()> {
+fn judges(shell: &Shell, tiers: &[Tier], setup: bool) -> Result<(), AnyFailure> {
     let called = |judge: &&Judge| judge.tiers.iter().any(|tier| tiers.contains(tier));
     let missing: Vec<&str> =
         JUDGES.iter().filter(called).filter(|judge| !installed(judge.program)).map(|judge| judge.package).collect();
@@ -197,17 +207,18 @@ fn judges(shell: &Shell, tiers: &[Tier], setup: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     if !setup {
-        bail!(
-            "the tests need programs that are not installed: run `cargo xtask test --setup`, or `apt-get install {}`",
-            missing.join(" ")
-        );
+        let missing = missing.join(" ");
+        let next = format!("run `cargo xtask test --setup`, or `apt-get install {missing}`");
+        return Err(Message::new("the tests need programs that are not installed", Kind::Failed.next(next)).into());
     }
     let names = missing.join(" ");
     eprintln!("installing {names}");
-    cmd!(shell, "apt-get update --quiet --quiet").run().context("apt-get update failed: --setup has to run as root")?;
+    cmd!(shell, "apt-get update --quiet --quiet")
+        .run()
+        .map_err(Message::of("apt-get update failed: --setup has to run as root"))?;
     cmd!(shell, "apt-get install --yes --quiet --quiet --no-install-recommends {missing...}")
         .env("DEBIAN_FRONTEND", "noninteractive")
         .run()
-        .with_context(|| format!("cannot install {names}: --setup has to run as root"))?;
+        .map_err(Message::of(format!("cannot install {names}: --setup has to run as root")))?;
     Ok(())
 }

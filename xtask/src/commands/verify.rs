@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use foundation::failure::AnyFailure;
 use recipe::target::TargetName;
 use sign::signer::DEVELOPMENT_NAME;
 use statements::check::statement::TestResult;
@@ -23,7 +24,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let dist = arguments.dist.unwrap_or_else(|| {
         let target: TargetName = DEFAULTS.target.parse().expect("a test reads it");
         default_dist(&DEFAULTS.recipe, &target.file_stem())

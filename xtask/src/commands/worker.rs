@@ -4,6 +4,7 @@ use clap::Args;
 use engine::Engine;
 use farm::{Listen, Range, WorkerOptions};
 use foundation::bytes::ByteSize;
+use foundation::failure::AnyFailure;
 use foundation::progress::Progress;
 use foundation::store::Store;
 use phases::usage;
@@ -34,7 +35,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: Arguments) -> anyhow::Result<()> {
+pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(false);
     let options = arguments.subject.options()?;
     let store = Store::open(None)?;

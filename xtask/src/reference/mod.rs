@@ -8,8 +8,8 @@ mod toml_page;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Command;
+use foundation::failure::{AnyFailure, Message};
 use recipe::RecipeFile;
 use recipe::components::Components;
 use recipe::quarantine::Quarantine;
@@ -48,14 +48,14 @@ pub fn files(command: &Command) -> Vec<(PathBuf, String)> {
 }
 
 /// Writes those that are not current; returns their paths.
-pub fn write(top: &Path, command: &Command) -> anyhow::Result<Vec<PathBuf>> {
+pub fn write(top: &Path, command: &Command) -> Result<Vec<PathBuf>, AnyFailure> {
     let mut written = Vec::new();
     for (path, text) in stale(top, command) {
         let place = top.join(&path);
         let folder = place.parent().expect("a file is in a folder");
         std::fs::create_dir_all(folder)
             .and_then(|()| std::fs::write(&place, text))
-            .with_context(|| format!("cannot write {}", place.display()))?;
+            .map_err(Message::of(format!("cannot write {}", place.display())))?;
         written.push(path);
     }
     Ok(written)

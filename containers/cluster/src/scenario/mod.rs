@@ -251,7 +251,7 @@ fn forget_journals(folder: &Path) -> Result<(), Error> {
 
 /// What a scenario found to be otherwise than it should be.
 fn otherwise(node: &str, step: &str, found: impl Into<String>) -> Error {
-    Error::Step { node: node.to_owned(), step: step.to_owned(), exit: 0, tail: found.into() }
+    Error::Wrong { node: node.to_owned(), step: step.to_owned(), found: found.into() }
 }
 
 /// For people: `9.1 s`.

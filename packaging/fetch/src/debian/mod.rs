@@ -12,6 +12,7 @@ pub mod release;
 pub mod version;
 
 use foundation::config::ConfigError;
+use foundation::failure::{Failure, Kind, Outcome};
 use foundation::store::StoreError;
 use mirror::Mirrors;
 use recipe::root_lock::RootLock;
@@ -31,9 +32,7 @@ pub enum DebianError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A mirror's address that is none.
-    #[error(
-        "{from}: '{url}' is not a mirror's address: write http:// or https://, a host and the archive's path, such as http://HOST/debian"
-    )]
+    #[error("{from}: '{url}' is not a mirror's address")]
     Mirror {
         /// The option or the file.
         from: String,
@@ -41,27 +40,21 @@ pub enum DebianError {
         url: String,
     },
     /// A time stamp that is none.
-    #[error(
-        "--snapshot '{0}' is not a time stamp of the snapshot archive: write YYYYMMDDTHHMMSSZ, such as 20260712T000000Z"
-    )]
+    #[error("--snapshot '{0}' is not a time stamp of the snapshot archive")]
     Snapshot(String),
     /// No InRelease could be used; each address with its reason.
-    #[error("no InRelease of {suite} can be used:\n{}\n{next}", tried.iter().map(|tried| format!("  {tried}")).collect::<Vec<_>>().join("\n"))]
+    #[error("no InRelease file of {suite} can be used:\n{}", tried.iter().map(|tried| format!("  {tried}")).collect::<Vec<_>>().join("\n"))]
     Release {
         /// The suite.
         suite: String,
         /// What was tried.
         tried: Vec<crate::download::Tried>,
-        /// What to do.
-        next: &'static str,
     },
     /// gpgv cannot be run.
-    #[error(
-        "cannot run gpgv, which checks Debian's signatures: {0}. Install it (`apt-get install gpgv`; elsewhere it comes with GnuPG)"
-    )]
+    #[error("cannot run gpgv, which checks Debian's signatures: {0}")]
     NoGpgv(std::io::Error),
     /// An index, or something in it, cannot be used.
-    #[error("the index {name} cannot be used: {why}. Try another mirror with --mirror URL")]
+    #[error("the index {name} cannot be used: {why}")]
     Index {
         /// The index.
         name: String,
@@ -69,9 +62,7 @@ pub enum DebianError {
         why: String,
     },
     /// A dependency that nothing in the archive satisfies.
-    #[error(
-        "{wanted_by} needs {dependency}, and nothing in the suite satisfies that: correct the name in the recipe or in the target's `base`"
-    )]
+    #[error("{wanted_by} needs {dependency}, and no package of the suite provides that")]
     Unsatisfied {
         /// Who needs it.
         wanted_by: String,
@@ -79,18 +70,35 @@ pub enum DebianError {
         dependency: String,
     },
     /// What apt printed is not a plan that can be locked.
-    #[error("apt's solution cannot be locked: {0}")]
+    #[error("what apt would install cannot be locked: {0}")]
     Solution(String),
 }
 
-impl DebianError {
-    /// Whether a signature or a digest was wrong.
-    pub fn is_verification(&self) -> bool {
+impl Failure for DebianError {
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Download(error) => error.is_verification(),
-            Self::Store(error) => error.is_verification(),
-            Self::Release { tried, .. } => tried.iter().any(|tried| tried.wrong),
-            _ => false,
+            Self::Download(error) => error.outcome(),
+            Self::Store(error) => error.outcome(),
+            Self::Config(error) => error.outcome(),
+            Self::Mirror { .. } => {
+                Kind::Usage.next("write http:// or https://, a host and the archive's path, such as http://HOST/debian")
+            }
+            Self::Snapshot(_) => Kind::Usage.next("write YYYYMMDDTHHMMSSZ, such as 20260712T000000Z"),
+            Self::Release { tried, .. } => match crate::download::kind_of(tried) {
+                Kind::Verification => Kind::Verification.next(
+                    "nothing of it was used: try another mirror with --mirror URL; if its keys are new ones, the \
+                     target's keyring needs them",
+                ),
+                kind => kind.next(
+                    "check the network and http_proxy, https_proxy and no_proxy, or name another mirror with --mirror URL",
+                ),
+            },
+            Self::NoGpgv(_) => {
+                Kind::Failed.next("install it with `apt-get install gpgv`; elsewhere it comes with GnuPG")
+            }
+            Self::Index { .. } => Kind::Failed.next("try another mirror with --mirror URL"),
+            Self::Unsatisfied { .. } => Kind::Input.next("correct the name in the recipe or in the target's `base`"),
+            Self::Solution(_) => Kind::Failed.next("run the same command again, or try another mirror with --mirror URL"),
         }
     }
 }

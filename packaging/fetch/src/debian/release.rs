@@ -87,12 +87,7 @@ impl Release {
             on(Event::Warning(format!("{path}: {refused}")));
             tried.push(refused);
         }
-        let next = if tried.iter().any(|tried| tried.wrong) {
-            "Nothing of it was used. Try another mirror with --mirror URL; if its keys are new ones, the target's keyring needs them"
-        } else {
-            "Check the network and http_proxy, https_proxy and no_proxy, or name another mirror with --mirror URL"
-        };
-        Err(DebianError::Release { suite: target.suite.clone(), tried, next })
+        Err(DebianError::Release { suite: target.suite.clone(), tried })
     }
 
     /// Parses the signed text. `at` is the time at which it must be valid.

@@ -1,5 +1,7 @@
 use std::fs;
 
+use foundation::failure::Failure as _;
+
 use super::*;
 use crate::source::git::tests::{Upstream, git, picks};
 use crate::source::tests::{NONE, listing, plain};
@@ -111,7 +113,7 @@ fn a_conflict_with_what_was_changed_locally_names_the_file_and_leaves_nothing() 
     let upstream = released();
     let before = state(&upstream);
     fs::write(upstream.path.join("code"), "line 3, mine\n").unwrap();
-    let error = build(&upstream, &picks(&[&upstream.fix2, &upstream.fix])).unwrap_err().to_string();
+    let error = build(&upstream, &picks(&[&upstream.fix2, &upstream.fix])).unwrap_err().message();
     for part in [upstream.fix.as_str(), "conflicts in code", "recipe.toml", "upstream"] {
         assert!(error.contains(part), "{part} is missing in: {error}");
     }
@@ -133,7 +135,7 @@ fn files_are_left_out_of_a_commit() {
     let commit = git(&upstream.path, &["rev-parse", "HEAD"]);
     git(&upstream.path, &["checkout", "--quiet", "--detach", &upstream.release]);
     let mut pick = Pick { commit: commit.clone(), without: vec![] };
-    let error = build(&upstream, std::slice::from_ref(&pick)).unwrap_err().to_string();
+    let error = build(&upstream, std::slice::from_ref(&pick)).unwrap_err().message();
     assert!(error.contains("conflicts in code"), "{error}");
     for (without, has, lacks) in [
         (&["code"][..], &["better", "644 added", "line 3\\n"][..], &["dropped \""][..]),
@@ -146,6 +148,6 @@ fn files_are_left_out_of_a_commit() {
         assert!(!lacks.iter().any(|part| lines.contains(part)), "{without:?}: {lines}");
     }
     pick.without = vec!["code".into(), "other".into()];
-    let error = build(&upstream, &[pick]).unwrap_err().to_string();
+    let error = build(&upstream, &[pick]).unwrap_err().message();
     assert!(error.contains("`without` names other"), "{error}");
 }

@@ -1,6 +1,7 @@
 use std::fs;
 use std::sync::Mutex;
 
+use foundation::failure::{Failure as _, Kind};
 use recipe::sources_lock::{Bundled, SourcesLock};
 
 use super::super::tests::{NONE, Place, listing, plain};
@@ -128,7 +129,7 @@ fn later_commits_are_applied_in_order_without_what_lies_between() {
     assert_ne!(tree.digest, upstream.get(&upstream.pin(), Network::Online).unwrap().digest);
 
     pin.cherry_picks = picks(&[&upstream.conflict]);
-    let error = upstream.get(&pin, Network::Online).unwrap_err().to_string();
+    let error = upstream.get(&pin, Network::Online).unwrap_err().message();
     for part in [upstream.conflict.as_str(), "cannot be applied", "conflicts in code", "disabled ="] {
         assert!(error.contains(part), "{part} is missing in: {error}");
     }
@@ -157,7 +158,7 @@ fn a_server_that_gives_only_names_is_asked_for_the_tag_and_a_moved_tag_is_notice
     try_fetch(&first).unwrap();
     git(&upstream.path, &["tag", "--force", "1.0", &upstream.fix]);
     let error = try_fetch(&old("second")).unwrap_err();
-    assert!(error.is_verification() && error.to_string().contains("the tag was moved"), "{error}");
+    assert!(error.kind() == Kind::Verification && error.to_string().contains("the tag was moved"), "{error}");
 
     // The pinned commit is gone from the server, and its tag names another one.
     let mut pin = upstream.pin();
@@ -165,8 +166,8 @@ fn a_server_that_gives_only_names_is_asked_for_the_tag_and_a_moved_tag_is_notice
     pin.remotes.insert(0, "file:///nonexistent/upstream.git".into());
     let (result, said) = upstream.get_with(&pin, Network::Online, "http://127.0.0.1:1");
     let error = result.unwrap_err();
-    let text = error.to_string();
-    assert!(error.is_verification(), "{text}");
+    let text = error.message();
+    assert_eq!(error.kind(), Kind::Verification, "{text}");
     for part in [pin.remotes[0].as_str(), pin.remotes[1].as_str(), upstream.fix.as_str(), "the tag was moved"] {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
@@ -179,16 +180,16 @@ fn an_unreachable_upstream_names_every_remote_and_the_ways_on() {
     let mut pin = upstream.pin();
     pin.remotes = vec!["file:///nonexistent/a.git".into(), "http://127.0.0.1:1/b.git".into()];
     let error = upstream.get(&pin, Network::Online).unwrap_err();
-    let text = error.to_string();
+    let text = error.message();
     for part in
         ["a.git", "b.git", "127.0.0.1:1: ", "cargo xtask fetch", "--source PATH", "--recipe sample", &pin.commit]
     {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
-    assert!(!error.is_verification());
+    assert_ne!(error.kind(), Kind::Verification);
     // Nothing half-done is left, and offline says so without trying.
     assert_eq!(fs::read_dir(upstream.place.store.root().join("tmp")).unwrap().count(), 0);
-    let text = upstream.get(&pin, Network::Offline).unwrap_err().to_string();
+    let text = upstream.get(&pin, Network::Offline).unwrap_err().message();
     assert!(text.contains("--offline") && text.contains("--source PATH"), "{text}");
     // A later remote that works is enough.
     pin.remotes.push(upstream.url());
@@ -229,7 +230,7 @@ fn the_software_heritage_archive_is_the_last_resort() {
     pin.commit = upstream.fix.clone();
     let path = format!("/api/1/vault/git-bare/swh:1:rev:{}/", upstream.fix);
     server.on(&path, Manner::Good(b"{\"status\":\"failed\",\"progress_message\":\"no such object\"}".to_vec()));
-    let error = upstream.get_with(&pin, Network::Online, &server.url("")).0.unwrap_err().to_string();
+    let error = upstream.get_with(&pin, Network::Online, &server.url("")).0.unwrap_err().message();
     assert!(error.contains("no such object"), "{error}");
 }
 
@@ -240,7 +241,7 @@ fn bundled_files_of_the_pinned_commit_are_verified() {
     let rules = Rules { lock: &lock, ..plain(&NONE) };
     for _ in 0..2 {
         let error = pinned(&upstream.place.store, &upstream.pin(), &rules, Network::Online, &|_| ()).unwrap_err();
-        assert!(error.is_verification() && error.to_string().contains("code has sha256"), "{error}");
+        assert!(error.kind() == Kind::Verification && error.to_string().contains("code has sha256"), "{error}");
     }
 }
 

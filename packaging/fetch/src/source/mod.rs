@@ -14,6 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use foundation::digest::Digest;
+use foundation::failure::{self, Failure, Kind, Outcome};
 use foundation::store::{Store, StoreError};
 use recipe::cherry_pick::Pick;
 use recipe::sources_lock::SourcesLock;
@@ -146,7 +147,7 @@ pub enum SourceError {
         source: io::Error,
     },
     /// What was given is neither a folder nor an archive of a known kind.
-    #[error("{} cannot be used as a source: {why}. Give a folder, or an archive .tar, .tar.gz, .tgz, .tar.xz or .tar.zst", path.display())]
+    #[error("{} cannot be used as a source: {why}", path.display())]
     NoSource {
         /// What was given.
         path: PathBuf,
@@ -154,7 +155,7 @@ pub enum SourceError {
         why: String,
     },
     /// Something in it must not be in a source tree.
-    #[error("{source_name} is refused as a source: its entry '{entry}' {why}. Remove it from the tree and try again")]
+    #[error("{source_name} is refused as a source: its entry '{entry}' {why}")]
     Unsafe {
         /// The folder or archive.
         source_name: String,
@@ -172,8 +173,7 @@ pub enum SourceError {
         why: String,
     },
     /// Bundled files are not those that are pinned.
-    #[error("{source_name} does not have the bundled files that sources.lock pins:\n{}\nThe source was not used. \
-             If upstream changed them on purpose, correct sources.lock", deviations.iter().map(|d| format!("  {d}")).collect::<Vec<_>>().join("\n"))]
+    #[error("{source_name} was not used: it does not have the bundled files that sources.lock pins:\n{}", deviations.iter().map(|d| format!("  {d}")).collect::<Vec<_>>().join("\n"))]
     Bundled {
         /// Which source.
         source_name: String,
@@ -181,7 +181,7 @@ pub enum SourceError {
         deviations: Vec<Deviation>,
     },
     /// git cannot be run, or failed on this machine.
-    #[error("git {what}: {why}. git 2.28 or later is needed to get the pinned source (`apt-get install git`)")]
+    #[error("git {what}: {why}")]
     Git {
         /// The attempt.
         what: String,
@@ -189,10 +189,7 @@ pub enum SourceError {
         why: String,
     },
     /// A commit cannot be applied on the pinned one.
-    #[error(
-        "the commit {commit} cannot be applied on {onto}: {why}. Give it `disabled = \"why\"` in recipe.toml, \
-         name files that may be left out of it in `without`, or carry it as a patch that was adapted"
-    )]
+    #[error("the commit {commit} cannot be applied on {onto}: {why}")]
     CherryPick {
         /// The commit.
         commit: String,
@@ -202,10 +199,7 @@ pub enum SourceError {
         why: String,
     },
     /// The pinned source is not in the cache and cannot be had.
-    #[error("cannot get the source, commit {commit}:\n{}{}\nWays on:\n  \
-             - run `cargo xtask fetch` on a machine that reaches one of these, and copy its cache here\n  \
-             - build a tree or archive that you have: `--source PATH`\n  \
-             - try the tool without upstream: `--recipe sample`",
+    #[error("cannot get the source, commit {commit}:\n{}{}",
             tried.iter().map(|tried| format!("  {tried}")).collect::<Vec<_>>().join("\n"),
             if tried.is_empty() { "  the network was not used (--offline), and it is not in the cache" } else { "" })]
     Unreachable {
@@ -216,14 +210,30 @@ pub enum SourceError {
     },
 }
 
-impl SourceError {
-    /// Whether a commit or a digest was wrong.
-    pub fn is_verification(&self) -> bool {
+impl Failure for SourceError {
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Store(error) => error.is_verification(),
-            Self::Bundled { .. } => true,
-            Self::Unreachable { tried, .. } => tried.iter().any(|tried| tried.wrong),
-            _ => false,
+            Self::Store(error) => error.outcome(),
+            Self::Read { source, .. } => failure::of_file(source),
+            Self::NoSource { .. } => {
+                Kind::Usage.next("give a folder, or an archive .tar, .tar.gz, .tgz, .tar.xz or .tar.zst")
+            }
+            Self::Unsafe { .. } => Kind::Input.next("remove it from the tree and try again"),
+            Self::Pattern { .. } => Kind::Input.next("correct recipe.toml and run the command again"),
+            Self::Bundled { .. } => Kind::Verification
+                .next("get the source again; if upstream changed them on purpose, correct sources.lock"),
+            Self::Git { .. } => Kind::Failed
+                .next("git 2.28 or later is needed to get the pinned source: `apt-get install git`, then run it again"),
+            Self::CherryPick { .. } => Kind::Input.next(
+                "give it `disabled = \"why\"` in recipe.toml, name files that may be left out of it in `without`, \
+                 or carry it as a patch that was adapted",
+            ),
+            Self::Unreachable { tried, .. } => crate::download::kind_of(tried).next(
+                "there are three ways on:\n  \
+                 - run `cargo xtask fetch` on a machine that reaches one of these, and copy its cache here\n  \
+                 - build a tree or archive that you have: `--source PATH`\n  \
+                 - try the tool without upstream: `--recipe sample`",
+            ),
         }
     }
 }

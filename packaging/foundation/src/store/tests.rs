@@ -18,7 +18,7 @@ fn a_blob_is_found_by_its_digest_and_a_wrong_one_is_refused() {
     assert_eq!(store.verify(&blob.digest).unwrap(), blob.path);
 
     let error = store.add(&b"hell0"[..], Some(Digest::of("hello2"))).unwrap_err();
-    assert!(error.is_verification(), "{error}");
+    assert_eq!(error.kind(), Kind::Verification, "{error}");
     assert_eq!(store.blob(&Digest::of("hell0")), None);
     assert_eq!(entries(&store.root().join("tmp")), 0, "nothing is left behind");
 }
@@ -38,7 +38,7 @@ fn a_damaged_blob_is_noticed() {
     fs::write(&blob.path, "hellO").unwrap();
     mark(&blob.path, &blob.digest).unwrap();
     let error = store.verify(&blob.digest).unwrap_err();
-    assert!(matches!(error, StoreError::Damaged { .. }) && error.is_verification(), "{error}");
+    assert!(matches!(error, StoreError::Damaged { .. }) && error.kind() == Kind::Verification, "{error}");
     assert!(matches!(store.verify(&blob.digest), Err(StoreError::Missing { .. })));
 }
 
@@ -114,10 +114,10 @@ fn a_full_disk_is_told_apart() {
     let error = File::options().write(true).open("/dev/full").unwrap().write_all(b"x").unwrap_err();
     let (dir, _) = store();
     let error = StoreError::io("write", dir.path().join("blob"))(error);
-    let text = error.to_string();
+    let text = error.message();
     assert!(matches!(error, StoreError::Full { .. }), "{text}");
     assert!(text.contains("MESOS_PACKAGES_CACHE") && text.contains("free now"), "{text}");
-    assert!(!error.is_verification());
+    assert_eq!(error.kind(), Kind::Failed);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sign::signer::{Form, SignError, Signer};
+use sign::signer::{Form, Signer};
 use sign::sums::{SumsError, write_file};
 
 pub use crate::proof::intoto::Resource;
@@ -70,17 +70,6 @@ impl fmt::Display for TestResult {
     }
 }
 
-/// A statement cannot be signed or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StatementError {
-    /// The key refuses.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-    /// A file cannot be written.
-    #[error(transparent)]
-    File(#[from] SumsError),
-}
-
 impl Statement {
     /// What a run says about the packages `subjects`.
     pub fn new(subjects: Vec<Resource>, configuration: Vec<Resource>, judgement: &Judgement) -> Self {
@@ -108,7 +97,7 @@ impl Statement {
     }
 
     /// Writes the statement and its signature into a folder.
-    pub fn write(&self, folder: &Path, signer: &dyn Signer, epoch: i64) -> Result<(), StatementError> {
+    pub fn write(&self, folder: &Path, signer: &dyn Signer, epoch: i64) -> Result<(), SumsError> {
         for subject in &self.subject {
             // A package's file name has its version.
             signer.check_version(&subject.name)?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use foundation::digest::Digest;
 use serde::{Deserialize, Serialize};
 use sign::gpgv::{Gpgv, GpgvError, Key};
-use sign::signer::{SignError, Signer};
+use sign::signer::Signer;
 use sign::sums::{SumsError, write_file};
 
 use super::dsse::{self, DsseError};
@@ -46,17 +46,6 @@ impl Predicate for Rebuild {
     const TYPE: &'static str = "https://mesos-packages.invalid/attestation/rebuild/v1";
 }
 
-/// A statement cannot be signed or written.
-#[derive(Debug, thiserror::Error)]
-pub enum AttestError {
-    /// The key refuses.
-    #[error(transparent)]
-    Sign(#[from] SignError),
-    /// A file cannot be written.
-    #[error(transparent)]
-    File(#[from] SumsError),
-}
-
 /// Signs a statement and writes it into `folder`; `stem` is the name of the build's `.buildinfo` without the ending, and
 /// `now` the time of the signature. The name has the key's id: statements of several rebuilders lie side by side.
 pub fn write(
@@ -65,7 +54,7 @@ pub fn write(
     stem: &str,
     signer: &dyn Signer,
     now: i64,
-) -> Result<PathBuf, AttestError> {
+) -> Result<PathBuf, SumsError> {
     let fingerprint = &signer.key().fingerprint;
     let id = &fingerprint[fingerprint.len().saturating_sub(16)..];
     let path = folder.join(format!("{stem}.{INFIX}.{id}.{}", dsse::EXTENSION));
@@ -117,6 +106,7 @@ pub(crate) fn open(path: &Path, content: &[u8], gpgv: &Gpgv) -> Result<(Statemen
 #[cfg(test)]
 mod tests {
     use super::*;
+    use foundation::failure::{Failure as _, Kind};
     use sign::gpg::Gpg;
     use sign::signer::{KeyForm, KeySource};
 
@@ -167,7 +157,7 @@ mod tests {
         // A key that nobody trusts.
         std::fs::write(&keyring, &keys[1]).unwrap();
         let error = Rebuilds::read(&[first], &keyring).unwrap_err();
-        assert!(error.is_verification() && error.to_string().contains("another key"), "{error}");
+        assert!(error.kind() == Kind::Verification && error.to_string().contains("another key"), "{error}");
     }
 
     #[test]
@@ -186,7 +176,9 @@ mod tests {
             let mut changed = content.clone();
             changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
             match open(&path, &changed, &gpgv) {
-                Err(error) => assert!(error.is_verification() && error.to_string().contains("demo_1.0"), "{error}"),
+                Err(error) => {
+                    assert!(error.kind() == Kind::Verification && error.to_string().contains("demo_1.0"), "{error}")
+                }
                 // OpenPGP leaves the hints at the end of a signature's header unsigned (RFC 4880, 5.2.3).
                 Ok((statement, key)) => {
                     assert_eq!(statement.predicate.plan, Digest::of("plan").into(), "byte {at}");

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use foundation::failure::{Failure, Kind, Outcome};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sign::gpgv::{Gpgv, GpgvError, Key, UNTRUSTED};
@@ -30,7 +31,7 @@ pub enum DsseError {
     #[error(transparent)]
     Signature(#[from] GpgvError),
     /// It cannot be taken out of its envelope.
-    #[error("{}: expected a DSSE envelope with one in-toto statement and one signature, found {found}. {UNTRUSTED}", path.display())]
+    #[error("{}: expected a DSSE envelope with one in-toto statement and one signature, found {found}", path.display())]
     Envelope {
         /// The file.
         path: PathBuf,
@@ -38,7 +39,7 @@ pub enum DsseError {
         found: String,
     },
     /// It is signed, and cannot be read.
-    #[error("{}: expected an in-toto statement of the kind that the file's name says, found: {found}. {UNTRUSTED}", path.display())]
+    #[error("{}: expected an in-toto statement of the kind that the file's name says, found: {found}", path.display())]
     Statement {
         /// The file.
         path: PathBuf,
@@ -47,12 +48,11 @@ pub enum DsseError {
     },
 }
 
-impl DsseError {
-    /// Whether something was found to be wrong, rather than this machine unable to check it.
-    pub fn is_verification(&self) -> bool {
+impl Failure for DsseError {
+    fn outcome(&self) -> Outcome {
         match self {
-            Self::Signature(error) => error.is_verification(),
-            Self::Envelope { .. } | Self::Statement { .. } => true,
+            Self::Signature(error) => error.outcome(),
+            Self::Envelope { .. } | Self::Statement { .. } => Kind::Verification.next(UNTRUSTED),
         }
     }
 }

@@ -9,6 +9,7 @@ use deb::archive::DebFile;
 use deb::control::{ControlArchive, Paragraph};
 use fetch::download::{DownloadError, Downloader, Event};
 use foundation::digest::{Digest, Hasher};
+use foundation::failure::{self, Failure, Kind, Outcome};
 use recipe::target::TargetName;
 use serde_json::Value;
 use sign::buildinfo::{PLAN_FIELD, TARGET_FIELD, TOOL_FIELD, plan_file};
@@ -66,7 +67,7 @@ pub enum RebuildError {
         source: io::Error,
     },
     /// There is no `.buildinfo`, or not one alone.
-    #[error("{} has {found}, and a rebuild needs exactly one that lists {what}: it says from what and how the packages were built", folder.display())]
+    #[error("{} has {found}, and a rebuild needs exactly one .buildinfo that lists {what}: it says from what they were built", folder.display())]
     BuildInfo {
         /// The folder.
         folder: PathBuf,
@@ -76,7 +77,7 @@ pub enum RebuildError {
         what: String,
     },
     /// The `.buildinfo` says too little.
-    #[error("{} has no {field}: only what `cargo xtask package` made can be built again from its recorded plan", path.display())]
+    #[error("{} has no field {field}, so what it describes cannot be built again", path.display())]
     Field {
         /// The `.buildinfo`.
         path: PathBuf,
@@ -84,7 +85,7 @@ pub enum RebuildError {
         field: String,
     },
     /// A package is not the one that the `.buildinfo` lists.
-    #[error("{}: expected sha256 {expected} as the .buildinfo has it, found {found}. It is not the package that was built then", path.display())]
+    #[error("{}: expected sha256 {expected} as the .buildinfo has it, found {found}: it is not the package that was built then", path.display())]
     Digest {
         /// The package.
         path: PathBuf,
@@ -94,7 +95,7 @@ pub enum RebuildError {
         found: Digest,
     },
     /// The recorded plan is not the one that the packages were built from.
-    #[error("{}: expected the plan with the digest {expected}, found one with {found}. Remove it, or get it again from whoever published the packages", path.display())]
+    #[error("{}: expected the plan with the digest {expected}, found one with {found}", path.display())]
     Plan {
         /// The file.
         path: PathBuf,
@@ -108,10 +109,20 @@ pub enum RebuildError {
     Download(#[from] DownloadError),
 }
 
-impl RebuildError {
-    /// Whether something is not what its digest says.
-    pub fn is_verification(&self) -> bool {
-        matches!(self, Self::Digest { .. } | Self::Plan { .. })
+impl Failure for RebuildError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::File { source, .. } => failure::of_file(source),
+            Self::BuildInfo { .. } => {
+                Kind::Usage.next("give a folder or a package as `cargo xtask package` or `cargo xtask repo` left it")
+            }
+            Self::Field { .. } => Kind::Usage.next("give packages that `cargo xtask package` made"),
+            Self::Digest { .. } => Kind::Verification.next("get the package again from whoever published it"),
+            Self::Plan { .. } => {
+                Kind::Verification.next("remove it, or get it again from whoever published the packages")
+            }
+            Self::Download(error) => error.outcome(),
+        }
     }
 }
 
@@ -418,7 +429,7 @@ mod tests {
         // Another plan than the recorded one.
         fs::write(folder.join("demo_1.0-1_amd64.plan.json"), "{ }").unwrap();
         let error = Published::in_folder(folder).unwrap_err();
-        assert!(matches!(error, RebuildError::Plan { .. }) && error.is_verification(), "{error}");
+        assert!(matches!(error, RebuildError::Plan { .. }) && error.kind() == Kind::Verification, "{error}");
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use foundation::failure::{Failure as _, Kind};
 use sign::gpg::Gpg;
 use sign::signer::{KeyForm, KeySource, Signer};
 use sign::sums;
@@ -138,7 +139,7 @@ impl Room {
             Some(before) => fs::write(&path, before).unwrap(),
             None => fs::remove_file(&path).unwrap(),
         }
-        assert!(error.is_verification(), "exit code 3: {error}");
+        assert_eq!(error.kind(), Kind::Verification, "exit code 3: {error}");
         assert!(self.verify().is_ok(), "{name} is as before");
         error
     }
@@ -172,7 +173,7 @@ fn one_byte_of_a_package_or_of_the_list() {
         let error = room.after(deb, |path| flip(path, 3));
         let VerifyError::Digest { path, expected, found } = &error else { panic!("{error}") };
         assert_eq!((path, *expected), (&room.path(deb), Digest::of(format!("content of {deb}"))));
-        let text = error.to_string();
+        let text = error.message();
         assert!(text.contains(&expected.to_string()) && text.contains(&found.to_string()), "{text}");
     }
     for at in [0, 70, 200] {
@@ -300,16 +301,16 @@ fn another_key_and_no_key() {
         matches!(&error, VerifyError::Gpgv(GpgvError::Signature { found, .. }) if found.contains("another key")),
         "{error}"
     );
-    assert!(error.is_verification());
+    assert_eq!(error.kind(), Kind::Verification);
     for (keyring, part) in [("key.asc", "gpg --dearmor"), ("missing.gpg", "missing.gpg")] {
         let error = verify(room.folder.path(), &room.path(keyring)).unwrap_err();
-        assert!(!error.is_verification() && error.to_string().contains(part), "{error}");
+        assert!(error.kind() != Kind::Verification && error.message().contains(part), "{error}");
     }
     let error = verify(&room.path("nothing"), &room.keyring).unwrap_err();
-    assert!(matches!(error, VerifyError::NoFolder { .. }) && !error.is_verification(), "{error}");
+    assert!(matches!(error, VerifyError::NoFolder { .. }) && error.kind() != Kind::Verification, "{error}");
     let empty = room.path("empty.gpg");
     fs::write(&empty, "").unwrap();
-    assert!(verify(room.folder.path(), &empty).unwrap_err().is_verification());
+    assert!(verify(room.folder.path(), &empty).unwrap_err().kind() == Kind::Verification);
 }
 
 /// Nothing can be changed anywhere: every single byte, with one bit flipped.
@@ -329,7 +330,7 @@ fn every_byte_of_what_is_said_about_packages() {
             bytes[at] ^= 1;
             fs::write(&path, &bytes).unwrap();
             let error = list.verify().expect_err("a byte was changed");
-            assert!(error.is_verification(), "{error}");
+            assert_eq!(error.kind(), Kind::Verification, "{error}");
             assert!(error.to_string().starts_with(&path.display().to_string()), "byte {at}: {error}");
             flipped += 1;
         }
@@ -349,8 +350,8 @@ fn signed_files_that_contradict_each_other() {
     let refused = |name: &str, part: &str| {
         write_list(folder, &room.gpg);
         let error = room.verify().unwrap_err();
-        assert!(error.is_verification(), "{error}");
-        let text = error.to_string();
+        assert_eq!(error.kind(), Kind::Verification, "{error}");
+        let text = error.message();
         assert!(text.starts_with(&room.path(name).display().to_string()) && text.contains(part), "{text}");
     };
     write_build_info(folder, &room.gpg, &DEBS[..1]);

@@ -1,6 +1,7 @@
 //! What has to be said before it is done, as arguments.
 
 use clap::Args;
+use foundation::failure::AnyFailure;
 use repository::{Consent, Repository};
 
 use super::keys;
@@ -21,7 +22,7 @@ pub struct ConsentArguments {
 
 impl ConsentArguments {
     /// Hands them over, and compares the clock with the server's. Returns the present, as a Unix time in seconds.
-    pub fn apply(&self, repository: &mut Repository) -> anyhow::Result<i64> {
+    pub fn apply(&self, repository: &mut Repository) -> Result<i64, AnyFailure> {
         repository.allow(Consent {
             changed_release_info: self.allow_releaseinfo_change,
             lost_clients: self.give_up_clients,

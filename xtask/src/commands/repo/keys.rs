@@ -1,15 +1,15 @@
 //! The keys that sign a repository, as arguments.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use clap::Args;
+use foundation::failure::{AnyFailure, Message};
 use foundation::store::Store;
 use repository::Repository;
 use sign::gpg::Gpg;
 use sign::signer::{KeySource, Passphrase, Signer};
 
-use crate::arguments::Usage;
+pub use crate::arguments::now;
 use crate::commands::package::{PASSPHRASE, development_key};
 
 /// Names the passphrase of `--new-key-file`.
@@ -28,16 +28,16 @@ pub struct KeyArguments {
 
 impl KeyArguments {
     /// The keys of a repository that is there: those that are given, else those that signed it.
-    pub fn signers(&self, repository: &Repository) -> anyhow::Result<Vec<Box<dyn Signer>>> {
+    pub fn signers(&self, repository: &Repository) -> Result<Vec<Box<dyn Signer>>, AnyFailure> {
         self.given_or(repository, 0)
     }
 
     /// The same when all but the newest key go.
-    pub fn newest_signer(&self, repository: &Repository) -> anyhow::Result<Vec<Box<dyn Signer>>> {
+    pub fn newest_signer(&self, repository: &Repository) -> Result<Vec<Box<dyn Signer>>, AnyFailure> {
         self.given_or(repository, repository.keys().signing.len() - 1)
     }
 
-    fn given_or(&self, repository: &Repository, from: usize) -> anyhow::Result<Vec<Box<dyn Signer>>> {
+    fn given_or(&self, repository: &Repository, from: usize) -> Result<Vec<Box<dyn Signer>>, AnyFailure> {
         let given = self.given();
         if !given.is_empty() {
             return open(given);
@@ -56,14 +56,13 @@ impl KeyArguments {
     }
 
     /// The keys of a new repository.
-    pub fn first_signers(&self, development: bool) -> anyhow::Result<Vec<Box<dyn Signer>>> {
+    pub fn first_signers(&self, development: bool) -> Result<Vec<Box<dyn Signer>>, AnyFailure> {
         let given = self.given();
         match (given.is_empty(), development) {
             (false, _) => open(given),
             (true, true) => open(vec![self::development()?]),
-            (true, false) => Err(Usage(
-                "a repository needs a key: give --key or --key-file, or --allow-development for a repository for trials"
-                    .into(),
+            (true, false) => Err(Message::usage(
+                "a repository needs a key: give --key or --key-file, or --allow-development for a repository for trials",
             )
             .into()),
         }
@@ -77,7 +76,7 @@ impl KeyArguments {
 }
 
 /// The key that takes over.
-pub fn new_signer(key: Option<&str>, file: Option<&Path>) -> anyhow::Result<Option<Box<dyn Signer>>> {
+pub fn new_signer(key: Option<&str>, file: Option<&Path>) -> Result<Option<Box<dyn Signer>>, AnyFailure> {
     let source = match (key, file) {
         (Some(key), _) => KeySource::KeyRing { home: None, key: key.to_owned() },
         (None, Some(file)) => secret_file(file, &[NEW_PASSPHRASE, PASSPHRASE]),
@@ -91,20 +90,14 @@ fn secret_file(path: &Path, passphrases: &[&str]) -> KeySource {
     KeySource::SecretFile { path: path.to_owned(), passphrase }
 }
 
-fn development() -> anyhow::Result<KeySource> {
+fn development() -> Result<KeySource, AnyFailure> {
     Ok(development_key(&Store::open(None)?))
 }
 
-fn open(sources: Vec<KeySource>) -> anyhow::Result<Vec<Box<dyn Signer>>> {
+fn open(sources: Vec<KeySource>) -> Result<Vec<Box<dyn Signer>>, AnyFailure> {
     let mut signers: Vec<Box<dyn Signer>> = Vec::new();
     for source in sources {
         signers.push(Box::new(Gpg::open(&source)?));
     }
     Ok(signers)
-}
-
-/// The present, as a Unix time in seconds.
-pub fn now() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    now.as_secs().try_into().unwrap_or(i64::MAX)
 }

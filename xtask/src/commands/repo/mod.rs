@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use consent::ConsentArguments;
+use foundation::failure::{AnyFailure, Kind, Message};
 use keys::KeyArguments;
 use place::Destination;
 use recipe::Recipe;
 use repository::{DEBUG, Publication, Repository, SETTLED_DAYS, Settings, Suite, VALID_DAYS};
 use sign::signer::Signer;
 
-use crate::arguments::Usage;
 use crate::defaults::{DEFAULTS, known_recipes};
+use crate::terminal::print_json;
 
 /// Commands.
 #[derive(Subcommand)]
@@ -241,7 +242,7 @@ pub struct PruneArguments {
 }
 
 /// Runs a command.
-pub fn run(command: Command) -> anyhow::Result<()> {
+pub fn run(command: Command) -> Result<(), AnyFailure> {
     match command {
         Command::Init(arguments) => init(arguments),
         Command::Add(arguments) => {
@@ -273,7 +274,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
-fn init(arguments: InitArguments) -> anyhow::Result<()> {
+fn init(arguments: InitArguments) -> Result<(), AnyFailure> {
     let maintainer = match arguments.maintainer {
         Some(maintainer) => maintainer,
         None => Recipe::find(&DEFAULTS.recipe, &known_recipes())?.file.maintainer,
@@ -301,11 +302,11 @@ fn init(arguments: InitArguments) -> anyhow::Result<()> {
     };
     let builders = match &arguments.builders {
         Some(path) => {
-            let ring =
-                std::fs::read(path).map_err(|error| Usage(format!("cannot read {}: {error}", path.display())))?;
+            let ring = std::fs::read(path)
+                .map_err(|error| Message::usage(format!("cannot read {}: {error}", path.display())))?;
             if ring.starts_with(b"-----BEGIN") {
                 let text = format!("{} is an armored key: convert it with `gpg --dearmor`", path.display());
-                return Err(Usage(text).into());
+                return Err(Message::usage(text).into());
             }
             Some(ring)
         }
@@ -323,7 +324,7 @@ fn init(arguments: InitArguments) -> anyhow::Result<()> {
 }
 
 /// Opens a repository; while somebody else works there, says who, and waits.
-fn open(folder: &Path, what: &str) -> anyhow::Result<Repository> {
+fn open(folder: &Path, what: &str) -> Result<Repository, AnyFailure> {
     let mut told = false;
     let repository = Repository::open(folder, what, &mut |holder| {
         if !told {
@@ -346,7 +347,7 @@ fn borrowed(signers: &[Box<dyn Signer>]) -> Vec<&dyn Signer> {
     signers.iter().map(AsRef::as_ref).collect()
 }
 
-fn add(repository: &mut Repository, dist: &[PathBuf], packages: &Packages) -> anyhow::Result<()> {
+fn add(repository: &mut Repository, dist: &[PathBuf], packages: &Packages) -> Result<(), AnyFailure> {
     let Packages { codename, component, keyring } = packages;
     let added = repository.add(dist, keyring.as_deref(), codename.as_deref(), component.as_deref())?;
     for added in &added {
@@ -358,7 +359,7 @@ fn add(repository: &mut Repository, dist: &[PathBuf], packages: &Packages) -> an
     Ok(())
 }
 
-fn publish(arguments: &PublishArguments) -> anyhow::Result<()> {
+fn publish(arguments: &PublishArguments) -> Result<(), AnyFailure> {
     let mut repository = open(&arguments.which.folder, "repo publish")?;
     arguments.destination.check(&repository)?;
     let now = arguments.consent.apply(&mut repository)?;
@@ -372,7 +373,7 @@ fn publish(arguments: &PublishArguments) -> anyhow::Result<()> {
     finish(&mut repository, &published, &arguments.destination)
 }
 
-fn rollback(arguments: &RollbackArguments) -> anyhow::Result<()> {
+fn rollback(arguments: &RollbackArguments) -> Result<(), AnyFailure> {
     let mut repository = open(&arguments.which.folder, "repo rollback")?;
     arguments.destination.check(&repository)?;
     let codename = match (&arguments.codename, &repository.settings().suite[..]) {
@@ -380,7 +381,7 @@ fn rollback(arguments: &RollbackArguments) -> anyhow::Result<()> {
         (None, [only]) => only.codename.clone(),
         (None, _) => {
             let text = format!("--codename is needed: the repository has {}", repository.settings().codenames());
-            return Err(Usage(text).into());
+            return Err(Message::usage(text).into());
         }
     };
     let now = arguments.consent.apply(&mut repository)?;
@@ -389,7 +390,7 @@ fn rollback(arguments: &RollbackArguments) -> anyhow::Result<()> {
     finish(&mut repository, &[published], &arguments.destination)
 }
 
-fn rotate(arguments: &RotateArguments) -> anyhow::Result<()> {
+fn rotate(arguments: &RotateArguments) -> Result<(), AnyFailure> {
     let mut repository = open(&arguments.which.folder, "repo rotate-key")?;
     arguments.destination.check(&repository)?;
     let now = arguments.consent.apply(&mut repository)?;
@@ -408,31 +409,32 @@ fn rotate(arguments: &RotateArguments) -> anyhow::Result<()> {
     finish(&mut repository, &published, &arguments.destination)
 }
 
-fn list(arguments: &ListArguments) -> anyhow::Result<()> {
+fn list(arguments: &ListArguments) -> Result<(), AnyFailure> {
     let listing = repository::list(&arguments.which.folder)?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&listing)?);
+        print_json(&listing);
     } else {
         print!("{}", output::listing(&listing));
     }
     Ok(())
 }
 
-fn status(arguments: &ListArguments) -> anyhow::Result<()> {
+fn status(arguments: &ListArguments) -> Result<(), AnyFailure> {
     let status = repository::status(&arguments.which.folder, keys::now())?;
     if arguments.json {
-        println!("{}", serde_json::to_string(&status)?);
+        print_json(&status);
     } else {
         print!("{}", output::status(&status));
     }
-    match status.needs.len() {
-        0 => Ok(()),
-        1 => Err(anyhow::anyhow!("something needs a hand: {}", status.needs[0])),
-        several => Err(anyhow::anyhow!("{several} things need a hand:\n  {}", status.needs.join("\n  "))),
-    }
+    let sentence = match &status.needs[..] {
+        [] => return Ok(()),
+        [only] => format!("something needs a hand: {only}"),
+        several => format!("{} things need a hand:\n  {}", several.len(), several.join("\n  ")),
+    };
+    Err(Message::new(sentence, Kind::Failed.plain()).into())
 }
 
-fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
+fn verify(arguments: &VerifyArguments) -> Result<(), AnyFailure> {
     if arguments.keyring.is_none() {
         eprintln!(
             "warning: the keys are the repository's own. That proves that nothing was damaged, not who signed it: whoever replaces \
@@ -445,7 +447,7 @@ fn verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
 }
 
 /// Says what clients see now, and copies it where that was asked for.
-fn finish(repository: &mut Repository, published: &[Publication], destination: &Destination) -> anyhow::Result<()> {
+fn finish(repository: &mut Repository, published: &[Publication], destination: &Destination) -> Result<(), AnyFailure> {
     print!("{}", output::published(published));
     destination.push(repository)
 }

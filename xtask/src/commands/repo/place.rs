@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use foundation::failure::AnyFailure;
 use repository::{PushOptions, Recovered, Remote, Repository};
 
 use super::{Which, keys, open};
@@ -65,7 +66,7 @@ pub struct RecoverArguments {
 impl Destination {
     /// Whether it could be pushed there: asked before anything is published, since a publication that cannot be pushed is
     /// one that the other publishers do not know.
-    pub fn check(&self, repository: &Repository) -> anyhow::Result<()> {
+    pub fn check(&self, repository: &Repository) -> Result<(), AnyFailure> {
         match &self.to {
             Some(to) => Ok(repository.check_place(to, &PushOptions::default())?),
             None => Ok(()),
@@ -73,7 +74,7 @@ impl Destination {
     }
 
     /// Copies it there, if a place was given.
-    pub fn push(&self, repository: &mut Repository) -> anyhow::Result<()> {
+    pub fn push(&self, repository: &mut Repository) -> Result<(), AnyFailure> {
         match &self.to {
             Some(to) => push_to(repository, to, &PushOptions::default()),
             None => Ok(()),
@@ -82,21 +83,21 @@ impl Destination {
 }
 
 /// `repo push`.
-pub fn push(arguments: &PushArguments) -> anyhow::Result<()> {
+pub fn push(arguments: &PushArguments) -> Result<(), AnyFailure> {
     let PushArguments { which, to, force_replace, adopt, break_lock } = arguments;
     let mut repository = open(&which.folder, "repo push")?;
     let options = PushOptions { force_replace: force_replace.clone(), adopt: *adopt, break_lock: break_lock.clone() };
     push_to(&mut repository, to, &options)
 }
 
-fn push_to(repository: &mut Repository, to: &Remote, options: &PushOptions) -> anyhow::Result<()> {
+fn push_to(repository: &mut Repository, to: &Remote, options: &PushOptions) -> Result<(), AnyFailure> {
     repository.push(to, options, keys::now(), &mut |text| eprintln!("{text}"))?;
     println!("copied to {to}");
     Ok(())
 }
 
 /// `repo clone`.
-pub fn clone(arguments: &CloneArguments) -> anyhow::Result<()> {
+pub fn clone(arguments: &CloneArguments) -> Result<(), AnyFailure> {
     if arguments.keyring.is_none() {
         eprintln!(
             "warning: the keys are the place's own. That proves that nothing was damaged, not who signed it: name what clients \
@@ -109,7 +110,7 @@ pub fn clone(arguments: &CloneArguments) -> anyhow::Result<()> {
 }
 
 /// `repo recover`.
-pub fn recover(arguments: &RecoverArguments) -> anyhow::Result<()> {
+pub fn recover(arguments: &RecoverArguments) -> Result<(), AnyFailure> {
     let RecoverArguments { which, from, keyring } = arguments;
     tell(&repository::recover(&which.folder, from.as_ref(), keyring.as_deref())?);
     Ok(())

@@ -1,0 +1,625 @@
+//! The errors of the rooms in `packaging/`.
+
+use deb::DebError;
+use deb::changelog::ChangelogError;
+use deb::manifest::ManifestError;
+use deb::split::SplitError;
+use fetch::debian::DebianError;
+use fetch::download::{DownloadError, FailedFile, Tried};
+use fetch::source::{Deviation, SourceError};
+use foundation::bytes::ByteSize;
+use foundation::config::{ConfigError, parse_toml};
+use foundation::digest::Digest;
+use foundation::store::{Holder, StoreError};
+use recipe::RecipeError;
+use recipe::components::ComponentsError;
+use recipe::quarantine::QuarantineError;
+use recipe::root_lock::LockError;
+use recipe::target::{TargetError, TargetName};
+use repository::{Refusal, RepositoryError};
+use sign::debsig::DebsigError;
+use sign::gpgv::GpgvError;
+use sign::signer::SignError;
+use sign::sums::SumsError;
+use statements::proof::dsse::DsseError;
+use statements::rebuild::RebuildError;
+use statements::verify::VerifyError;
+
+use crate::{damaged, denied, digest, keep, messages, missing, misspelt, path, shown};
+
+#[test]
+fn foundation() {
+    messages!(
+        "foundation.StoreError",
+        StoreError {
+            Io: [
+                StoreError::Io { what: "write", path: path("/cache/tmp/a"), source: denied() },
+                StoreError::Io { what: "read", path: path("/cache/blobs/sha256/ab/abcd"), source: missing() },
+            ],
+            Full: [StoreError::Full { path: path("/cache/tmp/a"), free: Some(ByteSize(12 << 20)) }],
+            Mismatch: [StoreError::Mismatch {
+                name: "mesos-1.7.2.tar.gz".into(),
+                expected: digest("pinned"),
+                found: digest("other"),
+            }],
+            Damaged: [damaged()],
+            Missing: [StoreError::Missing { digest: digest("pinned"), root: path("/cache") }],
+            Locked: [StoreError::Locked {
+                path: path("/cache"),
+                holder: Holder {
+                    pid: 4711,
+                    what: "package mesos for debian-12/amd64".into(),
+                    command: "xtask package".into(),
+                    started: 1_800_000_000,
+                },
+            }],
+            NoPlace: [StoreError::NoPlace],
+        }
+    );
+    messages!(
+        "foundation.ConfigError",
+        ConfigError {
+            Read: [ConfigError::Read { path: path("recipes/demo/recipe.toml"), source: missing() }],
+            Parse: [misspelt(), unclosed(), not_a_size()],
+        }
+    );
+    let text = shown("NotASize", "4 bananas".parse::<ByteSize>().unwrap_err())
+        + &shown("NotADigest", "abc".parse::<Digest>().unwrap_err());
+    keep("foundation.parsing", text);
+}
+
+/// A file whose syntax is wrong.
+fn unclosed() -> ConfigError {
+    parse_toml::<toml::Table>(&path("recipes/demo/recipe.toml"), "name = 'demo'\nmaintainer = 'Demo\n").unwrap_err()
+}
+
+/// A value that a type of ours refuses.
+fn not_a_size() -> ConfigError {
+    #[derive(Debug, serde::Deserialize)]
+    #[expect(dead_code, reason = "only its type counts")]
+    struct Build {
+        memory: ByteSize,
+    }
+    parse_toml::<Build>(&path("recipes/demo/recipe.toml"), "memory = '4 bananas'\n").unwrap_err()
+}
+
+#[test]
+fn recipe() {
+    let recipe_toml = || path("recipes/demo/recipe.toml");
+    let target = |name: &str| name.parse::<TargetName>().unwrap();
+    messages!(
+        "recipe.RecipeError",
+        RecipeError {
+            Unknown: [RecipeError::Unknown {
+                name: "meso".into(),
+                looked: "mesos, sample and /home/me/meso/recipe.toml".into()
+            }],
+            Config: [misspelt().into()],
+            Input: [RecipeError::Input {
+                recipe: "demo".into(),
+                path: path("recipes/demo/phases/build"),
+                source: missing()
+            }],
+            Store: [damaged().into()],
+            Restless: [RecipeError::Restless { folder: path("recipes/demo") }],
+            Invalid: [RecipeError::Invalid {
+                path: recipe_toml(),
+                message: "there is no [[phase]]: name at least one, with its script in phases/".into(),
+            }],
+        }
+    );
+    messages!(
+        "recipe.LockError",
+        LockError {
+            Missing: [LockError::Missing {
+                what: "build root",
+                path: path("containers/targets/debian-12-amd64.lock"),
+                command: "cargo xtask lock --target debian-12/amd64".into(),
+            }],
+            Config: [misspelt().into()],
+            Other: [LockError::Other {
+                path: path("containers/targets/debian-12-amd64.lock"),
+                found: "the recipe sample".into(),
+                expected: "the recipe mesos".into(),
+                command: "cargo xtask lock --target debian-12/amd64 --recipe mesos".into(),
+            }],
+        }
+    );
+    messages!(
+        "recipe.ComponentsError",
+        ComponentsError {
+            Config: [misspelt().into()],
+            Bundled: [ComponentsError::Bundled {
+                path: path("recipes/demo/components.toml"),
+                component: "zlib".into(),
+                bundled: "3rdparty/zlib.tar.gz".into(),
+            }],
+            Package: [ComponentsError::Package {
+                path: path("recipes/demo/components.toml"),
+                component: "zlib".into(),
+                package: "demo-x".into(),
+                known: "demo, demo-dev".into(),
+            }],
+        }
+    );
+    messages!(
+        "recipe.QuarantineError",
+        QuarantineError {
+            Config: [misspelt().into()],
+            Invalid: [QuarantineError::Invalid {
+                path: path("recipes/demo/quarantine.toml"),
+                program: "demo-tests".into(),
+                test: "Timer.Fires".into(),
+                message: "expires = 2020-01-01 is more than a year away from its since".into(),
+            }],
+        }
+    );
+    messages!(
+        "recipe.TargetError",
+        TargetError {
+            Unknown: [TargetError::Unknown {
+                name: target("debian-13/amd64"),
+                known: "debian-11/amd64, debian-12/amd64".into(),
+                path: path("containers/targets/debian-13-amd64.toml"),
+            }],
+            Config: [misspelt().into()],
+            Name: [TargetError::Name {
+                path: path("containers/targets/debian-13-amd64.toml"),
+                found: target("debian-12/amd64"),
+                expected: target("debian-13/amd64"),
+            }],
+        }
+    );
+    keep("recipe.parsing", shown("NotATarget", "debian".parse::<TargetName>().unwrap_err()));
+}
+
+fn tried(wrong: bool) -> Tried {
+    Tried {
+        url: "https://mirror.example.org/debian/pool/main/h/hello/hello_2.10-3_amd64.deb".into(),
+        why: if wrong {
+            format!("its sha256 is {}, expected {}", digest("other"), digest("pinned"))
+        } else {
+            "HTTP 404".into()
+        },
+        wrong,
+    }
+}
+
+fn not_downloaded() -> DownloadError {
+    DownloadError::Failed {
+        files: vec![FailedFile { name: "hello_2.10-3_amd64.deb".into(), tried: vec![tried(false)] }],
+    }
+}
+
+#[test]
+fn fetch() {
+    let failed =
+        |tried| DownloadError::Failed { files: vec![FailedFile { name: "hello_2.10-3_amd64.deb".into(), tried }] };
+    messages!(
+        "fetch.DownloadError",
+        DownloadError {
+            Offline: [DownloadError::Offline { missing: (1..8).map(|n| format!("lib{n}.deb")).collect() }],
+            Failed: [not_downloaded(), failed(vec![tried(true)]), failed(Vec::new()),],
+            Store: [damaged().into()],
+        }
+    );
+    messages!(
+        "fetch.DebianError",
+        DebianError {
+            Download: [not_downloaded().into()],
+            Store: [damaged().into()],
+            Config: [misspelt().into()],
+            Mirror: [DebianError::Mirror { from: "--mirror".into(), url: "mirror.example.org".into() }],
+            Snapshot: [DebianError::Snapshot("yesterday".into())],
+            Release: [
+                DebianError::Release { suite: "bookworm".into(), tried: vec![tried(false)] },
+                DebianError::Release { suite: "bookworm".into(), tried: vec![tried(true)] },
+            ],
+            NoGpgv: [DebianError::NoGpgv(missing())],
+            Index: [DebianError::Index {
+                name: "main/binary-amd64/Packages.xz".into(),
+                why: "the package hello has no SHA256".into()
+            }],
+            Unsatisfied: [DebianError::Unsatisfied {
+                wanted_by: "the base".into(),
+                dependency: "libfoo1 (>= 2)".into()
+            }],
+            Solution: [DebianError::Solution("it says nothing between its marks".into())],
+        }
+    );
+    messages!(
+        "fetch.SourceError",
+        SourceError {
+            Store: [damaged().into()],
+            Read: [SourceError::Read { path: path("/home/me/mesos"), source: denied() }],
+            NoSource: [SourceError::NoSource { path: path("/home/me/mesos.zip"), why: "it is a zip archive".into() }],
+            Unsafe: [SourceError::Unsafe {
+                source_name: "/home/me/mesos".into(),
+                entry: "run/socket".into(),
+                why: "is a socket".into(),
+            }],
+            Pattern: [SourceError::Pattern { pattern: "3rdparty/[".into(), why: "unclosed character class".into() }],
+            Bundled: [SourceError::Bundled {
+                source_name: "the commit 3f2a".into(),
+                deviations: vec![
+                    Deviation::Bundled {
+                        path: "3rdparty/a.tar.gz".into(),
+                        expected: Some(digest("pinned")),
+                        found: Some(digest("other"))
+                    },
+                    Deviation::Bundled {
+                        path: "3rdparty/b.tar.gz".into(),
+                        expected: Some(digest("pinned")),
+                        found: None
+                    },
+                    Deviation::Bundled {
+                        path: "3rdparty/c.tar.gz".into(),
+                        expected: None,
+                        found: Some(digest("other"))
+                    },
+                ],
+            }],
+            Git: [SourceError::Git { what: "cannot fetch".into(), why: "fatal: not a git repository".into() }],
+            CherryPick: [SourceError::CherryPick {
+                commit: "68edd88d".into(),
+                onto: "0aa065f3".into(),
+                why: "it conflicts in src/master/master.cpp".into(),
+            }],
+            Unreachable: [
+                SourceError::Unreachable { commit: "0aa065f3".into(), tried: vec![tried(false)] },
+                SourceError::Unreachable { commit: "0aa065f3".into(), tried: Vec::new() },
+            ],
+        }
+    );
+}
+
+fn no_package() -> ManifestError {
+    ManifestError::Invalid {
+        path: path("recipes/demo/deb/Cargo.toml"),
+        problem: "there is no package: write one [package.metadata.deb.variants.NAME] for each".into(),
+    }
+}
+
+#[test]
+fn deb() {
+    messages!(
+        "deb.ChangelogError",
+        ChangelogError {
+            Read: [ChangelogError::Read { path: path("recipes/demo/deb/changelog"), source: missing() }],
+            Format: [ChangelogError::Format {
+                path: path("recipes/demo/deb/changelog"),
+                line: 1,
+                problem: "the version '1.7.2 1' has a space".into(),
+            }],
+        }
+    );
+    messages!(
+        "deb.ManifestError",
+        ManifestError {
+            Config: [misspelt().into()],
+            Invalid: [no_package()],
+            Read: [ManifestError::Read { path: path("/cache/stages/staged/abcd/usr"), source: denied() }],
+        }
+    );
+    messages!(
+        "deb.SplitError",
+        SplitError {
+            Manifest: [no_package().into()],
+            Read: [SplitError::Read { path: path("/cache/stages/split/abcd/variables"), source: missing() }],
+            Result: [SplitError::Result {
+                path: path("/cache/stages/split/abcd/variables"),
+                problem: "line 3 is not KEY=VALUE".into()
+            }],
+        }
+    );
+    messages!(
+        "deb.DebError",
+        DebError {
+            Manifest: [no_package().into()],
+            CargoDeb: [DebError::CargoDeb {
+                package: "demo".into(),
+                message: "the file usr/bin/demo is missing".into()
+            }],
+            Store: [damaged().into()],
+            File: [DebError::File { what: "write", path: path("/srv/dist/demo_1.0_amd64.deb"), source: denied() }],
+            Package: [DebError::Package { package: "demo".into(), problem: "its version 1:1.0 has an epoch".into() }],
+        }
+    );
+}
+
+const KEY: &str = "6A38E98CAAABCF48B2969FECD2F0A3E872F16578";
+
+fn no_key() -> SignError {
+    SignError::NoKey { key: "release@example.org".into(), place: "your key ring".into() }
+}
+
+fn unsigned() -> GpgvError {
+    GpgvError::Signature {
+        path: path("/srv/dist/SHA256SUMS"),
+        keyring: path("/etc/keys/release.gpg"),
+        found: "it is signed with another key".into(),
+    }
+}
+
+#[test]
+fn sign() {
+    messages!(
+        "sign.SignError",
+        SignError {
+            NoGpg: [SignError::NoGpg { source: missing() }],
+            NoKey: [no_key()],
+            Passphrase: [SignError::Passphrase { key: KEY.into() }],
+            Expired: [SignError::Expired { key: KEY.into() }],
+            Unusable: [SignError::Unusable { key: KEY.into(), state: "is revoked".into() }],
+            NotOne: [SignError::NotOne { place: "/run/secrets/key.asc".into(), count: 2 }],
+            Local: [SignError::Local {
+                version: "1.7.2-1+local".into(),
+                user_id: "Release <release@example.org>".into()
+            }],
+            Gpg: [SignError::Gpg {
+                what: "sign".into(),
+                message: "gpg: signing failed: Inappropriate ioctl for device".into()
+            }],
+            File: [SignError::File { path: path("/run/secrets/key.asc"), source: denied() }],
+        }
+    );
+    messages!(
+        "sign.GpgvError",
+        GpgvError {
+            NoGpgv: [GpgvError::NoGpgv(missing())],
+            File: [GpgvError::File { path: path("/etc/keys/release.gpg"), source: missing() }],
+            Armored: [GpgvError::Armored { path: path("/etc/keys/release.asc") }],
+            Missing: [GpgvError::Missing {
+                path: path("/srv/dist/SHA256SUMS.asc"),
+                because: "the file beside it has to be signed"
+            }],
+            Signature: [unsigned()],
+        }
+    );
+    messages!(
+        "sign.SumsError",
+        SumsError {
+            Sign: [no_key().into()],
+            File: [SumsError::File { path: path("/srv/dist/SHA256SUMS"), source: denied() }],
+        }
+    );
+    messages!(
+        "sign.DebsigError",
+        DebsigError {
+            Sign: [no_key().into()],
+            Format: [DebsigError::Format {
+                path: path("/srv/dist/demo_1.0_amd64.deb"),
+                problem: "it has no control.tar".into()
+            }],
+            File: [DebsigError::File { path: path("/srv/dist/demo_1.0_amd64.deb"), source: denied() }],
+        }
+    );
+}
+
+fn no_envelope() -> DsseError {
+    DsseError::Envelope { path: path("/srv/dist/provenance.intoto.jsonl"), found: "2 signatures".into() }
+}
+
+#[test]
+fn statements() {
+    messages!(
+        "statements.DsseError",
+        DsseError {
+            Signature: [unsigned().into()],
+            Envelope: [no_envelope()],
+            Statement: [DsseError::Statement {
+                path: path("/srv/dist/provenance.intoto.jsonl"),
+                found: "missing field `subject` at line 1 column 20".into(),
+            }],
+        }
+    );
+    messages!(
+        "statements.VerifyError",
+        VerifyError {
+            Gpgv: [unsigned().into()],
+            Dsse: [no_envelope().into()],
+            File: [VerifyError::File { path: path("/srv/dist/demo_1.0_amd64.deb"), source: denied() }],
+            NoFolder: [VerifyError::NoFolder { path: path("/srv/dist") }],
+            Missing: [VerifyError::Missing {
+                path: path("/srv/dist/demo_1.0_amd64.deb"),
+                because: "SHA256SUMS lists it"
+            }],
+            List: [VerifyError::List { path: path("/srv/dist/SHA256SUMS"), found: "../evil".into() }],
+            Digest: [VerifyError::Digest {
+                path: path("/srv/dist/demo_1.0_amd64.deb"),
+                expected: digest("pinned"),
+                found: digest("other"),
+            }],
+            Contradiction: [VerifyError::Contradiction {
+                path: path("/srv/dist/demo_1.0_amd64.cdx.json"),
+                expected: "specVersion 1.6".into(),
+                found: "1.4".into(),
+            }],
+            Unlisted: [VerifyError::Unlisted { path: path("/srv/dist/evil_1.0_all.deb") }],
+            Subject: [VerifyError::Subject {
+                path: path("/srv/dist/test-result.json"),
+                expected: "demo_1.0_amd64.deb with sha256 0a".into(),
+                found: "no demo_1.0_amd64.deb".into(),
+            }],
+        }
+    );
+    messages!(
+        "statements.RebuildError",
+        RebuildError {
+            File: [RebuildError::File { what: "read", path: path("/srv/dist"), source: missing() }],
+            BuildInfo: [RebuildError::BuildInfo {
+                folder: path("/srv/dist"),
+                found: "2 .buildinfo files".into(),
+                what: "the packages".into(),
+            }],
+            Field: [RebuildError::Field {
+                path: path("/srv/dist/demo_1.0_amd64.buildinfo"),
+                field: "Mesos-Packages-Plan".into()
+            }],
+            Digest: [RebuildError::Digest {
+                path: path("/srv/dist/demo_1.0_amd64.deb"),
+                expected: digest("pinned"),
+                found: digest("other"),
+            }],
+            Plan: [RebuildError::Plan {
+                path: path("/srv/dist/plan.json"),
+                expected: digest("pinned"),
+                found: digest("other")
+            }],
+            Download: [not_downloaded().into()],
+        }
+    );
+}
+
+#[test]
+fn repository() {
+    let repo = || path("/srv/apt");
+    let dist = || path("/srv/dist");
+    let refused = |refusal: Refusal| RepositoryError::Refused(Box::new(refusal));
+    messages!(
+        "repository.Refusal",
+        Refusal {
+            DevelopmentKey: [Refusal::DevelopmentKey { dist: dist(), key: KEY.into() }],
+            Local: [Refusal::Local { package: "demo_1.0+local_amd64.deb".into() }],
+            Untested: [Refusal::Untested { dist: dist() }],
+            TestsFailed: [Refusal::TestsFailed { dist: dist(), failed: 3 }],
+            Empty: [Refusal::Empty { dist: dist() }],
+            Differs: [Refusal::Differs {
+                package: "demo_1.0_amd64.deb".into(),
+                description: path("/srv/dist/demo_1.0_amd64.changes"),
+                expected: "sha256 0a, 1200 bytes".into(),
+                found: "sha256 0b, 1300 bytes".into(),
+            }],
+            Missing: [Refusal::Missing {
+                package: "demo_1.0_amd64.deb".into(),
+                description: path("/srv/dist/demo_1.0_amd64.changes")
+            }],
+            Description: [Refusal::Description { path: dist(), expected: "one .changes" }],
+            NotAPackage: [Refusal::NotAPackage {
+                path: path("/srv/dist/demo_1.0_amd64.deb"),
+                problem: "it was changed while it was read".into()
+            }],
+            Architecture: [Refusal::Architecture {
+                package: "demo_1.0_arm64.deb".into(),
+                architecture: "arm64".into(),
+                known: "amd64".into(),
+            }],
+            Published: [Refusal::Published {
+                package: "demo_1.0_amd64.deb".into(),
+                published: digest("pinned"),
+                found: digest("other")
+            }],
+        }
+    );
+    messages!(
+        "repository.RepositoryError",
+        RepositoryError {
+            Io: [RepositoryError::Io { what: "write", path: path("/srv/apt/pool"), source: denied() }],
+            Full: [RepositoryError::Full { path: path("/srv/apt/pool"), free: Some(ByteSize(12 << 20)) }],
+            None: [RepositoryError::None { path: repo() }],
+            Exists: [RepositoryError::Exists { path: repo() }],
+            Setting: [RepositoryError::Setting {
+                what: "--component",
+                value: "Main".into(),
+                problem: "is not a component of this repository, only main, debug".into(),
+            }],
+            Config: [misspelt().into()],
+            ServerClock: [RepositoryError::ServerClock {
+                uri: "https://packages.example.org/mesos".into(),
+                now: "Sat, 28 Nov 2026 12:00:00 +0000".into(),
+                theirs: "Thu, 26 Nov 2026 12:00:00 +0000".into(),
+            }],
+            CutOff: [
+                RepositoryError::CutOff {
+                    codename: "bookworm".into(),
+                    version: "2026.11.14".into(),
+                    accepted: "AAAA".into(),
+                    own: "BBBB".into(),
+                    newest: false,
+                },
+                RepositoryError::CutOff {
+                    codename: "bookworm".into(),
+                    version: "2026.11.28".into(),
+                    accepted: "CCCC".into(),
+                    own: "BBBB".into(),
+                    newest: true,
+                },
+            ],
+            Unsettled: [
+                RepositoryError::Unsettled { codename: "bookworm".into(), since: None, ready: None, days: 14 },
+                RepositoryError::Unsettled {
+                    codename: "bookworm".into(),
+                    since: Some("2026-11-20".into()),
+                    ready: Some("2026-12-04".into()),
+                    days: 14,
+                },
+            ],
+            ReleaseInfo: [RepositoryError::ReleaseInfo {
+                codename: "bookworm".into(),
+                field: "Label",
+                from: "Mesos".into(),
+                to: "Mesos packages".into(),
+            }],
+            State: [RepositoryError::State {
+                path: path("/srv/apt/.repository/ledger.json"),
+                problem: "it is missing".into()
+            }],
+            Lock: [damaged().into()],
+            Sign: [no_key().into()],
+            Verify: [VerifyError::NoFolder { path: dist() }.into()],
+            Gpgv: [unsigned().into()],
+            Keyring: [DebError::Package {
+                package: "demo-archive-keyring".into(),
+                problem: "its version is empty".into()
+            }
+            .into()],
+            Refused: [refused(Refusal::Untested { dist: dist() })],
+            Keys: [RepositoryError::Keys(
+                "one key signs a repository, or two: give it with --key or --key-file".into()
+            )],
+            Codename: [RepositoryError::Codename {
+                codename: "trixie".into(),
+                known: "bookworm".into(),
+                settings: path("/srv/apt/.repository/settings.toml"),
+            }],
+            Snapshot: [RepositoryError::Snapshot { codename: "bookworm".into(), number: 9, known: "1 to 4".into() }],
+            Clock: [RepositoryError::Clock {
+                codename: "bookworm".into(),
+                now: "Thu, 01 Jan 2026 00:00:00 +0000".into(),
+                live: "Fri, 02 Jan 2026 00:00:00 +0000".into(),
+            }],
+            Unsound: [RepositoryError::Unsound {
+                path: repo(),
+                problems: vec![
+                    "pool/main/d/demo/demo_1.0_amd64.deb is missing".into(),
+                    "dists/bookworm is no link".into()
+                ],
+            }],
+            Pool: [RepositoryError::Pool {
+                path: path("/srv/apt/pool/main/d/demo/demo_1.0_amd64.deb"),
+                expected: digest("pinned"),
+                found: "no such file".into(),
+            }],
+            Occupied: [RepositoryError::Occupied {
+                path: path("/srv/apt/pool/main/d/demo/demo_1.0_amd64.deb"),
+                expected: digest("pinned"),
+                found: digest("other"),
+            }],
+            Incomplete: [RepositoryError::Incomplete {
+                path: repo(),
+                problems: vec!["pool/main/d/demo/demo_1.0_amd64.deb is missing".into()],
+            }],
+            Remains: [RepositoryError::Remains { path: repo(), problem: ".repository/keys.json is missing".into() }],
+            Unrecorded: [RepositoryError::Unrecorded { path: repo() }],
+            Place: [RepositoryError::Place {
+                place: "deploy@apt.example.org:/srv/apt".into(),
+                problem: "InRelease is there, and no record of whose it is".into(),
+                next: "push to an empty place".into(),
+            }],
+            Remote: [RepositoryError::Remote {
+                what: "copying the pool (deploy@apt.example.org:/srv/apt)".into(),
+                message: "rsync: connection unexpectedly closed".into(),
+            }],
+        }
+    );
+}

@@ -199,3 +199,11 @@ pub fn sample_copy() -> (tempfile::TempDir, PathBuf) {
     assert!(status.success());
     (folder, copy)
 }
+
+/// Replaces a text in a file, which has to have it.
+#[track_caller]
+pub fn replace(path: &Path, from: &str, to: &str) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains(from), "{from} is not in {}", path.display());
+    fs::write(path, text.replace(from, to)).unwrap();
+}

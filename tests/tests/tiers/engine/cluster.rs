@@ -238,14 +238,3 @@ fn faults_of_packages_are_found_out() {
     assert!(kept.len() == 6 && kept.iter().all(|journal| journal.contains("systemd")), "{kept:?}");
     assert_eq!(cluster.left(), BTreeSet::new());
 }
-
-#[test]
-fn a_cluster_that_cannot_be_is_refused() {
-    let workshop = Workshop::shared();
-    let up =
-        |more: &[&str]| workshop.run(&[&["cluster", "up", "--recipe", "sample", "--name", "refused"], more].concat());
-    up(&["--masters", "3"]).fails(2, &["sample has nothing that elects a leader", "ask for one master"]);
-    up(&["--masters", "2"]).fails(2, &["odd number"]);
-    up(&["--dist", "/nonexistent/dist"]).fails(1, &["/nonexistent/dist has no packages", "cargo xtask package"]);
-    workshop.run(&["cluster", "up", "--name", "No/Name"]).fails(2, &["lower-case letters"]);
-}

@@ -1,5 +1,6 @@
 //! Tests that need neither a container engine nor root nor a network.
 
+mod bad_input;
 mod mesos_data;
 mod pipelines;
 mod unity;

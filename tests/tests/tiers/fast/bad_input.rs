@@ -1,0 +1,131 @@
+//! Bad input that is found out before anything is built: each gets an error that says what, why and what next, the right exit
+//! code, and leaves nothing behind. Nothing is in the cache and no engine answers, so each is refused before either is asked.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use tests::{Ran, Workshop, judge, replace, sample_copy};
+
+fn package(recipe: &Path, more: &[&str]) -> (tempfile::TempDir, Ran) {
+    let out = tempfile::tempdir().unwrap();
+    let (recipe, dist) = (recipe.display().to_string(), out.path().join("dist"));
+    let shown = dist.display().to_string();
+    let mut arguments = vec!["package", "--recipe", &recipe, "--dist", &shown, "--offline"];
+    arguments.extend(more);
+    let ran = Workshop::empty().run(&arguments);
+    assert!(!dist.exists() || fs::read_dir(&dist).unwrap().next().is_none(), "half-written");
+    (out, ran)
+}
+
+#[test]
+fn unknown_field_in_a_recipe() {
+    let (_folder, recipe) = sample_copy();
+    replace(&recipe.join("recipe.toml"), "[build]\n", "[build]\ndependz = []\n");
+    package(&recipe, &[]).1.fails(1, &["recipe.toml", "line", "dependz", "expected", "memory-per-job"]);
+}
+
+#[test]
+fn wrong_type_in_a_recipe() {
+    let (_folder, recipe) = sample_copy();
+    replace(&recipe.join("recipe.toml"), "memory-per-job = \"200MiB\"", "memory-per-job = \"much\"");
+    package(&recipe, &[]).1.fails(1, &["recipe.toml", "line", "'much' is not a size"]);
+}
+
+#[test]
+fn a_lock_for_other_build_dependencies() {
+    let (_folder, recipe) = sample_copy();
+    replace(&recipe.join("recipe.toml"), "depends = [", "depends = [\"cmake\", ");
+    package(&recipe, &[]).1.fails(1, &["other build dependencies", "cargo xtask lock"]);
+}
+
+#[test]
+fn a_lock_for_another_recipe() {
+    let (_folder, recipe) = sample_copy();
+    replace(&recipe.join("recipe.toml"), "name = \"sample\"", "name = \"sample2\"");
+    package(&recipe, &[]).1.fails(1, &["was made for the recipe sample", "cargo xtask lock"]);
+}
+
+#[test]
+fn a_malformed_lock() {
+    let (_folder, recipe) = sample_copy();
+    let lock = recipe.join("debian-12-amd64.lock");
+    let text = fs::read_to_string(&lock).unwrap();
+    let at = text.find("sha256 = \"").expect("a digest") + "sha256 = \"".len();
+    fs::write(&lock, format!("{}zz{}", &text[..at], &text[at + 2..])).unwrap();
+    package(&recipe, &[]).1.fails(1, &["debian-12-amd64.lock", "line", "is not a sha256 digest"]);
+}
+
+#[test]
+fn no_engine_answers() {
+    let workshop = Workshop::empty();
+    let out = tempfile::tempdir().unwrap();
+    let mut command =
+        workshop.command(&["package", "--recipe", "sample", "--dist", &out.path().join("dist").display().to_string()]);
+    command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    tests::run(&mut command).fails(4, &["/nowhere/docker.sock", "apt-get install docker.io", "--setup"]);
+}
+
+#[test]
+fn upstream_out_of_reach_names_the_ways_on() {
+    let workshop = Workshop::empty();
+    let out = tempfile::tempdir().unwrap();
+    let dist = out.path().join("dist").display().to_string();
+    let ran = workshop.run(&["package", "--offline", "--dist", &dist]);
+    ran.fails(1, &["cargo xtask fetch", "--source", "--recipe sample"]);
+}
+
+#[test]
+fn no_such_key() {
+    let (_folder, recipe) = sample_copy();
+    package(&recipe, &["--key", "0123456789ABCDEF0123456789ABCDEF01234567"])
+        .1
+        .fails(1, &["no secret key", "--list-secret-keys"]);
+}
+
+#[test]
+fn a_source_tree_with_an_absolute_link() {
+    let (_folder, recipe) = sample_copy();
+    symlink("/etc/passwd", recipe.join("upstream/link")).unwrap();
+    package(&recipe, &[]).1.fails(1, &["link", "/etc/passwd"]);
+}
+
+#[test]
+fn a_source_archive_that_leaves_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("top")).unwrap();
+    fs::write(folder.path().join("evil"), "x").unwrap();
+    fs::write(folder.path().join("top/a"), "x").unwrap();
+    judge(
+        "tar",
+        &["--create", "--gzip", "--absolute-names", "--file", "a.tar.gz", "top/a", "top/../evil"],
+        folder.path(),
+    );
+    let (_recipe_folder, recipe) = sample_copy();
+    let archive = folder.path().join("a.tar.gz").display().to_string();
+    package(&recipe, &["--source", &archive]).1.fails(1, &["a.tar.gz", "top/../evil"]);
+}
+
+#[test]
+fn a_source_that_is_not_there() {
+    let (_folder, recipe) = sample_copy();
+    package(&recipe, &["--source", "/nowhere/mesos"]).1.fails(1, &["/nowhere/mesos"]);
+}
+
+#[test]
+fn too_little_memory_is_a_usage_error() {
+    let (_folder, recipe) = sample_copy();
+    package(&recipe, &["--memory", "1MiB"]).1.fails(2, &["256 MiB"]);
+    package(&recipe, &["--memory", "many"]).1.fails(2, &["'many' is not a size"]);
+}
+
+#[test]
+fn a_cluster_that_cannot_be_is_refused() {
+    let workshop = Workshop::empty();
+    let up =
+        |more: &[&str]| workshop.run(&[&["cluster", "up", "--recipe", "sample", "--name", "refused"], more].concat());
+    up(&["--masters", "3"]).fails(2, &["sample has nothing that elects a leader", "ask for one master"]);
+    up(&["--masters", "2"]).fails(2, &["odd number"]);
+    up(&["--dist", "/nonexistent/dist"]).fails(1, &["/nonexistent/dist has no packages", "cargo xtask package"]);
+    workshop.run(&["cluster", "up", "--name", "No/Name"]).fails(2, &["lower-case letters"]);
+}

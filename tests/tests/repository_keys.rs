@@ -26,6 +26,7 @@ impl Room {
     fn init(&self, signer: &dyn Signer) -> Result<(), RepositoryError> {
         let suite = |codename: &str| Suite { codename: codename.into(), name: None };
         let settings = Settings {
+            name: "mesos".into(),
             origin: "Mesos packages".into(),
             label: "Mesos packages".into(),
             description: "Apache Mesos for Debian".into(),

@@ -117,15 +117,15 @@ impl Failure for Error {
             Self::Store(error) => error.outcome(),
             Self::Request(_) | Self::Name(_) => Kind::Usage.plain(),
             Self::NoCluster { name } => {
-                Kind::Failed.next(format!("make it with `cargo xtask cluster up --name {name}`"))
+                Kind::Input.next(format!("make it with `cargo xtask cluster up --name {name}`"))
             }
-            Self::Exists { name, .. } => Kind::Failed.next(format!(
+            Self::Exists { name, .. } => Kind::Input.next(format!(
                 "remove it with `cargo xtask cluster down --name {name}`, or make a second one with another --name"
             )),
-            Self::NoPackages { recipe, .. } => Kind::Failed.next(format!(
+            Self::NoPackages { recipe, .. } => Kind::Input.next(format!(
                 "make them with `cargo xtask package --recipe {recipe}`, or name another folder with --dist"
             )),
-            Self::NoNode { .. } => Kind::Failed.next("name one of these"),
+            Self::NoNode { .. } => Kind::Input.next("name one of these"),
             Self::Step { .. } | Self::Wrong { .. } | Self::Several(_) | Self::Late { .. } => Kind::Failed.plain(),
             Self::NotUp { name, why } => {
                 let nodes = format!(

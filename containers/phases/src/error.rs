@@ -14,7 +14,7 @@ pub enum PhaseError {
     #[error(transparent)]
     Engine(#[from] engine::Error),
     /// The memory budget is too small even for one job.
-    #[error("the phase {phase}: {what} needs more memory than the budget of {budget}, even alone")]
+    #[error("in the phase {phase}, {what} needs more memory than the budget of {budget}, even alone")]
     OutOfMemory {
         /// The phase.
         phase: String,
@@ -28,7 +28,7 @@ pub enum PhaseError {
         record: Box<PhaseRecord>,
     },
     /// A phase took longer than allowed.
-    #[error("the phase {phase} was stopped after {} s, which is its time limit; its log is {}", after.as_secs(), log.display())]
+    #[error("the phase {phase} was stopped after {} s, which is its time limit", after.as_secs())]
     TimedOut {
         /// The phase.
         phase: String,
@@ -44,7 +44,9 @@ impl Failure for PhaseError {
         match self {
             Self::Engine(error) => error.outcome(),
             Self::OutOfMemory { hint, .. } => Kind::Failed.next(format!("run it again with a larger `--memory`{hint}")),
-            Self::TimedOut { .. } => Kind::Failed.next("the end of the log tells what it waited for"),
+            Self::TimedOut { log, .. } => {
+                Kind::Failed.next(format!("the end of its log, {}, tells what it waited for", log.display()))
+            }
         }
     }
 }

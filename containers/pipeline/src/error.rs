@@ -189,7 +189,7 @@ pub enum Error {
         aspect: phases::circumstances::Aspect,
     },
     /// The rebuild made other packages.
-    #[error("{different} of {all} packages are not the same bytes")]
+    #[error("{different} of {all} packages are not the same bytes as those that were published")]
     Differs {
         /// Packages that are not the same.
         different: usize,
@@ -247,7 +247,7 @@ impl Failure for Error {
             Self::Unsound { results, .. } => Kind::Failed.next(format!("the results are in {}", results.display())),
             Self::TooLarge { least, .. } => Kind::Failed.next(format!("run it again with `--memory {least}` or more")),
             Self::Phase { log, .. } => Kind::Failed.next(format!("the whole log is {}", log.display())),
-            Self::Io { source, .. } => failure::of_file(source),
+            Self::Io { source, .. } => failure::of_place(source, "or choose another folder with --dist"),
             Self::OtherTool { revision } => Kind::Verification.next(format!(
                 "check out {}, and run the same command there",
                 match revision {

@@ -153,7 +153,7 @@ fn failed_text(files: &[FailedFile]) -> String {
             text += &format!("  {tried}\n");
         }
         if file.tried.is_empty() {
-            text += "  there is no address to try: name a mirror with --mirror URL\n";
+            text += "  there is no address to try\n";
         }
     }
     if files.len() > 3 {

@@ -18,9 +18,9 @@ use crate::bytes::ByteSize;
 pub enum Kind {
     /// The tool could not do its work: a build, the network, the disk.
     Failed,
-    /// A file that people write is wrong: a recipe, a lock, settings.
+    /// Something that was given cannot be used: a recipe, a lock or settings are wrong, or nothing has the name.
     Input,
-    /// The arguments contradict each other or name what does not exist.
+    /// The arguments contradict each other or make no sense, whatever this machine has.
     Usage,
     /// A digest, a signature or a comparison says that something is not what it should be.
     Verification,
@@ -165,13 +165,18 @@ impl Failure for Message {
 
 /// What follows when the operating system refuses to read or write a file.
 pub fn of_file(error: &io::Error) -> Outcome {
+    of_place(error, "or name another place")
+}
+
+/// The same where it is known how to choose another place, such as `or name another folder with --dist`.
+pub fn of_place(error: &io::Error, elsewhere: &str) -> Outcome {
     use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
         StorageFull | QuotaExceeded => {
             Kind::Failed.next("make room and run the same command again: finished stages are kept")
         }
         PermissionDenied | ReadOnlyFilesystem => {
-            Kind::Failed.next("give this user the right to it, or name another place")
+            Kind::Failed.next(format!("give this user the right to it, {elsewhere}"))
         }
         _ => Kind::Failed.plain(),
     }

@@ -90,7 +90,9 @@ pub enum StoreError {
 impl Failure for StoreError {
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Io { source, .. } => failure::of_file(source),
+            Self::Io { source, .. } => {
+                failure::of_place(source, "or put the cache elsewhere with MESOS_PACKAGES_CACHE=FOLDER")
+            }
             Self::Full { .. } => Kind::Failed.next(
                 "free some, or put the cache on another disk with MESOS_PACKAGES_CACHE=FOLDER; \
                  what was finished is kept, and the next run goes on from there",

@@ -53,7 +53,7 @@ pub enum RecipeError {
 impl Failure for RecipeError {
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Unknown { .. } => Kind::Usage.next("give the name of a recipe or the path of its folder"),
+            Self::Unknown { .. } => Kind::Input.next("give the name of a recipe or the path of its folder"),
             Self::Config(error) => error.outcome(),
             Self::Input { source, .. } => failure::of_file(source),
             Self::Store(error) => error.outcome(),

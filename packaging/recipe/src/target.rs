@@ -140,7 +140,7 @@ pub enum TargetError {
 impl Failure for TargetError {
     fn outcome(&self) -> Outcome {
         match self {
-            Self::Unknown { name, path, .. } => Kind::Usage.next(format!(
+            Self::Unknown { name, path, .. } => Kind::Input.next(format!(
                 "name one of these; a new target begins with {} and `cargo xtask lock --target {name}`",
                 path.display()
             )),

@@ -287,9 +287,9 @@ impl Failure for RepositoryError {
             Self::Io { source, .. } => failure::of_file(source),
             Self::Full { .. } => Kind::Failed
                 .next("free some, for instance with `cargo xtask repo prune`, and run the same command again"),
-            Self::None { .. } => Kind::Usage.next("make one with `cargo xtask repo init`, or give the path of one"),
-            Self::Exists { .. } => Kind::Usage.next("give the path of a new or empty folder"),
-            Self::Setting { .. } => Kind::Usage.plain(),
+            Self::None { .. } => Kind::Input.next("make one with `cargo xtask repo init`, or give the path of one"),
+            Self::Exists { .. } => Kind::Input.next("give the path of a new or empty folder"),
+            Self::Setting { .. } => Kind::Input.plain(),
             Self::Config(error) => error.outcome(),
             Self::State { .. } => Kind::Failed.next(
                 "put it back from a copy, or run `cargo xtask repo recover` on the repository",
@@ -300,12 +300,12 @@ impl Failure for RepositoryError {
             Self::Gpgv(error) => error.outcome(),
             Self::Keyring(error) => error.outcome(),
             Self::Refused(error) => error.outcome(),
-            Self::Keys(_) => Kind::Usage.plain(),
-            Self::Codename { settings, .. } => Kind::Usage.next(format!(
+            Self::Keys(_) => Kind::Input.plain(),
+            Self::Codename { settings, .. } => Kind::Input.next(format!(
                 "give one of these with --codename, or add a [[suite]] to {}",
                 settings.display()
             )),
-            Self::Snapshot { .. } => Kind::Usage.next("`cargo xtask repo list` tells what each has"),
+            Self::Snapshot { .. } => Kind::Input.next("`cargo xtask repo list` tells what each has"),
             Self::Clock { .. } => Kind::Failed.next(
                 "correct the clock; if it is right, and was wrong when that was published, say so with --clock-is-right: \
                  clients whose clock was right had refused it",

@@ -213,16 +213,16 @@ impl Failure for SignError {
     fn outcome(&self) -> Outcome {
         match self {
             Self::NoGpg { .. } => Kind::Failed.next("install it with `apt-get install gpg gpg-agent`"),
-            Self::NoKey { .. } => Kind::Usage
+            Self::NoKey { .. } => Kind::Input
                 .next("list the keys there with `gpg --list-secret-keys`, or leave --key out for a development key"),
-            Self::Passphrase { .. } => Kind::Usage.next("correct the one that is handed over with it"),
-            Self::Expired { key } => Kind::Failed.next(format!(
+            Self::Passphrase { .. } => Kind::Input.next("correct the one that is handed over with it"),
+            Self::Expired { key } => Kind::Input.next(format!(
                 "extend it with `gpg --quick-set-expire {key} 1y` and hand it over again, or use another one"
             )),
-            Self::Unusable { .. } => Kind::Failed.next("use another one"),
+            Self::Unusable { .. } => Kind::Input.next("use another one"),
             Self::NotOne { .. } => Kind::Input
                 .next("export the one that is to sign with `gpg --armor --export-secret-keys KEY`, and nothing else"),
-            Self::Local { .. } => Kind::Usage.next(
+            Self::Local { .. } => Kind::Input.next(
                 "build from the pinned source (without --source), or sign with a development key (without --key)",
             ),
             Self::Gpg { .. } => Kind::Failed.plain(),

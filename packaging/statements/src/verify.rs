@@ -123,7 +123,7 @@ impl Failure for VerifyError {
             Self::Dsse(error) => error.outcome(),
             Self::File { source, .. } => failure::of_file(source),
             Self::NoFolder { .. } => {
-                Kind::Usage.next("build it with `cargo xtask package`, or give the path of one to verify")
+                Kind::Input.next("build it with `cargo xtask package`, or give the path of one to verify")
             }
             Self::Missing { .. }
             | Self::List { .. }

@@ -48,12 +48,12 @@ fn keep(name: &str, text: String) {
 
 /// What the operating system says where there is no such file.
 fn missing() -> std::io::Error {
-    std::io::ErrorKind::NotFound.into()
+    std::io::Error::from_raw_os_error(2)
 }
 
 /// What it says where one may not.
 fn denied() -> std::io::Error {
-    std::io::ErrorKind::PermissionDenied.into()
+    std::io::Error::from_raw_os_error(13)
 }
 
 fn path(text: &str) -> PathBuf {
@@ -85,7 +85,7 @@ fn damaged() -> StoreError {
 fn what_only_the_command_line_knows() {
     let usage = Message::usage("a release needs a key: give --key or --key-file, or try it with --dry-run");
     let file = Message::of_file("write", "/srv/bench/bench.json")(denied());
-    let attempt = Message::of("cannot wait for signals")("Too many open files");
+    let attempt = Message::of("cannot wait for signals")(std::io::Error::from_raw_os_error(24));
     let text = shown("usage", usage)
         + &shown("of_file", file)
         + &shown("of", attempt)

@@ -71,7 +71,7 @@ pub async fn all_well(test: &Test<'_>, record: &ClusterRecord) -> Result<String,
         }
         if started.elapsed() > FAILOVER {
             let found = masters::describe(&view);
-            return Err(Error::Late { what: "a master stayed away".into(), seconds: FAILOVER.as_secs(), found });
+            return Err(Error::Late { what: "not every master came back".into(), seconds: FAILOVER.as_secs(), found });
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
@@ -159,7 +159,7 @@ async fn cut_leader(test: &Test<'_>, record: &ClusterRecord) -> Result<Vec<Strin
     let registered = outside.until(&what, FAILOVER, |timeline| timeline.agents_after(cut, agents, other)).await?;
     let elected = outside.timeline().led_after(cut, other).unwrap_or(registered);
     // It has to find out by itself, while nobody can tell it.
-    let what = format!("{leader}, which is cut off, went on leading");
+    let what = format!("{leader}, which is cut off, did not stop leading");
     let gave_up = inside
         .until(&what, FAILOVER, |timeline| {
             let last = timeline.last_led_after(cut, &leader).unwrap_or(0.0);

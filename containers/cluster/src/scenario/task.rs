@@ -75,7 +75,7 @@ pub async fn running(test: &Test<'_>, record: &ClusterRecord, task: &Task) -> Re
         if started.elapsed() > START {
             let journal = client.shell(&format!("journalctl --no-pager --unit {UNIT}"), &Default::default()).await?;
             return Err(Error::Late {
-                what: "the task runs on no agent".into(),
+                what: "the task was started on no agent".into(),
                 seconds: START.as_secs(),
                 found: crate::node::tail(&String::from_utf8_lossy(&journal.stdout)),
             });

@@ -216,7 +216,7 @@ impl Failure for SourceError {
             Self::Store(error) => error.outcome(),
             Self::Read { source, .. } => failure::of_file(source),
             Self::NoSource { .. } => {
-                Kind::Usage.next("give a folder, or an archive .tar, .tar.gz, .tgz, .tar.xz or .tar.zst")
+                Kind::Input.next("give a folder, or an archive .tar, .tar.gz, .tgz, .tar.xz or .tar.zst")
             }
             Self::Unsafe { .. } => Kind::Input.next("remove it from the tree and try again"),
             Self::Pattern { .. } => Kind::Input.next("correct recipe.toml and run the command again"),

@@ -114,9 +114,9 @@ impl Failure for RebuildError {
         match self {
             Self::File { source, .. } => failure::of_file(source),
             Self::BuildInfo { .. } => {
-                Kind::Usage.next("give a folder or a package as `cargo xtask package` or `cargo xtask repo` left it")
+                Kind::Input.next("give a folder or a package as `cargo xtask package` or `cargo xtask repo` left it")
             }
-            Self::Field { .. } => Kind::Usage.next("give packages that `cargo xtask package` made"),
+            Self::Field { .. } => Kind::Input.next("give packages that `cargo xtask package` made"),
             Self::Digest { .. } => Kind::Verification.next("get the package again from whoever published it"),
             Self::Plan { .. } => {
                 Kind::Verification.next("remove it, or get it again from whoever published the packages")

@@ -130,7 +130,7 @@ fn a_release_key_refuses_a_local_source() {
         "--key",
         "test@example.org",
     ];
-    tests::run(workshop.command(&arguments).env("GNUPGHOME", home.path())).fails(1, &["refuses to sign", "+local"]);
+    tests::run(workshop.command(&arguments).env("GNUPGHOME", home.path())).fails(1, &["signs no such build", "+local"]);
 }
 
 #[test]

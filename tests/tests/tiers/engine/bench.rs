@@ -148,5 +148,6 @@ fn what_makes_no_sense_is_refused_at_once() {
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("src/json.cc", "src/none.cc")).unwrap();
     bench(&["--recipe", &recipe.display().to_string(), "--rows", "d"]).fails(1, &["cannot edit", "src/none.cc"]);
-    bench(&["--recipe", "sample", "--rows", "a"]).fails(1, &["the recipe sample has no row a", "[bench.baseline]"]);
+    bench(&["--recipe", "sample", "--rows", "a"])
+        .fails(1, &["the recipe sample does not describe upstream's own way", "[bench.baseline]"]);
 }

@@ -2,7 +2,7 @@
 //!
 //! - `fast` needs neither a container engine nor root nor a network: run while one writes.
 //! - `engine` needs a container engine.
-//! - `host` needs no engine, but root, servers on loopback, or linters from package registries.
+//! - `host` needs no engine, but root, servers on loopback, or linters from package registries; or takes long.
 
 mod engine;
 mod fast;

@@ -11,3 +11,4 @@ mod killed;
 mod rebuild;
 mod release;
 mod sample;
+mod signals;

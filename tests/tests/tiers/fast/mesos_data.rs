@@ -16,30 +16,6 @@ fn mesos() -> std::path::PathBuf {
 }
 
 #[test]
-fn launcher_under_dash() {
-    assert!(judge("dash", &["scripts/tests/launcher.sh"], &mesos()).contains(" 0 failed"));
-}
-
-#[test]
-fn launcher_under_bash() {
-    assert!(
-        judge("env", &["LAUNCHER_SHELL=bash", "bash", "scripts/tests/launcher.sh"], &mesos()).contains(" 0 failed")
-    );
-}
-
-/// Whole configurations, and such by chance: what the daemon has of them in the end.
-#[test]
-fn configurations() {
-    assert!(judge("dash", &["scripts/tests/cases.sh"], &mesos()).contains(" 0 failed"));
-}
-
-/// Installation, upgrade, removal and purge by the real dpkg, in a folder.
-#[test]
-fn maintainer_scripts() {
-    assert!(judge("dash", &["scripts/tests/takeover.sh"], &mesos()).contains(" 0 failed"));
-}
-
-#[test]
 fn command_line_ports() {
     judge("python3", &["scripts/tests/cli.py"], &mesos());
 }

@@ -3,4 +3,5 @@
 mod bad_input;
 mod mesos_data;
 mod pipelines;
+mod surroundings;
 mod unity;

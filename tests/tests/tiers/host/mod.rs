@@ -1,7 +1,9 @@
-//! Tests that need root, servers on loopback or linters from package registries, and no container engine.
+//! Tests without a container engine that need root, servers on loopback or linters from package registries, or take long.
 
 mod book;
 mod linters;
+mod mesos_scripts;
+mod reference;
 mod repository;
 mod repository_faults;
 mod repository_gate;

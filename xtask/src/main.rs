@@ -15,6 +15,8 @@ mod guard;
 mod manner;
 mod reference;
 mod signals;
+#[cfg(test)]
+mod tables;
 mod terminal;
 
 use std::process::ExitCode;

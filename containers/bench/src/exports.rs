@@ -58,7 +58,7 @@ impl Exports {
                 (None, None) => return Err(format!("line {}: neither a file nor a symbol: {line}", number + 1)),
             }
         }
-        // Nothing is like nothing: that would be no check.
+        // Two empty lists would be the same, and the comparison would pass without having compared anything.
         if exports.files.is_empty() {
             return Err("no file at all is listed".into());
         }
@@ -128,7 +128,7 @@ pub struct Excused {
 const SHOWN: usize = 20;
 
 impl Comparison {
-    /// Compares.
+    /// Compares what both install. What the recipe leaves out on purpose is excused.
     pub fn of(upstream: &Exports, ours: &Exports, left_out: &[LeftOut]) -> Self {
         let mut excused: Vec<(globset::GlobSet, Excused)> = left_out
             .iter()

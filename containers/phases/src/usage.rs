@@ -19,7 +19,7 @@ pub fn budget(info: &EngineInfo) -> u64 {
 
 fn spare(total: u64, available: Option<u64>) -> u64 {
     let reserve = (total / 8).max(GIB);
-    // What others use on a machine that cannot be asked: a quarter is a guess, `--memory` is the word.
+    // A machine that cannot be asked: that others use a quarter of it is a guess, which `--memory` overrules.
     let free = available.unwrap_or(total - total / 4).min(total);
     // Less than this cannot compile C++; the error of a phase says more than a limit of zero.
     (free.saturating_sub(reserve) / MIB * MIB).max(512 * MIB)

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use foundation::bytes::ByteSize;
 use foundation::failure::{AnyFailure, Kind, Message};
-use pipeline::check::{self, CheckOptions, Checked};
+use pipeline::check::{self, CheckOptions};
 use pipeline::{BuildOptions, Job};
+use statements::check::summary::ShardFigures;
 use statements::check::verdict::Verdict;
 
 use crate::arguments::{Selection, block_on, engine, locked_store};
@@ -78,7 +79,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
             "{}",
             std::fs::read_to_string(results.join("summary.txt")).map_err(Message::of("cannot read the summary"))?
         );
-        print!("{}", conclusion(&checked));
+        print!("{}", conclusion(&checked.shards, checked.judged_before, checked.seconds));
         println!("results in {}", results.display());
         match attested {
             Some(dist) => println!("statement on the packages in {}", dist.display()),
@@ -103,14 +104,15 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     Ok(())
 }
 
-fn conclusion(checked: &Checked) -> String {
-    let peak = checked.shards.iter().map(|shard| shard.peak_memory).max().unwrap_or(0);
-    let mut text = format!("\ntests ran for {}, largest shard {}\n", duration(checked.seconds), ByteSize(peak));
-    if checked.judged_before > 0 {
+/// What the run took, for people.
+pub fn conclusion(shards: &[ShardFigures], judged_before: usize, seconds: f64) -> String {
+    let peak = shards.iter().map(|shard| shard.peak_memory).max().unwrap_or(0);
+    let mut text = format!("\ntests ran for {}, largest shard {}\n", duration(seconds), ByteSize(peak));
+    if judged_before > 0 {
         text += &format!(
             "{} of {} shards were judged by an earlier run; --again runs them once more\n",
-            checked.judged_before,
-            checked.shards.len()
+            judged_before,
+            shards.len()
         );
     }
     text

@@ -190,7 +190,7 @@ fn undo(store: &Store, name: &ClusterName) -> impl FnOnce(Engine) -> Undoing + S
 type Undoing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What came up, and what to do with it.
-fn described(record: &ClusterRecord, leader: &str, seconds: f64) -> String {
+pub fn described(record: &ClusterRecord, leader: &str, seconds: f64) -> String {
     let name = &record.name;
     let nodes: Vec<&str> = record.nodes.iter().map(|node| node.name.as_str()).collect();
     let mut text = format!("\nthe cluster {name} is up: {} ({})\n", nodes.join(", "), duration(seconds));
@@ -242,7 +242,8 @@ fn test(arguments: TestArguments) -> Result<(), AnyFailure> {
     }
 }
 
-fn findings_table(findings: &[Finding]) -> String {
+/// What came of the scenarios, for people.
+pub fn findings_table(findings: &[Finding]) -> String {
     let wide = |text: fn(&Finding) -> &str| findings.iter().map(|one| text(one).chars().count()).max().unwrap_or(0);
     let name = wide(|finding| &finding.scenario).max("scenario".len());
     let checks = wide(|finding| &finding.checks);
@@ -281,7 +282,8 @@ fn status(arguments: &StatusArguments) -> Result<(), AnyFailure> {
     Ok(())
 }
 
-fn table(status: &Status) -> String {
+/// The nodes of a cluster, for people.
+pub fn table(status: &Status) -> String {
     let unfinished = if status.up { "" } else { " (it never came up: `cluster up` makes it anew)" };
     let mut text = format!("cluster {} of {} for {}{unfinished}\n\n", status.name, status.recipe, status.target);
     text += &format!("{:<10}  {:<15}  {:<30}  state\n", "node", "address", "units");

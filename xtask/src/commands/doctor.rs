@@ -19,10 +19,14 @@ pub struct Arguments {
     selection: Selection,
 }
 
-struct Finding {
-    good: bool,
-    what: &'static str,
-    found: String,
+/// Something that was looked for on this machine.
+pub struct Finding {
+    /// Whether a build can go on with it.
+    pub good: bool,
+    /// What was looked for.
+    pub what: &'static str,
+    /// What was found, or what to do.
+    pub found: String,
 }
 
 /// Runs the command: fails when something that a build needs is missing.
@@ -73,9 +77,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
             found: if found { "found".into() } else { format!("missing: `apt-get install {program}`") },
         });
     }
-    for Finding { good, what, found } in &findings {
-        println!("{} {what:<8} {found}", if *good { "ok     " } else { "MISSING" });
-    }
+    print!("{}", table(&findings));
     match engine {
         Err(error) => Err(error.into()),
         Ok(_) if findings.iter().any(|finding| !finding.good) => {
@@ -85,7 +87,16 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     }
 }
 
-fn of_engine(info: &EngineInfo, recipe: &Recipe) -> Vec<Finding> {
+/// One line for each finding.
+pub fn table(findings: &[Finding]) -> String {
+    let line = |Finding { good, what, found }: &Finding| {
+        format!("{} {what:<8} {found}\n", if *good { "ok     " } else { "MISSING" })
+    };
+    findings.iter().map(line).collect()
+}
+
+/// What the container engine offers.
+pub fn of_engine(info: &EngineInfo, recipe: &Recipe) -> Vec<Finding> {
     let place = if info.remote { "remote" } else { "local" };
     let memory = phases::usage::budget(info);
     let needed = recipe.file.build.machine.as_ref().map_or(0, |machine| machine.memory.0);

@@ -164,7 +164,7 @@ pub fn default_dist(recipe: &str, target: &str) -> PathBuf {
 }
 
 /// What came out, for people.
-fn table(published: &Published) -> String {
+pub fn table(published: &Published) -> String {
     let report = &published.report;
     let mut text = String::new();
     let width = report.packages.iter().map(|package| package.name.len()).max().unwrap_or(0).max(17);

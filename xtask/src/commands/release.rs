@@ -246,20 +246,26 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         note!("release: {} of {}, {name}: {}", number + 1, commands.len(), shown(command));
         let started = Instant::now();
         let code = wait_for(async || finish(Command::new(&tool).args(manner::arguments()).args(command)).await)?;
-        times.push((name, started.elapsed().as_secs_f64()));
+        times.push((name.as_str(), started.elapsed().as_secs_f64()));
         if code != 0 {
             eprintln!("release: {name} ended with code {code}; the steps after it were not run");
             return Err(Message::handed_on(code).into());
         }
     }
-    println!("\n{:8}  {:>12}", "step", "wall");
+    print!("{}", table(&times, dry_run));
+    Ok(())
+}
+
+/// What each step took, for people.
+pub fn table(times: &[(&str, f64)], dry_run: bool) -> String {
+    let mut text = format!("\n{:8}  {:>12}\n", "step", "wall");
     for (name, seconds) in times {
-        println!("{name:8}  {:>12}", duration(seconds));
+        text += &format!("{name:8}  {:>12}\n", duration(*seconds));
     }
     if dry_run {
-        println!("\ndry run: every step passed, with an UNTRUSTED DEVELOPMENT key; nothing is published");
+        text += "\ndry run: every step passed, with an UNTRUSTED DEVELOPMENT key; nothing is published\n";
     }
-    Ok(())
+    text
 }
 
 /// Runs a command to its end and tells its exit code. An interruption is the command's to handle, which stops what it

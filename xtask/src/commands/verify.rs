@@ -50,7 +50,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
 }
 
 /// What was found, for people.
-fn text(verified: &Verified) -> String {
+pub fn text(verified: &Verified) -> String {
     let Verified { files, packages, signed, provenance, bills, tests, keys } = verified;
     let mut text = format!("ok  digests     {files} files as listed, {} packages and no other\n", packages.len());
     for name in signed {

@@ -1,6 +1,7 @@
 //! Compiles that need more memory than there is.
 
 use engine::transfer::Upload;
+use foundation::failure::Failure as _;
 use phases::PhaseError;
 use phases::phase::{PhaseEvent, PhaseSpec};
 use trial::{Trial, fake_compiler};
@@ -56,7 +57,7 @@ async fn a_file_that_does_not_fit_even_alone_is_named() {
     let error = bench.run(compiling(&bench, "cc -c src/400-huge.c -o huge.o -DX src/400-huge.c")).await.unwrap_err();
     let PhaseError::OutOfMemory { record, .. } = &error else { panic!("{error}") };
     assert_eq!((record.attempts, record.exit), (1, 1), "fewer jobs would not help");
-    let text = error.to_string();
+    let text = error.message();
     for part in ["src/400-huge.c", "256 MiB", "--memory 512MiB", "trial"] {
         assert!(text.contains(part), "{part} is not in: {text}");
     }

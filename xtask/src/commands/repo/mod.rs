@@ -2,7 +2,7 @@
 
 mod consent;
 mod keys;
-mod output;
+pub mod output;
 mod place;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,231 @@
+//! Every table that a person reads, whole, in `tests/snapshots/` beside the errors.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use cluster::{Finding, NodeStatus, Status, UnitStatus};
+use engine::EngineInfo;
+use foundation::digest::Digest;
+use recipe::Recipe;
+use repository::{Added, Listed, Listing, Made, Pruned, Publication, Snapshot, Sound, SuiteListing};
+use serde_json::{Value, json};
+use statements::check::summary::ShardFigures;
+use statements::verify::Verified;
+
+use crate::arguments::repository;
+use crate::commands::repo::output;
+use crate::commands::{check, cluster as of_cluster, doctor, package, release, verify};
+
+#[track_caller]
+fn keep(name: &str, text: &str) {
+    insta::with_settings!({ snapshot_path => "../../tests/snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(format!("table.{name}"), text);
+    });
+}
+
+fn phase(name: &str, wall: f64, killed: &[&str]) -> Value {
+    json!({
+        "name": name, "wall-seconds": wall, "cpu-seconds": wall * 1.8, "peak-memory": 5_u64 << 30, "peak-rss": 4_u64 << 30,
+        "jobs": 4, "killed-for-memory": killed,
+    })
+}
+
+#[test]
+fn of_packages() {
+    let digest = Digest::of("demo");
+    let packages = ["mesos-master", "libmesos-dev"].map(|name| {
+        json!({
+            "name": name, "architecture": "amd64", "file": format!("{name}_1.0_amd64.deb"), "size": 12_345_678,
+            "sha256": digest, "unsigned-sha256": digest, "writing-seconds": 2.5, "threads": 2, "signing-seconds": 0.04,
+        })
+    });
+    let report = json!({
+        "recipe": "mesos", "version": "1.0", "target": "debian-12/amd64", "plan": digest, "source-date-epoch": 1_550_000_000,
+        "source": digest, "origin": {}, "deviations": [], "build-root": digest,
+        "key": { "fingerprint": "6A38", "primary": "6A38", "user_id": "Demo", "kind": "development", "created": 0 },
+        "phases": [phase("configure", 61.0, &[]), phase("build", 4321.0, &["src/master/master.cpp"])],
+        "packing": { "split": phase("split", 12.0, &[]), "writing-seconds": 3.0, "signing-seconds": 0.1, "threads": 2 },
+        "packages": packages,
+        "check": { "key": digest, "sound": true, "verdicts": { "passed": 2000, "flaky": 1, "failed": 0 } },
+    });
+    let published = pipeline::Published {
+        folder: "dist/debian-12-amd64".into(),
+        report: serde_json::from_value(report).unwrap(),
+        unchanged: false,
+        seconds: 4567.0,
+    };
+    keep("package", &package::table(&published));
+}
+
+#[test]
+fn of_a_check() {
+    let shard =
+        |name: &str, peak_memory| ShardFigures { name: name.into(), tests: 4, seconds: 61.0, peak_memory, restarts: 0 };
+    keep("check", &check::conclusion(&[shard("mesos-tests-1", 3 << 29), shard("stout-tests", 1 << 28)], 1, 90.0));
+}
+
+#[test]
+fn of_a_verified_folder() {
+    let key = sign::gpgv::Key {
+        fingerprint: "6A38E98C".into(),
+        primary: "AAABCF48".into(),
+        user_id: "Release <release@example.org>".into(),
+    };
+    let tests = json!({
+        "result": "WARNED", "configuration": [], "passedTests": ["a", "b"], "warnedTests": ["c"], "failedTests": [],
+    });
+    let verified = Verified {
+        files: 20,
+        packages: vec!["demo_1.0_amd64.deb".into()],
+        signed: vec!["SHA256SUMS".into(), "demo_1.0_amd64.changes".into()],
+        provenance: None,
+        bills: 1,
+        tests: Some(serde_json::from_value(tests).unwrap()),
+        keys: vec![key],
+    };
+    keep("verify", &(verify::text(&verified) + "\n" + &verify::text(&Verified::default())));
+}
+
+#[test]
+fn of_a_repository() {
+    let package = |version: &str| Listed {
+        name: "demo".into(),
+        version: version.into(),
+        architecture: "amd64".into(),
+        component: "main".into(),
+        path: format!("pool/main/d/demo/demo_{version}_amd64.deb"),
+        size: 1234,
+        sha256: Digest::of(version),
+    };
+    let snapshot = |number, made| Snapshot {
+        number,
+        codename: "bookworm".into(),
+        made,
+        date: 1_800_000_000,
+        valid_until: 1_802_592_000,
+        signed_by: Vec::new(),
+        packages: vec![package("1.0-1")],
+        files: BTreeMap::new(),
+    };
+    let keys = || BTreeMap::from([("6A38E98C".to_owned(), "Archive <archive@example.org>".to_owned())]);
+    let suite = SuiteListing {
+        live: Some(3),
+        snapshots: vec![snapshot(1, Made::Publish), snapshot(2, Made::Refresh), snapshot(3, Made::Rollback(1))],
+        staged: vec![package("1.1-1")],
+    };
+    let listing = Listing { development: true, keys: keys(), suites: BTreeMap::from([("bookworm".to_owned(), suite)]) };
+    keep("repo-list", &output::listing(&listing));
+    let added =
+        |new, known| Added { dist: "dist".into(), codename: "bookworm".into(), new, known, overlooked: Vec::new() };
+    keep("repo-add", &output::added(&[added(vec![package("1.1-1")], 0), added(Vec::new(), 2)]));
+    let published = |unchanged| Publication { snapshot: snapshot(4, Made::Publish), added: 1, removed: 0, unchanged };
+    keep("repo-publish", &output::published(&[published(false), published(true)]));
+    keep(
+        "repo-verify",
+        &output::sound(&Sound { snapshots: 3, packages: 12, bytes: 5 << 30, indices: 40, keys: keys() }),
+    );
+    keep("repo-prune", &output::pruned(&Pruned { snapshots: vec![("bookworm".into(), 1)], files: 7 }));
+}
+
+#[test]
+fn of_a_cluster() {
+    let node = |name: &str, units: &[(&str, &str)], leads, web: Option<&str>| NodeStatus {
+        name: name.into(),
+        role: "master".into(),
+        address: "172.20.0.2".into(),
+        units: units
+            .iter()
+            .map(|(unit, active)| UnitStatus { unit: (*unit).into(), active: (*active).into() })
+            .collect(),
+        leads,
+        agents: (leads == Some(true)).then_some(2),
+        web: web.map(Into::into),
+    };
+    let mut status = Status {
+        name: "trial".into(),
+        recipe: "mesos".into(),
+        target: "debian-12/amd64".into(),
+        up: true,
+        nodes: vec![
+            node("master1", &[("mesos-master.service", "active")], Some(true), Some("http://127.0.0.1:5050")),
+            node("master2", &[("mesos-master.service", "active")], Some(false), None),
+            node("agent1", &[("mesos-slave.service", "failed")], None, None),
+            node("agent2", &[], None, None),
+        ],
+    };
+    let up = of_cluster::table(&status);
+    status.up = false;
+    status.nodes.truncate(1);
+    keep("cluster-status", &(up + "\n" + &of_cluster::table(&status)));
+    let finding = |scenario: &str, failure: Option<&str>, skipped: Option<&str>| Finding {
+        scenario: scenario.into(),
+        checks: "what apt says".into(),
+        seconds: 75.0,
+        figures: vec!["2 packages".into()],
+        skipped: skipped.map(Into::into),
+        journals: failure.map(|_| PathBuf::from("dist/cluster/debian-12-amd64/journals")),
+        failure: failure.map(Into::into),
+    };
+    let findings = [
+        finding("install", None, None),
+        finding("failover", Some("no leader was elected within 60 s:\nmaster1 does not answer"), None),
+        finding("browser", None, Some("no browser is installed")),
+    ];
+    keep("cluster-test", &of_cluster::findings_table(&findings));
+}
+
+#[test]
+fn of_this_machine() {
+    let info = EngineInfo {
+        name: "Docker".into(),
+        version: "28.2.2".into(),
+        api: "1.41".into(),
+        cgroup_version: 2,
+        storage_driver: "overlay2".into(),
+        cpus: 8,
+        memory_bytes: 32 << 30,
+        // What a remote machine has to spare is not asked of this one.
+        remote: true,
+        endpoint: "tcp://build.example.org:2376".into(),
+    };
+    let recipe = Recipe::read(&repository().join("packaging/mesos")).unwrap();
+    let small = EngineInfo { memory_bytes: 2 << 30, ..info.clone() };
+    keep(
+        "doctor",
+        &(doctor::table(&doctor::of_engine(&info, &recipe))
+            + "\n"
+            + &doctor::table(&doctor::of_engine(&small, &recipe))),
+    );
+}
+
+#[test]
+fn of_a_release() {
+    keep("release", &release::table(&[("plan", 0.4), ("package", 4567.0)], true));
+}
+
+#[test]
+fn of_measurements() {
+    let row = |letter: &str, what: &str, wall: f64| {
+        json!({
+            "row": letter, "what": what, "wall-seconds": wall, "cpu-seconds": wall * 1.9, "peak-memory": 3_u64 << 30,
+            "wall-ratio": wall / 4000.0, "cpu-ratio": wall / 4000.0, "tool-cpu-seconds": 0.5, "tool-peak-memory": 30 << 20,
+            "phases": [phase("build", wall, &[])], "stages": [{ "name": "packages", "seconds": 3.5 }],
+        })
+    };
+    let report = json!({
+        "format": 1, "tool": "0.1.0", "date": "2026-11-23T10:00:00Z",
+        "machine": { "cpu": "Some CPU", "processors": 2, "memory": 24_u64 << 30, "kernel": "6.1.0", "engine": "Docker 28.2" },
+        "recipe": "mesos", "version": "1.0", "target": "debian-12/amd64", "plan": Digest::of("plan"),
+        "rows": [row("a", "upstream's own way", 4000.0), row("b", "cold, from source to packages", 2000.0)],
+        "comparison": {
+            "files": 100, "missing-files": ["/usr/lib/libdemo.la"], "symbols": 2000, "missing-symbols": [["libdemo.so", "demo_init"]],
+            "excused": [{ "patterns": ["**/*.pyc"], "reason": "made at installation", "files": 3 }],
+            "added-symbols": [], "weak-symbols": [10, 11],
+        },
+    });
+    let report: bench::BenchReport = serde_json::from_value(report).unwrap();
+    keep("bench", &report.text());
+    let sizes =
+        json!({ "format": 1, "sizes": [{ "files": 50, "report": report }, { "files": 200, "report": report }] });
+    keep("bench-growth", &serde_json::from_value::<bench::GrowthReport>(sizes).unwrap().text());
+}

@@ -127,7 +127,9 @@ fn ended(result: Result<(), AnyFailure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error.report().inspect(|text| eprint!("{text}"));
+            if let Some(text) = error.report() {
+                eprintln!("{}", text.trim_end());
+            }
             ExitCode::from(error.kind().exit_code())
         }
     }

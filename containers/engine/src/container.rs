@@ -25,6 +25,7 @@ const SETTLE: Duration = Duration::from_secs(60);
 /// cancelled: Ctrl-C must leave nothing that runs.
 pub struct Container {
     engine: Engine,
+    /// Its id in the engine.
     pub id: String,
     gone: bool,
 }
@@ -173,6 +174,7 @@ pub fn mount(volume: &str, target: &str) -> Mount {
 /// An image that is removed when this goes out of scope.
 pub struct TemporaryImage {
     engine: Engine,
+    /// Its name in the engine.
     pub name: String,
 }
 

@@ -21,9 +21,12 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// A container engine that answered: Docker, or Podman through its compatible socket.
 #[derive(Clone, Debug)]
 pub struct Engine {
+    /// The connection.
     pub docker: Docker,
     address: Address,
+    /// The run whose label everything carries that is made through this value.
     pub run: String,
+    /// Whether it is Podman.
     pub podman: bool,
 }
 

@@ -116,6 +116,7 @@ impl Gateway {
 pub struct Access {
     /// The gateway's volume, as `HostConfig.VolumesFrom` names it.
     pub volumes_from: String,
+    /// The variables that its programs read.
     pub environment: BTreeMap<String, String>,
 }
 

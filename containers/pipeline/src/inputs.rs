@@ -199,10 +199,7 @@ fn debug_name(package: &str) -> String {
 
 /// Reads something from the recipe's copy. An error names the file that its author knows: the one in the original folder.
 fn read_copy<T, E>((copy, original): (&Path, &Path), read: impl Fn(&Path) -> Result<T, E>) -> Result<T, E> {
-    read(copy).or_else(|error| match read(original) {
-        Err(named) => Err(named),
-        Ok(_) => Err(error),
-    })
+    read(copy).map_err(|error| read(original).err().unwrap_or(error))
 }
 
 /// Brings the source: the pinned one, the recipe's own, or the local one of `--source`.

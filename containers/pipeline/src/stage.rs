@@ -12,16 +12,19 @@ pub struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
+    /// Says that it begins.
     pub fn start(progress: &'a dyn Progress, name: impl Into<String>) -> Self {
         let name = name.into();
         progress.event(Event::StageStarted { stage: name.clone() });
         Self { progress, name, started: Instant::now() }
     }
 
+    /// Wall time so far, in seconds.
     pub fn elapsed(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }
 
+    /// Says that it has ended; returns its wall time in seconds.
     pub fn finish(self) -> f64 {
         let seconds = self.elapsed();
         self.progress.event(Event::StageFinished { stage: self.name, seconds });

@@ -18,6 +18,8 @@ const STAGE: &str = "staged";
 
 /// In the stage, beside the tree: how it came to be, and the logs of that.
 const RECORD: &str = "build.json";
+
+/// Name of the folder with the logs.
 pub const LOGS: &str = "logs";
 
 /// The staged tree of a plan. It comes from phases that have run, and from nowhere else.

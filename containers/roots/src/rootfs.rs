@@ -182,6 +182,10 @@ pub struct Normaliser {
 }
 
 impl Normaliser {
+    /// Leaves out what matches `remove` (glob patterns), and sets time stamps after `latest` (Unix time in seconds) to it.
+    ///
+    /// # Errors
+    /// A pattern is none.
     pub fn new(remove: &[String], latest: i64) -> Result<Self, Error> {
         let mut set = GlobSetBuilder::new();
         for pattern in remove.iter().map(String::as_str).chain(OF_THE_ENGINE.iter().copied()) {

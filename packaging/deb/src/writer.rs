@@ -38,31 +38,49 @@ pub const ORIGIN_SIGNATURE: &str = "_gpgorigin";
 /// A package with everything decided: this and the code make its bytes, and nothing else does.
 #[derive(Clone, Debug, Serialize)]
 pub struct Package {
+    /// Package name (policy 5.6.7).
     pub name: String,
+    /// Source package (policy 5.6.1).
     pub source: String,
+    /// Version (policy 5.6.12).
     pub version: String,
+    /// The version in the file name, which has no epoch.
     pub file_version: String,
+    /// Unix time in seconds that every time stamp is set to.
     pub epoch: i64,
+    /// `all`, or the one that it was built for.
     pub architecture: String,
+    /// `Multi-Arch`, where it is said.
     pub multi_arch: Option<MultiArch>,
+    /// `Name <address>` (policy 5.6.2).
     pub maintainer: String,
+    /// Upstream's home page.
     pub homepage: Option<String>,
+    /// `Section` (policy 2.4).
     pub section: String,
+    /// `Priority` (policy 2.5).
     pub priority: String,
     /// Relationship fields, by name, as they will be.
     pub relations: BTreeMap<&'static str, String>,
+    /// The first line of the description.
     pub synopsis: String,
     /// The description's further lines.
     pub description: String,
     /// By path, without a leading `/`.
     pub entries: BTreeMap<String, Content>,
+    /// Folders that are there even where nothing is in them.
     pub directories: Vec<Directory>,
+    /// Configuration files, by absolute path (policy 10.7).
     pub conf_files: Vec<String>,
+    /// The recipe's folder of maintainer scripts.
     pub maintainer_scripts: Option<String>,
+    /// What cargo-deb is told of units.
     pub systemd_units: Option<Value>,
     /// What cargo-deb looks for by itself, maintainer scripts and units: content by path in the recipe.
     pub looked_for: BTreeMap<String, Vec<u8>>,
+    /// Lines of `shlibs` (deb-shlibs(5)).
     pub shlibs: Vec<String>,
+    /// Lines of `triggers` (deb-triggers(5)).
     pub triggers: Vec<String>,
     /// Only a package of debug symbols has them.
     pub build_ids: Vec<String>,
@@ -73,19 +91,27 @@ pub struct Package {
 pub enum Content {
     /// Where the file lies is not in its digest: what is in it is.
     Path {
+        /// The file.
         #[serde(skip)]
         path: PathBuf,
         /// In bytes.
         #[serde(skip)]
         size: u64,
+        /// Digest of what is in it.
         sha256: Digest,
+        /// Permissions.
         mode: u32,
     },
+    /// A small file.
     Bytes {
+        /// What is in it.
         bytes: Vec<u8>,
+        /// Permissions.
         mode: u32,
     },
+    /// A symbolic link.
     Link {
+        /// What it points to.
         target: String,
     },
 }

@@ -23,6 +23,7 @@ pub struct Held<'a> {
 }
 
 impl Threads {
+    /// So many, one at least.
     pub fn new(count: u32) -> Self {
         Self { free: Mutex::new(count.max(1)), returned: Condvar::new() }
     }

@@ -82,6 +82,10 @@ pub struct Gpgv {
 }
 
 impl Gpgv {
+    /// Trusts the keys of this key ring (binary, as `gpg --export` writes it) and no others.
+    ///
+    /// # Errors
+    /// It cannot be read, or is armored.
     pub fn new(keyring: &Path) -> Result<Self, GpgvError> {
         let failed = |source| GpgvError::File { path: keyring.to_owned(), source };
         if fs::read(keyring).map_err(failed)?.starts_with(b"-----BEGIN PGP") {

@@ -197,8 +197,8 @@ fn default(schema: &Map<String, Value>) -> Option<String> {
     let nothing = value.is_null()
         || value.as_array().is_some_and(Vec::is_empty)
         || value.as_object().is_some_and(Map::is_empty)
-        || *value == Value::from("")
-        || *value == Value::from(false);
+        || value.as_str() == Some("")
+        || value.as_bool() == Some(false);
     (!nothing).then(|| value.to_string())
 }
 

@@ -28,6 +28,7 @@ use crate::phase::read_report;
 use crate::usage::in_use;
 
 const MEMORY: &str = include_str!("../../assets/memory.sh");
+/// What runs the tests of a shard one after the other.
 pub const RUNNER: &str = include_str!("../../assets/run-shard.sh");
 /// In the container's own temporary folder: the rest of it cannot be written.
 const MEMORY_PATH: &str = "/tmp/.check/memory.sh";

@@ -230,6 +230,7 @@ fn tail(log: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use foundation::failure::Failure;
     use rustix::process::{WaitId, WaitIdOptions, waitid};
 
     #[test]
@@ -263,7 +264,7 @@ mod tests {
         fs::write(&fake, "#!/bin/sh\ni=0; while [ $i -lt 50 ]; do i=$((i + 1)); echo line $i; done; echo 'failed: no overlay' >&2; exit 1\n").unwrap();
         fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let result = in_background(&fake, &["/nonexistent.sock"], &[], state.path(), &|_| ()).await;
-        let text = result.unwrap_err().to_string();
+        let text = result.unwrap_err().message();
         if !root() {
             assert!(text.contains("sudo dockerd"), "{text}");
             return;

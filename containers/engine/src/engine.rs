@@ -375,6 +375,8 @@ pub fn listens(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use foundation::failure::Failure;
+
     use super::*;
 
     fn hosts(environment: &Environment) -> Vec<String> {
@@ -438,7 +440,7 @@ mod tests {
             Candidate::new("DOCKER_HOST", "carrier-pigeon://roof"),
             Candidate::new("DOCKER_HOST", "ssh://root@build2:2222"),
         ];
-        let text = Engine::first(candidates).await.unwrap_err().to_string();
+        let text = Engine::first(candidates).await.unwrap_err().message();
         for part in [
             "none.sock: No such file",
             "dead.sock: Connection refused",

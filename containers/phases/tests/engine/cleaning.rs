@@ -7,6 +7,7 @@ use bollard::query_parameters::{KillContainerOptions, ListContainersOptionsBuild
 use engine::cleanup::cleanup;
 use engine::names::LABEL_RUN;
 use engine::{Engine, Error};
+use foundation::failure::Failure;
 use phases::PhaseError;
 use phases::phase::run;
 use trial::Trial;
@@ -48,7 +49,7 @@ async fn a_container_killed_from_outside_is_told_apart_and_the_next_run_works() 
     let (result, ()) = tokio::join!(bench.run(spec.clone()), kill);
     let error = result.unwrap_err();
     assert!(matches!(error, PhaseError::Engine(Error::KilledFromOutside { exit: 137, .. })), "{error:?}");
-    assert!(error.to_string().contains("Run the same command again"), "{error}");
+    assert!(error.message().contains("run the same command again"), "{error}");
     assert_eq!(containers(&bench.engine, "test-killed").await, Vec::<String>::new());
     let (record, _) = bench.run(spec).await.unwrap();
     assert_eq!(record.exit, 0, "{}", bench.log());

@@ -2,6 +2,7 @@
 
 use engine::transfer::Upload;
 use foundation::failure::Failure as _;
+use foundation::failure::Failure;
 use phases::PhaseError;
 use phases::phase::{PhaseEvent, PhaseSpec};
 use trial::{Trial, fake_compiler};
@@ -93,7 +94,7 @@ async fn where_one_job_is_too_much_it_ends() {
     spec.jobs = 1;
     let error = bench.run(spec).await.unwrap_err();
     assert!(matches!(&error, PhaseError::OutOfMemory { .. }), "{error}");
-    assert!(error.to_string().contains("--memory 512MiB"), "{error}");
+    assert!(error.message().contains("--memory 512MiB"), "{error}");
     bench.done().await;
 }
 

@@ -149,6 +149,16 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
             // A test that asks for an engine all the same is in the wrong tier, and fails.
             command = command.env("DOCKER_HOST", format!("unix:///no-engine-in-the-tier-{name}"));
         }
+        // nextest runs no examples of the documentation.
+        let examples = cmd!(shell, "{cargo} test --quiet --workspace --doc");
+        if tier == Tier::Fast
+            && timed("examples in the docs".into(), &mut || {
+                Ok(examples.run().map_err(Message::of("examples failed"))?)
+            })
+            .is_err()
+        {
+            failed.push("fast, its examples");
+        }
         if timed(format!("tier {name}"), &mut || Ok(command.run().map_err(Message::of("tests failed"))?)).is_err() {
             failed.push(name);
         }

@@ -107,7 +107,7 @@ async fn a_phase_that_takes_too_long_is_stopped() {
     let begin = std::time::Instant::now();
     let error = bench.run(spec).await.unwrap_err();
     assert!(matches!(error, PhaseError::TimedOut { .. }), "{error}");
-    assert!(error.to_string().contains("trial") && error.to_string().contains("2s"), "{error}");
+    assert!(error.to_string().contains("trial") && error.to_string().contains("2 s"), "{error}");
     assert!(begin.elapsed().as_secs() < 20);
     assert_eq!(bench.log(), "begun\n");
     bench.done().await;

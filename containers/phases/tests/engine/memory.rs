@@ -1,7 +1,6 @@
 //! Compiles that need more memory than there is.
 
 use engine::transfer::Upload;
-use foundation::failure::Failure as _;
 use foundation::failure::Failure;
 use phases::PhaseError;
 use phases::phase::{PhaseEvent, PhaseSpec};

@@ -260,7 +260,7 @@ fn what_clients_are_told_of_is_there() {
     // A pool that is not mounted.
     fs::rename(&pool, &aside).unwrap();
     fs::create_dir(&pool).unwrap();
-    room.push("one", &[]).fails(3, &[DEMO, "no such file", "Nothing was changed", "not mounted", "repo recover"]);
+    room.push("one", &[]).fails(3, &[DEMO, "no such file", "nothing was changed", "not mounted", "repo recover"]);
     room.repo("one", &["refresh", "--to", &room.name("place")]).fails(3, &[DEMO, "No such file"]);
     assert_eq!(room.place(), before);
     fs::remove_dir(&pool).unwrap();

@@ -164,7 +164,8 @@ pub fn gather_from(
             text: format!("the source is not what the recipe asks for: {deviation}. The report will say so"),
         });
     }
-    let changelog = changelog.with_suffix(&source.version_suffix);
+    let changelog =
+        changelog.for_release(&target.version_suffix, &target.suite).with_suffix(&source.version_suffix);
     let plan = Plan::new(Parts {
         recipe: &recipe,
         target,

@@ -125,12 +125,24 @@ impl Changelog {
         ))
     }
 
-    /// The same changelog with something appended to the newest version, such as `+local`.
-    pub fn with_suffix(mut self, suffix: &str) -> Self {
+    /// The same changelog for one release of a distribution: its newest entry has the release's suffix after the version, such
+    /// as `~deb12u1`, and names its suite, such as `bookworm`.
+    pub fn for_release(self, suffix: &str, suite: &str) -> Self {
         let version = format!("{}{suffix}", self.version);
-        self.text = self.text.replacen(&format!("({})", self.version), &format!("({version})"), 1);
-        self.version = version;
-        self
+        self.with_heading(version, suite.to_owned())
+    }
+
+    /// The same changelog with something appended to the newest version, such as `+local`.
+    pub fn with_suffix(self, suffix: &str) -> Self {
+        let (version, distribution) = (format!("{}{suffix}", self.version), self.distribution.clone());
+        self.with_heading(version, distribution)
+    }
+
+    fn with_heading(mut self, version: String, distribution: String) -> Self {
+        let parts = self.text.find(" (").and_then(|start| Some((start, start + self.text[start..].find(';')?)));
+        let (start, end) = parts.expect("a changelog that was parsed has a heading");
+        self.text.replace_range(start..end, &format!(" ({version}) {distribution}"));
+        Self { version, distribution, ..self }
     }
 
     /// The upstream part of the version: without epoch and Debian revision (policy 5.6.12).
@@ -193,6 +205,17 @@ mod tests {
         assert!(
             local.text.starts_with("mesos (1:1.7.2~rc1-1+local) bookworm;") && local.text.contains("mesos (1.0-1) x")
         );
+    }
+
+    #[test]
+    fn a_release_has_its_suffix_and_its_suite() {
+        let log = parse(TEXT).unwrap().for_release("~deb13u1", "trixie");
+        assert_eq!((log.version.as_str(), log.distribution.as_str()), ("1:1.7.2~rc1-1~deb13u1", "trixie"));
+        let local = log.with_suffix("+local");
+        assert_eq!((local.upstream_version(), local.file_version()), ("1.7.2~rc1", "1.7.2~rc1-1~deb13u1+local"));
+        // The heading is as dpkg-parsechangelog(1) reads it, and everything below it is as it was.
+        let rest = TEXT.split_once('\n').unwrap().1;
+        assert_eq!(local.text, format!("mesos (1:1.7.2~rc1-1~deb13u1+local) trixie; urgency=medium\n{rest}"));
     }
 
     #[test]

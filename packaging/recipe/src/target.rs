@@ -88,6 +88,10 @@ pub struct Target {
     pub vendor: String,
     /// The suite in the archive, named by its codename so that it never moves: `bookworm`.
     pub suite: String,
+    /// What follows the version of every package that is built for this release, such as `~deb12u1`: the same version can then be
+    /// published for several releases, and an upgrade from one to the next finds a newer one. It begins with `~` or `+`; empty
+    /// where a recipe is built for one release only.
+    pub version_suffix: String,
     /// The archive's component that packages are taken from: `main`.
     pub component: String,
     /// The keyring that signs the suite's InRelease, relative to the targets' folder.
@@ -135,6 +139,15 @@ pub enum TargetError {
         /// The name of the file.
         expected: TargetName,
     },
+    /// What follows the version could not stand there.
+    #[error("{path}: version-suffix '{suffix}' does not begin with ~ or +, or has characters beside letters, digits and .+~ \
+             (Debian policy 5.6.12)", path = path.display())]
+    Suffix {
+        /// The file.
+        path: PathBuf,
+        /// What stands there.
+        suffix: String,
+    },
 }
 
 impl Failure for TargetError {
@@ -145,6 +158,7 @@ impl Failure for TargetError {
                 path.display()
             )),
             Self::Config(error) => error.outcome(),
+            Self::Suffix { .. } => Kind::Input.next("write it as the distribution does for its own updates, such as ~deb12u1"),
             Self::Name { .. } => Kind::Input.next("correct `name`, or rename the file"),
         }
     }
@@ -171,8 +185,18 @@ impl Target {
         if target.name != *name {
             return Err(TargetError::Name { path, found: target.name, expected: name.clone() });
         }
+        if !valid_suffix(&target.version_suffix) {
+            return Err(TargetError::Suffix { path, suffix: target.version_suffix });
+        }
         Ok(target)
     }
+}
+
+/// A suffix without a hyphen, which would begin another Debian revision, and without a first letter or digit, which would
+/// change the last number of the version.
+fn valid_suffix(suffix: &str) -> bool {
+    suffix.is_empty()
+        || suffix.starts_with(['~', '+']) && suffix.bytes().all(|b| b.is_ascii_alphanumeric() || b".+~".contains(&b))
 }
 
 #[cfg(test)]
@@ -185,6 +209,15 @@ mod tests {
         assert_eq!(name.file_stem(), "debian-12-amd64");
         for bad in ["debian-12", "debian-12/", "/amd64", "../x/amd64", "Debian/amd64"] {
             assert!(bad.parse::<TargetName>().is_err(), "{bad}");
+        }
+    }
+    #[test]
+    fn suffixes() {
+        for good in ["", "~deb12u1", "+deb13u1", "~ubuntu24.04.1"] {
+            assert!(valid_suffix(good), "{good}");
+        }
+        for bad in ["deb12u1", "-deb12u1", "~deb12-1", "1", "~a b", "~:1", "~ü"] {
+            assert!(!valid_suffix(bad), "{bad}");
         }
     }
 }

@@ -168,6 +168,10 @@ fn recipe() {
                 found: target("debian-12/amd64"),
                 expected: target("debian-13/amd64"),
             }],
+            Suffix: [TargetError::Suffix {
+                path: path("containers/targets/debian-13-amd64.toml"),
+                suffix: "deb13u1".into(),
+            }],
         }
     );
     keep("recipe.parsing", shown("NotATarget", "debian".parse::<TargetName>().unwrap_err()));

@@ -48,7 +48,7 @@ fn packages_signatures_and_evidence() {
     let lock = fs::read_to_string(tests::repository().join("tests/fixtures/sample/debian-12-amd64.lock")).unwrap();
     let said = judge("perl", &["-MDpkg::Control", "-MDpkg::Deps", "-e", read, &buildinfo[0]], &dist);
     let plan = workshop.run(&["plan", "--recipe", "sample", "--offline", "--digest"]).success().stdout;
-    assert_eq!(said, format!("{} sample 1.0.0-1 {plan}", lock.matches("[[package]]").count()));
+    assert_eq!(said, format!("{} sample 1.0.0-1~deb12u1 {plan}", lock.matches("[[package]]").count()));
 
     proofs(&dist, &debs);
 
@@ -99,7 +99,7 @@ fn packages_signatures_and_evidence() {
     let products = statement["products"].as_array().unwrap();
     assert_eq!(products.len(), debs.iter().filter(|deb| !deb.contains("-dbgsym_")).count());
     assert!(
-        products.iter().any(|p| p["@id"] == "pkg:deb/debian/sample@1.0.0-1?arch=all&distro=debian-12"),
+        products.iter().any(|p| p["@id"] == "pkg:deb/debian/sample@1.0.0-1~deb12u1?arch=all&distro=debian-12"),
         "{statement}"
     );
 }

@@ -199,6 +199,33 @@ fn a_client_installs_upgrades_and_is_rolled_back() {
     site.repo_with(&["verify", "--keyring", &site.key.ring().display().to_string()], &[]).success();
 }
 
+/// What is built for two releases has the same version but for the releases' suffixes (`version-suffix` of a target).
+#[test]
+fn two_releases_share_a_repository_and_an_upgrade_finds_the_newer_packages() {
+    let site = Site::new();
+    let builds = [("bookworm", "1.0-2~deb12u1"), ("trixie", "1.0-2~deb13u1")].map(|(suite, version)| {
+        let folder = site.path(suite);
+        Dist { distribution: suite.into(), ..Dist::new(version) }.write(&folder, &site.key);
+        folder.display().to_string()
+    });
+    site.repo(&["publish", &builds[0], &builds[1]]).success();
+    let client = site.client();
+    client.update().success();
+    // Newer than what was published before versions had a suffix.
+    client.apt(&["install", "--yes", "demo=1.0-1"]).success();
+    client.apt(&["dist-upgrade", "--yes"]).success();
+    assert_eq!(client.installed("demo").as_deref(), Some("1.0-2~deb12u1"));
+    client.use_sources(&site.repository(), "trixie");
+    client.update().success();
+    client.apt(&["dist-upgrade", "--yes"]).success();
+    assert_eq!(client.installed("demo").as_deref(), Some("1.0-2~deb13u1"));
+    // A local build replaces what its own release has, and is replaced by the next one's.
+    let order = ["1.0-1", "1.0-2~deb12u1", "1.0-2~deb12u1+local", "1.0-2~deb13u1", "1.0-2", "1.0-3~deb12u1"];
+    for pair in order.windows(2) {
+        judge("dpkg", &["--compare-versions", pair[0], "lt", pair[1]], site.folder.path());
+    }
+}
+
 /// While one suite follows the other, every update of every client succeeds, and finds one of them whole.
 #[test]
 fn readers_never_see_a_mixture() {

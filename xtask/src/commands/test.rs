@@ -1,6 +1,9 @@
 //! `cargo xtask test`: the project's whole test suite in tiers, with the outside judges that it calls.
 
+use std::fs::File;
+use std::io::Seek;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
@@ -116,14 +119,13 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     }
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let mut times = Vec::new();
-    let mut timed = |what: String, job: &mut dyn FnMut() -> Result<(), AnyFailure>| {
-        let started = Instant::now();
+    let mut timed = |started: Instant, what: String, job: &mut dyn FnMut() -> Result<(), AnyFailure>| {
         let result = job();
         times.push((what, started.elapsed(), result.is_ok()));
         result
     };
     if tiers == Tier::ALL {
-        timed("formatting and clippy".into(), &mut || {
+        timed(Instant::now(), "formatting and clippy".into(), &mut || {
             cmd!(shell, "{cargo} fmt --all --check")
                 .run()
                 .map_err(Message::of("the code is not formatted: run `cargo fmt --all`"))?;
@@ -132,35 +134,56 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
                 .map_err(Message::of("clippy has something to say"))?)
         })?;
     }
-    timed("compiling the tests".into(), &mut || {
+    timed(Instant::now(), "compiling the tests".into(), &mut || {
         Ok(cmd!(shell, "{nextest} nextest run --workspace --no-run --cargo-quiet")
             .run()
             .map_err(Message::of("the tests do not compile"))?)
     })?;
     // The end-to-end tests run the tool itself: this very program.
     let tool = std::env::current_exe().map_err(Message::of("cannot find this program's own file"))?;
-    let mut failed = Vec::new();
-    for &tier in &tiers {
+    let tier_command = |tier: Tier| {
         let (name, rest) = (tier.name(), &arguments.rest);
-        let mut command =
+        let command =
             cmd!(shell, "{nextest} nextest run --workspace --cargo-quiet --profile {name} --no-tests pass {rest...}")
                 .env("MESOS_PACKAGES_TOOL", &tool);
-        if tier != Tier::Engine {
+        match tier {
+            Tier::Engine => command,
             // A test that asks for an engine all the same is in the wrong tier, and fails.
-            command = command.env("DOCKER_HOST", format!("unix:///no-engine-in-the-tier-{name}"));
+            Tier::Fast | Tier::Host => command.env("DOCKER_HOST", format!("unix:///no-engine-in-the-tier-{name}")),
         }
+    };
+    let mut failed = Vec::new();
+    if tiers.contains(&Tier::Fast) {
         // nextest runs no examples of the documentation; those that must not compile are in the crate pipeline.
         let examples = cmd!(shell, "{cargo} test --quiet --package pipeline --doc");
-        if tier == Tier::Fast
-            && timed("examples in the docs".into(), &mut || {
-                Ok(examples.run().map_err(Message::of("examples failed"))?)
-            })
-            .is_err()
-        {
+        let ran = timed(Instant::now(), "examples in the docs".into(), &mut || {
+            Ok(examples.run().map_err(Message::of("examples failed"))?)
+        });
+        if ran.is_err() {
             failed.push("fast, its examples");
         }
-        if timed(format!("tier {name}"), &mut || Ok(command.run().map_err(Message::of("tests failed"))?)).is_err() {
-            failed.push(name);
+    }
+    // Tests with an engine wait for it more than they compute, those of the tier host compute: they go side by side.
+    let aside = match tiers.contains(&Tier::Host) && tiers.contains(&Tier::Engine) {
+        true => Some(Tier::Host),
+        false => None,
+    };
+    for &tier in tiers.iter().filter(|tier| Some(**tier) != aside) {
+        let beside = match tier {
+            Tier::Engine => aside.map(|tier| Aside::start(tier, tier_command(tier).into())).transpose()?,
+            Tier::Fast | Tier::Host => None,
+        };
+        let ran = timed(Instant::now(), format!("tier {}", tier.name()), &mut || {
+            Ok(tier_command(tier).run().map_err(Message::of("tests failed"))?)
+        });
+        if ran.is_err() {
+            failed.push(tier.name());
+        }
+        if let Some(mut beside) = beside {
+            let name = beside.tier.name();
+            if timed(beside.started, format!("tier {name}"), &mut || beside.finish()).is_err() {
+                failed.push(name);
+            }
         }
     }
     for (what, time, passed) in &times {
@@ -171,6 +194,35 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         return Err(Message::new(sentence, Kind::Failed.plain()).into());
     }
     Ok(())
+}
+
+/// A tier that runs beside another one. What it says is shown when it has ended, so that lines of both are not mixed.
+struct Aside {
+    tier: Tier,
+    started: Instant,
+    process: Child,
+    said: File,
+}
+
+impl Aside {
+    fn start(tier: Tier, mut command: std::process::Command) -> Result<Self, AnyFailure> {
+        let cannot = || Message::of("cannot make a file for what the tests say");
+        let said = tempfile::tempfile().map_err(cannot())?;
+        command.stdout(said.try_clone().map_err(cannot())?).stderr(said.try_clone().map_err(cannot())?);
+        let process = command.stdin(Stdio::null()).spawn().map_err(Message::of("cannot run the tests"))?;
+        eprintln!("the tier {} runs beside; what it says is shown at its end", tier.name());
+        Ok(Self { tier, started: Instant::now(), process, said })
+    }
+
+    fn finish(&mut self) -> Result<(), AnyFailure> {
+        let status = self.process.wait().map_err(Message::of("cannot wait for the tests"))?;
+        let shown = self.said.rewind().and_then(|()| std::io::copy(&mut self.said, &mut std::io::stderr()));
+        shown.map_err(Message::of("cannot show what the tests said"))?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(Message::new("tests failed", Kind::Failed.plain()).into()),
+        }
+    }
 }
 
 fn minutes(time: Duration) -> String {

@@ -504,6 +504,12 @@ fn repository() {
                 architecture: "arm64".into(),
                 known: "amd64".into(),
             }],
+            Unusable: [Refusal::Unusable {
+                problems: vec![
+                    "/srv/dist/demo_1.0_amd64.deb: its control file has no field Description".into(),
+                    "demo_1.0_amd64.deb: dpkg says: 'Depends' field, reference to 'libc6': '>' is obsolete".into(),
+                ]
+            }],
             Published: [Refusal::Published {
                 package: "demo_1.0_amd64.deb".into(),
                 published: digest("pinned"),

@@ -11,3 +11,4 @@ mod repository_keys;
 mod repository_places;
 mod repository_remote;
 mod repository_time;
+mod repository_unusable;

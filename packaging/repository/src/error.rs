@@ -101,6 +101,16 @@ pub enum RepositoryError {
         /// The file of the settings.
         settings: PathBuf,
     },
+    /// No such package.
+    #[error("{codename} has no {package}{}", if known.is_empty() { String::new() } else { format!(", only version {known}") })]
+    NotThere {
+        /// The codename.
+        codename: String,
+        /// What was asked for.
+        package: String,
+        /// The versions of it that there are.
+        known: String,
+    },
     /// No such snapshot.
     #[error("{codename} has no snapshot {number}, only {known}")]
     Snapshot {
@@ -305,6 +315,7 @@ impl Failure for RepositoryError {
                 "give one of these with --codename, or add a [[suite]] to {}",
                 settings.display()
             )),
+            Self::NotThere { .. } => Kind::Input.next("`cargo xtask repo list --json` tells what each suite has"),
             Self::Snapshot { .. } => Kind::Input.next("`cargo xtask repo list` tells what each has"),
             Self::Clock { .. } => Kind::Failed.next(
                 "correct the clock; if it is right, and was wrong when that was published, say so with --clock-is-right: \

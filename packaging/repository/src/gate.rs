@@ -143,8 +143,8 @@ impl Failure for Refusal {
                 Kind::Verification.next("add it to `architectures` in the settings, or leave the package out")
             }
             Self::Unusable { .. } => Kind::Verification.next(
-                "nothing was changed. Correct the recipe and build again under a new version; what was published before, and cannot be \
-                 used without it, goes with `cargo xtask repo remove`",
+                "nothing was changed. Correct the recipe and build again under a new version; where others need what `cargo xtask repo \
+                 remove` takes away, name them as well",
             ),
             Self::Published { .. } => {
                 Kind::Verification.next("give it a new version: a new entry in the recipe's changelog")

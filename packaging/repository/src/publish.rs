@@ -263,7 +263,7 @@ impl Repository {
     }
 
     /// The keys as they are, with what their owners have renewed.
-    fn request<'s, 'k>(&self, codenames: &'s [String], signers: &'s [&'k dyn Signer], now: i64) -> Request<'s, 'k> {
+    pub(super) fn request<'s, 'k>(&self, codenames: &'s [String], signers: &'s [&'k dyn Signer], now: i64) -> Request<'s, 'k> {
         Request { keys: self.keys.clone(), codenames, signers, days: SETTLED_DAYS, now }
     }
 
@@ -289,7 +289,7 @@ impl Repository {
         snapshot::sort(&mut packages);
         pool_has(folder, &packages)?;
         let before = live.as_ref().map_or(&[][..], |live| &live.packages);
-        if made == Made::Publish && before != packages {
+        if matches!(made, Made::Publish | Made::Remove) && before != packages {
             self.check_index(&self.described(before.to_vec())?, &self.described(packages.clone())?)?;
         }
         let files = indices::write(folder, &packages, live.as_ref())?;

@@ -588,6 +588,18 @@ fn repository() {
                 known: "bookworm".into(),
                 settings: path("/srv/apt/.repository/settings.toml"),
             }],
+            NotThere: [
+                RepositoryError::NotThere {
+                    codename: "bookworm".into(),
+                    package: "demo=1.2-1".into(),
+                    known: "1.0-1, 1.1-1".into(),
+                },
+                RepositoryError::NotThere {
+                    codename: "bookworm".into(),
+                    package: "dmeo=1.0-1".into(),
+                    known: String::new(),
+                },
+            ],
             Snapshot: [RepositoryError::Snapshot { codename: "bookworm".into(), number: 9, known: "1 to 4".into() }],
             Clock: [RepositoryError::Clock {
                 codename: "bookworm".into(),

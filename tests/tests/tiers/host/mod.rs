@@ -10,5 +10,6 @@ mod repository_gate;
 mod repository_keys;
 mod repository_places;
 mod repository_remote;
+mod repository_remove;
 mod repository_time;
 mod repository_unusable;

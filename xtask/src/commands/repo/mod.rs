@@ -4,6 +4,7 @@ mod consent;
 mod keys;
 pub mod output;
 mod place;
+mod remove;
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,8 @@ pub enum Command {
     Status(ListArguments),
     /// Show clients the packages of an earlier snapshot again
     Rollback(RollbackArguments),
+    /// Take packages out of a suite
+    Remove(remove::Arguments),
     /// Let a new key take over: first both sign, later the old one goes
     RotateKey(RotateArguments),
     /// Check every signature, index and package that is kept, offline
@@ -261,6 +264,7 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
         Command::List(arguments) => list(&arguments),
         Command::Status(arguments) => status(&arguments),
         Command::Rollback(arguments) => rollback(&arguments),
+        Command::Remove(arguments) => remove::run(&arguments),
         Command::RotateKey(arguments) => rotate(&arguments),
         Command::Verify(arguments) => verify(&arguments),
         Command::Prune(arguments) => {
@@ -376,18 +380,23 @@ fn publish(arguments: &PublishArguments) -> Result<(), AnyFailure> {
 fn rollback(arguments: &RollbackArguments) -> Result<(), AnyFailure> {
     let mut repository = open(&arguments.which.folder, "repo rollback")?;
     arguments.destination.check(&repository)?;
-    let codename = match (&arguments.codename, &repository.settings().suite[..]) {
-        (Some(codename), _) => codename.clone(),
-        (None, [only]) => only.codename.clone(),
-        (None, _) => {
-            let text = format!("--codename is needed: the repository has {}", repository.settings().codenames());
-            return Err(Message::usage(text).into());
-        }
-    };
+    let codename = one_suite(&repository, arguments.codename.as_ref())?;
     let now = arguments.consent.apply(&mut repository)?;
     let signers = arguments.keys.signers(&repository)?;
     let published = repository.rollback(&codename, arguments.number, &borrowed(&signers), now)?;
     finish(&mut repository, &[published], &arguments.destination)
+}
+
+/// The suite that is meant: the only one needs no name.
+fn one_suite(repository: &Repository, codename: Option<&String>) -> Result<String, AnyFailure> {
+    match (codename, &repository.settings().suite[..]) {
+        (Some(codename), _) => Ok(codename.clone()),
+        (None, [only]) => Ok(only.codename.clone()),
+        (None, _) => {
+            let text = format!("--codename is needed: the repository has {}", repository.settings().codenames());
+            Err(Message::usage(text).into())
+        }
+    }
 }
 
 fn rotate(arguments: &RotateArguments) -> Result<(), AnyFailure> {

@@ -1,7 +1,7 @@
 //! What the commands say, for people.
 
 use foundation::bytes::ByteSize;
-use repository::{Added, Listing, Pruned, Publication, Repository, Sound, Status, date_text};
+use repository::{Added, Listing, Pruned, Publication, Removed, Repository, Sound, Status, date_text};
 
 /// What became of folders.
 pub fn added(added: &[Added]) -> String {
@@ -31,6 +31,22 @@ pub fn published(published: &[Publication]) -> String {
             snapshot.packages.len(),
             date_text(snapshot.valid_until)
         );
+    }
+    text
+}
+
+/// What was taken out of a suite.
+pub fn removed(codename: &str, removed: &Removed) -> String {
+    let mut text = String::new();
+    for (packages, what) in [(&removed.packages, "removed"), (&removed.unpublished, "removed before it was published")] {
+        for package in packages {
+            let (name, version) = (&package.name, &package.version);
+            text += &format!("{codename}  {what}: {name} {version} {}  {}\n", package.architecture, package.path);
+        }
+    }
+    if let Some(publication) = &removed.published {
+        text += &published(std::slice::from_ref(publication));
+        text += "files that snapshots have stay in the pool: `repo rollback` brings them back to clients\n";
     }
     text
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sign::signer::Signer;
 
+use super::first_seen::FirstSeen;
 use super::gate::{self, Accepted, Candidate, Gate, refused};
 use super::ledger::Ledger;
 use super::plan::Signature;
@@ -47,6 +48,8 @@ pub struct Publication {
     pub removed: usize,
     /// Whether it was there already, since nothing has changed.
     pub unchanged: bool,
+    /// What the suite's rule has left out, so that clients do not see it any more.
+    pub dropped: Vec<Listed>,
 }
 
 impl Repository {
@@ -132,7 +135,7 @@ impl Repository {
     }
 
     /// Packages in the order of an index, with what they say of themselves.
-    fn described(&self, mut packages: Vec<Listed>) -> Result<Vec<judges::Indexed>, RepositoryError> {
+    pub(super) fn described(&self, mut packages: Vec<Listed>) -> Result<Vec<judges::Indexed>, RepositoryError> {
         snapshot::sort(&mut packages);
         let read = |listed: Listed| {
             let described = package::Described::of(&self.folder, &listed.path, &listed.sha256)?;
@@ -223,8 +226,10 @@ impl Repository {
                 let problem = format!("{}: its name is that of the package with the repository's own keys", found.path);
                 return Err(refused(Refusal::Unusable { problems: vec![problem] }));
             }
-            packages.extend(staged);
-            repository.release(codename, packages, Made::Publish, signatures, now)
+            packages.extend(staged.iter().cloned());
+            let (packages, dropped) = repository.apply_keep(codename, packages, &staged, now)?;
+            let publication = repository.release(codename, packages, Made::Publish, signatures, now)?;
+            Ok(Publication { dropped, ..publication })
         })
     }
 
@@ -307,7 +312,7 @@ impl Repository {
                 && self.is_called_so(live)
         }) {
             self.forget_staged(codename)?;
-            return Ok(Publication { snapshot: live.clone(), added, removed, unchanged: true });
+            return Ok(Publication { snapshot: live.clone(), added, removed, unchanged: true, dropped: vec![] });
         }
         let date = clock::next(codename, live.as_ref(), self.consent, now)?;
         let valid_until = date + i64::from(self.settings().valid_days) * 86_400;
@@ -319,10 +324,13 @@ impl Repository {
         let mut ledger = Ledger::read(folder)?;
         ledger.add(&snapshot.packages);
         ledger.write(folder)?;
+        let mut seen = FirstSeen::read(folder)?;
+        seen.add(&snapshot);
+        seen.write(folder)?;
         if made == Made::Publish {
             self.forget_staged(codename)?;
         }
-        Ok(Publication { snapshot, added, removed, unchanged: false })
+        Ok(Publication { snapshot, added, removed, unchanged: false, dropped: vec![] })
     }
 
     /// Whether the Release of a snapshot says what it would say now, but for its dates and files.

@@ -15,6 +15,7 @@ use xz2::read::XzDecoder;
 
 use super::complete::{self, Named};
 use super::editions::Editions;
+use super::first_seen::{self, FirstSeen};
 use super::generation::{self, Generation};
 use super::ledger::Ledger;
 use super::place::{self, PUSHED};
@@ -231,6 +232,10 @@ fn restore_state(
         (
             "editions.json",
             files::read_json::<Editions>(&state.join("editions.json")).is_ok_and(|found| found.is_some()),
+        ),
+        (
+            first_seen::FILE,
+            files::read_json::<FirstSeen>(&state.join(first_seen::FILE)).is_ok_and(|found| found.is_some()),
         ),
         ("builders.gpg", state.join("builders.gpg").is_file()),
     ] {

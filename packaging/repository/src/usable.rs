@@ -110,7 +110,7 @@ mod tests {
             architectures: vec!["amd64".into()],
             valid_days: 14,
             development: false,
-            suite: vec![Suite { codename: "bookworm".into(), name: None }],
+            suite: vec![Suite { codename: "bookworm".into(), name: None, keep: None }],
         }
     }
 

@@ -24,7 +24,7 @@ impl Room {
     }
 
     fn init(&self, signer: &dyn Signer) -> Result<(), RepositoryError> {
-        let suite = |codename: &str| Suite { codename: codename.into(), name: None };
+        let suite = |codename: &str| Suite { codename: codename.into(), name: None, keep: None };
         let settings = Settings {
             name: "mesos".into(),
             origin: "Mesos packages".into(),

@@ -5,6 +5,7 @@ use std::fs;
 
 use tests::apt::Client;
 use tests::dist::{Deb, Dist};
+use tests::run_off;
 
 use super::repository_gate::Room;
 
@@ -66,4 +67,83 @@ fn packages_are_removed_from_a_suite() {
     assert!(!room.repository().join("pool/main/d/demo/demo_1.2-1_all.deb").exists());
     room.repo(&["publish"]).success();
     room.repo(&["verify"]).success();
+}
+
+/// A suite's own rule, which a publication applies and says so.
+#[test]
+fn a_suite_keeps_what_its_rule_says() {
+    let room = Room::new();
+    let settings = room.repository().join(".repository/settings.toml");
+    let plain = fs::read_to_string(&settings).unwrap();
+    let rule = |rule: &str| fs::write(&settings, format!("{plain}\n[suite.keep]\n{rule}\n")).unwrap();
+    for version in ["1.0-1", "1.1-1"] {
+        let dist = room.demo(version);
+        room.repo(&["publish", &dist]).success();
+    }
+    for (text, says) in [("newest = 0", "keep: 'newest = 0' keeps nothing"), ("", "keep: '' keeps nothing"), ("age = 1", "age")] {
+        rule(text);
+        room.repo(&["publish"]).fails(1, &[says]);
+    }
+    rule("newest = 2");
+    let client = Client::new(&room.repository());
+    client.update().success();
+    let ran = room.repo(&["publish"]).success().stdout;
+    assert!(ran.contains("nothing to publish"), "{ran}");
+    let third = room.demo("1.2-1");
+    let ran = room.repo(&["publish", &third]).success().stdout;
+    for name in ["demo", "demo-tools"] {
+        assert!(ran.contains(&format!("bookworm  not kept by the suite's rule: {name} 1.0-1")), "{ran}");
+    }
+    // Whoever has the index of before finds its packages.
+    client.apt(&["install", "demo=1.0-1"]).success();
+    client.update().success();
+    client.apt(&["install", "demo-tools=1.0-1"]).fails(100, &["Version '1.0-1' for 'demo-tools' was not found"]);
+    // What would go at once is not published, and can be taken back.
+    let old = room.demo("0.9-1");
+    let says = ["keep: 'newest = 2' in the settings of bookworm would drop demo 0.9-1", "repo remove"];
+    room.repo(&["publish", &old]).fails(1, &says);
+    room.repo(&["publish"]).fails(1, &says);
+    room.repo(&["remove", "demo=0.9-1", "demo-tools=0.9-1"]).success();
+    room.repo(&["publish"]).success();
+    // What was dropped comes back by rollback, and goes again with the next publication.
+    room.repo(&["rollback", "2"]).success();
+    client.update().success();
+    client.apt(&["install", "demo-tools=1.0-1"]).success();
+    // By age, the newest in any case.
+    rule("months = 1");
+    let ran = run_off("+30d", &room.command(&["publish"])).success().stdout;
+    assert!(ran.contains("nothing to publish"), "{ran}");
+    let fourth = room.demo("1.3-1");
+    let ran = run_off("+35d", &room.command(&["publish", &fourth])).success().stdout;
+    assert!(ran.contains("not kept by the suite's rule: demo 1.0-1 all\n") && ran.contains("with 3 packages"), "{ran}");
+    run_off("+36d", &room.command(&["verify"])).success();
+}
+
+/// Nothing goes that a client may ask for which has fetched an InRelease in time.
+#[test]
+fn what_a_cached_release_names_is_not_pruned() {
+    let room = Room::new();
+    let demo = room.repository().join("pool/main/d/demo/demo_1.0-1_all.deb");
+    let first = room.demo("1.0-1");
+    room.repo(&["publish", &first]).success();
+    let client = Client::new(&room.repository());
+    client.update().success();
+    room.repo(&["remove", "demo=1.0-1", "demo-tools=1.0-1"]).success();
+    for arguments in [&["--keep", "1"], &["--days", "0"], &["--keep", "0"]] {
+        let ran = room.repo(&[&["prune"][..], arguments].concat()).success().stdout;
+        assert!(ran.contains("kept snapshot 2 of bookworm: clients may ask for what it names until"), "{ran}");
+    }
+    client.apt(&["install", "demo=1.0-1"]).success();
+    // By age, or by number: what either keeps stays.
+    let prune = |off: &str, arguments: &[&str]| run_off(off, &room.command(&[&["prune"], arguments].concat())).success().stdout;
+    for (off, arguments) in [("+20d", &["--days", "30"][..]), ("+40d", &["--days", "30", "--keep", "2"]), ("+40d", &[])] {
+        let ran = prune(off, arguments);
+        assert!(ran.contains("removed 0 snapshots"), "{ran}");
+    }
+    assert!(demo.is_file());
+    let ran = prune("+40d", &["--days", "30"]);
+    assert!(ran.contains("removed snapshot 2 of bookworm") && !ran.contains("kept snapshot"), "{ran}");
+    assert!(!demo.exists());
+    // The live one stays, however old.
+    assert!(room.repository().join("dists/bookworm/InRelease").is_file());
 }

@@ -14,7 +14,7 @@ use foundation::failure::{AnyFailure, Kind, Message};
 use keys::KeyArguments;
 use place::Destination;
 use recipe::Recipe;
-use repository::{DEBUG, Publication, Repository, SETTLED_DAYS, Settings, Suite, VALID_DAYS};
+use repository::{DEBUG, PruneOptions, Publication, Repository, SETTLED_DAYS, Settings, Suite, VALID_DAYS};
 use sign::signer::Signer;
 
 use crate::defaults::{DEFAULTS, known_recipes};
@@ -237,9 +237,12 @@ pub struct VerifyArguments {
 pub struct PruneArguments {
     #[command(flatten)]
     which: Which,
-    /// How many states of each suite to keep; a refresh is none of its own
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    keep: usize,
+    /// How many states of each suite to keep; a refresh is none of its own [default: 10, or 0 with --days]
+    #[arg(long, value_name = "N")]
+    keep: Option<usize>,
+    /// Keep the states of the last so many days
+    #[arg(long, value_name = "DAYS")]
+    days: Option<u32>,
     #[command(flatten)]
     destination: Destination,
 }
@@ -269,7 +272,9 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
         Command::Verify(arguments) => verify(&arguments),
         Command::Prune(arguments) => {
             let mut repository = open(&arguments.which.folder, "repo prune")?;
-            print!("{}", output::pruned(&repository.prune(arguments.keep)?));
+            let keep = arguments.keep.unwrap_or(if arguments.days.is_some() { 0 } else { 10 });
+            let options = PruneOptions { keep, days: arguments.days.unwrap_or(0) };
+            print!("{}", output::pruned(&repository.prune(options, keys::now())?));
             arguments.destination.push(&mut repository)
         }
         Command::Push(arguments) => place::push(&arguments),
@@ -284,8 +289,8 @@ fn init(arguments: InitArguments) -> Result<(), AnyFailure> {
         None => Recipe::find(&DEFAULTS.recipe, &known_recipes())?.file.maintainer,
     };
     let suite = |text: String| match text.split_once(':') {
-        Some((codename, name)) => Suite { codename: codename.into(), name: Some(name.into()) },
-        None => Suite { codename: text, name: None },
+        Some((codename, name)) => Suite { codename: codename.into(), name: Some(name.into()), keep: None },
+        None => Suite { codename: text, name: None, keep: None },
     };
     let default = || vec!["main".to_owned(), DEBUG.to_owned()];
     let settings = Settings {

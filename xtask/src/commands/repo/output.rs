@@ -19,8 +19,12 @@ pub fn added(added: &[Added]) -> String {
 /// What clients see now.
 pub fn published(published: &[Publication]) -> String {
     let mut text = String::new();
-    for Publication { snapshot, added, removed, unchanged } in published {
+    for Publication { snapshot, added, removed, unchanged, dropped } in published {
         let (codename, number) = (&snapshot.codename, snapshot.number);
+        for package in dropped {
+            let (name, version, architecture) = (&package.name, &package.version, &package.architecture);
+            text += &format!("{codename}  not kept by the suite's rule: {name} {version} {architecture}\n");
+        }
         if *unchanged {
             text += &format!("{codename}: nothing to publish, snapshot {number} has everything\n");
             continue;
@@ -167,6 +171,10 @@ pub fn pruned(pruned: &Pruned) -> String {
         .iter()
         .map(|(codename, number)| format!("removed snapshot {number} of {codename}\n"))
         .collect();
+    for (codename, number, until) in &pruned.held {
+        let until = date_text(*until);
+        text += &format!("kept snapshot {number} of {codename}: clients may ask for what it names until {until}\n");
+    }
     text += &format!("removed {} snapshots and {} files that only they had\n", pruned.snapshots.len(), pruned.files);
     text
 }

@@ -56,6 +56,7 @@ mod signature;
 mod signing;
 mod snapshot;
 mod sources;
+mod stand_by;
 mod status;
 mod usable;
 mod verify;
@@ -87,6 +88,7 @@ pub use remote::Remote;
 pub use remove::Removed;
 pub use settings::{DEBUG, Settings, Suite, VALID_DAYS};
 pub use snapshot::{Listed, Made, Snapshot};
+pub use stand_by::StandBy;
 pub use status::{KeyStatus, Live, Size, Status, SuiteStatus, status};
 pub use verify::{Sound, verify};
 

@@ -189,7 +189,8 @@ fn candidate(top: &Path, root: &Path, keyring: Option<&Path>) -> Result<Option<C
     let own = files::read_json::<Keys>(&root.join(".repository/keys.json")).ok().flatten();
     let ring = match (keyring, own.or(named)) {
         (Some(path), _) => fs::read(path).map_err(RepositoryError::io("read", path))?,
-        (None, Some(keys)) => keys.whole_ring(),
+        // This folder's own may be of before an emergency.
+        (None, Some(keys)) => if top == root { keys.whole_ring() } else { keys.trusted_ring() },
         (None, None) => return Err(damaged()),
     };
     let (generation, signed) = place::signed(&path, &bytes, &ring)?.ok_or_else(damaged)?;

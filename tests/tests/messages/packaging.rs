@@ -560,6 +560,14 @@ fn repository() {
                     days: 14,
                 },
             ],
+            StandByUnknown: [
+                RepositoryError::StandByUnknown { codename: "bookworm".into(), since: None, ready: None },
+                RepositoryError::StandByUnknown {
+                    codename: "bookworm".into(),
+                    since: Some("Fri, 20 Nov 2026 12:00:00 +0000".into()),
+                    ready: Some("Fri, 04 Dec 2026 12:00:00 +0000".into()),
+                },
+            ],
             ReleaseInfo: [RepositoryError::ReleaseInfo {
                 codename: "bookworm".into(),
                 field: "Label",

@@ -188,7 +188,7 @@ pub struct RollbackArguments {
 
 /// Arguments of `rotate-key`.
 #[derive(Args)]
-#[group(id = "step", required = true, multiple = false, args = ["new_key", "new_key_file", "finish"])]
+#[group(id = "step", required = true, multiple = false, args = ["new_key", "new_key_file", "finish", "stand_by", "emergency"])]
 pub struct RotateArguments {
     #[command(flatten)]
     which: Which,
@@ -201,7 +201,14 @@ pub struct RotateArguments {
     /// Let the older key go: when all clients have the keyring package with both
     #[arg(long)]
     finish: bool,
-    /// How many days every suite has to have had both keys before the older one goes
+    /// Public part of a key that stands by, as `gpg --export` writes it: clients trust it from now on, and it signs nothing
+    /// before an emergency
+    #[arg(long, value_name = "FILE")]
+    stand_by: Option<PathBuf>,
+    /// The present key was stolen or lost: let the stand-by key take over at once, which --key or --key-file may name
+    #[arg(long)]
+    emergency: bool,
+    /// How many days every suite has to have had the key that stays before the older one goes
     #[arg(long = "for", value_name = "DAYS", default_value_t = SETTLED_DAYS)]
     days: u32,
     #[command(flatten)]
@@ -409,12 +416,22 @@ fn rotate(arguments: &RotateArguments) -> Result<(), AnyFailure> {
     arguments.destination.check(&repository)?;
     let now = arguments.consent.apply(&mut repository)?;
     let new = keys::new_signer(arguments.new_key.as_deref(), arguments.new_key_file.as_deref())?;
-    let published = match &new {
-        Some(new) => {
+    let published = match (&new, &arguments.stand_by) {
+        (Some(new), _) => {
             let signers = arguments.keys.signers(&repository)?;
             repository.begin_rotation(&borrowed(&signers), new.as_ref(), now)?
         }
-        None => {
+        (None, Some(file)) => {
+            let key = std::fs::read(file)
+                .map_err(|error| Message::usage(format!("cannot read {}: {error}", file.display())))?;
+            let signers = arguments.keys.signers(&repository)?;
+            repository.publish_stand_by(&key, &borrowed(&signers), now)?
+        }
+        (None, None) if arguments.emergency => {
+            let signer = arguments.keys.stand_by_signer(&repository)?;
+            repository.emergency(signer.as_ref(), arguments.days, now)?
+        }
+        (None, None) => {
             let signers = arguments.keys.newest_signer(&repository)?;
             repository.finish_rotation(&borrowed(&signers), arguments.days, now)?
         }

@@ -62,6 +62,9 @@ pub fn keys(repository: &Repository) -> String {
     for key in &keys.signing {
         text += &format!("signed by {} {}\n", key.fingerprint, key.user_id);
     }
+    if let Some(key) = &keys.stand_by {
+        text += &format!("stands by {} {}\n", key.fingerprint, key.user_id);
+    }
     text + &format!("clients install {keyring}.deb (version {}) and a .sources file from its top\n", keys.version)
 }
 
@@ -141,6 +144,17 @@ pub fn status(status: &Status) -> String {
             date_text(ready)
         );
     }
+    text += &match &status.stand_by {
+        None => String::new(),
+        Some(key) => {
+            let ready = match key.ready {
+                Some(ready) if ready <= status.now => "can take over".to_owned(),
+                Some(ready) => format!("can take over from {} on ({})", date_text(ready), left(ready)),
+                None => "is not with all clients yet: `cargo xtask repo refresh` brings it".to_owned(),
+            };
+            format!("stands by   {} {}, {ready}\n", key.fingerprint, key.user_id)
+        }
+    };
     text + &format!(
         "size        {} packages, {}; {} indices, {}\n",
         status.pool.files,

@@ -57,6 +57,19 @@ pub struct Ran {
     pub seconds: f64,
 }
 
+/// Runs a command while its clock is off by this, as faketime(1) has it.
+pub fn run_off(off: &str, command: &Command) -> Ran {
+    let mut faketime = Command::new("faketime");
+    faketime.args(["-f", off]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => faketime.env(name, value),
+            None => faketime.env_remove(name),
+        };
+    }
+    run(&mut faketime)
+}
+
 impl Ran {
     /// Fails the test, with everything that the tool said, unless it succeeded.
     #[track_caller]

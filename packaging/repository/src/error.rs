@@ -101,6 +101,16 @@ pub enum RepositoryError {
         /// The file of the settings.
         settings: PathBuf,
     },
+    /// No such package.
+    #[error("{codename} has no {package}{}", if known.is_empty() { String::new() } else { format!(", only version {known}") })]
+    NotThere {
+        /// The codename.
+        codename: String,
+        /// What was asked for.
+        package: String,
+        /// The versions of it that there are.
+        known: String,
+    },
     /// No such snapshot.
     #[error("{codename} has no snapshot {number}, only {known}")]
     Snapshot {
@@ -180,6 +190,27 @@ pub enum RepositoryError {
         ready: Option<String>,
         /// How long clients have, in days.
         days: u32,
+    },
+    /// The stand-by key cannot take over yet.
+    #[error(
+        "clients of {codename} {}, and who does not have it would be cut off: {}. Nothing was changed. Where waiting is worse, \
+         --give-up-clients lets it take over now, and each of these machines needs the keyring package by hand",
+        since.as_ref().map_or_else(
+            || "have no keyring package with the stand-by key yet".to_owned(),
+            |since| format!("have the stand-by key since {since} only"),
+        ),
+        ready.as_ref().map_or_else(
+            || "publish it with `cargo xtask repo refresh`, while the present key is there".to_owned(),
+            |ready| format!("it is safe from {ready} on"),
+        )
+    )]
+    StandByUnknown {
+        /// The suite.
+        codename: String,
+        /// Since when it has the key.
+        since: Option<String>,
+        /// When it can take over.
+        ready: Option<String>,
     },
     /// What the repository is called changes.
     #[error(
@@ -305,15 +336,18 @@ impl Failure for RepositoryError {
                 "give one of these with --codename, or add a [[suite]] to {}",
                 settings.display()
             )),
+            Self::NotThere { .. } => Kind::Input.next("`cargo xtask repo list --json` tells what each suite has"),
             Self::Snapshot { .. } => Kind::Input.next("`cargo xtask repo list` tells what each has"),
             Self::Clock { .. } => Kind::Failed.next(
                 "correct the clock; if it is right, and was wrong when that was published, say so with --clock-is-right: \
                  clients whose clock was right had refused it",
             ),
             // Their sentences name what can be done, which depends on what was found.
-            Self::ServerClock { .. } | Self::CutOff { .. } | Self::Unsettled { .. } | Self::ReleaseInfo { .. } => {
-                Kind::Failed.plain()
-            }
+            Self::ServerClock { .. }
+            | Self::CutOff { .. }
+            | Self::Unsettled { .. }
+            | Self::StandByUnknown { .. }
+            | Self::ReleaseInfo { .. } => Kind::Failed.plain(),
             Self::Unsound { .. } => Kind::Verification.next(
                 "serve nothing of it before this is understood; `cargo xtask repo rollback` publishes an earlier snapshot \
                  that is sound",

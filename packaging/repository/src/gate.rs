@@ -17,6 +17,7 @@ use super::ledger::Ledger;
 use super::package::Described;
 use super::release::Sum;
 use super::settings::{self, Settings};
+use super::{judges, usable};
 
 /// Packages that the repository does not take. Nothing of the folder was taken.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +102,12 @@ pub enum Refusal {
         /// Those of the repository.
         known: String,
     },
+    /// Packages that no client could use, or not beside the others of the suite.
+    #[error("no client could use what would be published:\n{}", problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
+    Unusable {
+        /// What is wrong, each with the file and who says it.
+        problems: Vec<String>,
+    },
     /// A version that is out there with other bytes.
     #[error(
         "{package}: this version is already published with other bytes (sha256 {published}, now {found}), and machines that have it \
@@ -135,6 +142,10 @@ impl Failure for Refusal {
             Self::Architecture { .. } => {
                 Kind::Verification.next("add it to `architectures` in the settings, or leave the package out")
             }
+            Self::Unusable { .. } => Kind::Verification.next(
+                "nothing was changed. Correct the recipe and build again under a new version; where others need what `cargo xtask repo \
+                 remove` takes away, name them as well",
+            ),
             Self::Published { .. } => {
                 Kind::Verification.next("give it a new version: a new entry in the recipe's changelog")
             }
@@ -267,6 +278,14 @@ impl Gate<'_> {
         }
         if described.version.contains("+local") && !self.settings.development {
             return Err(refused(Refusal::Local { package }));
+        }
+        let path = path.display();
+        let own = usable::objections(described, self.settings).into_iter();
+        let mut problems: Vec<String> = own.map(|problem| format!("{path}: {problem}")).collect();
+        let said = judges::of_file(&candidate.path).map_err(RepositoryError::io("have judged", &candidate.path))?;
+        problems.extend(said.map(|said| format!("{path}: apt-ftparchive says: {said}")));
+        if !problems.is_empty() {
+            return Err(refused(Refusal::Unusable { problems }));
         }
         match self.ledger.published(&package) {
             Some(published) if published != *sha256 => {

@@ -10,7 +10,7 @@ use deb::writer::{Content, Package};
 use flate2::{Compression, GzBuilder};
 use foundation::threads::Stop;
 
-use super::keys::Keys;
+use super::keys::{Key, Keys};
 use super::ledger::Ledger;
 use super::package::{self, Described};
 use super::settings::Settings;
@@ -95,10 +95,16 @@ fn contents(folder: &Folder, keys: &Keys) -> Package {
     let settings = &folder.settings;
     let keyring = settings.keyring();
     let document = format!("usr/share/doc/{keyring}");
-    let list: String =
-        keys.signing.iter().map(|key| format!("\n  * {}\n    {}", key.fingerprint, key.user_id)).collect();
+    let list = |keys: &mut dyn Iterator<Item = &Key>| -> String {
+        keys.map(|key| format!("\n  * {}\n    {}", key.fingerprint, key.user_id)).collect()
+    };
+    let signing = list(&mut keys.signing.iter());
+    let stand_by = match &keys.stand_by {
+        None => String::new(),
+        some => format!("\n\n  The one that stands by, should they be lost:\n{}", list(&mut some.iter())),
+    };
     let changelog = format!(
-        "{keyring} ({}) {}; urgency=high\n\n  The keys that sign the repository:\n{list}\n\n -- {}  {}\n",
+        "{keyring} ({}) {}; urgency=high\n\n  The keys that sign the repository:\n{signing}{stand_by}\n\n -- {}  {}\n",
         keys.version,
         settings.suite[0].codename,
         settings.maintainer,

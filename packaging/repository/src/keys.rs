@@ -1,5 +1,5 @@
-//! The keys that sign a repository: one, or two while a new one takes over. Public parts only; the secret ones are
-//! handed over for each publication.
+//! The keys that sign a repository: one, or two while a new one takes over; and the one that stands by. Public parts only; the
+//! secret ones are handed over for each publication.
 
 use fetch::debian::version;
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,9 @@ pub struct Keys {
     /// Those that signed earlier snapshots, and are trusted no more.
     #[serde(default)]
     pub retired: Vec<Key>,
+    /// Clients trust it, and it signs nothing before an emergency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stand_by: Option<Key>,
     /// Version of the keyring package: the day of the last change.
     pub version: String,
     /// When the keys last changed, as a Unix time in seconds.
@@ -38,13 +41,16 @@ pub struct Key {
     /// The public key, a binary key ring.
     #[serde(with = "hex")]
     pub ring: Vec<u8>,
+    /// Whether it went in an emergency: what it signs since may be somebody else's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
 impl Key {
     /// The public part of the key that a signer has.
     pub fn of(signer: &dyn Signer) -> Result<Self, RepositoryError> {
         let SigningKey { primary, user_id, .. } = signer.key().clone();
-        Ok(Self { fingerprint: primary, user_id, ring: signer.public_key(KeyForm::Binary)? })
+        Ok(Self { fingerprint: primary, user_id, ring: signer.public_key(KeyForm::Binary)?, lost: false })
     }
 }
 
@@ -68,7 +74,7 @@ impl Keys {
     /// The first keys of a repository.
     pub fn new(signers: &[&dyn Signer], now: i64) -> Result<Self, RepositoryError> {
         let signing = signers.iter().map(|signer| Key::of(*signer)).collect::<Result<_, _>>()?;
-        Ok(Self { signing, retired: vec![], version: day(now), changed: now })
+        Ok(Self { signing, retired: vec![], stand_by: None, version: day(now), changed: now })
     }
 
     pub(super) fn read(folder: &Folder) -> Result<Self, RepositoryError> {
@@ -82,14 +88,20 @@ impl Keys {
         files::write_json(&folder.temporary(), &folder.state().join("keys.json"), self)
     }
 
-    /// What clients trust: a binary key ring with every key that signs.
+    /// What clients trust: a binary key ring with every key that signs, and the one that stands by.
     pub fn ring(&self) -> Vec<u8> {
-        self.signing.iter().flat_map(|key| key.ring.clone()).collect()
+        self.signing.iter().chain(&self.stand_by).flat_map(|key| key.ring.clone()).collect()
+    }
+
+    /// What is believed of another copy of the repository: the keys of all its history but those that were lost.
+    pub fn trusted_ring(&self) -> Vec<u8> {
+        let retired = self.retired.iter().filter(|key| !key.lost);
+        retired.flat_map(|key| key.ring.clone()).chain(self.ring()).collect()
     }
 
     /// The same with those that signed earlier snapshots.
     pub fn whole_ring(&self) -> Vec<u8> {
-        self.retired.iter().chain(&self.signing).flat_map(|key| key.ring.clone()).collect()
+        self.retired.iter().flat_map(|key| key.ring.clone()).chain(self.ring()).collect()
     }
 
     /// The fingerprints of the keys that sign.
@@ -113,7 +125,10 @@ impl Keys {
                 self.fingerprints().join(" and ")
             )));
         }
+        self.refuse_lost(&key)?;
         self.retired.retain(|old| old.fingerprint != key.fingerprint);
+        // Ahead of time, and with it known to clients already.
+        self.stand_by.take_if(|stand_by| stand_by.fingerprint == key.fingerprint);
         self.signing.push(key);
         self.change(now);
         Ok(())
@@ -131,6 +146,45 @@ impl Keys {
         self.retired.extend(self.signing.drain(..newest));
         self.change(now);
         Ok(())
+    }
+
+    /// A key stands by from now on, instead of the one before.
+    pub(super) fn set_stand_by(&mut self, mut key: Key, now: i64) -> Result<(), RepositoryError> {
+        if self.signing.iter().any(|known| known.fingerprint == key.fingerprint) {
+            return Err(RepositoryError::Keys(format!(
+                "the key {} {} signs this repository, so it cannot stand by for the case that it is lost: make another one, and keep \
+                 its secret part elsewhere",
+                key.fingerprint, key.user_id
+            )));
+        }
+        self.refuse_lost(&key)?;
+        self.retired.retain(|old| old.fingerprint != key.fingerprint);
+        if let Some(known) = self.stand_by.as_ref().filter(|known| known.fingerprint == key.fingerprint) {
+            key.ring = public_key::merge(&known.ring, &key.ring)?;
+        }
+        if self.stand_by.as_ref() != Some(&key) {
+            self.stand_by = Some(key);
+            self.change(now);
+        }
+        Ok(())
+    }
+
+    /// The stand-by key signs from now on, and the others are believed no more, whatever they sign.
+    pub(super) fn replace_all(&mut self, now: i64) {
+        let lost = |key: Key| Key { lost: true, ..key };
+        self.retired.extend(self.signing.drain(..).map(lost));
+        self.signing.extend(self.stand_by.take());
+        self.change(now);
+    }
+
+    fn refuse_lost(&self, key: &Key) -> Result<(), RepositoryError> {
+        match self.retired.iter().find(|old| old.lost && old.fingerprint == key.fingerprint) {
+            None => Ok(()),
+            Some(old) => Err(RepositoryError::Keys(format!(
+                "the key {} {} was given up in an emergency, since somebody else may have it: take a new one",
+                old.fingerprint, old.user_id
+            ))),
+        }
     }
 
     /// Takes over what the signers' own copies of the keys have that is new: subkeys, ends, revocations. An older copy
@@ -202,7 +256,7 @@ mod tests {
     use super::*;
 
     fn keys(version: &str) -> Keys {
-        Keys { signing: vec![], retired: vec![], version: version.into(), changed: 0 }
+        Keys { signing: vec![], retired: vec![], stand_by: None, version: version.into(), changed: 0 }
     }
 
     #[test]

@@ -11,7 +11,8 @@
 //! NAME-CODENAME.{sources,pref}, NAME-archive-keyring.{deb,gpg}    what a client begins with
 //! repository/               generation.asc state/SHA256: how far it has come, and from what another machine continues
 //! .repository/              the tool's own; no secret is in it
-//!   settings.toml keys.json editions.json keys.gpg builders.gpg ledger.json staged.json id packages/ tmp/ unfinished .lock
+//!   settings.toml keys.json editions.json keys.gpg builders.gpg ledger.json first-seen.json staged.json id packages/ tmp/
+//!   unfinished .lock
 //! ```
 //!
 //! Everything new is written beside what clients see, made durable, and made visible by one `rename(2)`. Whatever ends a
@@ -25,9 +26,12 @@ mod consent;
 mod editions;
 mod error;
 mod files;
+mod first_seen;
 mod gate;
 mod generation;
 mod indices;
+mod judges;
+mod keep;
 mod keyring_package;
 mod keys;
 mod ledger;
@@ -40,9 +44,11 @@ mod prune;
 mod publish;
 mod push;
 mod recover;
+mod relations;
 mod release;
 mod remains;
 mod remote;
+mod remove;
 mod repair;
 mod rotation;
 mod settings;
@@ -50,7 +56,9 @@ mod signature;
 mod signing;
 mod snapshot;
 mod sources;
+mod stand_by;
 mod status;
+mod usable;
 mod verify;
 
 use std::collections::BTreeMap;
@@ -68,16 +76,19 @@ pub use editions::SETTLED_DAYS;
 pub use error::RepositoryError;
 pub use gate::{Accepted, Candidate, Refusal};
 pub use generation::Generation;
+pub use keep::Keep;
 pub use keys::{Key, Keys};
 pub use place::PushOptions;
 pub use policy::Objection;
-pub use prune::Pruned;
+pub use prune::{PruneOptions, Pruned};
 pub use publish::{Added, Publication};
 pub use recover::{Recovered, clone, recover};
 pub use release::{Sum, date as date_text};
 pub use remote::Remote;
+pub use remove::Removed;
 pub use settings::{DEBUG, Settings, Suite, VALID_DAYS};
 pub use snapshot::{Listed, Made, Snapshot};
+pub use stand_by::StandBy;
 pub use status::{KeyStatus, Live, Size, Status, SuiteStatus, status};
 pub use verify::{Sound, verify};
 

@@ -79,7 +79,7 @@ impl Described {
         Self::new(&control, fs::metadata(deb)?.len(), files).map_err(wrong)
     }
 
-    fn new(control: &str, size: u64, files: Vec<String>) -> Result<Self, String> {
+    pub(super) fn new(control: &str, size: u64, files: Vec<String>) -> Result<Self, String> {
         let control = control.trim_matches('\n');
         let mut fields: Vec<(&str, &str)> = Vec::new();
         for line in control.lines() {

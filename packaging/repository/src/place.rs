@@ -64,7 +64,7 @@ impl Place {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(RepositoryError::io("read", &path)(error)),
             Ok(bytes) => Some(
-                signed(&path, &bytes, &keys.whole_ring())?
+                signed(&path, &bytes, &keys.trusted_ring())?
                     .ok_or_else(|| broken("repository/generation.asc is not as this tool writes it"))?,
             ),
         };
@@ -104,8 +104,10 @@ impl Place {
         let Some((theirs, signed)) = &self.generation else {
             return self.check_unrecorded(folder, options);
         };
+        // This copy's own past is known by its digest, whoever has the key now that signed it.
+        let past = theirs.digest == ours.digest || ours.descends_from(theirs);
         let why = match signed {
-            Ok(()) if theirs.digest == ours.digest || ours.descends_from(theirs) => return Ok(()),
+            _ if past => return Ok(()),
             _ if theirs.repository != ours.repository => "it is another repository".to_owned(),
             Err(_) => "no key of this repository has signed that".to_owned(),
             Ok(()) if theirs.descends_from(ours) => {

@@ -102,18 +102,23 @@ pub(super) fn check(
 
 /// A key that clients would refuse.
 pub(super) fn refusal(objection: &Objection, user_id: &str, until: i64) -> RepositoryError {
-    let next = match objection.why.as_str() {
+    let next = next(objection);
+    RepositoryError::Keys(format!(
+        "clients would refuse the key of {user_id} before what it signs now ends at {}: {objection}. Nothing was changed; {next}",
+        release::date(until)
+    ))
+}
+
+/// What its owner can do.
+pub(super) fn next(objection: &Objection) -> String {
+    match objection.why.as_str() {
         "ends" => format!("extend it with `gpg --quick-set-expire {}` for a year or more, or take another key", objection.key),
         "is revoked" => "take another key".to_owned(),
         why if why.contains("SHA-1") => {
             "renew its self-signatures, for instance with `gpg --cert-digest-algo SHA512 --quick-set-expire`, or take another key".to_owned()
         }
         _ => "take a new one, such as `gpg --quick-generate-key 'NAME <ADDRESS>' ed25519 sign 2y` makes".to_owned(),
-    };
-    RepositoryError::Keys(format!(
-        "clients would refuse the key of {user_id} before what it signs now ends at {}: {objection}. Nothing was changed; {next}",
-        release::date(until)
-    ))
+    }
 }
 
 /// Lets sqv check a signature, where it is installed: as of today, and where it knows how to, as of the end.

@@ -6,33 +6,56 @@ use super::repair::sweep;
 use super::snapshot::{self, Snapshot};
 use super::{Repository, RepositoryError, files};
 
+/// Which states of a suite stay: those that either rule keeps, and always the one that clients see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PruneOptions {
+    /// So many, the newest.
+    pub keep: usize,
+    /// Those of the last so many days.
+    pub days: u32,
+}
+
 /// What was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Snapshots, as suite and number.
     pub snapshots: Vec<(String, u64)>,
+    /// Snapshots that were to go, and stay for as long as a client may ask for what they name: suite, number, and until when, as
+    /// a Unix time in seconds.
+    pub held: Vec<(String, u64, i64)>,
     /// Files of the pool and indices.
     pub files: usize,
 }
 
 impl Repository {
-    /// Keeps the newest `keep` states of each suite, and removes the others with what only they have. Snapshots with the same
-    /// packages are one state: a suite that is refreshed each day loses none by it, and of each state the newest snapshot
-    /// stays.
-    pub fn prune(&mut self, keep: usize) -> Result<Pruned, RepositoryError> {
+    /// Removes the states that the options do not keep, with what only they have. Snapshots with the same packages are one state:
+    /// a suite that is refreshed each day loses none by it, and of each state the newest snapshot stays.
+    ///
+    /// Whoever has fetched an InRelease may ask for what it names until it ends, by digest or by path; and a proxy may hand it out
+    /// until then. So nothing goes that is named by one which has not ended.
+    pub fn prune(&mut self, options: PruneOptions, now: i64) -> Result<Pruned, RepositoryError> {
+        let from = now - i64::from(options.days) * 86_400;
         self.change(|repository| {
             let folder = &repository.folder;
             let mut pruned = Pruned::default();
             for codename in folder.codenames()? {
                 let live = snapshot::live(folder, &codename)?;
                 let mut states = BTreeSet::new();
+                let mut kept: Vec<Snapshot> = Vec::new();
                 for number in snapshot::numbers(folder, &codename)?.into_iter().rev() {
-                    let new = states.insert(Snapshot::read(folder, &codename, number)?.content());
-                    if live == Some(number) || (new && states.len() <= keep) {
-                        continue;
+                    let snapshot = Snapshot::read(folder, &codename, number)?;
+                    let new = states.insert(snapshot.content());
+                    let wanted = new && (states.len() <= options.keep || snapshot.date > from);
+                    let named = |other: &Snapshot| other.packages == snapshot.packages && other.files == snapshot.files;
+                    if live == Some(number) || wanted {
+                        kept.push(snapshot);
+                    } else if snapshot.valid_until > now && !kept.iter().any(named) {
+                        pruned.held.push((codename.clone(), number, snapshot.valid_until));
+                        kept.push(snapshot);
+                    } else {
+                        files::retire(&folder.temporary(), &folder.snapshot(&codename, number))?;
+                        pruned.snapshots.push((codename.clone(), number));
                     }
-                    files::retire(&folder.temporary(), &folder.snapshot(&codename, number))?;
-                    pruned.snapshots.push((codename.clone(), number));
                 }
             }
             pruned.files = sweep(folder)?;

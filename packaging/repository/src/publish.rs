@@ -1,12 +1,13 @@
 //! Adding packages and making snapshots of them: `add`, `publish`, `refresh` and `rollback`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sign::signer::Signer;
 
+use super::first_seen::FirstSeen;
 use super::gate::{self, Accepted, Candidate, Gate, refused};
 use super::ledger::Ledger;
 use super::plan::Signature;
@@ -14,9 +15,12 @@ use super::release::{self, Release};
 use super::signing::Request;
 use super::snapshot::{self, Listed, Made, Snapshot};
 use super::{
-    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, clock, complete, files, indices, keyring_package, keys,
-    package, signature,
+    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, Staged, clock, complete, files, indices, judges,
+    keyring_package, keys, package, signature,
 };
+
+/// A folder that the gate has let pass: where it is, its suite, and its packages.
+type Judged<'a> = (&'a PathBuf, String, Accepted, Vec<Listed>);
 
 /// What became of a folder's packages.
 #[derive(Clone, Debug)]
@@ -44,6 +48,8 @@ pub struct Publication {
     pub removed: usize,
     /// Whether it was there already, since nothing has changed.
     pub unchanged: bool,
+    /// What the suite's rule has left out, so that clients do not see it any more.
+    pub dropped: Vec<Listed>,
 }
 
 impl Repository {
@@ -78,6 +84,7 @@ impl Repository {
             ledger.add(&listed);
             accepted.push((dist, codename, found, listed));
         }
+        self.check_usable(&staged, &accepted)?;
         self.change(|repository| {
             let mut staged = staged;
             let mut added = Vec::new();
@@ -100,6 +107,41 @@ impl Repository {
             repository.folder.write_staged(&staged)?;
             Ok(added)
         })
+    }
+
+    /// Lets the suites be judged as they would be with these packages.
+    fn check_usable(&self, staged: &Staged, accepted: &[Judged<'_>]) -> Result<(), RepositoryError> {
+        let codenames: BTreeSet<&String> = accepted.iter().map(|(_, codename, ..)| codename).collect();
+        for codename in codenames {
+            let waiting = staged.get(codename).into_iter().flatten().cloned();
+            let before = self.described(self.live_packages(codename)?.into_iter().chain(waiting).collect())?;
+            let mut after = before.clone();
+            for (_, _, found, listed) in accepted.iter().filter(|(_, of, ..)| of == codename) {
+                let new = listed.iter().cloned().zip(found.packages.iter().map(|found| found.described.clone()));
+                after.extend(new.filter(|(listed, _)| !before.iter().any(|(known, _)| known == listed)));
+            }
+            self.check_index(&before, &after)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses an index in which something is wrong that was not wrong before.
+    fn check_index(&self, before: &[judges::Indexed], after: &[judges::Indexed]) -> Result<(), RepositoryError> {
+        let found = judges::worse(&self.folder, &judges::borrowed(before), &judges::borrowed(after))?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(refused(Refusal::Unusable { problems: found.iter().map(ToString::to_string).collect() }))
+    }
+
+    /// Packages in the order of an index, with what they say of themselves.
+    pub(super) fn described(&self, mut packages: Vec<Listed>) -> Result<Vec<judges::Indexed>, RepositoryError> {
+        snapshot::sort(&mut packages);
+        let read = |listed: Listed| {
+            let described = package::Described::of(&self.folder, &listed.path, &listed.sha256)?;
+            Ok((listed, described))
+        };
+        packages.into_iter().map(read).collect()
     }
 
     /// The key ring of the builders: the one that is given, that of the repository, else its own keys.
@@ -179,8 +221,15 @@ impl Repository {
         self.for_suites(self.request(codenames, signers, now), |repository, codename, signatures| {
             let mut packages = repository.live_packages(codename)?;
             let staged = repository.folder.staged()?.remove(codename).unwrap_or_default();
-            packages.extend(staged);
-            repository.release(codename, packages, Made::Publish, signatures, now)
+            // None comes through the gate, and none that an older version of the tool has let through may vanish.
+            if let Some(found) = staged.iter().find(|package| package.name == repository.settings().keyring()) {
+                let problem = format!("{}: its name is that of the package with the repository's own keys", found.path);
+                return Err(refused(Refusal::Unusable { problems: vec![problem] }));
+            }
+            packages.extend(staged.iter().cloned());
+            let (packages, dropped) = repository.apply_keep(codename, packages, &staged, now)?;
+            let publication = repository.release(codename, packages, Made::Publish, signatures, now)?;
+            Ok(Publication { dropped, ..publication })
         })
     }
 
@@ -219,7 +268,7 @@ impl Repository {
     }
 
     /// The keys as they are, with what their owners have renewed.
-    fn request<'s, 'k>(&self, codenames: &'s [String], signers: &'s [&'k dyn Signer], now: i64) -> Request<'s, 'k> {
+    pub(super) fn request<'s, 'k>(&self, codenames: &'s [String], signers: &'s [&'k dyn Signer], now: i64) -> Request<'s, 'k> {
         Request { keys: self.keys.clone(), codenames, signers, days: SETTLED_DAYS, now }
     }
 
@@ -244,11 +293,14 @@ impl Repository {
         packages.push(keyring_package::put(folder, &self.keys)?);
         snapshot::sort(&mut packages);
         pool_has(folder, &packages)?;
+        let before = live.as_ref().map_or(&[][..], |live| &live.packages);
+        if matches!(made, Made::Publish | Made::Remove) && before != packages {
+            self.check_index(&self.described(before.to_vec())?, &self.described(packages.clone())?)?;
+        }
         let files = indices::write(folder, &packages, live.as_ref())?;
         let signed_by = self.keys.fingerprints();
-        let before = live.as_ref().map_or(&[][..], |live| &live.packages);
         let missing = |some: &[Listed], others: &[Listed]| {
-            let others: std::collections::BTreeSet<&Listed> = others.iter().collect();
+            let others: BTreeSet<&Listed> = others.iter().collect();
             some.iter().filter(|package| !others.contains(package)).count()
         };
         let (added, removed) = (missing(&packages, before), missing(before, &packages));
@@ -260,7 +312,7 @@ impl Repository {
                 && self.is_called_so(live)
         }) {
             self.forget_staged(codename)?;
-            return Ok(Publication { snapshot: live.clone(), added, removed, unchanged: true });
+            return Ok(Publication { snapshot: live.clone(), added, removed, unchanged: true, dropped: vec![] });
         }
         let date = clock::next(codename, live.as_ref(), self.consent, now)?;
         let valid_until = date + i64::from(self.settings().valid_days) * 86_400;
@@ -272,10 +324,13 @@ impl Repository {
         let mut ledger = Ledger::read(folder)?;
         ledger.add(&snapshot.packages);
         ledger.write(folder)?;
+        let mut seen = FirstSeen::read(folder)?;
+        seen.add(&snapshot);
+        seen.write(folder)?;
         if made == Made::Publish {
             self.forget_staged(codename)?;
         }
-        Ok(Publication { snapshot, added, removed, unchanged: false })
+        Ok(Publication { snapshot, added, removed, unchanged: false, dropped: vec![] })
     }
 
     /// Whether the Release of a snapshot says what it would say now, but for its dates and files.

@@ -15,6 +15,7 @@ use xz2::read::XzDecoder;
 
 use super::complete::{self, Named};
 use super::editions::Editions;
+use super::first_seen::{self, FirstSeen};
 use super::generation::{self, Generation};
 use super::ledger::Ledger;
 use super::place::{self, PUSHED};
@@ -188,7 +189,8 @@ fn candidate(top: &Path, root: &Path, keyring: Option<&Path>) -> Result<Option<C
     let own = files::read_json::<Keys>(&root.join(".repository/keys.json")).ok().flatten();
     let ring = match (keyring, own.or(named)) {
         (Some(path), _) => fs::read(path).map_err(RepositoryError::io("read", path))?,
-        (None, Some(keys)) => keys.whole_ring(),
+        // This folder's own may be of before an emergency.
+        (None, Some(keys)) => if top == root { keys.whole_ring() } else { keys.trusted_ring() },
         (None, None) => return Err(damaged()),
     };
     let (generation, signed) = place::signed(&path, &bytes, &ring)?.ok_or_else(damaged)?;
@@ -231,6 +233,10 @@ fn restore_state(
         (
             "editions.json",
             files::read_json::<Editions>(&state.join("editions.json")).is_ok_and(|found| found.is_some()),
+        ),
+        (
+            first_seen::FILE,
+            files::read_json::<FirstSeen>(&state.join(first_seen::FILE)).is_ok_and(|found| found.is_some()),
         ),
         ("builders.gpg", state.join("builders.gpg").is_file()),
     ] {

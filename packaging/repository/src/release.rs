@@ -133,7 +133,7 @@ mod tests {
             architectures: vec!["amd64".into(), "arm64".into()],
             valid_days: 14,
             development: true,
-            suite: vec![Suite { codename: "bookworm".into(), name: None }],
+            suite: vec![Suite { codename: "bookworm".into(), name: None, keep: None }],
         };
         let files = BTreeMap::from([("main/binary-amd64/Packages".to_owned(), (Digest::of(""), 0))]);
         let release = Release {

@@ -59,7 +59,7 @@ impl Repository {
         self.rotated(keys, signers, days, now)
     }
 
-    fn rotated(
+    pub(super) fn rotated(
         &mut self,
         keys: Keys,
         signers: &[&dyn Signer],
@@ -76,27 +76,33 @@ impl Repository {
 /// Since when each suite that clients see was signed by all keys and has had the keyring package with all of them.
 fn both_since(folder: &Folder, keys: &Keys) -> Result<Vec<(String, Option<i64>)>, RepositoryError> {
     let editions = Editions::read(folder, keys)?;
-    let both = |ring: &[u8]| -> Result<bool, RepositoryError> {
-        let certificates = public_key::read(ring)?;
-        let has = |fingerprint: &String| certificates.iter().any(|found| found.primary() == fingerprint);
-        Ok(keys.fingerprints().iter().all(has))
-    };
     let mut found = Vec::new();
     for codename in folder.codenames()? {
         let Some(live) = Snapshot::live(folder, &codename)? else { continue };
-        // Renewed in between, it is still the same two keys.
-        let mut since = None;
-        for edition in editions.0.iter().rev() {
-            let Some(shown) = edition.since.get(&codename) else { continue };
-            if !both(&edition.ring)? {
-                break;
-            }
-            since = Some(*shown);
-        }
+        let since = since(&editions, &codename, &keys.fingerprints())?;
         let signed = live.signed_by == keys.fingerprints();
         found.push((codename, since.filter(|_| signed)));
     }
     Ok(found)
+}
+
+/// Since when every keyring package that a suite has had has all of these keys. Renewed in between, they are still the same.
+pub(super) fn since(
+    editions: &Editions,
+    codename: &str,
+    fingerprints: &[String],
+) -> Result<Option<i64>, RepositoryError> {
+    let mut since = None;
+    for edition in editions.0.iter().rev() {
+        let Some(shown) = edition.since.get(codename) else { continue };
+        let certificates = public_key::read(&edition.ring)?;
+        let has = |fingerprint: &String| certificates.iter().any(|found| found.primary() == fingerprint);
+        if !fingerprints.iter().all(has) {
+            break;
+        }
+        since = Some(*shown);
+    }
+    Ok(since)
 }
 
 /// When the older of two keys may go: `None` where not every suite has both yet, or where there is nothing to finish.

@@ -7,7 +7,7 @@ use deb::changelog::valid_package_name;
 use foundation::config::read_toml;
 use serde::{Deserialize, Serialize};
 
-use super::RepositoryError;
+use super::{Keep, RepositoryError};
 
 /// The settings of a repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ pub struct Suite {
     /// Its other name, such as `stable`; the codename where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Which versions stay when something is published; all where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
 }
 
 impl Suite {
@@ -151,6 +154,7 @@ impl Settings {
             }
         }
         for suite in &self.suite {
+            suite.keep.map_or(Ok(()), Keep::check)?;
             if self.suite.iter().any(|other| other.codename != suite.codename && other.codename == suite.name()) {
                 return wrong(
                     "suite",
@@ -205,7 +209,7 @@ mod tests {
             architectures: vec!["amd64".into()],
             valid_days: VALID_DAYS,
             development: false,
-            suite: vec![Suite { codename: "bookworm".into(), name: Some("stable".into()) }],
+            suite: vec![Suite { codename: "bookworm".into(), name: Some("stable".into()), keep: None }],
         }
     }
 
@@ -238,6 +242,8 @@ mod tests {
             ("https://", "ftp://", "uri: 'ftp://packages"),
             ("origin", "origins", "origins"),
             ("name = \"mesos\"", "name = \"Mesos/x\"", "cannot begin a package's name"),
+            ("name = \"stable\"", "keep = { newest = 0 }", "keep: 'newest = 0' keeps nothing"),
+            ("name = \"stable\"", "keep = { newset = 1 }", "newset"),
             ("origin = \"Mesos packages", "origin = \"Mesos, packages", "has a comma"),
             ("A <a@example.org>", "A", "is not NAME <ADDRESS>"),
             ("Apache Mesos for Debian", "a\\nDate: x", "is not a line of text"),

@@ -49,6 +49,8 @@ pub enum Made {
     Rollback(u64),
     /// The keys changed.
     RotateKey,
+    /// Packages were taken out.
+    Remove,
 }
 
 impl std::fmt::Display for Made {
@@ -58,6 +60,7 @@ impl std::fmt::Display for Made {
             Self::Refresh => f.write_str("refresh"),
             Self::Rollback(number) => write!(f, "rollback {number}"),
             Self::RotateKey => f.write_str("rotate-key"),
+            Self::Remove => f.write_str("remove"),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::plan::Ring;
 use super::policy::{self, Objection};
 use super::repair::below;
 use super::snapshot::{self, SUITE, Snapshot};
-use super::{Folder, RepositoryError, aliases, clock, release, rotation};
+use super::{Folder, RepositoryError, StandBy, aliases, clock, release, rotation, stand_by};
 use sign::gpgv::Gpgv;
 use sign::public_key::{self, Certificate};
 
@@ -33,6 +33,9 @@ pub struct Status {
     /// While two keys sign: when the older one may go, once every suite has both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotation_ready: Option<i64>,
+    /// The key that stands by, and when it can take over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stand_by: Option<StandBy>,
     /// What the pool has.
     pub pool: Size,
     /// What the indices have, of all snapshots.
@@ -152,7 +155,8 @@ pub fn status(root: &Path, now: i64) -> Result<Status, RepositoryError> {
     let mut found = Vec::new();
     for certificate in &newest.certificates {
         let own: Vec<KeyStatus> = key_statuses(certificate, &signing);
-        needs.extend(ends(certificate, &own, now));
+        let stands_by = keys.stand_by.as_ref().is_some_and(|key| key.fingerprint == certificate.primary());
+        needs.extend(ends(certificate, &own, stands_by, now));
         found.extend(own);
     }
     needs.extend(aliases::problems(&folder));
@@ -163,6 +167,7 @@ pub fn status(root: &Path, now: i64) -> Result<Status, RepositoryError> {
         keys: found,
         keyring: keys.version.clone(),
         rotation_ready: rotation::ready(&folder, &keys, SETTLED_DAYS)?,
+        stand_by: stand_by::status(&folder, &keys, SETTLED_DAYS)?,
         pool: size(&folder, "pool")?,
         indices: size(&folder, "indices")?,
     })
@@ -215,10 +220,21 @@ fn key_statuses(certificate: &Certificate, signing: &dyn Fn(&str) -> bool) -> Ve
 
 /// A key has to be renewed so early that all clients have the renewed one when it ends; and as much time is left for
 /// whoever comes to look. It is the last one of its certificate that counts.
-fn ends(certificate: &Certificate, own: &[KeyStatus], now: i64) -> Option<String> {
+fn ends(certificate: &Certificate, own: &[KeyStatus], stands_by: bool, now: i64) -> Option<String> {
     let settled = i64::from(SETTLED_DAYS) * DAY;
     let usable = |key: &&KeyStatus| key.refused.as_ref().is_none_or(|refused| refused.from > now);
     let last = own.iter().filter(usable).max_by_key(|key| key.refused.as_ref().map_or(i64::MAX, |why| why.from));
+    if stands_by {
+        let objection = last.map_or(Some(0), |last| last.refused.as_ref().map(|objection| objection.from));
+        return objection.filter(|from| from - now < 4 * settled).map(|_| {
+            format!(
+                "the stand-by key {} {} will soon be of no use: publish it with a later end, or another one, with `cargo xtask repo \
+                 rotate-key --stand-by FILE`",
+                certificate.primary(),
+                certificate.user_id
+            )
+        });
+    }
     let Some(last) = last else {
         return Some(format!(
             "clients refuse every key of {} {}: let a new one take over with `cargo xtask repo rotate-key`",

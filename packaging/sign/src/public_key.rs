@@ -103,6 +103,33 @@ pub fn merge(known: &[u8], other: &[u8]) -> Result<Vec<u8>, SignError> {
     if ran.success && !ran.output.is_empty() { Ok(ran.output) } else { Err(ran.error("export a public key")) }
 }
 
+/// The certificates of a file, armored or not, as a binary key ring without anything that is not needed to check signatures.
+pub fn minimal(file: &[u8]) -> Result<Vec<u8>, SignError> {
+    let home = Home::ThrowAway(throw_away()?);
+    let mut import = command(Path::new("gpg"), &home);
+    import.args(["--import-options", "import-minimal", "--import"]);
+    let ran = run(import, &mut &file[..])?;
+    if !ran.success || !ran.says(&["IMPORT_OK"]) {
+        return Err(ran.error("read a public key"));
+    }
+    let mut export = command(Path::new("gpg"), &home);
+    export.args(["--export-options", "export-minimal,no-export-attributes", "--export"]);
+    let ran = run(export, &mut io::empty())?;
+    if ran.success { Ok(ran.output) } else { Err(ran.error("export a public key")) }
+}
+
+/// Whether a file, armored or not, begins with a secret key (RFC 9580, 4.2 and 5: packets with tag 5).
+pub fn has_secret(file: &[u8]) -> bool {
+    const ARMOR: &[u8] = b"PRIVATE KEY BLOCK";
+    let armored = file.windows(ARMOR.len()).any(|window| window == ARMOR);
+    let tag = match file.first() {
+        Some(byte) if byte & 0xC0 == 0xC0 => byte & 0x3F,
+        Some(byte) if byte & 0xC0 == 0x80 => (byte & 0x3C) >> 2,
+        _ => 0,
+    };
+    armored || tag == 5
+}
+
 /// Parses gpg's listing with colons.
 fn parse(text: &str) -> Vec<Certificate> {
     let mut found: Vec<Certificate> = Vec::new();

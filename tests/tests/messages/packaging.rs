@@ -508,6 +508,12 @@ fn repository() {
                 architecture: "arm64".into(),
                 known: "amd64".into(),
             }],
+            Unusable: [Refusal::Unusable {
+                problems: vec![
+                    "/srv/dist/demo_1.0_amd64.deb: its control file has no field Description".into(),
+                    "demo_1.0_amd64.deb: dpkg says: 'Depends' field, reference to 'libc6': '>' is obsolete".into(),
+                ]
+            }],
             Published: [Refusal::Published {
                 package: "demo_1.0_amd64.deb".into(),
                 published: digest("pinned"),
@@ -558,6 +564,14 @@ fn repository() {
                     days: 14,
                 },
             ],
+            StandByUnknown: [
+                RepositoryError::StandByUnknown { codename: "bookworm".into(), since: None, ready: None },
+                RepositoryError::StandByUnknown {
+                    codename: "bookworm".into(),
+                    since: Some("Fri, 20 Nov 2026 12:00:00 +0000".into()),
+                    ready: Some("Fri, 04 Dec 2026 12:00:00 +0000".into()),
+                },
+            ],
             ReleaseInfo: [RepositoryError::ReleaseInfo {
                 codename: "bookworm".into(),
                 field: "Label",
@@ -586,6 +600,18 @@ fn repository() {
                 known: "bookworm".into(),
                 settings: path("/srv/apt/.repository/settings.toml"),
             }],
+            NotThere: [
+                RepositoryError::NotThere {
+                    codename: "bookworm".into(),
+                    package: "demo=1.2-1".into(),
+                    known: "1.0-1, 1.1-1".into(),
+                },
+                RepositoryError::NotThere {
+                    codename: "bookworm".into(),
+                    package: "dmeo=1.0-1".into(),
+                    known: String::new(),
+                },
+            ],
             Snapshot: [RepositoryError::Snapshot { codename: "bookworm".into(), number: 9, known: "1 to 4".into() }],
             Clock: [RepositoryError::Clock {
                 codename: "bookworm".into(),

@@ -75,6 +75,7 @@ const JUDGES: &[Judge] = &[
     judge("dash", "dash", &Tier::ALL),
     judge("debsig-verify", "debsig-verify", &Tier::ALL),
     judge("diffoscope", "diffoscope-minimal", &[Tier::Engine]),
+    judge("dose-debcheck", "dose-distcheck", &[Tier::Host]),
     judge("dpkg-deb", "dpkg", &Tier::ALL),
     judge("dscverify", "devscripts", &Tier::ALL),
     judge("faketime", "faketime", &[Tier::Host]),

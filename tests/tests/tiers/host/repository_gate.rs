@@ -10,21 +10,21 @@ use foundation::digest::Digest;
 use sign::sums;
 use statements::check::verdict::Verdict;
 use tests::dist::{Deb, Dist, EPOCH, TestKey};
-use tests::{Ran, judge, run, tool};
+use tests::{Ran, judge, run, run_off, tool};
 use walkdir::WalkDir;
 
 /// A repository with a key of its own, in a folder with room beside it.
-struct Room {
-    key: TestKey,
-    folder: tempfile::TempDir,
+pub(super) struct Room {
+    pub key: TestKey,
+    pub folder: tempfile::TempDir,
 }
 
 impl Room {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::with(&[])
     }
 
-    fn with(more: &[&str]) -> Self {
+    pub fn with(more: &[&str]) -> Self {
         let room = Self { key: TestKey::new("Test Release"), folder: tempfile::tempdir().unwrap() };
         let mut arguments = vec!["init", "--codename", "bookworm"];
         arguments.extend(more);
@@ -32,51 +32,57 @@ impl Room {
         room
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn repository(&self) -> PathBuf {
+    pub fn repository(&self) -> PathBuf {
         self.path("repository")
     }
 
     /// `repo WHAT FOLDER …`, with the key where the command takes one.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(tool());
         command.arg("repo").arg(arguments[0]).arg(self.repository()).args(&arguments[1..]);
         command.env("MESOS_PACKAGES_CACHE", self.path("cache"));
-        if ["init", "publish", "refresh", "rollback"].contains(&arguments[0]) && !arguments.contains(&"--key-file") {
+        if ["init", "publish", "refresh", "rollback", "remove"].contains(&arguments[0]) && !arguments.contains(&"--key-file") {
             command.arg("--key-file").arg(self.key.secret());
         }
         command
     }
 
-    fn repo(&self, arguments: &[&str]) -> Ran {
+    pub fn repo(&self, arguments: &[&str]) -> Ran {
         run(&mut self.command(arguments))
     }
 
     /// A folder of packages, signed with the room's key.
-    fn dist(&self, name: &str, dist: &Dist) -> String {
+    pub fn dist(&self, name: &str, dist: &Dist) -> String {
         dist.write(&self.path(name), &self.key);
         self.path(name).display().to_string()
     }
 
     /// A folder with `demo` of this version.
-    fn demo(&self, version: &str) -> String {
+    pub fn demo(&self, version: &str) -> String {
         self.dist(&format!("dist-{version}"), &Dist::new(version))
     }
 
     /// What clients see: every file and link, with its content.
-    fn served(&self) -> BTreeMap<String, String> {
+    pub fn served(&self) -> BTreeMap<String, String> {
         served(&self.repository())
     }
 
     /// Refused, with these words; nothing has changed, and nothing is left.
     #[track_caller]
-    fn refuses(&self, dist: &str, says: &[&str]) {
+    pub fn refuses(&self, dist: &str, says: &[&str]) {
+        self.refuses_with(dist, &[], says);
+    }
+
+    /// The same with further options.
+    #[track_caller]
+    pub fn refuses_with(&self, dist: &str, more: &[&str], says: &[&str]) {
         let before = everything(&self.repository());
         for what in ["add", "publish"] {
-            self.repo(&[what, dist]).fails(3, says);
+            self.repo(&[&[what, dist], more].concat()).fails(3, says);
             same(&before, &everything(&self.repository()));
         }
     }
@@ -146,7 +152,9 @@ fn packages_that_are_good_are_published() {
     room.repo(&["refresh"]).success();
     // States: empty, one version, two; the newest of each stays.
     let ran = room.repo(&["prune", "--keep", "1"]).success();
-    assert!(ran.stdout.contains("removed 5 snapshots and"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("removed 3 snapshots and 0 files"), "{}", ran.stdout);
+    let ran = run_off("+15d", &room.command(&["prune", "--keep", "1"])).success();
+    assert!(ran.stdout.contains("removed 2 snapshots and"), "{}", ran.stdout);
     room.repo(&["verify"]).success();
     assert_eq!(index().lines().filter(|line| line.starts_with("Version:")).count(), 5);
 }
@@ -238,7 +246,7 @@ fn refused_a_version_with_other_bytes() {
     room.refuses(&other, &says);
     // Nor when it is gone: somebody may have it.
     room.repo(&["rollback", "1"]).success();
-    room.repo(&["prune", "--keep", "1"]).success();
+    run_off("+15d", &room.command(&["prune", "--keep", "1"])).success();
     assert!(!room.repository().join("pool/main/d/demo").exists());
     room.refuses(&other, &says);
     room.repo(&["publish", &first]).success();

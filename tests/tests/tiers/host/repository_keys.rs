@@ -11,20 +11,20 @@ use tests::key::{DAY, Key};
 use tests::{judge, run};
 
 /// A repository for bookworm and trixie, whose day 0 is the present.
-struct Room {
-    folder: tempfile::TempDir,
+pub(super) struct Room {
+    pub folder: tempfile::TempDir,
     base: i64,
 }
 
 impl Room {
-    fn new(key: &Key) -> Self {
+    pub fn new(key: &Key) -> Self {
         let room = Self { folder: tempfile::tempdir().unwrap(), base: key.base };
         room.init(&key.signer()).unwrap();
         room
     }
 
-    fn init(&self, signer: &dyn Signer) -> Result<(), RepositoryError> {
-        let suite = |codename: &str| Suite { codename: codename.into(), name: None };
+    pub fn init(&self, signer: &dyn Signer) -> Result<(), RepositoryError> {
+        let suite = |codename: &str| Suite { codename: codename.into(), name: None, keep: None };
         let settings = Settings {
             name: "mesos".into(),
             origin: "Mesos packages".into(),
@@ -41,19 +41,19 @@ impl Room {
         Repository::init(&self.repository(), &settings, &[signer], None, self.day(0)).map(drop)
     }
 
-    fn repository(&self) -> PathBuf {
+    pub fn repository(&self) -> PathBuf {
         self.folder.path().join("repository")
     }
 
-    fn day(&self, day: i64) -> i64 {
+    pub fn day(&self, day: i64) -> i64 {
         self.base + day * DAY
     }
 
-    fn open(&self) -> Repository {
+    pub fn open(&self) -> Repository {
         Repository::open(&self.repository(), "a test", &mut |_| ()).unwrap()
     }
 
-    fn refresh(&self, day: i64, signers: &[&dyn Signer]) -> Result<Vec<Publication>, RepositoryError> {
+    pub fn refresh(&self, day: i64, signers: &[&dyn Signer]) -> Result<Vec<Publication>, RepositoryError> {
         let published = self.open().refresh(&[], signers, self.day(day));
         if published.is_ok() {
             repository::verify(&self.repository(), None, self.day(day)).unwrap();
@@ -63,7 +63,7 @@ impl Room {
 
     /// It is refused with these words, and not a byte of the repository changes.
     #[track_caller]
-    fn refused<T>(&self, what: impl FnOnce() -> Result<T, RepositoryError>, says: &[&str]) {
+    pub fn refused<T>(&self, what: impl FnOnce() -> Result<T, RepositoryError>, says: &[&str]) {
         let state = || {
             let list =
                 "find . -type f ! -name .lock -exec sha256sum {} + | sort; find . -type l -printf '%p %l\\n' | sort";
@@ -78,29 +78,29 @@ impl Room {
     }
 
     /// The keys that signed what clients of bookworm see, as gpg tells them apart.
-    fn signed_by(&self) -> Vec<String> {
+    pub fn signed_by(&self) -> Vec<String> {
         let packets =
             run(Command::new("gpg").args(["--list-packets"]).arg(self.repository().join("dists/bookworm/Release.gpg")));
         let lines = packets.stdout.lines().filter_map(|line| line.split("issuer fpr v4 ").nth(1));
         lines.map(|line| line.trim_end_matches(')').to_owned()).collect()
     }
 
-    fn version(&self) -> String {
+    pub fn version(&self) -> String {
         self.open().keys().version.clone()
     }
 
-    fn client(&self) -> Client {
+    pub fn client(&self) -> Client {
         Client::new(&self.repository())
     }
 
     /// What `status` says of this day.
-    fn needs(&self, day: i64) -> Vec<String> {
+    pub fn needs(&self, day: i64) -> Vec<String> {
         repository::status(&self.repository(), self.day(day)).unwrap().needs
     }
 
     /// It updates on this day, and takes what is new.
     #[track_caller]
-    fn lives(&self, client: &Client, day: i64) {
+    pub fn lives(&self, client: &Client, day: i64) {
         let ran = client.update_at(self.day(day)).success();
         assert!(!ran.stderr.contains("W:"), "{}", ran.stderr);
         client.apt_at(self.day(day), &["dist-upgrade"]).success();

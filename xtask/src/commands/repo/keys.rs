@@ -37,6 +37,20 @@ impl KeyArguments {
         self.given_or(repository, repository.keys().signing.len() - 1)
     }
 
+    /// The one that stands by: the one that is given, else the one of the repository, in the user's key ring.
+    pub fn stand_by_signer(&self, repository: &Repository) -> Result<Box<dyn Signer>, AnyFailure> {
+        let mut given = self.given();
+        if given.len() > 1 {
+            return Err(Message::usage("in an emergency the stand-by key signs alone: give --key or --key-file once").into());
+        }
+        let source = given.pop().or_else(|| {
+            let key = repository.keys().stand_by.as_ref()?.fingerprint.clone();
+            Some(KeySource::KeyRing { home: None, key })
+        });
+        let none = "no stand-by key was published, so there is none that clients would accept. While the present key is there, publish                     one with `cargo xtask repo rotate-key --stand-by FILE`";
+        Ok(Box::new(Gpg::open(&source.ok_or_else(|| Message::usage(none))?)?))
+    }
+
     fn given_or(&self, repository: &Repository, from: usize) -> Result<Vec<Box<dyn Signer>>, AnyFailure> {
         let given = self.given();
         if !given.is_empty() {

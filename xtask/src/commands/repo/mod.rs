@@ -4,6 +4,7 @@ mod consent;
 mod keys;
 pub mod output;
 mod place;
+mod remove;
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use foundation::failure::{AnyFailure, Kind, Message};
 use keys::KeyArguments;
 use place::Destination;
 use recipe::Recipe;
-use repository::{DEBUG, Publication, Repository, SETTLED_DAYS, Settings, Suite, VALID_DAYS};
+use repository::{DEBUG, PruneOptions, Publication, Repository, SETTLED_DAYS, Settings, Suite, VALID_DAYS};
 use sign::signer::Signer;
 
 use crate::defaults::{DEFAULTS, known_recipes};
@@ -36,6 +37,8 @@ pub enum Command {
     Status(ListArguments),
     /// Show clients the packages of an earlier snapshot again
     Rollback(RollbackArguments),
+    /// Take packages out of a suite
+    Remove(remove::Arguments),
     /// Let a new key take over: first both sign, later the old one goes
     RotateKey(RotateArguments),
     /// Check every signature, index and package that is kept, offline
@@ -185,7 +188,7 @@ pub struct RollbackArguments {
 
 /// Arguments of `rotate-key`.
 #[derive(Args)]
-#[group(id = "step", required = true, multiple = false, args = ["new_key", "new_key_file", "finish"])]
+#[group(id = "step", required = true, multiple = false, args = ["new_key", "new_key_file", "finish", "stand_by", "emergency"])]
 pub struct RotateArguments {
     #[command(flatten)]
     which: Which,
@@ -198,7 +201,14 @@ pub struct RotateArguments {
     /// Let the older key go: when all clients have the keyring package with both
     #[arg(long)]
     finish: bool,
-    /// How many days every suite has to have had both keys before the older one goes
+    /// Public part of a key that stands by, as `gpg --export` writes it: clients trust it from now on, and it signs nothing
+    /// before an emergency
+    #[arg(long, value_name = "FILE")]
+    stand_by: Option<PathBuf>,
+    /// The present key was stolen or lost: let the stand-by key take over at once, which --key or --key-file may name
+    #[arg(long)]
+    emergency: bool,
+    /// How many days every suite has to have had the key that stays before the older one goes
     #[arg(long = "for", value_name = "DAYS", default_value_t = SETTLED_DAYS)]
     days: u32,
     #[command(flatten)]
@@ -234,9 +244,12 @@ pub struct VerifyArguments {
 pub struct PruneArguments {
     #[command(flatten)]
     which: Which,
-    /// How many states of each suite to keep; a refresh is none of its own
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    keep: usize,
+    /// How many states of each suite to keep; a refresh is none of its own [default: 10, or 0 with --days]
+    #[arg(long, value_name = "N")]
+    keep: Option<usize>,
+    /// Keep the states of the last so many days
+    #[arg(long, value_name = "DAYS")]
+    days: Option<u32>,
     #[command(flatten)]
     destination: Destination,
 }
@@ -261,11 +274,14 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
         Command::List(arguments) => list(&arguments),
         Command::Status(arguments) => status(&arguments),
         Command::Rollback(arguments) => rollback(&arguments),
+        Command::Remove(arguments) => remove::run(&arguments),
         Command::RotateKey(arguments) => rotate(&arguments),
         Command::Verify(arguments) => verify(&arguments),
         Command::Prune(arguments) => {
             let mut repository = open(&arguments.which.folder, "repo prune")?;
-            print!("{}", output::pruned(&repository.prune(arguments.keep)?));
+            let keep = arguments.keep.unwrap_or(if arguments.days.is_some() { 0 } else { 10 });
+            let options = PruneOptions { keep, days: arguments.days.unwrap_or(0) };
+            print!("{}", output::pruned(&repository.prune(options, keys::now())?));
             arguments.destination.push(&mut repository)
         }
         Command::Push(arguments) => place::push(&arguments),
@@ -280,8 +296,8 @@ fn init(arguments: InitArguments) -> Result<(), AnyFailure> {
         None => Recipe::find(&DEFAULTS.recipe, &known_recipes())?.file.maintainer,
     };
     let suite = |text: String| match text.split_once(':') {
-        Some((codename, name)) => Suite { codename: codename.into(), name: Some(name.into()) },
-        None => Suite { codename: text, name: None },
+        Some((codename, name)) => Suite { codename: codename.into(), name: Some(name.into()), keep: None },
+        None => Suite { codename: text, name: None, keep: None },
     };
     let default = || vec!["main".to_owned(), DEBUG.to_owned()];
     let settings = Settings {
@@ -376,18 +392,23 @@ fn publish(arguments: &PublishArguments) -> Result<(), AnyFailure> {
 fn rollback(arguments: &RollbackArguments) -> Result<(), AnyFailure> {
     let mut repository = open(&arguments.which.folder, "repo rollback")?;
     arguments.destination.check(&repository)?;
-    let codename = match (&arguments.codename, &repository.settings().suite[..]) {
-        (Some(codename), _) => codename.clone(),
-        (None, [only]) => only.codename.clone(),
-        (None, _) => {
-            let text = format!("--codename is needed: the repository has {}", repository.settings().codenames());
-            return Err(Message::usage(text).into());
-        }
-    };
+    let codename = one_suite(&repository, arguments.codename.as_ref())?;
     let now = arguments.consent.apply(&mut repository)?;
     let signers = arguments.keys.signers(&repository)?;
     let published = repository.rollback(&codename, arguments.number, &borrowed(&signers), now)?;
     finish(&mut repository, &[published], &arguments.destination)
+}
+
+/// The suite that is meant: the only one needs no name.
+fn one_suite(repository: &Repository, codename: Option<&String>) -> Result<String, AnyFailure> {
+    match (codename, &repository.settings().suite[..]) {
+        (Some(codename), _) => Ok(codename.clone()),
+        (None, [only]) => Ok(only.codename.clone()),
+        (None, _) => {
+            let text = format!("--codename is needed: the repository has {}", repository.settings().codenames());
+            Err(Message::usage(text).into())
+        }
+    }
 }
 
 fn rotate(arguments: &RotateArguments) -> Result<(), AnyFailure> {
@@ -395,12 +416,22 @@ fn rotate(arguments: &RotateArguments) -> Result<(), AnyFailure> {
     arguments.destination.check(&repository)?;
     let now = arguments.consent.apply(&mut repository)?;
     let new = keys::new_signer(arguments.new_key.as_deref(), arguments.new_key_file.as_deref())?;
-    let published = match &new {
-        Some(new) => {
+    let published = match (&new, &arguments.stand_by) {
+        (Some(new), _) => {
             let signers = arguments.keys.signers(&repository)?;
             repository.begin_rotation(&borrowed(&signers), new.as_ref(), now)?
         }
-        None => {
+        (None, Some(file)) => {
+            let key = std::fs::read(file)
+                .map_err(|error| Message::usage(format!("cannot read {}: {error}", file.display())))?;
+            let signers = arguments.keys.signers(&repository)?;
+            repository.publish_stand_by(&key, &borrowed(&signers), now)?
+        }
+        (None, None) if arguments.emergency => {
+            let signer = arguments.keys.stand_by_signer(&repository)?;
+            repository.emergency(signer.as_ref(), arguments.days, now)?
+        }
+        (None, None) => {
             let signers = arguments.keys.newest_signer(&repository)?;
             repository.finish_rotation(&borrowed(&signers), arguments.days, now)?
         }

@@ -1,7 +1,7 @@
 //! What the commands say, for people.
 
 use foundation::bytes::ByteSize;
-use repository::{Added, Listing, Pruned, Publication, Repository, Sound, Status, date_text};
+use repository::{Added, Listing, Pruned, Publication, Removed, Repository, Sound, Status, date_text};
 
 /// What became of folders.
 pub fn added(added: &[Added]) -> String {
@@ -19,8 +19,12 @@ pub fn added(added: &[Added]) -> String {
 /// What clients see now.
 pub fn published(published: &[Publication]) -> String {
     let mut text = String::new();
-    for Publication { snapshot, added, removed, unchanged } in published {
+    for Publication { snapshot, added, removed, unchanged, dropped } in published {
         let (codename, number) = (&snapshot.codename, snapshot.number);
+        for package in dropped {
+            let (name, version, architecture) = (&package.name, &package.version, &package.architecture);
+            text += &format!("{codename}  not kept by the suite's rule: {name} {version} {architecture}\n");
+        }
         if *unchanged {
             text += &format!("{codename}: nothing to publish, snapshot {number} has everything\n");
             continue;
@@ -35,12 +39,31 @@ pub fn published(published: &[Publication]) -> String {
     text
 }
 
+/// What was taken out of a suite.
+pub fn removed(codename: &str, removed: &Removed) -> String {
+    let mut text = String::new();
+    for (packages, what) in [(&removed.packages, "removed"), (&removed.unpublished, "removed before it was published")] {
+        for package in packages {
+            let (name, version) = (&package.name, &package.version);
+            text += &format!("{codename}  {what}: {name} {version} {}  {}\n", package.architecture, package.path);
+        }
+    }
+    if let Some(publication) = &removed.published {
+        text += &published(std::slice::from_ref(publication));
+        text += "files that snapshots have stay in the pool: `repo rollback` brings them back to clients\n";
+    }
+    text
+}
+
 /// The keys, and what clients install.
 pub fn keys(repository: &Repository) -> String {
     let (keys, keyring) = (repository.keys(), repository.settings().keyring());
     let mut text = String::new();
     for key in &keys.signing {
         text += &format!("signed by {} {}\n", key.fingerprint, key.user_id);
+    }
+    if let Some(key) = &keys.stand_by {
+        text += &format!("stands by {} {}\n", key.fingerprint, key.user_id);
     }
     text + &format!("clients install {keyring}.deb (version {}) and a .sources file from its top\n", keys.version)
 }
@@ -121,6 +144,17 @@ pub fn status(status: &Status) -> String {
             date_text(ready)
         );
     }
+    text += &match &status.stand_by {
+        None => String::new(),
+        Some(key) => {
+            let ready = match key.ready {
+                Some(ready) if ready <= status.now => "can take over".to_owned(),
+                Some(ready) => format!("can take over from {} on ({})", date_text(ready), left(ready)),
+                None => "is not with all clients yet: `cargo xtask repo refresh` brings it".to_owned(),
+            };
+            format!("stands by   {} {}, {ready}\n", key.fingerprint, key.user_id)
+        }
+    };
     text + &format!(
         "size        {} packages, {}; {} indices, {}\n",
         status.pool.files,
@@ -151,6 +185,10 @@ pub fn pruned(pruned: &Pruned) -> String {
         .iter()
         .map(|(codename, number)| format!("removed snapshot {number} of {codename}\n"))
         .collect();
+    for (codename, number, until) in &pruned.held {
+        let until = date_text(*until);
+        text += &format!("kept snapshot {number} of {codename}: clients may ask for what it names until {until}\n");
+    }
     text += &format!("removed {} snapshots and {} files that only they had\n", pruned.snapshots.len(), pruned.files);
     text
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error as ApiError;
-use bollard::models::{ContainerCreateBody, ContainerState, HostConfig, HostConfigLogConfig, Mount, MountType};
+use bollard::models::{ContainerCreateBody, ContainerState, HostConfig, HostConfigLogConfig, Mount, MountType, ResourcesUlimits};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptions, CreateImageOptionsBuilder, InspectContainerOptions,
     KillContainerOptions, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder, StartContainerOptions,
@@ -166,6 +166,21 @@ pub fn isolated(engine: &Engine) -> HostConfig {
     }
 }
 
+/// Limits of the processes in a container: core files (the soft limit and the hard one, in bytes, -1 for none), 16384 open files.
+pub fn limits(engine: &Engine, core: (i64, i64)) -> Vec<ResourcesUlimits> {
+    let limit = |name: &str, (soft, hard): (i64, i64)| ResourcesUlimits {
+        name: Some(name.into()),
+        soft: Some(soft),
+        hard: Some(hard),
+    };
+    let mut limits = vec![limit("core", core), limit("nofile", (16384, 16384))];
+    if engine.podman {
+        // What it is not told it raises as far as the kernel goes, which a Podman that is in a container itself may not.
+        limits.push(limit("nproc", (32768, 32768)));
+    }
+    limits
+}
+
 /// A named volume at a path.
 pub fn mount(volume: &str, target: &str) -> Mount {
     Mount { typ: Some(MountType::VOLUME), source: Some(volume.into()), target: Some(target.into()), ..Mount::default() }
@@ -215,13 +230,12 @@ pub async fn import(
     labels: &BTreeMap<&str, String>,
     write: impl FnOnce(&mut ChannelWriter) -> Result<(), Error> + Send + 'static,
 ) -> Result<(), Error> {
-    let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
     let mut label = format!("LABEL {LABEL_RUN}=\"{}\" {LABEL_KIND}=\"{kind}\"", engine.run);
     for (key, value) in labels {
         label += &format!(" {key}=\"{value}\"");
     }
-    let options =
-        CreateImageOptionsBuilder::default().from_src("-").repo(repository).tag(tag).changes(vec![label]).build();
+    // The tag is in the name: Podman 4 does not look at the parameter that the API has for it.
+    let options = CreateImageOptionsBuilder::default().from_src("-").repo(name).changes(vec![label]).build();
     let (body, producer) = produce(write);
     let docker = engine.patient();
     let mut answers = docker.create_image(Some(options), Some(bollard::body_try_stream(body)), None).boxed();

@@ -5,9 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use bollard::models::{ContainerCreateBody, ResourcesUlimits};
+use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::StatsOptionsBuilder;
-use engine::container::{Container, isolated, mount};
+use engine::container::{Container, isolated, limits, mount};
 use engine::transfer::{Upload, get, get_with, put};
 use engine::{Engine, Error};
 use farm::Access;
@@ -394,9 +394,7 @@ fn body(
     // What lies in /tmp counts as the container's memory.
     let temporary = (spec.memory_bytes / 4).clamp(64 * MIB, 2048 * MIB);
     host.tmpfs = Some([("/tmp".to_owned(), format!("rw,exec,nosuid,nodev,mode=1777,size={temporary}"))].into());
-    let limit =
-        |name: &str, value: i64| ResourcesUlimits { name: Some(name.into()), soft: Some(value), hard: Some(value) };
-    host.ulimits = Some(vec![limit("core", 0), limit("nofile", 16384)]);
+    host.ulimits = Some(limits(engine, (0, 0)));
     let mut mounts = vec![mount(&spec.volume, "/build")];
     mounts.extend(spec.cache_volume.as_ref().map(|volume| mount(volume, "/ccache")));
     host.mounts = Some(mounts);

@@ -7,8 +7,9 @@ options="--force-unsafe-io"
 step() { echo "=== $*"; }
 
 # What base-passwd's own maintainer script would do, but files of other groups are unpacked before it runs.
+# Podman has made a passwd already, with a line for this container's user alone.
 for file in passwd group; do
-    [ -e "/etc/$file" ] || cp "/usr/share/base-passwd/$file.master" "/etc/$file"
+    grep -q '^root:' "/etc/$file" 2>/dev/null || cp "/usr/share/base-passwd/$file.master" "/etc/$file"
 done
 mkdir -p /var/lib/dpkg/info /var/lib/dpkg/updates /var/lib/dpkg/triggers
 touch /var/lib/dpkg/status /var/lib/dpkg/available

@@ -84,7 +84,7 @@ pub async fn assemble(
             missing.name, missing.version
         )));
     }
-    let container = installed(engine, kind, target, lock.release_date, debs, progress).await?;
+    let (container, _image) = installed(engine, kind, target, lock.release_date, debs, progress).await?;
     let normaliser = Normaliser::new(&target.remove, lock.release_date)?;
     progress("hashing the root file system");
     let digest = digest(engine, &container, &normaliser).await?;
@@ -119,7 +119,7 @@ pub async fn base_only(
         return Ok(RootImage { digest, image });
     }
     let debs: Vec<_> = debs.iter().map(|(deb, path)| (PinnedDeb { base: true, ..deb.clone() }, path.clone())).collect();
-    let container = installed(engine, RootKind::Build, target, release_date, &debs, progress).await?;
+    let (container, _image) = installed(engine, RootKind::Build, target, release_date, &debs, progress).await?;
     let normaliser = Normaliser::new(&target.remove, release_date)?;
     let digest = digest(engine, &container, &normaliser).await?;
     keep(engine, &container, normaliser, &image, "base", &key, &digest).await?;
@@ -127,7 +127,7 @@ pub async fn base_only(
     Ok(RootImage { digest, image })
 }
 
-/// A container, ended, in which all packages are installed.
+/// A container, ended, in which all packages are installed, and its image: Podman removes the containers of an image with it.
 async fn installed(
     engine: &Engine,
     kind: RootKind,
@@ -135,7 +135,7 @@ async fn installed(
     epoch: i64,
     debs: &[(PinnedDeb, PathBuf)],
     progress: &dyn Fn(&str),
-) -> Result<Container, Error> {
+) -> Result<(Container, TemporaryImage), Error> {
     progress(&format!("checking {} packages", debs.len()));
     let all = debs.to_vec();
     blocking(move || verify(&all)).await?;
@@ -189,7 +189,7 @@ async fn installed(
     }));
     put(engine, &container, "/debs", uploads, 0).await?;
     install(&container, kind, debs.len(), progress).await?;
-    Ok(container)
+    Ok((container, image))
 }
 
 /// Runs the script and tells how far it is.

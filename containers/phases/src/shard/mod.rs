@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
-use bollard::models::{ContainerCreateBody, HostConfigCgroupnsModeEnum, Mount, ResourcesUlimits};
+use bollard::models::{ContainerCreateBody, HostConfigCgroupnsModeEnum, Mount};
 use bollard::query_parameters::StatsOptionsBuilder;
 use course::{Course, End};
-use engine::container::{Container, isolated, mount};
+use engine::container::{Container, isolated, limits, mount};
 use engine::transfer::{BUILDER, Upload, get_with, put};
 use engine::{Engine, Error};
 use futures_util::StreamExt;
@@ -288,13 +288,8 @@ fn body(engine: &Engine, room: &TestRoom, program: &Path, arguments: &[String]) 
     host.extra_hosts = Some(vec![format!("{HOSTNAME}:127.0.0.1")]);
     // Tests ask whether processes have gone: somebody has to reap those whose parents died.
     host.init = Some(true);
-    let limit = |name: &str, soft: i64, hard: i64| ResourcesUlimits {
-        name: Some(name.into()),
-        soft: Some(soft),
-        hard: Some(hard),
-    };
     // A test lifts the limit of core files, which only root could if it were a hard one.
-    host.ulimits = Some(vec![limit("core", 0, -1), limit("nofile", 16384, 16384)]);
+    host.ulimits = Some(limits(engine, (0, -1)));
     let tree = Mount { read_only: Some(true), ..mount(&room.volume, "/build") };
     // On disk, not in memory: tests use extended attributes and measure files. It has no name, so it goes with the container.
     let temporary = Mount { source: None, ..mount("", "/tmp") };

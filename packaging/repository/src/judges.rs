@@ -68,7 +68,9 @@ pub(super) fn worse(folder: &Folder, before: &Packages, after: &Packages) -> Res
         return Ok(vec![]);
     }
     let known = objections(folder, before, &known)?;
-    let before = |objection: &Objection| known.iter().any(|known| (&known.path, known.judge) == (&objection.path, objection.judge));
+    let before = |objection: &Objection| {
+        known.iter().any(|known| (&known.path, known.judge) == (&objection.path, objection.judge))
+    };
     Ok(found.into_iter().filter(|objection| !before(objection)).collect())
 }
 
@@ -88,10 +90,15 @@ fn names(packages: &[Package<'_>]) -> BTreeSet<String> {
     own.chain(provided).collect()
 }
 
-fn objections(folder: &Folder, packages: &Packages, known: &BTreeSet<String>) -> Result<Vec<Objection>, RepositoryError> {
+fn objections(
+    folder: &Folder,
+    packages: &Packages,
+    known: &BTreeSet<String>,
+) -> Result<Vec<Objection>, RepositoryError> {
     let mut found = BTreeSet::new();
     for architecture in &folder.settings.architectures {
-        let mine = |package: &Package<'_>| [architecture.as_str(), "all"].contains(&package.described.architecture.as_str());
+        let mine =
+            |package: &Package<'_>| [architecture.as_str(), "all"].contains(&package.described.architecture.as_str());
         let packages: Vec<Package<'_>> = fields(packages).into_iter().filter(mine).collect();
         found.extend(twice(&packages));
         found.extend(overlaps(&packages));
@@ -120,9 +127,9 @@ fn twice(packages: &[Package<'_>]) -> Vec<Objection> {
     }
     for versions in named.values() {
         for (at, package) in versions.iter().enumerate() {
-            let same = versions[..at].iter().find(|other| {
-                version::compare(&other.described.version, &package.described.version).is_eq()
-            });
+            let same = versions[..at]
+                .iter()
+                .find(|other| version::compare(&other.described.version, &package.described.version).is_eq());
             if let Some(other) = same {
                 let says = format!(
                     "for clients it is the same version as {} in the component {}",
@@ -233,7 +240,8 @@ impl Place<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
             Ok(output) => {
-                let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+                let text =
+                    [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
                 Ok(Some((output.status.code(), text)))
             }
         }
@@ -282,7 +290,7 @@ impl Place<'_> {
         }
         let (top, architecture) = (self.top.display(), self.architecture);
         let configuration = format!(
-            "Dir \"{top}\";\nDir::Etc \"{top}/etc\";\nDir::Etc::parts \"/dev/null\";\nDir::State::lists \"{top}/lists\";\n\
+            "Dir \"{top}\";\nDir::Etc \"{top}/etc\";\nDir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\nDir::State::lists \"{top}/lists\";\n\
              Dir::State::status \"{top}/Packages\";\nDir::Cache \"{top}\";\nDir::Cache::pkgcache \"\";\nDir::Cache::srcpkgcache \"\";\n\
              APT::Architecture \"{architecture}\";\nAPT::Architectures {{ \"{architecture}\"; }};\n"
         );
@@ -331,8 +339,10 @@ impl Place<'_> {
         for report in said.split("\n -\n").skip(1) {
             let field = |name: &str| report.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
             let at = field("package").zip(field("version")).and_then(|(name, version)| named(name, version));
-            let needs = field("unsat-dependency").map(|what| format!("it cannot be installed, since nothing is {what}"));
-            let conflicts = field("unsat-conflict").map(|what| format!("it cannot be installed, since it needs and excludes {what}"));
+            let needs =
+                field("unsat-dependency").map(|what| format!("it cannot be installed, since nothing is {what}"));
+            let conflicts = field("unsat-conflict")
+                .map(|what| format!("it cannot be installed, since it needs and excludes {what}"));
             let says = needs.or(conflicts).unwrap_or_else(|| "it cannot be installed".to_owned());
             found.push((at, says));
         }
@@ -361,8 +371,11 @@ fn one_line(text: &str) -> String {
 
 /// What apt-ftparchive(1), apt's reader of packages, says of a .deb; nothing where it can read it, or is not installed.
 pub(super) fn of_file(deb: &Path) -> io::Result<Option<String>> {
+    // Nothing of this machine's own configuration.
+    let configuration = tempfile::NamedTempFile::new()?;
+    fs::write(configuration.path(), "Dir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\n")?;
     let mut command = Command::new("apt-ftparchive");
-    command.env("LC_ALL", "C").env("APT_CONFIG", "/dev/null").stdin(std::process::Stdio::null());
+    command.env("LC_ALL", "C").env("APT_CONFIG", configuration.path()).stdin(std::process::Stdio::null());
     for digest in ["MD5", "SHA1", "SHA256", "SHA512"] {
         command.arg("-o").arg(format!("APT::FTPArchive::{digest}=false"));
     }
@@ -371,8 +384,7 @@ pub(super) fn of_file(deb: &Path) -> io::Result<Option<String>> {
         other => other?,
     };
     let said = String::from_utf8_lossy(&output.stderr);
-    let lines = said.lines().filter(|line| line.starts_with("E:") || line.starts_with("W:"));
-    let said = lines.collect::<Vec<_>>().join("; ");
+    let said = said.lines().filter_map(|line| line.strip_prefix("E: ")).collect::<Vec<_>>().join("; ");
     Ok(if !said.is_empty() {
         Some(said)
     } else if output.stdout.is_empty() {
@@ -428,7 +440,9 @@ mod tests {
         let again = package(&control("bb", "1.00-1", ""), &[]);
         assert_eq!(
             judged(&[b.clone(), again]),
-            ["bb_1.00-1_all.deb: this tool says: for clients it is the same version as bb_1.0-1_all.deb in the component main"]
+            [
+                "bb_1.00-1_all.deb: this tool says: for clients it is the same version as bb_1.0-1_all.deb in the component main"
+            ]
         );
         let other = |more: &str| package(&control("cc", "1.0-1", more), &["usr/share/y"]);
         let found = judged(&[b.clone(), other("")]);

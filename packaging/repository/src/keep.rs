@@ -126,7 +126,8 @@ fn kept(
                 let young = keep.months.is_some_and(|months| first[**version] > now - i64::from(months) * MONTH);
                 *place == 0 || newest || young
             };
-            let stay: BTreeSet<&String> = versions.iter().enumerate().filter(stays).map(|(_, version)| *version).collect();
+            let stay: BTreeSet<&String> =
+                versions.iter().enumerate().filter(stays).map(|(_, version)| *version).collect();
             let machine = |at: &usize| [architecture.as_str(), "all"].contains(&packages[*at].1.architecture.as_str());
             kept.extend(mine.iter().copied().filter(|at| machine(at) && stay.contains(&sources[*at].1)));
         }
@@ -167,7 +168,8 @@ mod tests {
 
     /// Name, version, architecture, and further fields.
     fn package(name: &str, version: &str, architecture: &str, more: &str) -> Indexed {
-        let control = format!("Package: {name}\nVersion: {version}\nArchitecture: {architecture}\n{more}Description: a\n");
+        let control =
+            format!("Package: {name}\nVersion: {version}\nArchitecture: {architecture}\n{more}Description: a\n");
         let described = Described::new(&control, 7, vec![]).unwrap();
         let listed = Listed {
             name: name.into(),
@@ -207,7 +209,9 @@ mod tests {
         // By age, and the newest in any case; what either keeps is kept.
         let age = |package: &Listed| if package.version == "1.0-1" { 10 } else { 100 };
         let months = Keep { newest: None, months: Some(1) };
-        assert!(names(months, &packages, &age).ends_with(one) && names(months, &packages, &age).split(' ').count() == 6);
+        assert!(
+            names(months, &packages, &age).ends_with(one) && names(months, &packages, &age).split(' ').count() == 6
+        );
         assert_eq!(names(months, &packages, &|_| 100), one);
         assert_eq!(names(Keep { newest: Some(2), months: Some(1) }, &packages, &age).split(' ').count(), 9);
     }

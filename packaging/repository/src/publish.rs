@@ -268,7 +268,12 @@ impl Repository {
     }
 
     /// The keys as they are, with what their owners have renewed.
-    pub(super) fn request<'s, 'k>(&self, codenames: &'s [String], signers: &'s [&'k dyn Signer], now: i64) -> Request<'s, 'k> {
+    pub(super) fn request<'s, 'k>(
+        &self,
+        codenames: &'s [String],
+        signers: &'s [&'k dyn Signer],
+        now: i64,
+    ) -> Request<'s, 'k> {
         Request { keys: self.keys.clone(), codenames, signers, days: SETTLED_DAYS, now }
     }
 

@@ -5,17 +5,8 @@ use deb::control::Paragraph;
 use fetch::debian::version;
 
 /// The fields that relate packages to each other.
-pub(super) const FIELDS: [&str; 9] = [
-    "Pre-Depends",
-    "Depends",
-    "Recommends",
-    "Suggests",
-    "Enhances",
-    "Conflicts",
-    "Breaks",
-    "Replaces",
-    "Provides",
-];
+pub(super) const FIELDS: [&str; 9] =
+    ["Pre-Depends", "Depends", "Recommends", "Suggests", "Enhances", "Conflicts", "Breaks", "Replaces", "Provides"];
 
 /// Those of them that decide whether a package can be installed.
 pub(super) const NEEDED: [&str; 2] = ["Pre-Depends", "Depends"];
@@ -81,7 +72,8 @@ pub(super) fn parse(field: &str, value: &str) -> Result<Vec<Vec<Alternative>>, S
     }
     let mut groups = Vec::new();
     for group in value.split(',') {
-        let alternatives = group.split('|').map(|text| alternative(field, text.trim())).collect::<Result<Vec<_>, _>>()?;
+        let alternatives =
+            group.split('|').map(|text| alternative(field, text.trim())).collect::<Result<Vec<_>, _>>()?;
         if alternatives.len() > 1 && WITHOUT_CHOICE.contains(&field) {
             return Err(format!("{field}: '{}' is a choice, which this field cannot have", group.trim()));
         }
@@ -155,7 +147,7 @@ mod tests {
     fn relations_are_read_and_mistakes_are_named() {
         let groups = parse("Depends", "a (>= 1.0) | b:any, c").unwrap();
         assert_eq!(groups.iter().map(|group| text(group)).collect::<Vec<_>>(), ["a (>= 1.0) | b", "c"]);
-        assert_eq!(parse("Depends", " ").unwrap(), [const { Vec::<Alternative>::new() }; 0]);
+        assert!(parse("Depends", " ").unwrap().is_empty());
         for (field, value, says) in [
             ("Depends", "a (1.0)", "none of << <="),
             ("Depends", "a (> 1.0)", "none of << <="),
@@ -194,9 +186,21 @@ mod tests {
     /// dpkg itself is the judge of versions.
     #[test]
     fn versions_are_judged_as_dpkg_does() {
-        for version in
-            ["1.0-1", "1:1.0~rc1+b1-0.1", "1.0-", "-1", "1:", ":1", "a", "99999999999:1", "x:1", "1_0", "1.0-1-2", "1:2:3", "1.0-1_2"]
-        {
+        for version in [
+            "1.0-1",
+            "1:1.0~rc1+b1-0.1",
+            "1.0-",
+            "-1",
+            "1:",
+            ":1",
+            "a",
+            "99999999999:1",
+            "x:1",
+            "1_0",
+            "1.0-1-2",
+            "1:2:3",
+            "1.0-1_2",
+        ] {
             let judged = Command::new("dpkg").args(["--validate-version", version]).output().unwrap();
             assert_eq!(version_problem(version).is_none(), judged.status.success(), "{version}");
         }

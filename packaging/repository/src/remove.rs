@@ -37,7 +37,8 @@ impl Repository {
         let mut gone: Vec<Listed> = Vec::new();
         for (name, version) in wanted {
             if *name == self.settings().keyring() {
-                let problem = "is the package with the repository's own keys, which clients cannot be without".to_owned();
+                let problem =
+                    "is the package with the repository's own keys, which clients cannot be without".to_owned();
                 return Err(RepositoryError::Setting { what: "NAME=VERSION", value: name.clone(), problem });
             }
             let found = all.iter().filter(|package| package.name == *name && package.version == *version);
@@ -90,8 +91,8 @@ impl Repository {
         let needed = relations::needed(&fields);
         let needs = |one: &Listed| needed.iter().flatten().any(|needed| needed.name == one.name);
         Ok(described.is_debug()
-            && gone.iter().any(|one| {
-                one.version == package.version && one.architecture == package.architecture && needs(one)
-            }))
+            && gone
+                .iter()
+                .any(|one| one.version == package.version && one.architecture == package.architecture && needs(one)))
     }
 }

@@ -33,7 +33,9 @@ pub(super) fn objections(package: &Described, settings: &Settings) -> Vec<String
     match field("Multi-Arch") {
         None | Some("no" | "foreign" | "allowed") => {}
         Some("same") if package.architecture != "all" => {}
-        Some("same") => found.push("it is Multi-Arch: same and for all architectures, which contradict each other".into()),
+        Some("same") => {
+            found.push("it is Multi-Arch: same and for all architectures, which contradict each other".into())
+        }
         Some(other) => found.push(format!("its Multi-Arch '{other}' is none of no, same, foreign and allowed")),
     }
     for name in ["Essential", "Protected"] {
@@ -96,7 +98,8 @@ mod tests {
     use super::*;
     use crate::Suite;
 
-    const CONTROL: &str = "Package: demo\nVersion: 1.0-1\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: a\n b\n";
+    const CONTROL: &str =
+        "Package: demo\nVersion: 1.0-1\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: a\n b\n";
 
     fn settings() -> Settings {
         Settings {

@@ -35,14 +35,20 @@ fn packages_are_removed_from_a_suite() {
     refused(&["mesos-archive-keyring=1"], 1, &["the repository's own keys, which clients cannot be without"]);
     // The newest goes, and clients go back to what there is.
     let ran = room.repo(&["remove", "demo-tools=1.1-1"]).success().stdout;
-    for says in ["bookworm  removed: demo-tools 1.1-1 amd64  pool/main/d/demo/demo-tools_1.1-1_amd64.deb", "0 new, 1 gone"] {
+    for says in
+        ["bookworm  removed: demo-tools 1.1-1 amd64  pool/main/d/demo/demo-tools_1.1-1_amd64.deb", "0 new, 1 gone"]
+    {
         assert!(ran.contains(says), "{ran}");
     }
     client.update().success();
     assert_eq!(client.candidate("demo-tools").as_deref(), Some("1.0-1"));
     // What needs it keeps it; together they go, and debug symbols with what they are of.
     room.repo(&["remove", "demo=1.1-1"]).success();
-    refused(&["demo=1.0-1"], 3, &["demo-tools_1.0-1_amd64.deb: this tool says: it needs demo, which the suite does not have"]);
+    refused(
+        &["demo=1.0-1"],
+        3,
+        &["demo-tools_1.0-1_amd64.deb: this tool says: it needs demo, which the suite does not have"],
+    );
     let ran = room.repo(&["remove", "demo=1.0-1", "demo-tools=1.0-1"]).success().stdout;
     assert!(ran.contains("removed: demo-tools-dbgsym 1.0-1 amd64") && ran.contains("3 gone"), "{ran}");
     client.update().success();
@@ -80,7 +86,9 @@ fn a_suite_keeps_what_its_rule_says() {
         let dist = room.demo(version);
         room.repo(&["publish", &dist]).success();
     }
-    for (text, says) in [("newest = 0", "keep: 'newest = 0' keeps nothing"), ("", "keep: '' keeps nothing"), ("age = 1", "age")] {
+    for (text, says) in
+        [("newest = 0", "keep: 'newest = 0' keeps nothing"), ("", "keep: '' keeps nothing"), ("age = 1", "age")]
+    {
         rule(text);
         room.repo(&["publish"]).fails(1, &[says]);
     }
@@ -135,8 +143,10 @@ fn what_a_cached_release_names_is_not_pruned() {
     }
     client.apt(&["install", "demo=1.0-1"]).success();
     // By age, or by number: what either keeps stays.
-    let prune = |off: &str, arguments: &[&str]| run_off(off, &room.command(&[&["prune"], arguments].concat())).success().stdout;
-    for (off, arguments) in [("+20d", &["--days", "30"][..]), ("+40d", &["--days", "30", "--keep", "2"]), ("+40d", &[])] {
+    let prune =
+        |off: &str, arguments: &[&str]| run_off(off, &room.command(&[&["prune"], arguments].concat())).success().stdout;
+    for (off, arguments) in [("+20d", &["--days", "30"][..]), ("+40d", &["--days", "30", "--keep", "2"]), ("+40d", &[])]
+    {
         let ran = prune(off, arguments);
         assert!(ran.contains("removed 0 snapshots"), "{ran}");
     }

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deb::control::Paragraph;
 use fetch::debian::version;
+use judges::relations;
 use serde::{Deserialize, Serialize};
 
 use super::first_seen::FirstSeen;
-use super::judges::Indexed;
 use super::snapshot::Listed;
-use super::{Repository, RepositoryError, relations};
+use super::usable::Indexed;
+use super::{Repository, RepositoryError};
 
 /// What a suite keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

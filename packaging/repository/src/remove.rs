@@ -2,11 +2,12 @@
 //! its files stay in the pool for as long as a snapshot has them.
 
 use deb::control::Paragraph;
+use judges::relations;
 use sign::signer::Signer;
 
 use super::package::Described;
 use super::snapshot::{Listed, Made};
-use super::{Publication, Repository, RepositoryError, relations, repair};
+use super::{Publication, Repository, RepositoryError, repair};
 
 /// What was taken out of a suite.
 #[derive(Clone, Debug)]

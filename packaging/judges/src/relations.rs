@@ -5,18 +5,19 @@ use deb::control::Paragraph;
 use fetch::debian::version;
 
 /// The fields that relate packages to each other.
-pub(super) const FIELDS: [&str; 9] =
+pub const FIELDS: [&str; 9] =
     ["Pre-Depends", "Depends", "Recommends", "Suggests", "Enhances", "Conflicts", "Breaks", "Replaces", "Provides"];
 
 /// Those of them that decide whether a package can be installed.
-pub(super) const NEEDED: [&str; 2] = ["Pre-Depends", "Depends"];
+pub const NEEDED: [&str; 2] = ["Pre-Depends", "Depends"];
 
 /// Those of them in which a choice makes no sense.
 const WITHOUT_CHOICE: [&str; 4] = ["Conflicts", "Breaks", "Replaces", "Provides"];
 
 /// One alternative.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Alternative {
+pub struct Alternative {
+    /// The package's name, without an architecture.
     pub name: String,
     /// Relation and version, such as `>=` and `1.0`.
     pub bound: Option<(String, String)>,
@@ -45,19 +46,19 @@ impl Alternative {
 }
 
 /// What a package provides beside its own name.
-pub(super) fn provided(package: &Paragraph) -> Vec<Alternative> {
+pub fn provided(package: &Paragraph) -> Vec<Alternative> {
     let groups = parse("Provides", package.get("Provides").unwrap_or_default()).unwrap_or_default();
     groups.into_iter().flatten().collect()
 }
 
 /// What a package needs, in groups of alternatives.
-pub(super) fn needed(package: &Paragraph) -> Vec<Vec<Alternative>> {
+pub fn needed(package: &Paragraph) -> Vec<Vec<Alternative>> {
     let of = |field: &&str| parse(field, package.get(field).unwrap_or_default()).unwrap_or_default();
     NEEDED.iter().flat_map(of).collect()
 }
 
 /// As people write it.
-pub(super) fn text(group: &[Alternative]) -> String {
+pub fn text(group: &[Alternative]) -> String {
     let one = |alternative: &Alternative| match &alternative.bound {
         None => alternative.name.clone(),
         Some((relation, version)) => format!("{} ({relation} {version})", alternative.name),
@@ -66,7 +67,7 @@ pub(super) fn text(group: &[Alternative]) -> String {
 }
 
 /// Reads a field: groups of alternatives. The error says what is wrong with it.
-pub(super) fn parse(field: &str, value: &str) -> Result<Vec<Vec<Alternative>>, String> {
+pub fn parse(field: &str, value: &str) -> Result<Vec<Vec<Alternative>>, String> {
     if value.trim().is_empty() {
         return Ok(vec![]);
     }
@@ -115,7 +116,7 @@ fn alternative(field: &str, text: &str) -> Result<Alternative, String> {
 }
 
 /// What dpkg has against a version (policy 5.6.12, deb-version(7)), as a verb phrase.
-pub(super) fn version_problem(version: &str) -> Option<&'static str> {
+pub fn version_problem(version: &str) -> Option<&'static str> {
     let rest = match version.split_once(':') {
         None => version,
         // dpkg keeps it in 31 bits.

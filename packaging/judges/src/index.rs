@@ -14,7 +14,8 @@ use std::process::Command;
 use deb::control::Paragraph;
 use fetch::debian::version;
 
-use super::{Subject, relations};
+use super::Subject;
+use super::relations::{self, Offers};
 
 /// Something that a judge has against a package of an index.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +70,10 @@ pub fn worse(
     before: &[Subject<'_>],
     after: &[Subject<'_>],
 ) -> io::Result<Vec<Objection>> {
-    let known: BTreeSet<String> = [before, after].into_iter().flat_map(|packages| names(&fields(packages))).collect();
+    // The names that the repository has something for, now or then.
+    let (before_fields, after_fields) = (fields(before), fields(after));
+    let all = before_fields.iter().chain(&after_fields).map(|package| &package.fields);
+    let known: BTreeSet<String> = Offers::of(all).names().cloned().collect();
     let found = objections(temporary, architectures, after, &known)?;
     if found.is_empty() {
         return Ok(vec![]);
@@ -84,13 +88,6 @@ pub fn worse(
 fn fields<'a>(packages: &'a [Subject<'a>]) -> Vec<Package<'a>> {
     let read = |subject| Package { subject, fields: Paragraph::parse(subject.control).unwrap_or_default() };
     packages.iter().map(read).collect()
-}
-
-/// The names that the repository has something for.
-fn names(packages: &[Package<'_>]) -> BTreeSet<String> {
-    let own = packages.iter().map(|package| package.name().to_owned());
-    let provided = packages.iter().flat_map(|package| relations::provided(&package.fields)).map(|one| one.name);
-    own.chain(provided).collect()
 }
 
 fn objections(
@@ -117,25 +114,22 @@ fn objections(
 
 /// A package twice, so that it depends on chance which one a client gets.
 fn twice(packages: &[Package<'_>]) -> Vec<Objection> {
-    let mut found = Vec::new();
-    let mut named: BTreeMap<&str, Vec<&Package<'_>>> = BTreeMap::new();
-    for package in packages {
-        named.entry(package.name()).or_default().push(package);
-    }
-    for versions in named.values() {
-        for (at, package) in versions.iter().enumerate() {
-            let same = versions[..at].iter().find(|other| version::compare(other.version(), package.version()).is_eq());
-            if let Some(other) = same {
-                let says = format!(
-                    "for clients it is the same version as {} in the component {}",
-                    other.file_name(),
-                    other.subject.component
-                );
-                found.push(Objection { path: package.subject.path.to_owned(), judge: OWN, says });
-            }
-        }
-    }
-    found
+    let mut sorted: Vec<&Package<'_>> = packages.iter().collect();
+    let order = |a: &Package<'_>, b: &Package<'_>| {
+        a.name().cmp(b.name()).then_with(|| version::compare(a.version(), b.version()))
+    };
+    sorted.sort_by(|a, b| order(a, b));
+    let same = sorted.windows(2).filter(|pair| order(pair[0], pair[1]).is_eq());
+    let objection = |pair: &[&Package<'_>]| Objection {
+        path: pair[1].subject.path.to_owned(),
+        judge: OWN,
+        says: format!(
+            "for clients it is the same version as {} in the component {}",
+            pair[0].file_name(),
+            pair[0].subject.component
+        ),
+    };
+    same.map(objection).collect()
 }
 
 /// Files that two packages have, so that dpkg refuses to unpack the second one. Only the newest versions count: between older
@@ -173,12 +167,11 @@ fn overlaps(packages: &[Package<'_>]) -> Vec<Objection> {
 
 /// What packages need that only this repository could have, and does not.
 fn unmet(packages: &[Package<'_>], known: &BTreeSet<String>) -> Vec<Objection> {
+    let offers = Offers::of(packages.iter().map(|package| &package.fields));
     let mut found = Vec::new();
     for package in packages {
         for group in relations::needed(&package.fields) {
-            let ours = group.iter().all(|one| known.contains(&one.name));
-            let met = || group.iter().any(|one| packages.iter().any(|other| one.is_met_by(&other.fields)));
-            if ours && !met() {
+            if group.iter().all(|one| known.contains(&one.name)) && !offers.meet(&group) {
                 let says = format!("it needs {}, which the suite does not have", relations::text(&group));
                 found.push(Objection { path: package.subject.path.to_owned(), judge: OWN, says });
             }

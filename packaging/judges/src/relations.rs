@@ -1,6 +1,8 @@
 //! What packages say of each other (policy 7.1), read as strictly as the strictest of the programs that read it on a client: dpkg
 //! warns of what it has given up, apt stops at what it cannot read, and then nothing at all can be installed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use deb::control::Paragraph;
 use fetch::debian::version;
 
@@ -41,6 +43,44 @@ impl Alternative {
         own || provided(package).iter().any(|provided| {
             let version = provided.bound.as_ref().map(|(_, version)| version.as_str());
             self.is(&provided.name, version)
+        })
+    }
+}
+
+/// What packages are there for others, by name: asked often, of thousands.
+#[derive(Clone, Debug, Default)]
+pub struct Offers(BTreeMap<String, BTreeSet<Option<String>>>);
+
+impl Offers {
+    /// Those of the packages with these control files.
+    pub fn of<'a>(packages: impl IntoIterator<Item = &'a Paragraph>) -> Self {
+        let mut offers = Self::default();
+        let mut offer = |name: &str, version: Option<&str>| {
+            offers.0.entry(name.to_owned()).or_default().insert(version.map(str::to_owned));
+        };
+        for package in packages {
+            offer(package.get("Package").unwrap_or_default(), package.get("Version"));
+            for provided in provided(package) {
+                offer(&provided.name, provided.bound.as_ref().map(|(_, version)| version.as_str()));
+            }
+        }
+        offers
+    }
+
+    /// Every name.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
+    /// Whether one of the alternatives is there.
+    pub fn meet(&self, group: &[Alternative]) -> bool {
+        group.iter().any(|one| {
+            let Some(versions) = self.0.get(&one.name) else { return false };
+            let exactly = one
+                .bound
+                .as_ref()
+                .is_some_and(|(relation, version)| relation == "=" && versions.contains(&Some(version.clone())));
+            exactly || versions.iter().any(|version| one.is(&one.name, version.as_deref()))
         })
     }
 }
@@ -174,6 +214,7 @@ mod tests {
             ("a", true),
             ("a (>= 1.0)", true),
             ("a (= 1.0-1)", false),
+            ("a (= 1:1.0-1)", true),
             ("v (>= 2)", true),
             ("v (>> 2)", false),
             ("w", true),
@@ -181,6 +222,7 @@ mod tests {
             ("b", false),
         ] {
             assert_eq!(wants(text).is_met_by(&a), met, "{text}");
+            assert_eq!(Offers::of([&a]).meet(&[wants("x"), wants(text)]), met, "{text}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deb::control::Paragraph;
 use fetch::debian::version;
-use judges::relations;
+use judges::relations::{self, Offers};
 use serde::{Deserialize, Serialize};
 
 use super::first_seen::FirstSeen;
@@ -141,20 +141,21 @@ fn kept(
 fn complete(kept: &mut BTreeSet<usize>, packages: &[Indexed], sources: &[(String, String)]) {
     let fields: Vec<Paragraph> =
         packages.iter().map(|(_, described)| Paragraph::parse(&described.control).unwrap_or_default()).collect();
+    let all = Offers::of(&fields);
     loop {
         let mut more = BTreeSet::new();
-        for group in kept.iter().flat_map(|at| relations::needed(&fields[*at])) {
+        let offers = Offers::of(kept.iter().map(|at| &fields[*at]));
+        let needed = kept.iter().flat_map(|at| relations::needed(&fields[*at]));
+        // What nobody here has is the distribution's.
+        for group in needed.filter(|group| !offers.meet(group) && all.meet(group)) {
             let meets = |at: &usize| group.iter().any(|one| one.is_met_by(&fields[*at]));
-            if !kept.iter().any(meets) {
-                more.extend((0..packages.len()).filter(meets));
-            }
+            more.extend((0..packages.len()).filter(meets));
         }
         if more.is_empty() {
             return;
         }
-        let with = |at: &usize| more.iter().any(|more| sources[*more] == sources[*at]);
-        let all: Vec<usize> = (0..packages.len()).filter(with).collect();
-        kept.extend(all);
+        let with: BTreeSet<_> = more.iter().map(|at| &sources[*at]).collect();
+        kept.extend((0..packages.len()).filter(|at| with.contains(&sources[*at])));
     }
 }
 

@@ -2,10 +2,12 @@
 //! down.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use tests::apt::Client;
 use tests::dist::{Deb, Dist};
-use tests::run_off;
+use tests::{run, run_off, tool};
 
 use super::repository_gate::Room;
 
@@ -117,6 +119,12 @@ fn a_suite_keeps_what_its_rule_says() {
     room.repo(&["rollback", "2"]).success();
     client.update().success();
     client.apt(&["install", "demo-tools=1.0-1"]).success();
+    // Since when clients have seen what is known to whoever continues elsewhere.
+    let (place, clone) = (room.path("place").display().to_string(), room.path("clone").display().to_string());
+    room.repo(&["push", "--to", &place]).success();
+    run(Command::new(tool()).args(["repo", "clone", &place, &clone])).success();
+    let seen = |repository: &Path| fs::read(repository.join(".repository/first-seen.json")).unwrap();
+    assert_eq!(seen(&room.repository()), seen(Path::new(&clone)));
     // By age, the newest in any case.
     rule("months = 1");
     let ran = run_off("+30d", &room.command(&["publish"])).success().stdout;

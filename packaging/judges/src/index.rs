@@ -223,7 +223,11 @@ impl Place<'_> {
 
     /// Runs a program there; `None` where it is not installed. Returns its exit code and all that it said.
     fn run(&self, command: &mut Command) -> io::Result<Option<(Option<i32>, String)>> {
-        command.current_dir(self.top).env("LC_ALL", "C").env_remove("DPKG_FORCE").stdin(std::process::Stdio::null());
+        // Of whoever runs this, nothing counts.
+        for name in ["DPKG_FORCE", "DPKG_COLORS", "DPKG_ROOT"] {
+            command.env_remove(name);
+        }
+        command.current_dir(self.top).env("LC_ALL", "C").env("HOME", self.top).stdin(std::process::Stdio::null());
         match command.output() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -287,14 +291,16 @@ impl Place<'_> {
         command.arg("stats").env("APT_CONFIG", self.top.join("apt.conf"));
         let Some((code, said)) = self.run(&mut command)? else { return Ok(vec![]) };
         let mut found = Vec::new();
-        for line in said.lines().filter_map(|line| line.strip_prefix("E: ").or(line.strip_prefix("W: "))) {
+        for said in said.lines() {
+            let warning = said.strip_prefix("W: ");
+            let Some(line) = said.strip_prefix("E: ").or(warning) else { continue };
             let words: Vec<&str> =
                 line.split([' ', '\'', '=']).map(|word| word.split(':').next().unwrap_or_default()).collect();
             let of = |package: &Package<'_>| words.contains(&package.name());
-            // What follows says the same of the file as a whole.
             match packages.iter().rposition(of) {
                 Some(at) => found.push((Some(at), line.to_owned())),
-                None if found.is_empty() => found.push((None, line.to_owned())),
+                // What follows the first error says the same of the file as a whole, and other warnings are of this machine.
+                None if found.is_empty() && warning.is_none() => found.push((None, line.to_owned())),
                 None => {}
             }
         }

@@ -7,7 +7,7 @@ use cluster::{Finding, NodeStatus, Status, UnitStatus};
 use engine::EngineInfo;
 use foundation::digest::Digest;
 use recipe::Recipe;
-use repository::{Added, Listed, Listing, Made, Pruned, Publication, Snapshot, Sound, SuiteListing};
+use repository::{Added, Listed, Listing, Made, Pruned, Publication, Removed, Snapshot, Sound, SuiteListing};
 use serde_json::{Value, json};
 use statements::check::summary::ShardFigures;
 use statements::verify::Verified;
@@ -118,13 +118,27 @@ fn of_a_repository() {
     let added =
         |new, known| Added { dist: "dist".into(), codename: "bookworm".into(), new, known, overlooked: Vec::new() };
     keep("repo-add", &output::added(&[added(vec![package("1.1-1")], 0), added(Vec::new(), 2)]));
-    let published = |unchanged| Publication { snapshot: snapshot(4, Made::Publish), added: 1, removed: 0, unchanged };
-    keep("repo-publish", &output::published(&[published(false), published(true)]));
+    let published = |unchanged, dropped| Publication {
+        snapshot: snapshot(4, Made::Publish),
+        added: 1,
+        removed: 0,
+        unchanged,
+        dropped,
+    };
+    let publications = [published(false, vec![]), published(false, vec![package("0.9-1")]), published(true, vec![])];
+    keep("repo-publish", &output::published(&publications));
+    let removed = Removed {
+        packages: vec![package("1.0-1")],
+        unpublished: vec![package("1.1-1")],
+        published: Some(published(false, vec![])),
+    };
+    keep("repo-remove", &output::removed("bookworm", &removed));
     keep(
         "repo-verify",
         &output::sound(&Sound { snapshots: 3, packages: 12, bytes: 5 << 30, indices: 40, keys: keys() }),
     );
-    keep("repo-prune", &output::pruned(&Pruned { snapshots: vec![("bookworm".into(), 1)], files: 7 }));
+    let held = vec![("bookworm".into(), 2, 1_802_592_000)];
+    keep("repo-prune", &output::pruned(&Pruned { snapshots: vec![("bookworm".into(), 1)], held, files: 7 }));
 }
 
 #[test]

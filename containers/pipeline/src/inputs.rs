@@ -164,8 +164,7 @@ pub fn gather_from(
             text: format!("the source is not what the recipe asks for: {deviation}. The report will say so"),
         });
     }
-    let changelog =
-        changelog.for_release(&target.version_suffix, &target.suite).with_suffix(&source.version_suffix);
+    let changelog = changelog.for_release(&target.version_suffix, &target.suite).with_suffix(&source.version_suffix);
     let plan = Plan::new(Parts {
         recipe: &recipe,
         target,

@@ -158,7 +158,9 @@ impl Failure for TargetError {
                 path.display()
             )),
             Self::Config(error) => error.outcome(),
-            Self::Suffix { .. } => Kind::Input.next("write it as the distribution does for its own updates, such as ~deb12u1"),
+            Self::Suffix { .. } => {
+                Kind::Input.next("write it as the distribution does for its own updates, such as ~deb12u1")
+            }
             Self::Name { .. } => Kind::Input.next("correct `name`, or rename the file"),
         }
     }

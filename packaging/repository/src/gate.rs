@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use deb::control::Paragraph;
 use foundation::digest::Digest;
 use foundation::failure::{Failure, Kind, Outcome};
+use judges::{index, rules};
 use sign::gpgv::Gpgv;
 use sign::signer::DEVELOPMENT_NAME;
 use statements::check::statement::TestResult;
@@ -17,7 +18,6 @@ use super::ledger::Ledger;
 use super::package::Described;
 use super::release::Sum;
 use super::settings::{self, Settings};
-use super::{judges, usable};
 
 /// Packages that the repository does not take. Nothing of the folder was taken.
 #[derive(Debug, thiserror::Error)]
@@ -280,9 +280,10 @@ impl Gate<'_> {
             return Err(refused(Refusal::Local { package }));
         }
         let path = path.display();
-        let own = usable::objections(described, self.settings).into_iter();
+        let keyring = rules::Keyring { package: self.settings.keyring(), ring: self.settings.ring() };
+        let own = rules::objections(&described.control, &described.files, &keyring).into_iter();
         let mut problems: Vec<String> = own.map(|problem| format!("{path}: {problem}")).collect();
-        let said = judges::of_file(&candidate.path).map_err(RepositoryError::io("have judged", &candidate.path))?;
+        let said = index::of_file(&candidate.path).map_err(RepositoryError::io("have judged", &candidate.path))?;
         problems.extend(said.map(|said| format!("{path}: apt-ftparchive says: {said}")));
         if !problems.is_empty() {
             return Err(refused(Refusal::Unusable { problems }));

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use deb::control::Paragraph;
 use fetch::debian::version;
+use judges::relations::{self, Offers};
 use serde::{Deserialize, Serialize};
 
 use super::first_seen::FirstSeen;
-use super::judges::Indexed;
 use super::snapshot::Listed;
-use super::{Repository, RepositoryError, relations};
+use super::usable::Indexed;
+use super::{Repository, RepositoryError};
 
 /// What a suite keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +127,8 @@ fn kept(
                 let young = keep.months.is_some_and(|months| first[**version] > now - i64::from(months) * MONTH);
                 *place == 0 || newest || young
             };
-            let stay: BTreeSet<&String> = versions.iter().enumerate().filter(stays).map(|(_, version)| *version).collect();
+            let stay: BTreeSet<&String> =
+                versions.iter().enumerate().filter(stays).map(|(_, version)| *version).collect();
             let machine = |at: &usize| [architecture.as_str(), "all"].contains(&packages[*at].1.architecture.as_str());
             kept.extend(mine.iter().copied().filter(|at| machine(at) && stay.contains(&sources[*at].1)));
         }
@@ -139,20 +141,21 @@ fn kept(
 fn complete(kept: &mut BTreeSet<usize>, packages: &[Indexed], sources: &[(String, String)]) {
     let fields: Vec<Paragraph> =
         packages.iter().map(|(_, described)| Paragraph::parse(&described.control).unwrap_or_default()).collect();
+    let all = Offers::of(&fields);
     loop {
         let mut more = BTreeSet::new();
-        for group in kept.iter().flat_map(|at| relations::needed(&fields[*at])) {
+        let offers = Offers::of(kept.iter().map(|at| &fields[*at]));
+        let needed = kept.iter().flat_map(|at| relations::needed(&fields[*at]));
+        // What nobody here has is the distribution's.
+        for group in needed.filter(|group| !offers.meet(group) && all.meet(group)) {
             let meets = |at: &usize| group.iter().any(|one| one.is_met_by(&fields[*at]));
-            if !kept.iter().any(meets) {
-                more.extend((0..packages.len()).filter(meets));
-            }
+            more.extend((0..packages.len()).filter(meets));
         }
         if more.is_empty() {
             return;
         }
-        let with = |at: &usize| more.iter().any(|more| sources[*more] == sources[*at]);
-        let all: Vec<usize> = (0..packages.len()).filter(with).collect();
-        kept.extend(all);
+        let with: BTreeSet<_> = more.iter().map(|at| &sources[*at]).collect();
+        kept.extend((0..packages.len()).filter(|at| with.contains(&sources[*at])));
     }
 }
 
@@ -167,7 +170,8 @@ mod tests {
 
     /// Name, version, architecture, and further fields.
     fn package(name: &str, version: &str, architecture: &str, more: &str) -> Indexed {
-        let control = format!("Package: {name}\nVersion: {version}\nArchitecture: {architecture}\n{more}Description: a\n");
+        let control =
+            format!("Package: {name}\nVersion: {version}\nArchitecture: {architecture}\n{more}Description: a\n");
         let described = Described::new(&control, 7, vec![]).unwrap();
         let listed = Listed {
             name: name.into(),
@@ -207,7 +211,9 @@ mod tests {
         // By age, and the newest in any case; what either keeps is kept.
         let age = |package: &Listed| if package.version == "1.0-1" { 10 } else { 100 };
         let months = Keep { newest: None, months: Some(1) };
-        assert!(names(months, &packages, &age).ends_with(one) && names(months, &packages, &age).split(' ').count() == 6);
+        assert!(
+            names(months, &packages, &age).ends_with(one) && names(months, &packages, &age).split(' ').count() == 6
+        );
         assert_eq!(names(months, &packages, &|_| 100), one);
         assert_eq!(names(Keep { newest: Some(2), months: Some(1) }, &packages, &age).split(' ').count(), 9);
     }

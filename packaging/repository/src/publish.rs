@@ -15,12 +15,9 @@ use super::release::{self, Release};
 use super::signing::Request;
 use super::snapshot::{self, Listed, Made, Snapshot};
 use super::{
-    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, Staged, clock, complete, files, indices, judges,
-    keyring_package, keys, package, signature,
+    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, clock, complete, files, indices, keyring_package, keys,
+    package, signature,
 };
-
-/// A folder that the gate has let pass: where it is, its suite, and its packages.
-type Judged<'a> = (&'a PathBuf, String, Accepted, Vec<Listed>);
 
 /// What became of a folder's packages.
 #[derive(Clone, Debug)]
@@ -107,41 +104,6 @@ impl Repository {
             repository.folder.write_staged(&staged)?;
             Ok(added)
         })
-    }
-
-    /// Lets the suites be judged as they would be with these packages.
-    fn check_usable(&self, staged: &Staged, accepted: &[Judged<'_>]) -> Result<(), RepositoryError> {
-        let codenames: BTreeSet<&String> = accepted.iter().map(|(_, codename, ..)| codename).collect();
-        for codename in codenames {
-            let waiting = staged.get(codename).into_iter().flatten().cloned();
-            let before = self.described(self.live_packages(codename)?.into_iter().chain(waiting).collect())?;
-            let mut after = before.clone();
-            for (_, _, found, listed) in accepted.iter().filter(|(_, of, ..)| of == codename) {
-                let new = listed.iter().cloned().zip(found.packages.iter().map(|found| found.described.clone()));
-                after.extend(new.filter(|(listed, _)| !before.iter().any(|(known, _)| known == listed)));
-            }
-            self.check_index(&before, &after)?;
-        }
-        Ok(())
-    }
-
-    /// Refuses an index in which something is wrong that was not wrong before.
-    fn check_index(&self, before: &[judges::Indexed], after: &[judges::Indexed]) -> Result<(), RepositoryError> {
-        let found = judges::worse(&self.folder, &judges::borrowed(before), &judges::borrowed(after))?;
-        if found.is_empty() {
-            return Ok(());
-        }
-        Err(refused(Refusal::Unusable { problems: found.iter().map(ToString::to_string).collect() }))
-    }
-
-    /// Packages in the order of an index, with what they say of themselves.
-    pub(super) fn described(&self, mut packages: Vec<Listed>) -> Result<Vec<judges::Indexed>, RepositoryError> {
-        snapshot::sort(&mut packages);
-        let read = |listed: Listed| {
-            let described = package::Described::of(&self.folder, &listed.path, &listed.sha256)?;
-            Ok((listed, described))
-        };
-        packages.into_iter().map(read).collect()
     }
 
     /// The key ring of the builders: the one that is given, that of the repository, else its own keys.
@@ -268,7 +230,12 @@ impl Repository {
     }
 
     /// The keys as they are, with what their owners have renewed.
-    pub(super) fn request<'s, 'k>(&self, codenames: &'s [String], signers: &'s [&'k dyn Signer], now: i64) -> Request<'s, 'k> {
+    pub(super) fn request<'s, 'k>(
+        &self,
+        codenames: &'s [String],
+        signers: &'s [&'k dyn Signer],
+        now: i64,
+    ) -> Request<'s, 'k> {
         Request { keys: self.keys.clone(), codenames, signers, days: SETTLED_DAYS, now }
     }
 

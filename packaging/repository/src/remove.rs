@@ -2,11 +2,12 @@
 //! its files stay in the pool for as long as a snapshot has them.
 
 use deb::control::Paragraph;
+use judges::relations;
 use sign::signer::Signer;
 
 use super::package::Described;
 use super::snapshot::{Listed, Made};
-use super::{Publication, Repository, RepositoryError, relations, repair};
+use super::{Publication, Repository, RepositoryError, repair};
 
 /// What was taken out of a suite.
 #[derive(Clone, Debug)]
@@ -37,7 +38,8 @@ impl Repository {
         let mut gone: Vec<Listed> = Vec::new();
         for (name, version) in wanted {
             if *name == self.settings().keyring() {
-                let problem = "is the package with the repository's own keys, which clients cannot be without".to_owned();
+                let problem =
+                    "is the package with the repository's own keys, which clients cannot be without".to_owned();
                 return Err(RepositoryError::Setting { what: "NAME=VERSION", value: name.clone(), problem });
             }
             let found = all.iter().filter(|package| package.name == *name && package.version == *version);
@@ -90,8 +92,8 @@ impl Repository {
         let needed = relations::needed(&fields);
         let needs = |one: &Listed| needed.iter().flatten().any(|needed| needed.name == one.name);
         Ok(described.is_debug()
-            && gone.iter().any(|one| {
-                one.version == package.version && one.architecture == package.architecture && needs(one)
-            }))
+            && gone
+                .iter()
+                .any(|one| one.version == package.version && one.architecture == package.architecture && needs(one)))
     }
 }

@@ -7,8 +7,8 @@ use sign::signer::{DEVELOPMENT_NAME, KeyForm, Signer};
 
 use super::editions::Editions;
 use super::keys::{Key, Keys};
-use super::{rotation, snapshot};
 use super::{Folder, Publication, Repository, RepositoryError, keys, policy, release};
+use super::{rotation, snapshot};
 
 /// How long a stand-by key has to last at least when it is published, in days: who needs it has other worries than its end.
 const LASTS_DAYS: i64 = 180;
@@ -49,12 +49,7 @@ impl Repository {
 
     /// The stand-by key signs alone from now on, and clients that have the new keyring package trust the present ones no longer.
     /// Refused while a suite has had it for less than `days`, unless clients may be lost.
-    pub fn emergency(
-        &mut self,
-        signer: &dyn Signer,
-        days: u32,
-        now: i64,
-    ) -> Result<Vec<Publication>, RepositoryError> {
+    pub fn emergency(&mut self, signer: &dyn Signer, days: u32, now: i64) -> Result<Vec<Publication>, RepositoryError> {
         let Some(stand_by) = &self.keys.stand_by else {
             return Err(RepositoryError::Keys(
                 "no stand-by key was published, so there is none that clients would accept. While the present key is there, publish \
@@ -101,17 +96,17 @@ fn read(file: &[u8]) -> Result<Key, RepositoryError> {
     let ring = public_key::minimal(file)?;
     let certificates = public_key::read(&ring)?;
     let [certificate] = &certificates[..] else {
-        return wrong(&format!("the file has {} keys, and has to have one. `gpg --export KEY` writes it", certificates.len()));
+        return wrong(&format!(
+            "the file has {} keys, and has to have one. `gpg --export KEY` writes it",
+            certificates.len()
+        ));
     };
     if !certificate.keys.iter().any(|key| key.signs) {
-        return wrong("it cannot sign. Take one that can, such as `gpg --quick-generate-key 'NAME <ADDRESS>' ed25519 sign` makes");
+        return wrong(
+            "it cannot sign. Take one that can, such as `gpg --quick-generate-key 'NAME <ADDRESS>' ed25519 sign` makes",
+        );
     }
-    Ok(Key {
-        fingerprint: certificate.primary().to_owned(),
-        user_id: certificate.user_id.clone(),
-        ring,
-        lost: false,
-    })
+    Ok(Key { fingerprint: certificate.primary().to_owned(), user_id: certificate.user_id.clone(), ring, lost: false })
 }
 
 /// One of its keys has to be good until then.

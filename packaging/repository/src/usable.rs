@@ -1,151 +1,69 @@
-//! Rules for what a package says of itself, whoever is installed here: those of dpkg and apt, as far as breaking them makes a
-//! package one that no client can use, or one that takes the repository's own keys away. Outside judges follow
-//! ([`super::judges`]); these rules are for machines that have none.
+//! Whether clients could use what is to be published, as far as one suite tells.
 
-use deb::control::Paragraph;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 
+use judges::{Subject, index};
+
+use super::gate::{Accepted, refused};
 use super::package::Described;
-use super::relations;
-use super::settings::Settings;
+use super::snapshot::{self, Listed};
+use super::{Refusal, Repository, RepositoryError, Staged};
 
-/// What is wrong with a package; nothing where it can be used.
-pub(super) fn objections(package: &Described, settings: &Settings) -> Vec<String> {
-    let mut found = lines(&package.control);
-    let Some(fields) = Paragraph::parse(&package.control) else {
-        found.push("its control file cannot be read".into());
-        return found;
-    };
-    let field = |name: &str| fields.get(name).map(str::trim).filter(|value| !value.is_empty());
-    for name in ["Maintainer", "Description"] {
-        // The first line counts: what follows a Description's is only for those who want to know more.
-        if fields.get(name).is_none_or(|value| value.lines().next().unwrap_or_default().trim().is_empty()) {
-            found.push(format!("its control file has no field {name}"));
-        }
-    }
-    if let Some(problem) = relations::version_problem(&package.version) {
-        found.push(format!("its Version '{}' {problem}", package.version));
-    }
-    for name in ["Package", "Source", "Version", "Architecture", "Multi-Arch", "Essential", "Installed-Size"] {
-        if field(name).is_some_and(|value| value.contains('\n')) {
-            found.push(format!("its field {name} has more than one line"));
-        }
-    }
-    match field("Multi-Arch") {
-        None | Some("no" | "foreign" | "allowed") => {}
-        Some("same") if package.architecture != "all" => {}
-        Some("same") => found.push("it is Multi-Arch: same and for all architectures, which contradict each other".into()),
-        Some(other) => found.push(format!("its Multi-Arch '{other}' is none of no, same, foreign and allowed")),
-    }
-    for name in ["Essential", "Protected"] {
-        if let Some(other) = field(name).filter(|value| !["yes", "no"].contains(value)) {
-            found.push(format!("its {name} '{other}' is neither yes nor no"));
-        }
-    }
-    if let Some(size) = field("Installed-Size").filter(|value| value.bytes().any(|b| !b.is_ascii_digit())) {
-        found.push(format!("its Installed-Size '{size}' is no number"));
-    }
-    for name in relations::FIELDS {
-        if let Err(problem) = relations::parse(name, field(name).unwrap_or_default()) {
-            found.push(problem);
-        }
-    }
-    found.extend(keys(package, &fields, settings));
-    found
+/// A package as an index has it.
+pub(super) type Indexed = (Listed, Described);
+
+/// A folder that the gate has let pass: where it is, its suite, and its packages.
+pub(super) type Judged<'a> = (&'a PathBuf, String, Accepted, Vec<Listed>);
+
+fn subjects(packages: &[Indexed]) -> Vec<Subject<'_>> {
+    packages
+        .iter()
+        .map(|(listed, described)| Subject {
+            path: &listed.path,
+            component: &listed.component,
+            control: &described.control,
+            files: &described.files,
+            paragraph: described.paragraph(&listed.path, &listed.sha256),
+        })
+        .collect()
 }
 
-/// Lines that Debian's readers of control files refuse (deb-control(5), deb822(5)).
-fn lines(control: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    if control.starts_with([' ', '\t']) {
-        found.push("its control file begins in the middle of a field".into());
-    }
-    for line in control.lines() {
-        if line.chars().any(|c| c.is_control() && c != '\t') {
-            found.push(format!("its control file has control characters in the line '{}'", line.escape_debug()));
+impl Repository {
+    /// Lets the suites be judged as they would be with these packages.
+    pub(super) fn check_usable(&self, staged: &Staged, accepted: &[Judged<'_>]) -> Result<(), RepositoryError> {
+        let codenames: BTreeSet<&String> = accepted.iter().map(|(_, codename, ..)| codename).collect();
+        for codename in codenames {
+            let waiting = staged.get(codename).into_iter().flatten().cloned();
+            let before = self.described(self.live_packages(codename)?.into_iter().chain(waiting).collect())?;
+            let mut after = before.clone();
+            for (_, _, found, listed) in accepted.iter().filter(|(_, of, ..)| of == codename) {
+                let new = listed.iter().cloned().zip(found.packages.iter().map(|found| found.described.clone()));
+                after.extend(new.filter(|(listed, _)| !before.iter().any(|(known, _)| known == listed)));
+            }
+            self.check_index(&before, &after)?;
         }
-        let name = line.split(':').next().unwrap_or_default();
-        let good = !name.is_empty() && !name.starts_with(['-', '#']) && name.bytes().all(|b| b.is_ascii_graphic());
-        if !line.starts_with([' ', '\t']) && !good {
-            found.push(format!("its control file has the line '{line}', which begins with no name of a field"));
+        Ok(())
+    }
+
+    /// Refuses an index in which something is wrong that was not wrong before.
+    pub(super) fn check_index(&self, before: &[Indexed], after: &[Indexed]) -> Result<(), RepositoryError> {
+        let temporary = self.folder.temporary();
+        let found = index::worse(&temporary, &self.settings().architectures, &subjects(before), &subjects(after))
+            .map_err(RepositoryError::io("have packages judged in", temporary))?;
+        if found.is_empty() {
+            return Ok(());
         }
-    }
-    found
-}
-
-/// Nobody but the repository itself hands out its keys: with a package of that name, clients would lose the real one.
-fn keys(package: &Described, fields: &Paragraph, settings: &Settings) -> Vec<String> {
-    let keyring = settings.keyring();
-    let mut found = Vec::new();
-    if package.name == keyring {
-        found.push(format!("{keyring} is the package with the repository's own keys, which it writes itself"));
-    }
-    for name in ["Conflicts", "Breaks", "Replaces", "Provides"] {
-        let groups = relations::parse(name, fields.get(name).unwrap_or_default()).unwrap_or_default();
-        if groups.into_iter().flatten().any(|one| one.name == keyring) {
-            found.push(format!("its field {name} names {keyring}, the package with the repository's own keys"));
-        }
-    }
-    if package.files.contains(&settings.ring()) {
-        found.push(format!("it has the file {}, which is of {keyring}", settings.ring()));
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Suite;
-
-    const CONTROL: &str = "Package: demo\nVersion: 1.0-1\nArchitecture: all\nMaintainer: A <a@example.org>\nDescription: a\n b\n";
-
-    fn settings() -> Settings {
-        Settings {
-            name: "mesos".into(),
-            origin: "O".into(),
-            label: "L".into(),
-            description: "D".into(),
-            maintainer: "A <a@example.org>".into(),
-            uri: None,
-            components: vec!["main".into()],
-            architectures: vec!["amd64".into()],
-            valid_days: 14,
-            development: false,
-            suite: vec![Suite { codename: "bookworm".into(), name: None, keep: None }],
-        }
+        Err(refused(Refusal::Unusable { problems: found.iter().map(ToString::to_string).collect() }))
     }
 
-    #[test]
-    fn what_no_client_can_use_is_named() {
-        let judged = |control: &str, files: &[&str]| {
-            let files = files.iter().map(|file| (*file).to_owned()).collect();
-            objections(&Described::new(control, 7, files).unwrap(), &settings())
+    /// Packages in the order of an index, with what they say of themselves.
+    pub(super) fn described(&self, mut packages: Vec<Listed>) -> Result<Vec<Indexed>, RepositoryError> {
+        snapshot::sort(&mut packages);
+        let read = |listed: Listed| {
+            let described = Described::of(&self.folder, &listed.path, &listed.sha256)?;
+            Ok((listed, described))
         };
-        assert_eq!(judged(CONTROL, &["usr/bin/demo"]), [""; 0]);
-        let more = |field: &str| CONTROL.replace("Description", &format!("{field}\nDescription"));
-        for (control, says) in [
-            (CONTROL.replace("Description: a\n b\n", "Section: x\n"), "no field Description"),
-            (CONTROL.replace("Description: a\n", "Description:\n"), "no field Description"),
-            (CONTROL.replace("Maintainer: A <a@example.org>\n", ""), "no field Maintainer"),
-            (CONTROL.replace("1.0-1", "1.0-"), "its Version '1.0-' ends with -"),
-            (CONTROL.replace("1.0-1", "99999999999:1"), "an epoch that is no number, or too big"),
-            (CONTROL.replace("1.0-1", "1.0-1\n 2"), "Version has more than one line"),
-            (more("Depends: a (> 1)"), "Depends: 'a (> 1)'"),
-            (more("Conflicts: a | b"), "Conflicts: 'a | b' is a choice"),
-            (more("Multi-Arch: same"), "contradict each other"),
-            (more("Multi-Arch: maybe"), "'maybe' is none of no, same"),
-            (more("Essential: maybe"), "'maybe' is neither yes nor no"),
-            (more("Installed-Size: big"), "'big' is no number"),
-            (more("# a: comment"), "begins with no name of a field"),
-            (more("-x: y"), "begins with no name of a field"),
-            (more("Homepage: x\ry"), "control characters"),
-            (CONTROL.replace("demo", "mesos-archive-keyring"), "the repository's own keys, which it writes itself"),
-            (more("Conflicts: mesos-archive-keyring"), "its field Conflicts names mesos-archive-keyring"),
-            (more("Provides: mesos-archive-keyring (= 9)"), "its field Provides names mesos-archive-keyring"),
-        ] {
-            let found = judged(&control, &[]);
-            assert!(found.iter().any(|found| found.contains(says)), "{says}: {found:?}");
-        }
-        let found = judged(CONTROL, &["usr/share/keyrings/mesos-archive-keyring.gpg"]);
-        assert!(found[0].contains("it has the file usr/share/keyrings/mesos-archive-keyring.gpg"), "{found:?}");
+        packages.into_iter().map(read).collect()
     }
 }

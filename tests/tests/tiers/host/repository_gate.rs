@@ -45,7 +45,9 @@ impl Room {
         let mut command = Command::new(tool());
         command.arg("repo").arg(arguments[0]).arg(self.repository()).args(&arguments[1..]);
         command.env("MESOS_PACKAGES_CACHE", self.path("cache"));
-        if ["init", "publish", "refresh", "rollback", "remove"].contains(&arguments[0]) && !arguments.contains(&"--key-file") {
+        if ["init", "publish", "refresh", "rollback", "remove"].contains(&arguments[0])
+            && !arguments.contains(&"--key-file")
+        {
             command.arg("--key-file").arg(self.key.secret());
         }
         command

@@ -2,10 +2,12 @@
 //! down.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use tests::apt::Client;
 use tests::dist::{Deb, Dist};
-use tests::run_off;
+use tests::{run, run_off, tool};
 
 use super::repository_gate::Room;
 
@@ -35,14 +37,20 @@ fn packages_are_removed_from_a_suite() {
     refused(&["mesos-archive-keyring=1"], 1, &["the repository's own keys, which clients cannot be without"]);
     // The newest goes, and clients go back to what there is.
     let ran = room.repo(&["remove", "demo-tools=1.1-1"]).success().stdout;
-    for says in ["bookworm  removed: demo-tools 1.1-1 amd64  pool/main/d/demo/demo-tools_1.1-1_amd64.deb", "0 new, 1 gone"] {
+    for says in
+        ["bookworm  removed: demo-tools 1.1-1 amd64  pool/main/d/demo/demo-tools_1.1-1_amd64.deb", "0 new, 1 gone"]
+    {
         assert!(ran.contains(says), "{ran}");
     }
     client.update().success();
     assert_eq!(client.candidate("demo-tools").as_deref(), Some("1.0-1"));
     // What needs it keeps it; together they go, and debug symbols with what they are of.
     room.repo(&["remove", "demo=1.1-1"]).success();
-    refused(&["demo=1.0-1"], 3, &["demo-tools_1.0-1_amd64.deb: this tool says: it needs demo, which the suite does not have"]);
+    refused(
+        &["demo=1.0-1"],
+        3,
+        &["demo-tools_1.0-1_amd64.deb: this tool says: it needs demo, which the suite does not have"],
+    );
     let ran = room.repo(&["remove", "demo=1.0-1", "demo-tools=1.0-1"]).success().stdout;
     assert!(ran.contains("removed: demo-tools-dbgsym 1.0-1 amd64") && ran.contains("3 gone"), "{ran}");
     client.update().success();
@@ -80,7 +88,9 @@ fn a_suite_keeps_what_its_rule_says() {
         let dist = room.demo(version);
         room.repo(&["publish", &dist]).success();
     }
-    for (text, says) in [("newest = 0", "keep: 'newest = 0' keeps nothing"), ("", "keep: '' keeps nothing"), ("age = 1", "age")] {
+    for (text, says) in
+        [("newest = 0", "keep: 'newest = 0' keeps nothing"), ("", "keep: '' keeps nothing"), ("age = 1", "age")]
+    {
         rule(text);
         room.repo(&["publish"]).fails(1, &[says]);
     }
@@ -109,6 +119,12 @@ fn a_suite_keeps_what_its_rule_says() {
     room.repo(&["rollback", "2"]).success();
     client.update().success();
     client.apt(&["install", "demo-tools=1.0-1"]).success();
+    // Since when clients have seen what is known to whoever continues elsewhere.
+    let (place, clone) = (room.path("place").display().to_string(), room.path("clone").display().to_string());
+    room.repo(&["push", "--to", &place]).success();
+    run(Command::new(tool()).args(["repo", "clone", &place, &clone])).success();
+    let seen = |repository: &Path| fs::read(repository.join(".repository/first-seen.json")).unwrap();
+    assert_eq!(seen(&room.repository()), seen(Path::new(&clone)));
     // By age, the newest in any case.
     rule("months = 1");
     let ran = run_off("+30d", &room.command(&["publish"])).success().stdout;
@@ -135,8 +151,10 @@ fn what_a_cached_release_names_is_not_pruned() {
     }
     client.apt(&["install", "demo=1.0-1"]).success();
     // By age, or by number: what either keeps stays.
-    let prune = |off: &str, arguments: &[&str]| run_off(off, &room.command(&[&["prune"], arguments].concat())).success().stdout;
-    for (off, arguments) in [("+20d", &["--days", "30"][..]), ("+40d", &["--days", "30", "--keep", "2"]), ("+40d", &[])] {
+    let prune =
+        |off: &str, arguments: &[&str]| run_off(off, &room.command(&[&["prune"], arguments].concat())).success().stdout;
+    for (off, arguments) in [("+20d", &["--days", "30"][..]), ("+40d", &["--days", "30", "--keep", "2"]), ("+40d", &[])]
+    {
         let ran = prune(off, arguments);
         assert!(ran.contains("removed 0 snapshots"), "{ran}");
     }

@@ -44,13 +44,20 @@ fn what_no_client_could_use_is_refused() {
     );
     room.refuses(
         &with(&fields("Depends: demo (>= 1.2), libc6 (>= 2.36)\n")),
-        &["dose-debcheck says: it cannot be installed, since nothing is demo", "this tool says: it needs demo (>= 1.2)"],
+        &[
+            "dose-debcheck says: it cannot be installed, since nothing is demo",
+            "this tool says: it needs demo (>= 1.2)",
+        ],
     );
     // Beside the others: a file that another package has, and a package in a second component.
     let same = ("usr/share/demo/text".to_owned(), "another\n".to_owned());
     let overlapping = with(&|dist| dist.debs[1].files.push(same.clone()));
     room.refuses(&overlapping, &["demo-tools_1.1-1_amd64.deb", "the file usr/share/demo/text", "demo_1.1-1_all.deb"]);
-    room.refuses_with(&first, &["--component", "debug"], &["demo_1.0-1_all.deb", "the same version as", "component main"]);
+    room.refuses_with(
+        &first,
+        &["--component", "debug"],
+        &["demo_1.0-1_all.deb", "the same version as", "component main"],
+    );
     // It would have been as they say.
     let client = Client::new(&room.repository());
     let debs = ["demo_1.1-1_all.deb", "demo-tools_1.1-1_amd64.deb"].map(|name| format!("{overlapping}/{name}"));

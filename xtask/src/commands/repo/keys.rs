@@ -41,7 +41,9 @@ impl KeyArguments {
     pub fn stand_by_signer(&self, repository: &Repository) -> Result<Box<dyn Signer>, AnyFailure> {
         let mut given = self.given();
         if given.len() > 1 {
-            return Err(Message::usage("in an emergency the stand-by key signs alone: give --key or --key-file once").into());
+            return Err(
+                Message::usage("in an emergency the stand-by key signs alone: give --key or --key-file once").into()
+            );
         }
         let source = given.pop().or_else(|| {
             let key = repository.keys().stand_by.as_ref()?.fingerprint.clone();

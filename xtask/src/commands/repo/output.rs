@@ -42,7 +42,8 @@ pub fn published(published: &[Publication]) -> String {
 /// What was taken out of a suite.
 pub fn removed(codename: &str, removed: &Removed) -> String {
     let mut text = String::new();
-    for (packages, what) in [(&removed.packages, "removed"), (&removed.unpublished, "removed before it was published")] {
+    for (packages, what) in [(&removed.packages, "removed"), (&removed.unpublished, "removed before it was published")]
+    {
         for package in packages {
             let (name, version) = (&package.name, &package.version);
             text += &format!("{codename}  {what}: {name} {version} {}  {}\n", package.architecture, package.path);

@@ -1,31 +1,25 @@
 //! What packages say of each other (policy 7.1), read as strictly as the strictest of the programs that read it on a client: dpkg
 //! warns of what it has given up, apt stops at what it cannot read, and then nothing at all can be installed.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use deb::control::Paragraph;
 use fetch::debian::version;
 
 /// The fields that relate packages to each other.
-pub(super) const FIELDS: [&str; 9] = [
-    "Pre-Depends",
-    "Depends",
-    "Recommends",
-    "Suggests",
-    "Enhances",
-    "Conflicts",
-    "Breaks",
-    "Replaces",
-    "Provides",
-];
+pub const FIELDS: [&str; 9] =
+    ["Pre-Depends", "Depends", "Recommends", "Suggests", "Enhances", "Conflicts", "Breaks", "Replaces", "Provides"];
 
 /// Those of them that decide whether a package can be installed.
-pub(super) const NEEDED: [&str; 2] = ["Pre-Depends", "Depends"];
+pub const NEEDED: [&str; 2] = ["Pre-Depends", "Depends"];
 
 /// Those of them in which a choice makes no sense.
 const WITHOUT_CHOICE: [&str; 4] = ["Conflicts", "Breaks", "Replaces", "Provides"];
 
 /// One alternative.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Alternative {
+pub struct Alternative {
+    /// The package's name, without an architecture.
     pub name: String,
     /// Relation and version, such as `>=` and `1.0`.
     pub bound: Option<(String, String)>,
@@ -53,20 +47,58 @@ impl Alternative {
     }
 }
 
+/// What packages are there for others, by name: asked often, of thousands.
+#[derive(Clone, Debug, Default)]
+pub struct Offers(BTreeMap<String, BTreeSet<Option<String>>>);
+
+impl Offers {
+    /// Those of the packages with these control files.
+    pub fn of<'a>(packages: impl IntoIterator<Item = &'a Paragraph>) -> Self {
+        let mut offers = Self::default();
+        let mut offer = |name: &str, version: Option<&str>| {
+            offers.0.entry(name.to_owned()).or_default().insert(version.map(str::to_owned));
+        };
+        for package in packages {
+            offer(package.get("Package").unwrap_or_default(), package.get("Version"));
+            for provided in provided(package) {
+                offer(&provided.name, provided.bound.as_ref().map(|(_, version)| version.as_str()));
+            }
+        }
+        offers
+    }
+
+    /// Every name.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
+    /// Whether one of the alternatives is there.
+    pub fn meet(&self, group: &[Alternative]) -> bool {
+        group.iter().any(|one| {
+            let Some(versions) = self.0.get(&one.name) else { return false };
+            let exactly = one
+                .bound
+                .as_ref()
+                .is_some_and(|(relation, version)| relation == "=" && versions.contains(&Some(version.clone())));
+            exactly || versions.iter().any(|version| one.is(&one.name, version.as_deref()))
+        })
+    }
+}
+
 /// What a package provides beside its own name.
-pub(super) fn provided(package: &Paragraph) -> Vec<Alternative> {
+pub fn provided(package: &Paragraph) -> Vec<Alternative> {
     let groups = parse("Provides", package.get("Provides").unwrap_or_default()).unwrap_or_default();
     groups.into_iter().flatten().collect()
 }
 
 /// What a package needs, in groups of alternatives.
-pub(super) fn needed(package: &Paragraph) -> Vec<Vec<Alternative>> {
+pub fn needed(package: &Paragraph) -> Vec<Vec<Alternative>> {
     let of = |field: &&str| parse(field, package.get(field).unwrap_or_default()).unwrap_or_default();
     NEEDED.iter().flat_map(of).collect()
 }
 
 /// As people write it.
-pub(super) fn text(group: &[Alternative]) -> String {
+pub fn text(group: &[Alternative]) -> String {
     let one = |alternative: &Alternative| match &alternative.bound {
         None => alternative.name.clone(),
         Some((relation, version)) => format!("{} ({relation} {version})", alternative.name),
@@ -75,13 +107,14 @@ pub(super) fn text(group: &[Alternative]) -> String {
 }
 
 /// Reads a field: groups of alternatives. The error says what is wrong with it.
-pub(super) fn parse(field: &str, value: &str) -> Result<Vec<Vec<Alternative>>, String> {
+pub fn parse(field: &str, value: &str) -> Result<Vec<Vec<Alternative>>, String> {
     if value.trim().is_empty() {
         return Ok(vec![]);
     }
     let mut groups = Vec::new();
     for group in value.split(',') {
-        let alternatives = group.split('|').map(|text| alternative(field, text.trim())).collect::<Result<Vec<_>, _>>()?;
+        let alternatives =
+            group.split('|').map(|text| alternative(field, text.trim())).collect::<Result<Vec<_>, _>>()?;
         if alternatives.len() > 1 && WITHOUT_CHOICE.contains(&field) {
             return Err(format!("{field}: '{}' is a choice, which this field cannot have", group.trim()));
         }
@@ -123,7 +156,7 @@ fn alternative(field: &str, text: &str) -> Result<Alternative, String> {
 }
 
 /// What dpkg has against a version (policy 5.6.12, deb-version(7)), as a verb phrase.
-pub(super) fn version_problem(version: &str) -> Option<&'static str> {
+pub fn version_problem(version: &str) -> Option<&'static str> {
     let rest = match version.split_once(':') {
         None => version,
         // dpkg keeps it in 31 bits.
@@ -155,7 +188,7 @@ mod tests {
     fn relations_are_read_and_mistakes_are_named() {
         let groups = parse("Depends", "a (>= 1.0) | b:any, c").unwrap();
         assert_eq!(groups.iter().map(|group| text(group)).collect::<Vec<_>>(), ["a (>= 1.0) | b", "c"]);
-        assert_eq!(parse("Depends", " ").unwrap(), [const { Vec::<Alternative>::new() }; 0]);
+        assert!(parse("Depends", " ").unwrap().is_empty());
         for (field, value, says) in [
             ("Depends", "a (1.0)", "none of << <="),
             ("Depends", "a (> 1.0)", "none of << <="),
@@ -181,6 +214,7 @@ mod tests {
             ("a", true),
             ("a (>= 1.0)", true),
             ("a (= 1.0-1)", false),
+            ("a (= 1:1.0-1)", true),
             ("v (>= 2)", true),
             ("v (>> 2)", false),
             ("w", true),
@@ -188,15 +222,28 @@ mod tests {
             ("b", false),
         ] {
             assert_eq!(wants(text).is_met_by(&a), met, "{text}");
+            assert_eq!(Offers::of([&a]).meet(&[wants("x"), wants(text)]), met, "{text}");
         }
     }
 
     /// dpkg itself is the judge of versions.
     #[test]
     fn versions_are_judged_as_dpkg_does() {
-        for version in
-            ["1.0-1", "1:1.0~rc1+b1-0.1", "1.0-", "-1", "1:", ":1", "a", "99999999999:1", "x:1", "1_0", "1.0-1-2", "1:2:3", "1.0-1_2"]
-        {
+        for version in [
+            "1.0-1",
+            "1:1.0~rc1+b1-0.1",
+            "1.0-",
+            "-1",
+            "1:",
+            ":1",
+            "a",
+            "99999999999:1",
+            "x:1",
+            "1_0",
+            "1.0-1-2",
+            "1:2:3",
+            "1.0-1_2",
+        ] {
             let judged = Command::new("dpkg").args(["--validate-version", version]).output().unwrap();
             assert_eq!(version_problem(version).is_none(), judged.status.success(), "{version}");
         }

@@ -2,7 +2,7 @@
 //! tells whether packages can be installed. One package that apt cannot read stops apt for all packages of the machine.
 //!
 //! None of them is required, since repositories are kept on machines of all kinds: those that are installed are asked, and the
-//! rules of our own ([`super::usable`], and those here) hold everywhere. A publication may not make anything worse: what is wrong
+//! rules of our own ([`super::rules`], and those here) hold everywhere. A publication may not make anything worse: what is wrong
 //! with packages that clients have already does not keep a better one from them.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,14 +14,12 @@ use std::process::Command;
 use deb::control::Paragraph;
 use fetch::debian::version;
 
-use super::package::Described;
-use super::relations;
-use super::snapshot::Listed;
-use super::{Folder, RepositoryError};
+use super::Subject;
+use super::relations::{self, Offers};
 
 /// Something that a judge has against a package of an index.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Objection {
+pub struct Objection {
     /// The package's path in the pool; empty where it is the index as a whole.
     path: String,
     /// Who says it.
@@ -43,97 +41,95 @@ const OWN: &str = "this tool";
 /// A package with its control file's fields.
 #[derive(Clone)]
 struct Package<'a> {
-    listed: &'a Listed,
-    described: &'a Described,
+    subject: &'a Subject<'a>,
     fields: Paragraph,
 }
 
-/// A package as an index has it.
-pub(super) type Indexed = (Listed, Described);
+impl Package<'_> {
+    fn field(&self, name: &str) -> &str {
+        self.fields.get(name).unwrap_or_default()
+    }
 
-/// What [`worse`] takes.
-pub(super) fn borrowed(packages: &[Indexed]) -> Vec<(&Listed, &Described)> {
-    packages.iter().map(|(listed, described)| (listed, described)).collect()
+    fn name(&self) -> &str {
+        self.field("Package")
+    }
+
+    fn version(&self) -> &str {
+        self.field("Version")
+    }
+
+    fn file_name(&self) -> &str {
+        self.subject.path.rsplit('/').next().unwrap_or_default()
+    }
 }
 
-/// Packages as an index has them.
-pub(super) type Packages<'a> = [(&'a Listed, &'a Described)];
-
-/// What is wrong with an index of these packages that was not wrong before.
-pub(super) fn worse(folder: &Folder, before: &Packages, after: &Packages) -> Result<Vec<Objection>, RepositoryError> {
-    let read = |packages: &Packages<'_>| names(&fields(packages));
-    let known: BTreeSet<String> = read(before).union(&read(after)).cloned().collect();
-    let found = objections(folder, after, &known)?;
+/// What is wrong with the index of these packages that was not wrong before. The programs work in a folder below `temporary`.
+pub fn worse(
+    temporary: &Path,
+    architectures: &[String],
+    before: &[Subject<'_>],
+    after: &[Subject<'_>],
+) -> io::Result<Vec<Objection>> {
+    // The names that the repository has something for, now or then.
+    let (before_fields, after_fields) = (fields(before), fields(after));
+    let all = before_fields.iter().chain(&after_fields).map(|package| &package.fields);
+    let known: BTreeSet<String> = Offers::of(all).names().cloned().collect();
+    let found = objections(temporary, architectures, after, &known)?;
     if found.is_empty() {
         return Ok(vec![]);
     }
-    let known = objections(folder, before, &known)?;
-    let before = |objection: &Objection| known.iter().any(|known| (&known.path, known.judge) == (&objection.path, objection.judge));
+    let known = objections(temporary, architectures, before, &known)?;
+    let before = |objection: &Objection| {
+        known.iter().any(|known| (&known.path, known.judge) == (&objection.path, objection.judge))
+    };
     Ok(found.into_iter().filter(|objection| !before(objection)).collect())
 }
 
-fn fields<'a>(packages: &Packages<'a>) -> Vec<Package<'a>> {
-    let read = |(listed, described): &(&'a Listed, &'a Described)| Package {
-        listed,
-        described,
-        fields: Paragraph::parse(&described.control).unwrap_or_default(),
-    };
+fn fields<'a>(packages: &'a [Subject<'a>]) -> Vec<Package<'a>> {
+    let read = |subject| Package { subject, fields: Paragraph::parse(subject.control).unwrap_or_default() };
     packages.iter().map(read).collect()
 }
 
-/// The names that the repository has something for.
-fn names(packages: &[Package<'_>]) -> BTreeSet<String> {
-    let own = packages.iter().map(|package| package.described.name.clone());
-    let provided = packages.iter().flat_map(|package| relations::provided(&package.fields)).map(|one| one.name);
-    own.chain(provided).collect()
-}
-
-fn objections(folder: &Folder, packages: &Packages, known: &BTreeSet<String>) -> Result<Vec<Objection>, RepositoryError> {
+fn objections(
+    temporary: &Path,
+    architectures: &[String],
+    packages: &[Subject<'_>],
+    known: &BTreeSet<String>,
+) -> io::Result<Vec<Objection>> {
     let mut found = BTreeSet::new();
-    for architecture in &folder.settings.architectures {
-        let mine = |package: &Package<'_>| [architecture.as_str(), "all"].contains(&package.described.architecture.as_str());
+    for architecture in architectures {
+        let mine = |package: &Package<'_>| [architecture.as_str(), "all"].contains(&package.field("Architecture"));
         let packages: Vec<Package<'_>> = fields(packages).into_iter().filter(mine).collect();
         found.extend(twice(&packages));
         found.extend(overlaps(&packages));
         found.extend(unmet(&packages, known));
-        let top = tempfile::TempDir::new_in(folder.temporary())
-            .map_err(RepositoryError::io("make a folder in", folder.temporary()))?;
+        let top = tempfile::TempDir::new_in(temporary)?;
         let place = Place { top: top.path(), architecture };
-        let attempt = || -> io::Result<()> {
-            found.extend(until_clean("dpkg", &packages, |packages| place.dpkg(packages))?);
-            found.extend(until_clean("apt", &packages, |packages| place.apt(packages))?);
-            found.extend(until_clean("dose-debcheck", &packages, |packages| place.dose(packages, known))?);
-            Ok(())
-        };
-        let mut attempt = attempt;
-        attempt().map_err(RepositoryError::io("have packages judged in", top.path()))?;
+        found.extend(until_clean("dpkg", &packages, |packages| place.dpkg(packages))?);
+        found.extend(until_clean("apt", &packages, |packages| place.apt(packages))?);
+        found.extend(until_clean("dose-debcheck", &packages, |packages| place.dose(packages, known))?);
     }
     Ok(found.into_iter().collect())
 }
 
 /// A package twice, so that it depends on chance which one a client gets.
 fn twice(packages: &[Package<'_>]) -> Vec<Objection> {
-    let mut found = Vec::new();
-    let mut named: BTreeMap<&str, Vec<&Package<'_>>> = BTreeMap::new();
-    for package in packages {
-        named.entry(&package.described.name).or_default().push(package);
-    }
-    for versions in named.values() {
-        for (at, package) in versions.iter().enumerate() {
-            let same = versions[..at].iter().find(|other| {
-                version::compare(&other.described.version, &package.described.version).is_eq()
-            });
-            if let Some(other) = same {
-                let says = format!(
-                    "for clients it is the same version as {} in the component {}",
-                    other.listed.path.rsplit('/').next().unwrap_or_default(),
-                    other.listed.component
-                );
-                found.push(Objection { path: package.listed.path.clone(), judge: OWN, says });
-            }
-        }
-    }
-    found
+    let mut sorted: Vec<&Package<'_>> = packages.iter().collect();
+    let order = |a: &Package<'_>, b: &Package<'_>| {
+        a.name().cmp(b.name()).then_with(|| version::compare(a.version(), b.version()))
+    };
+    sorted.sort_by(|a, b| order(a, b));
+    let same = sorted.windows(2).filter(|pair| order(pair[0], pair[1]).is_eq());
+    let objection = |pair: &[&Package<'_>]| Objection {
+        path: pair[1].subject.path.to_owned(),
+        judge: OWN,
+        says: format!(
+            "for clients it is the same version as {} in the component {}",
+            pair[0].file_name(),
+            pair[0].subject.component
+        ),
+    };
+    same.map(objection).collect()
 }
 
 /// Files that two packages have, so that dpkg refuses to unpack the second one. Only the newest versions count: between older
@@ -141,8 +137,8 @@ fn twice(packages: &[Package<'_>]) -> Vec<Objection> {
 fn overlaps(packages: &[Package<'_>]) -> Vec<Objection> {
     let mut newest: BTreeMap<&str, &Package<'_>> = BTreeMap::new();
     for package in packages {
-        let held = newest.entry(&package.described.name).or_insert(package);
-        if version::compare(&held.described.version, &package.described.version).is_lt() {
+        let held = newest.entry(package.name()).or_insert(package);
+        if version::compare(held.version(), package.version()).is_lt() {
             *held = package;
         }
     }
@@ -155,14 +151,14 @@ fn overlaps(packages: &[Package<'_>]) -> Vec<Objection> {
     let mut owners: BTreeMap<&str, &Package<'_>> = BTreeMap::new();
     let mut found = Vec::new();
     for package in newest.values() {
-        for file in &package.described.files {
+        for file in package.subject.files {
             let Some(other) = owners.insert(file, package) else { continue };
-            if other.described.name != package.described.name && !names(package, other) && !names(other, package) {
+            if other.name() != package.name() && !names(package, other) && !names(other, package) {
                 let says = format!(
                     "it has the file {file}, which {} has as well, and neither replaces the other or conflicts with it",
-                    other.described.file_name()
+                    other.file_name()
                 );
-                found.push(Objection { path: package.listed.path.clone(), judge: OWN, says });
+                found.push(Objection { path: package.subject.path.to_owned(), judge: OWN, says });
             }
         }
     }
@@ -171,14 +167,13 @@ fn overlaps(packages: &[Package<'_>]) -> Vec<Objection> {
 
 /// What packages need that only this repository could have, and does not.
 fn unmet(packages: &[Package<'_>], known: &BTreeSet<String>) -> Vec<Objection> {
+    let offers = Offers::of(packages.iter().map(|package| &package.fields));
     let mut found = Vec::new();
     for package in packages {
         for group in relations::needed(&package.fields) {
-            let ours = group.iter().all(|one| known.contains(&one.name));
-            let met = || group.iter().any(|one| packages.iter().any(|other| one.is_met_by(&other.fields)));
-            if ours && !met() {
+            if group.iter().all(|one| known.contains(&one.name)) && !offers.meet(&group) {
                 let says = format!("it needs {}, which the suite does not have", relations::text(&group));
-                found.push(Objection { path: package.listed.path.clone(), judge: OWN, says });
+                found.push(Objection { path: package.subject.path.to_owned(), judge: OWN, says });
             }
         }
     }
@@ -195,7 +190,7 @@ fn until_clean(
     let mut found = Vec::new();
     loop {
         let said = ask(&rest)?;
-        let path = |at: &Option<usize>| at.map_or_else(String::new, |at| rest[at].listed.path.clone());
+        let path = |at: &Option<usize>| at.map_or_else(String::new, |at| rest[at].subject.path.to_owned());
         found.extend(said.iter().map(|(at, says)| Objection { path: path(at), judge, says: says.clone() }));
         let named: BTreeSet<usize> = said.into_iter().filter_map(|(at, _)| at).collect();
         if named.is_empty() {
@@ -217,10 +212,10 @@ impl Place<'_> {
     fn index(&self, packages: &[Package<'_>]) -> io::Result<Vec<usize>> {
         let (mut text, mut ends, mut line) = (String::new(), Vec::new(), 0);
         for package in packages {
-            let paragraph = package.described.paragraph(&package.listed.path, &package.listed.sha256);
+            let paragraph = &package.subject.paragraph;
             line += paragraph.lines().count();
             ends.push(line);
-            text += &paragraph;
+            text += paragraph;
         }
         fs::write(self.top.join("Packages"), text)?;
         Ok(ends)
@@ -228,12 +223,17 @@ impl Place<'_> {
 
     /// Runs a program there; `None` where it is not installed. Returns its exit code and all that it said.
     fn run(&self, command: &mut Command) -> io::Result<Option<(Option<i32>, String)>> {
-        command.current_dir(self.top).env("LC_ALL", "C").env_remove("DPKG_FORCE").stdin(std::process::Stdio::null());
+        // Of whoever runs this, nothing counts.
+        for name in ["DPKG_FORCE", "DPKG_COLORS", "DPKG_ROOT"] {
+            command.env_remove(name);
+        }
+        command.current_dir(self.top).env("LC_ALL", "C").env("HOME", self.top).stdin(std::process::Stdio::null());
         match command.output() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
             Ok(output) => {
-                let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+                let text =
+                    [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
                 Ok(Some((output.status.code(), text)))
             }
         }
@@ -282,7 +282,7 @@ impl Place<'_> {
         }
         let (top, architecture) = (self.top.display(), self.architecture);
         let configuration = format!(
-            "Dir \"{top}\";\nDir::Etc \"{top}/etc\";\nDir::Etc::parts \"/dev/null\";\nDir::State::lists \"{top}/lists\";\n\
+            "Dir \"{top}\";\nDir::Etc \"{top}/etc\";\nDir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\nDir::State::lists \"{top}/lists\";\n\
              Dir::State::status \"{top}/Packages\";\nDir::Cache \"{top}\";\nDir::Cache::pkgcache \"\";\nDir::Cache::srcpkgcache \"\";\n\
              APT::Architecture \"{architecture}\";\nAPT::Architectures {{ \"{architecture}\"; }};\n"
         );
@@ -291,14 +291,16 @@ impl Place<'_> {
         command.arg("stats").env("APT_CONFIG", self.top.join("apt.conf"));
         let Some((code, said)) = self.run(&mut command)? else { return Ok(vec![]) };
         let mut found = Vec::new();
-        for line in said.lines().filter_map(|line| line.strip_prefix("E: ").or(line.strip_prefix("W: "))) {
+        for said in said.lines() {
+            let warning = said.strip_prefix("W: ");
+            let Some(line) = said.strip_prefix("E: ").or(warning) else { continue };
             let words: Vec<&str> =
                 line.split([' ', '\'', '=']).map(|word| word.split(':').next().unwrap_or_default()).collect();
-            let of = |package: &Package<'_>| words.contains(&package.described.name.as_str());
-            // What follows says the same of the file as a whole.
+            let of = |package: &Package<'_>| words.contains(&package.name());
             match packages.iter().rposition(of) {
                 Some(at) => found.push((Some(at), line.to_owned())),
-                None if found.is_empty() => found.push((None, line.to_owned())),
+                // What follows the first error says the same of the file as a whole, and other warnings are of this machine.
+                None if found.is_empty() && warning.is_none() => found.push((None, line.to_owned())),
                 None => {}
             }
         }
@@ -316,7 +318,7 @@ impl Place<'_> {
         command.args(["--failures", "--explain"]).arg(format!("--deb-native-arch={}", self.architecture)).arg("Dose");
         let Some((code, said)) = self.run(&mut command)? else { return Ok(vec![]) };
         let named = |name: &str, version: &str| {
-            packages.iter().position(|package| package.described.name == name && package.described.version == version)
+            packages.iter().position(|package| package.name() == name && package.version() == version)
         };
         if let Some((_, rest)) = said.split_once("Parser Error in Package (") {
             let (name, says) = rest.split_once(')').unwrap_or((rest, ""));
@@ -331,8 +333,10 @@ impl Place<'_> {
         for report in said.split("\n -\n").skip(1) {
             let field = |name: &str| report.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
             let at = field("package").zip(field("version")).and_then(|(name, version)| named(name, version));
-            let needs = field("unsat-dependency").map(|what| format!("it cannot be installed, since nothing is {what}"));
-            let conflicts = field("unsat-conflict").map(|what| format!("it cannot be installed, since it needs and excludes {what}"));
+            let needs =
+                field("unsat-dependency").map(|what| format!("it cannot be installed, since nothing is {what}"));
+            let conflicts = field("unsat-conflict")
+                .map(|what| format!("it cannot be installed, since it needs and excludes {what}"));
             let says = needs.or(conflicts).unwrap_or_else(|| "it cannot be installed".to_owned());
             found.push((at, says));
         }
@@ -360,9 +364,12 @@ fn one_line(text: &str) -> String {
 }
 
 /// What apt-ftparchive(1), apt's reader of packages, says of a .deb; nothing where it can read it, or is not installed.
-pub(super) fn of_file(deb: &Path) -> io::Result<Option<String>> {
+pub fn of_file(deb: &Path) -> io::Result<Option<String>> {
+    // Nothing of this machine's own configuration.
+    let configuration = tempfile::NamedTempFile::new()?;
+    fs::write(configuration.path(), "Dir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\n")?;
     let mut command = Command::new("apt-ftparchive");
-    command.env("LC_ALL", "C").env("APT_CONFIG", "/dev/null").stdin(std::process::Stdio::null());
+    command.env("LC_ALL", "C").env("APT_CONFIG", configuration.path()).stdin(std::process::Stdio::null());
     for digest in ["MD5", "SHA1", "SHA256", "SHA512"] {
         command.arg("-o").arg(format!("APT::FTPArchive::{digest}=false"));
     }
@@ -371,8 +378,7 @@ pub(super) fn of_file(deb: &Path) -> io::Result<Option<String>> {
         other => other?,
     };
     let said = String::from_utf8_lossy(&output.stderr);
-    let lines = said.lines().filter(|line| line.starts_with("E:") || line.starts_with("W:"));
-    let said = lines.collect::<Vec<_>>().join("; ");
+    let said = said.lines().filter_map(|line| line.strip_prefix("E: ")).collect::<Vec<_>>().join("; ");
     Ok(if !said.is_empty() {
         Some(said)
     } else if output.stdout.is_empty() {
@@ -384,23 +390,29 @@ pub(super) fn of_file(deb: &Path) -> io::Result<Option<String>> {
 
 #[cfg(test)]
 mod tests {
-    use foundation::digest::Digest;
-
     use super::*;
 
-    fn package(control: &str, files: &[&str]) -> (Listed, Described) {
-        let files = files.iter().map(|file| (*file).to_owned()).collect();
-        let described = Described::new(control, 7, files).unwrap();
-        let listed = Listed {
-            name: described.name.clone(),
-            version: described.version.clone(),
-            architecture: described.architecture.clone(),
-            component: "main".into(),
-            path: described.pool_path("main"),
-            size: 7,
-            sha256: Digest::of(control),
-        };
-        (listed, described)
+    /// Control file, path and files.
+    type Made = (String, String, Vec<String>);
+
+    fn package(control: &str, files: &[&str]) -> Made {
+        let fields = Paragraph::parse(control).unwrap();
+        let field = |name| fields.get(name).unwrap();
+        let path = format!("pool/{}_{}_{}.deb", field("Package"), field("Version"), field("Architecture"));
+        (control.to_owned(), path, files.iter().map(|file| (*file).to_owned()).collect())
+    }
+
+    fn subjects(packages: &[Made]) -> Vec<Subject<'_>> {
+        packages
+            .iter()
+            .map(|(control, path, files)| Subject {
+                path,
+                component: "main",
+                control,
+                files,
+                paragraph: format!("{control}Filename: {path}\nSize: 7\n\n"),
+            })
+            .collect()
     }
 
     fn control(name: &str, version: &str, more: &str) -> String {
@@ -413,8 +425,8 @@ mod tests {
     fn packages_are_judged_beside_each_other() {
         let a = package(&control("aa", "1.0-1", "Depends: libc6, bb (= 1.0-1)\n"), &["usr/share/x"]);
         let b = package(&control("bb", "1.0-1", ""), &["usr/share/y"]);
-        let judged = |packages: &[(Listed, Described)]| -> Vec<String> {
-            let packages = borrowed(packages);
+        let judged = |packages: &[Made]| -> Vec<String> {
+            let packages = subjects(packages);
             let packages = fields(&packages);
             let known = ["aa", "bb"].map(str::to_owned).into();
             let found = [twice(&packages), overlaps(&packages), unmet(&packages, &known)].concat();
@@ -428,7 +440,9 @@ mod tests {
         let again = package(&control("bb", "1.00-1", ""), &[]);
         assert_eq!(
             judged(&[b.clone(), again]),
-            ["bb_1.00-1_all.deb: this tool says: for clients it is the same version as bb_1.0-1_all.deb in the component main"]
+            [
+                "bb_1.00-1_all.deb: this tool says: for clients it is the same version as bb_1.0-1_all.deb in the component main"
+            ]
         );
         let other = |more: &str| package(&control("cc", "1.0-1", more), &["usr/share/y"]);
         let found = judged(&[b.clone(), other("")]);
@@ -466,15 +480,14 @@ mod tests {
                 (dose, "Depends: good\nConflicts: good\n", "it needs and excludes good"),
             ] {
                 let packages = [bad(more), good.clone()];
-                let packages = borrowed(&packages);
+                let packages = subjects(&packages);
                 let found = judge(&place, &fields(&packages), &known()).unwrap();
                 assert!(!found.is_empty(), "{more}");
                 for (at, said) in &found {
                     assert_eq!(*at, Some(0), "{said}");
                 }
                 assert!(found.iter().any(|(_, said)| said.contains(says)), "{says}: {found:?}");
-                let clean = std::slice::from_ref(&good);
-                let clean = borrowed(clean);
+                let clean = subjects(std::slice::from_ref(&good));
                 assert_eq!(judge(&place, &fields(&clean), &known()).unwrap(), [], "{more}");
             }
         }

@@ -148,6 +148,15 @@ impl Described {
         format!("{}\nFilename: {path}\nSize: {}\nSHA256: {sha256}\n\n", self.control, self.size)
     }
 
+    /// What it is, in one line: the first one of its description.
+    pub fn synopsis(&self) -> &str {
+        let line = self
+            .control
+            .lines()
+            .find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("Description")));
+        line.map_or("", |(_, synopsis)| synopsis.trim())
+    }
+
     /// Whether it has debug symbols only.
     pub fn is_debug(&self) -> bool {
         self.section == "debug" || self.section.ends_with("/debug")

@@ -22,7 +22,7 @@ use super::publish::by_path;
 use super::release::{self, Parsed, Sum};
 use super::repair::below;
 use super::snapshot::{self, Listed, Snapshot};
-use super::{Folder, RepositoryError, aliases, clock, files, indices, remains, sources};
+use super::{Folder, RepositoryError, aliases, clock, evidence, files, indices, remains, sources};
 
 /// What was found to be right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,6 +113,8 @@ impl Inspection<'_> {
                 self.problem(format!("{name}: is not as this repository writes it"));
             }
         }
+        let evidence = evidence::problems(self.folder)?;
+        self.problems.extend(evidence);
         let aliases = aliases::problems(self.folder);
         self.problems.extend(aliases);
         self.problems.sort();

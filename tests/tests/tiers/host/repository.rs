@@ -360,7 +360,7 @@ fn replayed_and_exchanged_releases_are_refused() {
     let then = packaging_now() - 15 * 86_400;
     let signers: [&dyn Signer; 1] = [&site.key.gpg];
     let (mut expired, _) = Repository::init(&folder, &settings, &signers, None, then).unwrap();
-    expired.add(&[site.path("dist-1.0-1")], None, None, None).unwrap();
+    expired.add(&[site.path("dist-1.0-1")], None, None, None, None).unwrap();
     expired.publish(&[], &signers, then + 10).unwrap();
     // It has the lock until then.
     drop(expired);

@@ -133,11 +133,14 @@ impl Dist {
         tools.architecture = "amd64";
         tools.fields = "Depends: demo\n".into();
         tools.files.push(("usr/share/demo-tools/version".into(), format!("{version}\n")));
+        let mut demo = Deb::new("demo");
+        let changelog = format!("demo ({version}) bookworm; urgency=low\n\n  * What is new in {version}.\n");
+        demo.files.push(("usr/share/doc/demo/changelog.Debian".into(), changelog));
         Self {
             source: "demo".into(),
             version: version.into(),
             distribution: "bookworm".into(),
-            debs: vec![Deb::new("demo"), tools],
+            debs: vec![demo, tools],
             tests: Some(Verdict::Passed),
         }
     }

@@ -11,10 +11,10 @@ use statements::vex;
 
 use super::evidence::{self, Build, Evidence};
 use super::keys::Keys;
-use super::package::Described;
+use super::package::{self, Described};
 use super::settings::{self, Settings};
 use super::snapshot::{Listed, Snapshot};
-use super::{Folder, RepositoryError};
+use super::{Folder, RepositoryError, changelogs};
 
 /// The file's name.
 pub(super) const NAME: &str = "index.html";
@@ -65,7 +65,7 @@ fn suite(
     let keyring = settings.keyring();
     let mut versions: BTreeMap<&str, Vec<Version<'_>>> = BTreeMap::new();
     for package in live.packages.iter().filter(|package| package.name != keyring) {
-        let found = versions.entry(source(package)).or_default();
+        let found = versions.entry(package::source_of(&package.path)).or_default();
         match found.iter_mut().find(|version| version.version == package.version) {
             Some(version) => version.packages.push(package),
             None => found.push(Version { version: &package.version, packages: vec![package] }),
@@ -98,11 +98,6 @@ fn suite(
 struct Version<'a> {
     version: &'a str,
     packages: Vec<&'a Listed>,
-}
-
-/// The source package, by the folder that the pool has it in.
-fn source(package: &Listed) -> &str {
-    package.path.rsplit('/').nth(1).unwrap_or(&package.name)
 }
 
 /// What a machine is told, once: whom to believe, where it is, and what to install.
@@ -156,7 +151,11 @@ fn build(
     Ok(page::Build {
         source: source.to_owned(),
         version: version.version.to_owned(),
-        changelog: None,
+        changelog: version
+            .packages
+            .first()
+            .map(|package| changelogs::path(package))
+            .filter(|path| folder.path(path).is_file()),
         proofs: proofs.iter().map(|build| proof(build, &version.packages, several)).collect(),
         packages,
         debug,

@@ -10,6 +10,7 @@
 //! pool/COMPONENT/m/mesos/   the packages; a file never changes
 //! NAME-CODENAME.{sources,pref}, NAME-archive-keyring.{deb,gpg}    what a client begins with
 //! index.html                the same for people, with what is proven of the packages
+//! changelogs/COMPONENT/m/mesos/    what `apt-get changelog` asks for
 //! evidence/SHA256/NAME      the statements that prove it
 //! repository/               generation.asc state/SHA256: how far it has come, and from what another machine continues
 //! .repository/              the tool's own; no secret is in it
@@ -22,6 +23,7 @@
 //! `unfinished` is there; a run that finds it removes what no snapshot has ([`repair`]).
 
 mod aliases;
+mod changelogs;
 mod clock;
 mod complete;
 mod consent;

@@ -15,7 +15,7 @@ use super::release::{self, Release};
 use super::signing::Request;
 use super::snapshot::{self, Listed, Made, Snapshot};
 use super::{
-    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, Staged, clock, complete, evidence, files, indices, judges,
+    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, Staged, changelogs, clock, complete, evidence, files, indices, judges,
     keyring_package, keys, package, signature, sources,
 };
 
@@ -304,6 +304,7 @@ impl Repository {
             self.check_index(&self.described(before.to_vec())?, &self.described(packages.clone())?)?;
         }
         let files = indices::write(folder, &packages, live.as_ref())?;
+        changelogs::write(folder, &packages)?;
         let signed_by = self.keys.fingerprints();
         let missing = |some: &[Listed], others: &[Listed]| {
             let others: BTreeSet<&Listed> = others.iter().collect();

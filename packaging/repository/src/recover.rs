@@ -23,7 +23,7 @@ use super::place::{self, PUSHED};
 use super::release::Parsed;
 use super::remote::{Remote, Transport};
 use super::snapshot::{self, Listed, Made, Snapshot};
-use super::{Folder, Keys, RepositoryError, Settings, aliases, files, indices, remains, repair, sources};
+use super::{Folder, Keys, RepositoryError, Settings, aliases, changelogs, files, indices, remains, repair, sources};
 
 /// What was rebuilt.
 #[derive(Clone, Debug)]
@@ -497,6 +497,10 @@ impl Rebuild<'_> {
                 }
                 let _ = indices::write(folder, &snapshot.packages, None);
             }
+        }
+        // And the same changelogs.
+        for snapshot in &snapshots {
+            let _ = changelogs::write(folder, &snapshot.packages);
         }
         wanting = complete::wanting(&named).into_iter().map(|(file, _)| file.clone()).collect();
         if count > wanting.len() {

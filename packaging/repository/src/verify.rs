@@ -22,7 +22,7 @@ use super::publish::by_path;
 use super::release::{self, Parsed, Sum};
 use super::repair::below;
 use super::snapshot::{self, Listed, Snapshot};
-use super::{Folder, RepositoryError, aliases, clock, evidence, files, indices, remains, sources};
+use super::{Folder, RepositoryError, aliases, changelogs, clock, evidence, files, indices, remains, sources};
 
 /// What was found to be right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +95,9 @@ impl Inspection<'_> {
         for (snapshot, parsed) in &snapshots {
             self.texts(snapshot, parsed, &described, &mut seen);
         }
+        let every = snapshots.iter().flat_map(|(snapshot, _)| &snapshot.packages).chain(staged.values().flatten());
+        let every = every.filter_map(|package| Some((package, described.get(package.path.as_str())?)));
+        self.problems.extend(changelogs::problems(self.folder, every)?);
         match Ledger::read(self.folder) {
             Err(error) => self.problem(error.to_string()),
             Ok(ledger) => {

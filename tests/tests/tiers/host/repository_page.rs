@@ -164,6 +164,7 @@ fn people_see_what_clients_see_and_what_is_proven() {
         "built again by Bits & Bytes",
         "commit f4bc6e2ab1d0",
         "1 fixed, 1 not affected",
+        "Changelog",
         &room.key.fingerprint[..4],
         &sha256(&dist)["demo_1.0-1_all.deb"].to_string(),
     ] {
@@ -214,7 +215,8 @@ fn the_page_follows_what_is_live_and_proofs_go_with_their_packages() {
     assert_eq!(fs::read_to_string(clone.join("index.html")).unwrap(), room.page());
     run(Command::new(tool()).args(["repo", "verify"]).arg(&clone)).success();
     let statements = |top: &Path| {
-        let files = walkdir::WalkDir::new(top.join("evidence")).into_iter().flatten();
+        let folders = ["evidence", "changelogs"].map(|folder| walkdir::WalkDir::new(top.join(folder)));
+        let files = folders.into_iter().flatten().flatten();
         let files = files.filter(|entry| entry.file_type().is_file());
         let mut names: Vec<String> = files.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
@@ -222,7 +224,9 @@ fn the_page_follows_what_is_live_and_proofs_go_with_their_packages() {
     };
     let all = statements(&room.repository());
     assert_eq!((statements(&room.path("www")), statements(&clone)), (all.clone(), all.clone()));
-    assert!(all.iter().filter(|name| name.ends_with(".buildinfo")).count() == 2, "{all:?}");
+    for (ending, count) in [(".buildinfo", 2), ("demo_1.0-1_changelog", 2), ("demo_1.1-1_changelog", 2)] {
+        assert_eq!(all.iter().filter(|name| name.ends_with(ending)).count(), count, "{ending} in {all:?}");
+    }
 
     // What is not as it was is found: the page, and a proof that was exchanged, is missing, or that nobody has.
     let page = room.repository().join("index.html");
@@ -233,7 +237,15 @@ fn the_page_follows_what_is_live_and_proofs_go_with_their_packages() {
     let bytes = fs::read(file.path()).unwrap();
     fs::write(file.path(), "other").unwrap();
     fs::write(signer.join("more"), "other").unwrap();
-    room.repo(&["verify"]).fails(3, &["SHA256SUMS: has another sha256", "evidence/more: is of no build"]);
+    let changelog = room.repository().join("changelogs/main/d/demo/demo_1.0-1_changelog");
+    fs::write(&changelog, "other").unwrap();
+    let found = [
+        "SHA256SUMS: has another sha256",
+        "evidence/more: is of no build",
+        "_changelog: is not what its packages have",
+    ];
+    room.repo(&["verify"]).fails(3, &found);
+    fs::remove_file(changelog).unwrap();
     room.repo(&["push", "--to", &there]).fails(3, &["SHA256SUMS"]);
     fs::write(file.path(), bytes).unwrap();
     fs::remove_file(signer.join("more")).unwrap();

@@ -80,7 +80,12 @@ fn rsync_gets_everything_in_the_order_that_clients_need() {
         line if line.starts_with("del.") => 7,
         line if line.ends_with("/index.html") => 6,
         line if ["/pool/", "/evidence/"].iter().any(|part| line.contains(part)) => 0,
-        line if ["/by-hash/", "/snapshots/", "/repository/state/"].iter().any(|part| line.contains(part)) => 1,
+        line if ["/by-hash/", "/snapshots/", "/changelogs/", "/repository/state/"]
+            .iter()
+            .any(|part| line.contains(part)) =>
+        {
+            1
+        }
         line if line.ends_with("/repository/generation.asc") => 2,
         line if line.ends_with("/InRelease") => 5,
         line if line.contains("/Release") || !line.contains("/dists/") => 4,
@@ -129,6 +134,29 @@ fn an_object_store_serves_clients() {
     client.update().success();
     client.apt(&["install", "demo-tools"]).success();
     room.publish("1.1-1", to[1]).success();
+    // What never changes may be kept for ever, and what a publication replaces may not.
+    let packages = room.repository().join("dists/bookworm/main/binary-amd64/Packages.xz");
+    let sha256 = foundation::digest::Digest::of_file(&packages).unwrap();
+    let cached = |name: &str| {
+        let url = format!("{endpoint}/{path}/{name}");
+        let head = run(Command::new("curl").args(["--silent", "--fail", "--head", &url])).success().stdout;
+        let field =
+            |line: &str| line.to_ascii_lowercase().strip_prefix("cache-control: ").map(|value| value.trim().to_owned());
+        head.lines().find_map(field).unwrap_or_else(|| panic!("{name}: {head}"))
+    };
+    for name in
+        ["pool/main/d/demo/demo_1.1-1_all.deb", &format!("dists/bookworm/main/binary-amd64/by-hash/SHA256/{sha256}")]
+    {
+        assert_eq!(cached(name), "public, max-age=31536000, immutable", "{name}");
+    }
+    for name in [
+        "dists/bookworm/InRelease",
+        "dists/bookworm/Release",
+        "dists/bookworm/main/binary-amd64/Packages.xz",
+        "index.html",
+    ] {
+        assert_eq!(cached(name), "public, max-age=60, must-revalidate", "{name}");
+    }
     client.update().success();
     client.apt(&["dist-upgrade"]).success();
     assert_eq!(client.installed("demo").as_deref(), Some("1.1-1"));

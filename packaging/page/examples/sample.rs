@@ -124,6 +124,7 @@ fn main() {
         keys: vec![Key {
             user_id: "Release <release@example.org>".into(),
             fingerprint: FINGERPRINT.into(),
+            stand_by: false,
             signing: vec![
                 Signing { fingerprint: FINGERPRINT.into(), ends: Some(DATE + 700 * 86_400), revoked: false },
                 Signing { fingerprint: FINGERPRINT.chars().rev().collect(), ends: None, revoked: false },

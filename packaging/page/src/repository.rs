@@ -184,6 +184,8 @@ pub struct Key {
     pub user_id: String,
     /// The primary key's fingerprint.
     pub fingerprint: String,
+    /// Whether it signs nothing yet, and waits for an emergency.
+    pub stand_by: bool,
     /// It and its subkeys, as far as they can sign.
     pub signing: Vec<Signing>,
 }
@@ -299,7 +301,7 @@ mod tests {
             earlier: 1,
         };
         let signing = vec![Signing { fingerprint: own(), ends: Some(1), revoked: false }];
-        let key = Key { user_id: own(), fingerprint: own(), signing };
+        let key = Key { user_id: own(), fingerprint: own(), stand_by: false, signing };
         Repository {
             title: own(),
             origin: own(),

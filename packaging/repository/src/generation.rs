@@ -24,15 +24,8 @@ pub(super) const FILE: &str = "repository/generation.asc";
 pub(super) const STATE: &str = "repository/state";
 
 /// The tool's own files that a repository cannot be continued without. None has a secret.
-const NAMES: [&str; 7] = [
-    "settings.toml",
-    "keys.json",
-    "editions.json",
-    "builders.gpg",
-    "ledger.json",
-    first_seen::FILE,
-    evidence::NAME,
-];
+const NAMES: [&str; 7] =
+    ["settings.toml", "keys.json", "editions.json", "builders.gpg", "ledger.json", first_seen::FILE, evidence::NAME];
 
 /// So many publications are remembered: three years of daily ones. A place that is further behind has to be forced.
 const ANCESTORS: usize = 1000;

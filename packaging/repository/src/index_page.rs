@@ -36,6 +36,7 @@ pub(super) fn html(folder: &Folder, keys: &Keys) -> Result<String, RepositoryErr
     let key = |certificate: &public_key::Certificate| page::Key {
         user_id: certificate.user_id.clone(),
         fingerprint: certificate.primary().to_owned(),
+        stand_by: keys.stand_by.as_ref().is_some_and(|key| key.fingerprint == certificate.primary()),
         signing: certificate
             .keys
             .iter()

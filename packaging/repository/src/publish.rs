@@ -15,8 +15,8 @@ use super::release::{self, Release};
 use super::signing::Request;
 use super::snapshot::{self, Listed, Made, Snapshot};
 use super::{
-    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, Staged, changelogs, clock, complete, evidence, files, indices, judges,
-    keyring_package, keys, package, signature, sources,
+    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, Staged, changelogs, clock, complete, evidence, files,
+    indices, judges, keyring_package, keys, package, signature, sources,
 };
 
 /// A folder that the gate has let pass: where it is, its suite, and its packages.
@@ -274,7 +274,12 @@ impl Repository {
     }
 
     /// The keys as they are, with what their owners have renewed.
-    pub(super) fn request<'s, 'k>(&self, codenames: &'s [String], signers: &'s [&'k dyn Signer], now: i64) -> Request<'s, 'k> {
+    pub(super) fn request<'s, 'k>(
+        &self,
+        codenames: &'s [String],
+        signers: &'s [&'k dyn Signer],
+        now: i64,
+    ) -> Request<'s, 'k> {
         Request { keys: self.keys.clone(), codenames, signers, days: SETTLED_DAYS, now }
     }
 

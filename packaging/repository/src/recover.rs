@@ -191,7 +191,13 @@ fn candidate(top: &Path, root: &Path, keyring: Option<&Path>) -> Result<Option<C
     let ring = match (keyring, own.or(named)) {
         (Some(path), _) => fs::read(path).map_err(RepositoryError::io("read", path))?,
         // This folder's own may be of before an emergency.
-        (None, Some(keys)) => if top == root { keys.whole_ring() } else { keys.trusted_ring() },
+        (None, Some(keys)) => {
+            if top == root {
+                keys.whole_ring()
+            } else {
+                keys.trusted_ring()
+            }
+        }
         (None, None) => return Err(damaged()),
     };
     let (generation, signed) = place::signed(&path, &bytes, &ring)?.ok_or_else(damaged)?;

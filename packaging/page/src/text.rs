@@ -119,8 +119,8 @@ mod tests {
     fn as_people_read_them() {
         const TIME: i64 = 1_795_410_048;
         assert_eq!(when(TIME), "2026-11-23 05:00 UTC");
-        assert_eq!(day(&TIME), "2026-11-23");
-        assert_eq!(machine(&&TIME), "2026-11-23T05:00:48Z");
+        assert_eq!(day(TIME), "2026-11-23");
+        assert_eq!(machine(TIME), "2026-11-23T05:00:48Z");
         let sizes =
             [(0_u64, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (11_953_766, "11.4 MiB"), (1 << 41, "2.0 TiB")];
         for (bytes, text) in sizes {

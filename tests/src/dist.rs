@@ -59,6 +59,8 @@ pub struct Deb {
     pub name: String,
     /// `all` or an architecture.
     pub architecture: &'static str,
+    /// The first line of its description.
+    pub synopsis: String,
     /// `Section`.
     pub section: &'static str,
     /// Further fields, each with its line feed.
@@ -75,6 +77,7 @@ impl Deb {
         Self {
             name: name.to_owned(),
             architecture: "all",
+            synopsis: "package for tests".into(),
             section: "utils",
             fields: String::new(),
             edit: |control| control,
@@ -87,8 +90,8 @@ impl Deb {
         let tree = tempfile::tempdir().unwrap();
         let control = format!(
             "Package: {}\nSource: {source}\nVersion: {version}\nArchitecture: {}\nMaintainer: Test <test@example.org>\n\
-             Section: {}\nPriority: optional\n{}Description: package for tests\n It is small.\n .\n And has a paragraph.\n",
-            self.name, self.architecture, self.section, self.fields
+             Section: {}\nPriority: optional\n{}Description: {}\n It is small.\n .\n And has a paragraph.\n",
+            self.name, self.architecture, self.section, self.fields, self.synopsis
         );
         let control = (self.edit)(control);
         for (path, content) in
@@ -130,11 +133,14 @@ impl Dist {
         tools.architecture = "amd64";
         tools.fields = "Depends: demo\n".into();
         tools.files.push(("usr/share/demo-tools/version".into(), format!("{version}\n")));
+        let mut demo = Deb::new("demo");
+        let changelog = format!("demo ({version}) bookworm; urgency=low\n\n  * What is new in {version}.\n");
+        demo.files.push(("usr/share/doc/demo/changelog.Debian".into(), changelog));
         Self {
             source: "demo".into(),
             version: version.into(),
             distribution: "bookworm".into(),
-            debs: vec![Deb::new("demo"), tools],
+            debs: vec![demo, tools],
             tests: Some(Verdict::Passed),
         }
     }

@@ -22,7 +22,7 @@ pub fn python(program: &str, arguments: &[&str], folder: &Path) -> Ran {
     run(Command::new(program).args(arguments).env("PYTHONPATH", site).current_dir(folder))
 }
 
-/// Runs a program that npm installed.
+/// Runs a program that npm installed, or node itself on a script that uses what npm installed.
 pub fn node(program: &str, arguments: &[&str], folder: &Path) -> Ran {
     let site = installed("package-lock.json", |source, folder| {
         for name in ["package.json", "package-lock.json"] {
@@ -32,7 +32,9 @@ pub fn node(program: &str, arguments: &[&str], folder: &Path) -> Ran {
         command.args(["ci", "--silent", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
         command
     });
-    run(Command::new(site.join("node_modules/.bin").join(program)).args(arguments).current_dir(folder))
+    let modules = site.join("node_modules");
+    let program: PathBuf = if program == "node" { program.into() } else { modules.join(".bin").join(program) };
+    run(Command::new(program).args(arguments).env("NODE_PATH", modules).current_dir(folder))
 }
 
 /// A folder with what a file of `ci/linters` asks for, installed once.

@@ -76,6 +76,7 @@ fn of_a_verified_folder() {
     });
     let verified = Verified {
         files: 20,
+        digests: std::collections::BTreeMap::new(),
         packages: vec!["demo_1.0_amd64.deb".into()],
         signed: vec!["SHA256SUMS".into(), "demo_1.0_amd64.changes".into()],
         provenance: None,

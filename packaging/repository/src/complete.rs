@@ -1,12 +1,13 @@
 //! Whether everything that a repository names is there, with the right bytes. Asked before others are told of it: a pool
 //! that is not mounted must not empty the place that it was copied to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
 use foundation::digest::Digest;
 
+use super::evidence::{Build, Evidence};
 use super::snapshot::{self, Snapshot};
 use super::{Folder, RepositoryError, indices};
 
@@ -36,6 +37,15 @@ pub(super) fn named(folder: &Folder, snapshots: &[Snapshot]) -> Vec<Named> {
         }
     }
     named.into_values().collect()
+}
+
+/// What is proven of the packages of these snapshots.
+pub(super) fn statements(folder: &Folder, snapshots: &[Snapshot]) -> Result<Vec<Named>, RepositoryError> {
+    let packages: BTreeSet<Digest> =
+        snapshots.iter().flat_map(|snapshot| &snapshot.packages).map(|package| package.sha256).collect();
+    let evidence = Evidence::read(folder)?;
+    let files = evidence.of(&packages).flat_map(Build::paths);
+    Ok(files.map(|(path, _, (sha256, _))| Named { path: folder.path(&path), sha256: *sha256, remote: path }).collect())
 }
 
 /// Those of them that are missing or have other bytes, with what was found. Everything is read.
@@ -72,7 +82,8 @@ pub(super) fn missing(files: &[Named]) -> Vec<&Named> {
 /// An error that names what is wanting, if anything is: packages, indices, or a snapshot's own files.
 pub(super) fn check(folder: &Folder) -> Result<(), RepositoryError> {
     let snapshots = folder.all_snapshots()?;
-    let files = named(folder, &snapshots);
+    let mut files = named(folder, &snapshots);
+    files.extend(statements(folder, &snapshots)?);
     let mut problems: Vec<String> =
         wanting(&files).into_iter().map(|(file, found)| format!("{}: {found}", file.path.display())).collect();
     for snapshot in &snapshots {

@@ -14,6 +14,7 @@ use statements::check::statement::TestResult;
 use statements::verify::{self, Verified};
 
 use super::RepositoryError;
+use super::evidence;
 use super::ledger::Ledger;
 use super::package::Described;
 use super::release::Sum;
@@ -108,6 +109,14 @@ pub enum Refusal {
         /// What is wrong, each with the file and who says it.
         problems: Vec<String>,
     },
+    /// A statement about the packages that cannot be shown to anybody.
+    #[error("{}: {problem}", path.display())]
+    Statement {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A version that is out there with other bytes.
     #[error(
         "{package}: this version is already published with other bytes (sha256 {published}, now {found}), and machines that have it \
@@ -146,6 +155,8 @@ impl Failure for Refusal {
                 "nothing was changed. Correct the recipe and build again under a new version; where others need what `cargo xtask repo \
                  remove` takes away, name them as well",
             ),
+            Self::Statement { .. } => Kind::Verification
+                .next("give the keys of those who may say so with --rebuilders, or take the file out of the folder"),
             Self::Published { .. } => {
                 Kind::Verification.next("give it a new version: a new entry in the recipe's changelog")
             }
@@ -165,6 +176,8 @@ pub struct Accepted {
     pub packages: Vec<Candidate>,
     /// What a development repository overlooks.
     pub overlooked: Vec<String>,
+    /// What is proven of them.
+    pub(super) build: evidence::Build,
 }
 
 /// One of them.
@@ -184,6 +197,8 @@ pub(super) struct Gate<'a> {
     pub ledger: &'a Ledger,
     /// The keys of the builders that are trusted, a binary key ring.
     pub keyring: &'a Path,
+    /// The keys of those whose rebuilds count, likewise.
+    pub rebuilders: &'a Path,
 }
 
 impl Gate<'_> {
@@ -216,7 +231,9 @@ impl Gate<'_> {
             packages.push(candidate);
         }
         let distribution = changes.field("Distribution").unwrap_or_default().to_owned();
-        Ok(Accepted { distribution, packages, overlooked })
+        let digests = packages.iter().map(|candidate| candidate.sha256).collect();
+        let build = evidence::read(dist, &verified, digests, self.rebuilders)?;
+        Ok(Accepted { distribution, packages, overlooked, build })
     }
 
     /// What only a development repository overlooks.

@@ -15,7 +15,7 @@ use deb::control::Paragraph;
 use foundation::digest::Digest;
 
 use super::release::{self, Sum};
-use super::{Folder, RepositoryError, files, first_seen, signature, snapshot};
+use super::{Folder, RepositoryError, evidence, files, first_seen, signature, snapshot};
 
 /// Below the repository, and below every place that it is pushed to.
 pub(super) const FILE: &str = "repository/generation.asc";
@@ -24,8 +24,8 @@ pub(super) const FILE: &str = "repository/generation.asc";
 pub(super) const STATE: &str = "repository/state";
 
 /// The tool's own files that a repository cannot be continued without. None has a secret.
-const NAMES: [&str; 6] =
-    ["settings.toml", "keys.json", "editions.json", "builders.gpg", "ledger.json", first_seen::FILE];
+const NAMES: [&str; 7] =
+    ["settings.toml", "keys.json", "editions.json", "builders.gpg", "ledger.json", first_seen::FILE, evidence::NAME];
 
 /// So many publications are remembered: three years of daily ones. A place that is further behind has to be forced.
 const ANCESTORS: usize = 1000;

@@ -189,6 +189,7 @@ mod tests {
             control: String::new(),
             size: 0,
             files: files.iter().map(|file| (*file).to_owned()).collect(),
+            changelog: None,
         };
         let packages =
             [package("a", &["usr/bin/a", "etc/x y"]), package("a", &["usr/bin/a"]), package("b", &["usr/bin/a"])];

@@ -9,10 +9,13 @@
 //! indices/SHA256/<hex>      every index of every snapshot: what by-hash leads to
 //! pool/COMPONENT/m/mesos/   the packages; a file never changes
 //! NAME-CODENAME.{sources,pref}, NAME-archive-keyring.{deb,gpg}    what a client begins with
+//! index.html                the same for people, with what is proven of the packages
+//! changelogs/COMPONENT/m/mesos/    what `apt-get changelog` asks for
+//! evidence/SHA256/NAME      the statements that prove it
 //! repository/               generation.asc state/SHA256: how far it has come, and from what another machine continues
 //! .repository/              the tool's own; no secret is in it
-//!   settings.toml keys.json editions.json keys.gpg builders.gpg ledger.json first-seen.json staged.json id packages/ tmp/
-//!   unfinished .lock
+//!   settings.toml keys.json editions.json keys.gpg builders.gpg ledger.json first-seen.json evidence.json staged.json id
+//!   packages/ tmp/ unfinished .lock
 //! ```
 //!
 //! Everything new is written beside what clients see, made durable, and made visible by one `rename(2)`. Whatever ends a
@@ -20,15 +23,18 @@
 //! `unfinished` is there; a run that finds it removes what no snapshot has ([`repair`]).
 
 mod aliases;
+mod changelogs;
 mod clock;
 mod complete;
 mod consent;
 mod editions;
 mod error;
+mod evidence;
 mod files;
 mod first_seen;
 mod gate;
 mod generation;
+mod index_page;
 mod indices;
 mod keep;
 mod keyring_package;

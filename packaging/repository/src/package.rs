@@ -33,6 +33,9 @@ pub struct Described {
     pub size: u64,
     /// The paths of what is not a folder, without a leading `./`.
     pub files: Vec<String>,
+    /// Digest of its changelog, unpacked, where it has one.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub changelog: Option<Digest>,
 }
 
 /// Fields that an index adds: a package that has them itself would say where it is and what its digest is.
@@ -62,10 +65,14 @@ impl Described {
             }
         }
         let control = control.ok_or_else(|| wrong("it has no control file".into()))?;
+        let mut described = Self::new(&control, fs::metadata(deb)?.len(), vec![]).map_err(wrong)?;
         let n = member("data")?;
         let mut files = Vec::new();
         for entry in tar::Archive::new(decompress(&file.members[n].name, file.read(n)?)?).entries()? {
-            let entry = entry?;
+            let mut entry = entry?;
+            if described.changelog.is_none() {
+                described.changelog = changelog_in(&mut entry, &described.name)?.map(Digest::of);
+            }
             if !entry.header().entry_type().is_dir() {
                 let path = String::from_utf8(entry.path_bytes().into_owned());
                 let path = path.map_err(|_| wrong("the name of a file in it is not UTF-8".into()))?;
@@ -76,7 +83,8 @@ impl Described {
             }
         }
         files.sort();
-        Self::new(&control, fs::metadata(deb)?.len(), files).map_err(wrong)
+        described.files = files;
+        Ok(described)
     }
 
     pub(super) fn new(control: &str, size: u64, files: Vec<String>) -> Result<Self, String> {
@@ -129,6 +137,7 @@ impl Described {
             control: control.to_owned(),
             size,
             files,
+            changelog: None,
         })
     }
 
@@ -148,20 +157,32 @@ impl Described {
         format!("{}\nFilename: {path}\nSize: {}\nSHA256: {sha256}\n\n", self.control, self.size)
     }
 
+    /// What it is, in one line: the first one of its description.
+    pub fn synopsis(&self) -> &str {
+        let line = self
+            .control
+            .lines()
+            .find_map(|line| line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("Description")));
+        line.map_or("", |(_, synopsis)| synopsis.trim())
+    }
+
     /// Whether it has debug symbols only.
     pub fn is_debug(&self) -> bool {
         self.section == "debug" || self.section.ends_with("/debug")
     }
 
-    /// What was kept of the package with this digest.
+    /// What was kept of the package with this digest; none where another version of the tool kept something else.
     pub(super) fn kept(folder: &Folder, sha256: &Digest) -> Result<Option<Self>, RepositoryError> {
-        files::read_json(&place(folder, sha256))
+        match files::read_json(&place(folder, sha256)) {
+            Err(RepositoryError::State { .. }) => Ok(None),
+            other => other,
+        }
     }
 
     /// Keeps it.
     pub(super) fn keep(&self, folder: &Folder, sha256: &Digest) -> Result<(), RepositoryError> {
         let path = place(folder, sha256);
-        if path.exists() {
+        if Self::kept(folder, sha256)?.is_some() {
             return Ok(());
         }
         let text = serde_json::to_vec(self).expect("plain data serialises to JSON");
@@ -189,6 +210,43 @@ impl Described {
 pub(super) fn pool_folder(component: &str, source: &str) -> String {
     let letters = if source.starts_with("lib") { 4 } else { 1 };
     format!("pool/{component}/{}/{source}", source.get(..letters).unwrap_or(source))
+}
+
+/// The source package of a file in the pool, by its folder.
+pub(super) fn source_of(path: &str) -> &str {
+    path.rsplit('/').nth(1).unwrap_or_default()
+}
+
+/// No changelog that anybody reads is longer.
+const LONGEST_CHANGELOG: u64 = 16 << 20;
+
+/// The text of a package's changelog (policy 12.7), where it has one.
+pub(super) fn changelog(deb: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let file = DebFile::open(deb)?;
+    let Some(n) = file.names().iter().position(|name| name.starts_with("data.tar")) else { return Ok(None) };
+    for entry in tar::Archive::new(decompress(&file.members[n].name, file.read(n)?)?).entries()? {
+        if let Some(text) = changelog_in(&mut entry?, name)? {
+            return Ok(Some(text));
+        }
+    }
+    Ok(None)
+}
+
+fn changelog_in(entry: &mut tar::Entry<'_, impl Read>, package: &str) -> io::Result<Option<Vec<u8>>> {
+    let path = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
+    let name = path.strip_prefix(&format!("usr/share/doc/{package}/")).unwrap_or_default();
+    if !entry.header().entry_type().is_file() {
+        return Ok(None);
+    }
+    let reader: Box<dyn Read + '_> = match name {
+        "changelog.Debian.gz" | "changelog.gz" => Box::new(GzDecoder::new(entry)),
+        "changelog.Debian" | "changelog" => Box::new(entry),
+        _ => return Ok(None),
+    };
+    let mut text = Vec::new();
+    // One that is no gzip file is none, and no reason to refuse the package.
+    let read = reader.take(LONGEST_CHANGELOG + 1).read_to_end(&mut text);
+    Ok((read.is_ok() && text.len() as u64 <= LONGEST_CHANGELOG).then_some(text))
 }
 
 /// Where a package's description is kept.

@@ -11,7 +11,7 @@ use sign::gpgv::Gpgv;
 
 use super::generation::{self, Generation};
 use super::remote::Transport;
-use super::{Folder, Keys, RepositoryError, files, release, snapshot};
+use super::{Folder, Keys, RepositoryError, changelogs, evidence, files, release, snapshot};
 
 /// The list of what pushes have put there: nothing else is ever removed. It is written before anything is copied, with what
 /// is going to be, and when all is done again with what is.
@@ -87,6 +87,11 @@ impl Place {
             }
         }
         Ok(Self { name, top, generation, pushed, locks, in_releases })
+    }
+
+    /// Whether a file is at its top that no push has put there.
+    pub fn is_foreign(&self, name: &str) -> bool {
+        self.top.contains(name) && !self.pushed.contains(name)
     }
 
     /// Whether this repository, with these files to be put there, may replace what is there. Where that takes an option,
@@ -258,8 +263,9 @@ fn date(in_release: &[u8]) -> Option<i64> {
 /// Whether a path is one that a push could have put there. The list is not signed, and what is on it is removed.
 pub(super) fn is_ours(path: &str) -> bool {
     let below = |name: &str| path.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
-    let known = ["dists", "pool", "snapshots", generation::STATE].iter().any(|name| below(name))
+    let known = ["dists", "pool", "snapshots", changelogs::FOLDER, generation::STATE].iter().any(|name| below(name))
         || path == generation::FILE
+        || evidence::is_path(path)
         || !path.contains('/');
     known && !path.chars().any(char::is_control) && !path.split('/').any(|part| matches!(part, "" | "." | ".."))
 }

@@ -14,7 +14,7 @@ use foundation::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use super::place::{LOCKS, Place};
-use super::remote::Transport;
+use super::remote::{Cache, Transport};
 use super::{Folder, Keys, RepositoryError, generation, release};
 
 /// Who holds a lock, as the file at the place has it.
@@ -83,7 +83,7 @@ impl<'a> PlaceLock<'a> {
         fs::create_dir_all(path.parent().expect("it is in a folder"))
             .and_then(|()| fs::write(&path, text))
             .map_err(RepositoryError::io("write", &path))?;
-        self.transport.put("locking the place", folder.path())
+        self.transport.put("locking the place", folder.path(), Cache::Briefly)
     }
 
     /// Gives it back.

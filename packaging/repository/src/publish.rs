@@ -15,8 +15,8 @@ use super::release::{self, Release};
 use super::signing::Request;
 use super::snapshot::{self, Listed, Made, Snapshot};
 use super::{
-    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, clock, complete, files, indices, keyring_package, keys,
-    package, signature,
+    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, changelogs, clock, complete, evidence, files, indices,
+    keyring_package, keys, package, signature, sources,
 };
 
 /// What became of a folder's packages.
@@ -51,11 +51,13 @@ pub struct Publication {
 
 impl Repository {
     /// Takes the packages of these folders into the pool, all or none. Clients see them after the next
-    /// [`publish`](Self::publish). `keyring` has the keys of the builders that are trusted.
+    /// [`publish`](Self::publish). `keyring` has the keys of the builders that are trusted, `rebuilders` those of others whose
+    /// statements on rebuilds are shown.
     pub fn add(
         &mut self,
         dists: &[PathBuf],
         keyring: Option<&Path>,
+        rebuilders: Option<&Path>,
         codename: Option<&str>,
         component: Option<&str>,
     ) -> Result<Vec<Added>, RepositoryError> {
@@ -72,7 +74,8 @@ impl Repository {
         let trusted = self.trusted(keyring)?;
         let mut accepted = Vec::new();
         for dist in dists {
-            let gate = Gate { settings: self.settings(), ledger: &ledger, keyring: &trusted };
+            let rebuilders = rebuilders.unwrap_or(&trusted);
+            let gate = Gate { settings: self.settings(), ledger: &ledger, keyring: &trusted, rebuilders };
             let found = gate.check(dist)?;
             let codename = self.codename(dist, &found, codename)?;
             let listed: Vec<Listed> =
@@ -99,9 +102,12 @@ impl Repository {
                     waiting.push(listed.clone());
                     new.push(listed);
                 }
+                evidence::take(&repository.folder, dist, &found.build)?;
                 added.push(Added { dist: dist.clone(), codename, new, known, overlooked: found.overlooked });
             }
             repository.folder.write_staged(&staged)?;
+            // Of packages that clients see already, more may be proven now.
+            sources::write(&repository.folder, &repository.keys)?;
             Ok(added)
         })
     }
@@ -265,6 +271,7 @@ impl Repository {
             self.check_index(&self.described(before.to_vec())?, &self.described(packages.clone())?)?;
         }
         let files = indices::write(folder, &packages, live.as_ref())?;
+        changelogs::write(folder, &packages)?;
         let signed_by = self.keys.fingerprints();
         let missing = |some: &[Listed], others: &[Listed]| {
             let others: BTreeSet<&Listed> = others.iter().collect();

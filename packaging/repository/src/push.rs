@@ -2,7 +2,7 @@
 //!
 //! A client must never be told of a file that is not there: packages go first, then indices by their digest (those of every
 //! snapshot that is kept, for clients that have just read an earlier Release), indices by name, Release and
-//! Release.gpg, InRelease; and only when all of that is there, what an earlier push has put and nobody needs is removed.
+//! Release.gpg, InRelease, the page; and only when all of that is there, what an earlier push has put and nobody needs is removed.
 //! Links become files, since object stores have none.
 //!
 //! Another publisher must never overwrite what it does not know: before the first thing that clients see is replaced, the
@@ -17,9 +17,9 @@ use std::path::{Path, PathBuf};
 use super::generation::{self, Generation};
 use super::place::{PUSHED, Place, PushOptions};
 use super::place_lock::PlaceLock;
-use super::remote::{Remote, Transport};
+use super::remote::{Cache, Remote, Transport};
 use super::snapshot::{self, Snapshot};
-use super::{Repository, RepositoryError, complete, files, indices, sources};
+use super::{Repository, RepositoryError, changelogs, complete, files, index_page, indices, sources};
 
 impl Repository {
     /// Whether a push to this place would be refused, before anything is published that could not be pushed afterwards.
@@ -69,24 +69,32 @@ impl Repository {
         transport: &Transport,
         place: &Place,
         ours: &Generation,
-        steps: &[(&'static str, PathBuf)],
+        steps: &[(&'static str, Cache, PathBuf)],
         all: &BTreeSet<String>,
         options: &PushOptions,
         export: &Path,
         tell: &mut dyn FnMut(&str),
     ) -> Result<(), RepositoryError> {
         place.check(&self.folder, ours, all, options, tell)?;
+        let mut all = all.clone();
+        if place.is_foreign(index_page::NAME) && all.remove(index_page::NAME) {
+            tell(&format!("{} has an {} of somebody else's, which stays as it is", transport.remote, index_page::NAME));
+            for folder in steps.iter().map(|(.., folder)| folder.clone()).chain([export.join("all")]) {
+                files::remove(&folder.join(index_page::NAME))?;
+            }
+        }
+        let all = &all;
         let record = |pushed: &BTreeSet<String>| {
             let top = export.join("record");
             files::write_json(export, &top.join(PUSHED), pushed)?;
-            transport.put("recording what is there", &top)
+            transport.put("recording what is there", &top, Cache::Briefly)
         };
         let before_and_after: BTreeSet<String> = place.pushed.union(all).cloned().collect();
         if before_and_after != place.pushed {
             record(&before_and_after)?;
         }
-        for (what, step) in steps {
-            transport.put(what, step)?;
+        for (what, cache, step) in steps {
+            transport.put(what, step, *cache)?;
         }
         let gone: BTreeSet<String> = place.pushed.difference(all).cloned().collect();
         transport.delete("removing what nobody needs", &gone)?;
@@ -97,15 +105,17 @@ impl Repository {
     /// Makes a folder of links for each step, and one with all of them; without a folder, only their names.
     fn export_into(&self, top: Option<&Path>) -> Result<Export, RepositoryError> {
         let folder = &self.folder;
-        const STEPS: [&str; 6] = [
-            "copying the packages",
-            "copying indices by digest",
-            "claiming the place for this generation",
-            "copying indices",
-            "copying Release files",
-            "copying InRelease files",
+        const STEPS: [(&str, Cache); 8] = [
+            ("copying the packages", Cache::Forever),
+            ("copying indices by digest", Cache::Forever),
+            ("copying snapshots and changelogs", Cache::Briefly),
+            ("claiming the place for this generation", Cache::Briefly),
+            ("copying indices", Cache::Briefly),
+            ("copying Release files", Cache::Briefly),
+            ("copying InRelease files", Cache::Briefly),
+            ("copying the page", Cache::Briefly),
         ];
-        let [packages, by_hash, claim, by_name, release, in_release] = [0, 1, 2, 3, 4, 5];
+        let [packages, by_hash, records, claim, by_name, release, in_release, page] = [0, 1, 2, 3, 4, 5, 6, 7];
         let mut used = BTreeSet::new();
         let mut all = BTreeSet::new();
         let mut put = |step: usize, name: &str, target: &Path| -> Result<(), RepositoryError> {
@@ -123,10 +133,18 @@ impl Repository {
             }
             Ok(())
         };
-        for snapshot in folder.all_snapshots()? {
+        let snapshots = folder.all_snapshots()?;
+        for snapshot in &snapshots {
             for package in &snapshot.packages {
                 put(packages, &package.path, &folder.path(&package.path))?;
+                let changelog = changelogs::path(package);
+                if folder.path(&changelog).is_file() {
+                    put(records, &changelog, &folder.path(&changelog))?;
+                }
             }
+        }
+        for file in complete::statements(folder, &snapshots)? {
+            put(packages, &file.remote, &file.path)?;
         }
         for suite in &folder.settings.suite {
             let codename = &suite.codename;
@@ -148,7 +166,7 @@ impl Repository {
                 // With these, another machine continues.
                 for name in snapshot::FILES {
                     let name = format!("snapshots/{codename}/{number}/{name}");
-                    put(by_hash, &name, &folder.path(&name))?;
+                    put(records, &name, &folder.path(&name))?;
                 }
             }
             let tree = folder.snapshot(codename, live).join(snapshot::SUITE);
@@ -168,10 +186,11 @@ impl Repository {
         for (name, content) in sources::contents(folder, &self.keys)? {
             let path = folder.path(&name);
             files::update(&folder.temporary(), &path, &content)?;
-            put(release, &name, &path)?;
+            // It tells of what clients see.
+            put(if name == index_page::NAME { page } else { release }, &name, &path)?;
         }
         let steps = top.map_or_else(Vec::new, |top| {
-            used.into_iter().map(|step| (STEPS[step], top.join(step.to_string()))).collect()
+            used.into_iter().map(|step| (STEPS[step].0, STEPS[step].1, top.join(step.to_string()))).collect()
         });
         Ok(Export { steps, all })
     }
@@ -179,8 +198,8 @@ impl Repository {
 
 /// What a push copies.
 struct Export {
-    /// In this order: what for, and a folder of links.
-    steps: Vec<(&'static str, PathBuf)>,
+    /// In this order: what for, how long it may be kept, and a folder of links.
+    steps: Vec<(&'static str, Cache, PathBuf)>,
     /// The paths of all, below the place.
     all: BTreeSet<String>,
 }

@@ -15,6 +15,7 @@ use xz2::read::XzDecoder;
 
 use super::complete::{self, Named};
 use super::editions::Editions;
+use super::evidence::{self, Evidence};
 use super::first_seen::{self, FirstSeen};
 use super::generation::{self, Generation};
 use super::ledger::Ledger;
@@ -22,7 +23,7 @@ use super::place::{self, PUSHED};
 use super::release::Parsed;
 use super::remote::{Remote, Transport};
 use super::snapshot::{self, Listed, Made, Snapshot};
-use super::{Folder, Keys, RepositoryError, Settings, aliases, files, indices, remains, repair, sources};
+use super::{Folder, Keys, RepositoryError, Settings, aliases, changelogs, files, indices, remains, repair, sources};
 
 /// What was rebuilt.
 #[derive(Clone, Debug)]
@@ -245,6 +246,7 @@ fn restore_state(
             files::read_json::<FirstSeen>(&state.join(first_seen::FILE)).is_ok_and(|found| found.is_some()),
         ),
         ("builders.gpg", state.join("builders.gpg").is_file()),
+        (evidence::NAME, files::read_json::<Evidence>(&state.join(evidence::NAME)).is_ok_and(|found| found.is_some())),
     ] {
         if (theirs || !good)
             && let Some(bytes) = published(name)?
@@ -473,7 +475,8 @@ impl Rebuild<'_> {
     fn files(&mut self) -> Result<(), RepositoryError> {
         let folder = self.folder;
         let snapshots = folder.all_snapshots()?;
-        let named = complete::named(folder, &snapshots);
+        let mut named = complete::named(folder, &snapshots);
+        named.extend(complete::statements(folder, &snapshots)?);
         let mut wanting: Vec<Named> = complete::wanting(&named).into_iter().map(|(file, _)| file.clone()).collect();
         let count = wanting.len();
         self.fetch(&format!("fetching {count} files"), &wanting.iter().map(|file| file.remote.clone()).collect())?;
@@ -500,6 +503,10 @@ impl Rebuild<'_> {
                 }
                 let _ = indices::write(folder, &snapshot.packages, None);
             }
+        }
+        // And the same changelogs.
+        for snapshot in &snapshots {
+            let _ = changelogs::write(folder, &snapshot.packages);
         }
         wanting = complete::wanting(&named).into_iter().map(|(file, _)| file.clone()).collect();
         if count > wanting.len() {

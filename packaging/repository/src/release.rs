@@ -7,6 +7,7 @@ use foundation::digest::Digest;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
+use super::changelogs;
 use super::settings::{Settings, Suite};
 
 /// Digest and size of an index.
@@ -39,7 +40,7 @@ impl Release<'_> {
         };
         let mut text = format!(
             "Origin: {}\nLabel: {label}\nSuite: {}\nCodename: {}\nDate: {}\nValid-Until: {}\nAcquire-By-Hash: yes\n\
-             Architectures: {}\nComponents: {}\nDescription: {description}\nChangelogs: no\nSHA256:\n",
+             Architectures: {}\nComponents: {}\nDescription: {description}\nChangelogs: {}\nSHA256:\n",
             settings.origin,
             suite.name(),
             suite.codename,
@@ -47,6 +48,7 @@ impl Release<'_> {
             date(self.valid_until),
             settings.architectures.join(" "),
             settings.components.join(" "),
+            changelogs::field(settings),
         );
         for (path, (sha256, size)) in self.files {
             text += &format!(" {sha256} {size:>8} {path}\n");
@@ -154,6 +156,9 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
+        let settings = Settings { uri: Some("https://x.example.org/y/".into()), ..settings.clone() };
+        let changelogs = "\nChangelogs: https://x.example.org/y/changelogs/@CHANGEPATH@_changelog\n";
+        assert!(Release { settings: &settings, ..release.clone() }.text().contains(changelogs));
         let parsed = Parsed::parse(&text).unwrap();
         assert_eq!(
             (parsed.codename.as_str(), parsed.date, parsed.valid_until),

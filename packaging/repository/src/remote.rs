@@ -81,6 +81,26 @@ const TOLD: [&str; 4] =
 /// How rsync's own temporary files are called: a name that begins with a dot and ends with six characters of chance.
 const LEFTOVERS: &str = ".*.??????";
 
+/// How long a file may be served without asking for it again (RFC 9111, 5.2.2). An object store says so to caches; a web
+/// server has to be told in its own settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cache {
+    /// Its name never stands for other bytes.
+    Forever,
+    /// Another publication replaces it.
+    Briefly,
+}
+
+impl Cache {
+    /// The value of Cache-Control.
+    fn text(self) -> &'static str {
+        match self {
+            Self::Forever => "public, max-age=31536000, immutable",
+            Self::Briefly => "public, max-age=60, must-revalidate",
+        }
+    }
+}
+
 /// Works with a place. Whoever copies holds the repository's lock with it, also after this process was killed.
 pub(super) struct Transport<'a> {
     pub remote: &'a Remote,
@@ -176,7 +196,7 @@ impl Transport<'_> {
 
     /// Copies a folder, following its links; files that are there with the same content stay as they are. Each appears under
     /// its name when it is whole, and folders above are made.
-    pub fn put(&self, what: &str, from: &Path) -> Result<(), RepositoryError> {
+    pub fn put(&self, what: &str, from: &Path, cache: Cache) -> Result<(), RepositoryError> {
         let mut command = match self.remote {
             Remote::Rsync(_) => {
                 let mut command = Command::new("rsync");
@@ -185,7 +205,8 @@ impl Transport<'_> {
             }
             Remote::Rclone(_) => {
                 let mut command = rclone("copy");
-                command.args(["--copy-links", "--checksum"]);
+                command.args(["--copy-links", "--checksum", "--header-upload"]);
+                command.arg(format!("Cache-Control: {}", cache.text()));
                 command
             }
         };

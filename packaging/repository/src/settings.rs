@@ -177,6 +177,11 @@ impl Settings {
         }
     }
 
+    /// Where clients fetch from: the folder itself, where it is not known.
+    pub(super) fn uri(&self, root: &Path) -> String {
+        self.uri.clone().unwrap_or_else(|| format!("file://{}", root.display()))
+    }
+
     /// The codenames, for messages.
     pub fn codenames(&self) -> String {
         self.suite.iter().map(|suite| suite.codename.as_str()).collect::<Vec<_>>().join(", ")

@@ -1,4 +1,4 @@
-//! What a client begins with, at the top of the repository: the keyring package, the key ring alone, and for each suite a
+//! What a client begins with, at the top of the repository: the page, the keyring package, the key ring alone, and for each suite a
 //! `.sources` file (sources.list(5), "deb822-style format") and a `.pref` file (apt_preferences(5)).
 //!
 //! The latter is for the careful: apt only warns when a server answers with another suite's Release, which is signed as well
@@ -8,7 +8,7 @@ use std::fs;
 
 use super::keys::Keys;
 use super::settings::{DEBUG, Settings};
-use super::{Folder, RepositoryError, files, keyring_package};
+use super::{Folder, RepositoryError, files, index_page, keyring_package};
 
 /// Writes these files, where they are not as they should be.
 pub(super) fn write(folder: &Folder, keys: &Keys) -> Result<(), RepositoryError> {
@@ -34,12 +34,13 @@ pub(super) fn contents(folder: &Folder, keys: &Keys) -> Result<Vec<(String, Vec<
         contents.push((format!("{name}-{codename}.sources"), text(folder, codename).into_bytes()));
         contents.push((format!("{name}-{codename}.pref"), preferences(folder, codename).into_bytes()));
     }
+    contents.push((index_page::NAME.to_owned(), index_page::html(folder, keys)?.into_bytes()));
     Ok(contents)
 }
 
 fn text(folder: &Folder, codename: &str) -> String {
     let settings = &folder.settings;
-    let uri = settings.uri.clone().unwrap_or_else(|| format!("file://{}", folder.root().display()));
+    let uri = settings.uri(folder.root());
     let components: Vec<&str> = settings.components.iter().map(String::as_str).collect();
     let (main, debug): (Vec<&str>, Vec<&str>) = components.into_iter().partition(|component| *component != DEBUG);
     let main = if main.is_empty() { &debug } else { &main };

@@ -22,7 +22,7 @@ use super::publish::by_path;
 use super::release::{self, Parsed, Sum};
 use super::repair::below;
 use super::snapshot::{self, Listed, Snapshot};
-use super::{Folder, RepositoryError, aliases, clock, files, indices, remains, sources};
+use super::{Folder, RepositoryError, aliases, changelogs, clock, evidence, files, indices, remains, sources};
 
 /// What was found to be right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +95,9 @@ impl Inspection<'_> {
         for (snapshot, parsed) in &snapshots {
             self.texts(snapshot, parsed, &described, &mut seen);
         }
+        let every = snapshots.iter().flat_map(|(snapshot, _)| &snapshot.packages).chain(staged.values().flatten());
+        let every = every.filter_map(|package| Some((package, described.get(package.path.as_str())?)));
+        self.problems.extend(changelogs::problems(self.folder, every)?);
         match Ledger::read(self.folder) {
             Err(error) => self.problem(error.to_string()),
             Ok(ledger) => {
@@ -113,6 +116,8 @@ impl Inspection<'_> {
                 self.problem(format!("{name}: is not as this repository writes it"));
             }
         }
+        let evidence = evidence::problems(self.folder)?;
+        self.problems.extend(evidence);
         let aliases = aliases::problems(self.folder);
         self.problems.extend(aliases);
         self.problems.sort();

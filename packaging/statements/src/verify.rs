@@ -16,14 +16,19 @@ use crate::check::statement::{self, Predicate, Statement};
 use crate::proof::dsse::DsseError;
 use crate::proof::provenance::Provenance;
 
-const SUMS: &str = "SHA256SUMS";
-const SUMS_SIGNATURE: &str = "SHA256SUMS.asc";
+/// The list of what was signed.
+pub const SUMS: &str = "SHA256SUMS";
+
+/// Its signature.
+pub const SUMS_SIGNATURE: &str = "SHA256SUMS.asc";
 
 /// What was found to be right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     /// How many files have the digest that the signed list names.
     pub files: usize,
+    /// These files.
+    pub digests: BTreeMap<PathBuf, Digest>,
     /// The packages among them.
     pub packages: Vec<PathBuf>,
     /// The files with a good signature: the list, each `.changes` and `.buildinfo`, the provenance, the statement on the
@@ -173,7 +178,7 @@ impl<'a> SignedList<'a> {
                 return Err(VerifyError::Digest { path, expected: *expected, found });
             }
         }
-        let mut verified = Verified { files: list.len(), ..Verified::default() };
+        let mut verified = Verified { files: list.len(), digests: list.clone(), ..Verified::default() };
         verified.add(SUMS, key.clone());
         for name in self.named(&["changes", "buildinfo"]) {
             verified.add(name, gpgv.clear_signed(&dist.join(name))?);

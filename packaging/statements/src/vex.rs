@@ -9,7 +9,7 @@ use fetch::source::Origin;
 use foundation::digest::Digest;
 use recipe::cherry_pick::CherryPick;
 use recipe::vulnerabilities::{Justification, Status, Vulnerabilities, Vulnerability};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -131,6 +131,43 @@ fn cherry_picked(name: &str, subject: &Subject<'_>) -> (&'static str, Option<Str
         None => format!("The source that was built lacks upstream's {}.", missing.commit),
     };
     ("affected", Some(notes), Some("Use packages that were built from the pinned source with this commit.".to_owned()))
+}
+
+/// How the names of these files end.
+pub const EXTENSION: &str = "openvex.json";
+
+/// What a document says of one vulnerability, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Finding {
+    /// Its name.
+    pub name: String,
+    /// What it is about.
+    pub description: String,
+    /// The status, in words: `not affected`.
+    pub status: String,
+    /// Why, and what to do.
+    pub notes: String,
+}
+
+/// Reads a document that [`text`] wrote. `None` where it is not one.
+pub fn findings(document: &[u8]) -> Option<Vec<Finding>> {
+    let document: serde_json::Value = serde_json::from_slice(document).ok()?;
+    let finding = |statement: &serde_json::Value| {
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let words = |name: &str| text(&statement[name]).replace('_', " ");
+        let justification = Some(words("justification")).filter(|why| !why.is_empty()).map(|why| format!("{why}."));
+        let notes =
+            [justification.unwrap_or_default(), text(&statement["status_notes"]), text(&statement["action_statement"])];
+        let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
+        Some(Finding {
+            name: statement["vulnerability"]["name"].as_str()?.to_owned(),
+            description: text(&statement["vulnerability"]["description"]),
+            status: words("status"),
+            notes: notes.join(" "),
+        })
+    };
+    document["statements"].as_array()?.iter().map(finding).collect()
 }
 
 /// The package URL of a binary package of Debian's format.

@@ -95,6 +95,16 @@ fn a_document_says_what_is_in_the_source() {
             },
         ])
     );
+    let found = findings(document.to_string().as_bytes()).unwrap();
+    let told: Vec<_> = found.iter().map(|one| (one.name.as_str(), one.status.as_str(), one.notes.as_str())).collect();
+    assert_eq!(
+        told[1..],
+        [
+            ("CVE-2020-11022", "not affected", "vulnerable code not in execute path. Nothing calls it."),
+            ("CVE-2019-18408", "affected", "It is called for every archive. Fetch only what is trusted."),
+        ]
+    );
+    assert_eq!(findings(b"{}"), None);
 }
 
 #[test]

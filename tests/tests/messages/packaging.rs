@@ -514,6 +514,10 @@ fn repository() {
                     "demo_1.0_amd64.deb: dpkg says: 'Depends' field, reference to 'libc6': '>' is obsolete".into(),
                 ]
             }],
+            Statement: [Refusal::Statement {
+                path: dist().join("demo.rebuild.AAAA.intoto.jsonl"),
+                problem: "it is about none of the packages beside it".into(),
+            }],
             Published: [Refusal::Published {
                 package: "demo_1.0_amd64.deb".into(),
                 published: digest("pinned"),

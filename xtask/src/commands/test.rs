@@ -72,6 +72,7 @@ const fn judge(program: &'static str, package: &'static str, tiers: &'static [Ti
 
 const JUDGES: &[Judge] = &[
     judge("apt-ftparchive", "apt-utils", &[Tier::Host]),
+    judge("chromium-headless-shell", "chromium-headless-shell", &[Tier::Host]),
     judge("dash", "dash", &Tier::ALL),
     judge("debsig-verify", "debsig-verify", &Tier::ALL),
     judge("diffoscope", "diffoscope-minimal", &[Tier::Engine]),

@@ -99,7 +99,7 @@ impl Rebuilds {
 }
 
 /// Reads one statement and checks its signature.
-pub(crate) fn open(path: &Path, content: &[u8], gpgv: &Gpgv) -> Result<(Statement<Rebuild>, Key), DsseError> {
+pub fn open(path: &Path, content: &[u8], gpgv: &Gpgv) -> Result<(Statement<Rebuild>, Key), DsseError> {
     dsse::open(path, content, gpgv)
 }
 

@@ -9,6 +9,7 @@ mod repository_emergency;
 mod repository_faults;
 mod repository_gate;
 mod repository_keys;
+mod repository_page;
 mod repository_places;
 mod repository_remote;
 mod repository_remove;

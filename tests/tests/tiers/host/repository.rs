@@ -174,8 +174,16 @@ fn a_client_installs_upgrades_and_is_rolled_back() {
     assert!(requests.iter().any(|(path, status)| path.contains("/by-hash/SHA256/") && status == "200"), "{requests:?}");
     assert!(!requests.iter().any(|(path, _)| path.ends_with("/Packages.xz")), "{requests:?}");
 
+    // A changelog of this version, of a package that has none itself, and of the keyring's.
+    let changelog = client.apt(&["changelog", "demo-tools"]).success().stdout;
+    assert!(changelog.contains("What is new in 1.0-1."), "{changelog}");
+    let changelog = client.apt(&["changelog", "mesos-archive-keyring"]).success().stdout;
+    assert!(changelog.contains(&site.key.fingerprint), "{changelog}");
+
     site.publish("1.1-1");
     client.update().success();
+    let changelog = client.apt(&["changelog", "demo-tools=1.1-1"]).success().stdout;
+    assert!(changelog.contains("What is new in 1.1-1."), "{changelog}");
     client.apt(&["dist-upgrade"]).success();
     assert_eq!(client.installed("demo-tools").as_deref(), Some("1.1-1"));
 
@@ -360,7 +368,7 @@ fn replayed_and_exchanged_releases_are_refused() {
     let then = packaging_now() - 15 * 86_400;
     let signers: [&dyn Signer; 1] = [&site.key.gpg];
     let (mut expired, _) = Repository::init(&folder, &settings, &signers, None, then).unwrap();
-    expired.add(&[site.path("dist-1.0-1")], None, None, None).unwrap();
+    expired.add(&[site.path("dist-1.0-1")], None, None, None, None).unwrap();
     expired.publish(&[], &signers, then + 10).unwrap();
     // It has the lock until then.
     drop(expired);

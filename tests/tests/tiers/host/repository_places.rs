@@ -222,14 +222,14 @@ fn foreign_files_stay() {
     room.push("other", &[]).fails(1, &["it is another repository", "--force-replace", "the suite bookworm", DEMO]);
     assert_eq!(room.place(), before);
     // A suite, packages and other files that somebody has put beside.
-    for name in ["dists/sid/InRelease", "pool/main/x/x.deb", "index.html"] {
+    for name in ["dists/sid/InRelease", "pool/main/x/x.deb", "notes.html"] {
         let path = room.path("place").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "somebody else's").unwrap();
     }
     room.publish("one", "1.1-1", &["--to", &room.name("place")]).success();
     room.repo("one", &["prune", "--keep", "1", "--to", &room.name("place")]).success();
-    for name in ["dists/sid/InRelease", "pool/main/x/x.deb", "index.html"] {
+    for name in ["dists/sid/InRelease", "pool/main/x/x.deb", "notes.html"] {
         assert_eq!(fs::read_to_string(room.path("place").join(name)).unwrap(), "somebody else's", "{name}");
     }
     // What an earlier push has put goes when no snapshot needs it.

@@ -50,10 +50,13 @@ fn rsync_gets_everything_in_the_order_that_clients_need() {
     let www = tempfile::tempdir().unwrap();
     let (web, rsync) = (Server::new(&www.path().join("mesos")), Rsyncd::new(www.path()));
     let room = Room::new(&web.uri());
+    fs::create_dir(www.path().join("mesos")).unwrap();
+    fs::write(www.path().join("mesos/index.html"), "hello").unwrap();
     let ran = room.publish("1.0-1", &rsync.uri("mesos")).success();
     assert!(ran.stdout.contains(&format!("copied to {}", rsync.uri("mesos"))), "{}", ran.stdout);
-    // Somebody else's file beside it stays.
-    fs::write(www.path().join("mesos/index.html"), "hello").unwrap();
+    // Somebody else's file beside it stays, also one with the name of the page that was there before.
+    assert!(ran.stderr.contains("index.html of somebody else's"), "{}", ran.stderr);
+    fs::write(www.path().join("mesos/notes.html"), "hello").unwrap();
     let client = Client::new(&www.path().join("mesos"));
     client.update().success();
     client.apt(&["install", "demo-tools"]).success();
@@ -66,15 +69,23 @@ fn rsync_gets_everything_in_the_order_that_clients_need() {
         log.retain(|line| !line.contains("/locks/") && !line.ends_with("/pushed.json"));
         log
     };
+    assert_eq!(fs::read_to_string(www.path().join("mesos/index.html")).unwrap(), "hello");
+    fs::remove_file(www.path().join("mesos/index.html")).unwrap();
     let before = log().len();
     room.publish("1.1-1", &rsync.uri("mesos")).success();
     client.update().success();
     client.apt(&["dist-upgrade"]).success();
     assert_eq!(client.installed("demo").as_deref(), Some("1.1-1"));
     let rank = |line: &str| match line {
-        line if line.starts_with("del.") => 6,
-        line if line.contains("/pool/") => 0,
-        line if ["/by-hash/", "/snapshots/", "/repository/state/"].iter().any(|part| line.contains(part)) => 1,
+        line if line.starts_with("del.") => 7,
+        line if line.ends_with("/index.html") => 6,
+        line if ["/pool/", "/evidence/"].iter().any(|part| line.contains(part)) => 0,
+        line if ["/by-hash/", "/snapshots/", "/changelogs/", "/repository/state/"]
+            .iter()
+            .any(|part| line.contains(part)) =>
+        {
+            1
+        }
         line if line.ends_with("/repository/generation.asc") => 2,
         line if line.ends_with("/InRelease") => 5,
         line if line.contains("/Release") || !line.contains("/dists/") => 4,
@@ -83,7 +94,7 @@ fn rsync_gets_everything_in_the_order_that_clients_need() {
     let log = log();
     let ranks: Vec<i32> = log[before..].iter().map(|line| rank(line)).collect();
     assert!(ranks.is_sorted(), "{:?}", &log[before..]);
-    for kind in [0, 1, 2, 3, 4, 5] {
+    for kind in [0, 1, 2, 3, 4, 5, 6] {
         assert!(ranks.contains(&kind), "{:?}", &log[before..]);
     }
     // What was fetched already is not fetched again.
@@ -94,7 +105,7 @@ fn rsync_gets_everything_in_the_order_that_clients_need() {
     assert!(fs::symlink_metadata(www.path().join("mesos/dists/bookworm")).unwrap().is_dir(), "no links");
     room.repo(&["prune", "--keep", "1", "--to", &rsync.uri("mesos")]).success();
     assert!(!index.exists());
-    assert!(www.path().join("mesos/index.html").exists());
+    assert!(www.path().join("mesos/notes.html").exists());
     client.update().success();
     // A server that is away: what others have published there cannot be known, so nothing is; without it, it can be.
     let uri = rsync.uri("mesos");
@@ -123,6 +134,29 @@ fn an_object_store_serves_clients() {
     client.update().success();
     client.apt(&["install", "demo-tools"]).success();
     room.publish("1.1-1", to[1]).success();
+    // What never changes may be kept for ever, and what a publication replaces may not.
+    let packages = room.repository().join("dists/bookworm/main/binary-amd64/Packages.xz");
+    let sha256 = foundation::digest::Digest::of_file(&packages).unwrap();
+    let cached = |name: &str| {
+        let url = format!("{endpoint}/{path}/{name}");
+        let head = run(Command::new("curl").args(["--silent", "--fail", "--head", &url])).success().stdout;
+        let field =
+            |line: &str| line.to_ascii_lowercase().strip_prefix("cache-control: ").map(|value| value.trim().to_owned());
+        head.lines().find_map(field).unwrap_or_else(|| panic!("{name}: {head}"))
+    };
+    for name in
+        ["pool/main/d/demo/demo_1.1-1_all.deb", &format!("dists/bookworm/main/binary-amd64/by-hash/SHA256/{sha256}")]
+    {
+        assert_eq!(cached(name), "public, max-age=31536000, immutable", "{name}");
+    }
+    for name in [
+        "dists/bookworm/InRelease",
+        "dists/bookworm/Release",
+        "dists/bookworm/main/binary-amd64/Packages.xz",
+        "index.html",
+    ] {
+        assert_eq!(cached(name), "public, max-age=60, must-revalidate", "{name}");
+    }
     client.update().success();
     client.apt(&["dist-upgrade"]).success();
     assert_eq!(client.installed("demo").as_deref(), Some("1.1-1"));

@@ -119,6 +119,9 @@ struct Packages {
     /// Public keys of the builders to trust, binary [default: those of the repository]
     #[arg(long, value_name = "FILE")]
     keyring: Option<PathBuf>,
+    /// Public keys of those whose statements on rebuilds are shown, binary [default: the builders']
+    #[arg(long, value_name = "FILE")]
+    rebuilders: Option<PathBuf>,
 }
 
 /// Arguments of `add`.
@@ -364,8 +367,9 @@ fn borrowed(signers: &[Box<dyn Signer>]) -> Vec<&dyn Signer> {
 }
 
 fn add(repository: &mut Repository, dist: &[PathBuf], packages: &Packages) -> Result<(), AnyFailure> {
-    let Packages { codename, component, keyring } = packages;
-    let added = repository.add(dist, keyring.as_deref(), codename.as_deref(), component.as_deref())?;
+    let Packages { codename, component, keyring, rebuilders } = packages;
+    let (keyring, rebuilders) = (keyring.as_deref(), rebuilders.as_deref());
+    let added = repository.add(dist, keyring, rebuilders, codename.as_deref(), component.as_deref())?;
     for added in &added {
         for overlooked in &added.overlooked {
             eprintln!("warning: taken into a development repository all the same: {overlooked}");

@@ -139,6 +139,8 @@ pub fn gather_from(
     // Now: a mistake in it must not be found after an hour.
     let quarantine = read_copy(folders, Quarantine::read)?;
     let lock = options.lock(RootKind::Build)?;
+    let log = original.folder.join("changelog");
+    changelog.check_subject(&log, recipe.name(), &recipe.file.version)?;
     let lock_path = original.folder.join("sources.lock");
     let sources = if lock_path.exists() { SourcesLock::read(&lock_path)? } else { SourcesLock::default() };
     let components = read_copy(folders, |folder| {

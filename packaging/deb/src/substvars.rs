@@ -32,6 +32,18 @@ pub fn relation(field: &str, variables: &BTreeMap<String, String>) -> Result<Str
     Ok(items.join(", "))
 }
 
+/// A relationship field as dpkg would read it where the variables that are known are filled in; which items the tool adds is
+/// found out later, and they are left out.
+pub fn plain(field: &str) -> Result<String, String> {
+    let mut variables: BTreeMap<String, String> =
+        VERSIONS.iter().map(|name| ((*name).to_owned(), "0".to_owned())).collect();
+    variables.insert("shlibs:Depends".to_owned(), String::new());
+    relation(field, &variables)
+}
+
+/// The variables that stand for a version.
+pub const VERSIONS: [&str; 3] = ["binary:Version", "source:Version", "source:Upstream-Version"];
+
 /// Adds `(= version)` to items that name one of these packages without a version: packages of one build belong together.
 pub fn pin_own<'a>(field: &str, own: impl Fn(&str) -> bool + 'a, version: &str) -> String {
     let pin = |item: &str| {

@@ -20,7 +20,7 @@ use crate::cluster::Cluster;
 use crate::error::RecipeError;
 use crate::root_lock::RootKind;
 use crate::target::Target;
-use crate::{compile_memory, components, quarantine, vulnerabilities};
+use crate::{compile_memory, components, control, quarantine, vulnerabilities};
 
 /// What is built, and how: `recipe.toml` in a recipe's folder.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -29,10 +29,13 @@ pub struct RecipeFile {
     /// Name of the recipe and of the source package.
     pub name: String,
     /// Upstream's version.
+    #[serde(deserialize_with = "control::read_upstream_version")]
     pub version: String,
     /// Who answers for the packages, `Name <address>`.
+    #[serde(deserialize_with = "control::read_maintainer")]
     pub maintainer: String,
     /// Upstream's home page.
+    #[serde(deserialize_with = "control::read_homepage")]
     pub homepage: String,
     /// Where upstream's source comes from.
     pub source: Source,
@@ -93,6 +96,7 @@ pub struct DirectorySource {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Build {
     /// Build dependencies, in the syntax of Debian's `Build-Depends` (policy 7.1).
+    #[serde(deserialize_with = "control::read_build_depends")]
     pub depends: Vec<String>,
     /// Memory that a compile is taken to need, such as `2GiB`, where neither an earlier build nor `compile-memory` knows.
     #[serde(default = "default_memory_per_job")]
@@ -254,16 +258,10 @@ impl Recipe {
         let is_name = |text: &str| {
             text.len() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
         };
-        if !is_name(&file.name) {
+        if control::package_name(&file.name).is_err() {
             return invalid(format!(
                 "name = \"{}\": a source package's name has lower-case letters, digits and + - . (Debian policy 5.6.1)",
                 file.name
-            ));
-        }
-        if !file.maintainer.contains('<') {
-            return invalid(format!(
-                "maintainer = \"{}\": write `Name <address>` (Debian policy 5.6.2)",
-                file.maintainer
             ));
         }
         if let Source::Git(git) = &file.source {

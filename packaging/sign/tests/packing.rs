@@ -244,11 +244,15 @@ fn manifests_that_would_make_wrong_packages_are_refused() {
             "its copyright file 'copyright' does not exist",
         ),
         ("{ source = \"config/demo\"", "{ source = \"config/nothing\"", "'config/nothing' matches no file"),
-        ("link_name = \"demo\"", "link_name = \"../../../../demo\"", "would ascend beyond the root dir"),
+        (
+            "link_name = \"demo\"",
+            "link_name = \"../../../../demo\"",
+            "the link /usr/bin/demo-alias to '../../../../demo' leads out of the root folder",
+        ),
         (
             "maintainer-scripts = \"deb/demo-tools\"",
             "maintainer-scripts = \"man\"",
-            "cannot be made: its postinst does not begin with #!",
+            "its man/postinst does not begin with #!",
         ),
         (
             "maintainer-scripts = \"deb/demo-tools\"",

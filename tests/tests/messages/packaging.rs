@@ -295,6 +295,11 @@ fn deb() {
                 line: 1,
                 problem: "the version '1.7.2 1' has a space".into(),
             }],
+            Subject: [ChangelogError::Subject {
+                path: path("recipes/demo/deb/changelog"),
+                line: 1,
+                problem: "the version 1.7.1-1 is none of upstream's 1.7.2, which recipe.toml has".into(),
+            }],
         }
     );
     messages!(

@@ -433,6 +433,10 @@ impl Recipe {
                     continue;
                 }
                 let path = entry.path();
+                if !entry.file_type().is_file() && !entry.file_type().is_symlink() {
+                    // A pipe would be waited for.
+                    return Err(failed(path, io::Error::other("it is neither a file, a link nor a folder")));
+                }
                 let sha256 = if entry.file_type().is_symlink() {
                     let link = std::fs::read_link(path).map_err(|e| failed(path, e))?;
                     Digest::of(link.as_os_str().as_encoded_bytes())

@@ -159,6 +159,11 @@ fn pipeline() {
             Io: [Error::Io { doing: "write", path: path("/srv/dist/report.json"), source: denied() }],
             Changed: [Error::Changed { path: path("/cache/stages/recipe/abcd/phases/build") }],
             NoCluster: [Error::NoCluster { recipe: recipe() }],
+            Signed: [statements::verify::VerifyError::Missing {
+                path: path("/srv/.dist.new/demo_1.0_amd64.deb"),
+                because: "SHA256SUMS lists it",
+            }
+            .into()],
             Rebuild: [RebuildError::Field {
                 path: path("/srv/dist/demo_1.0_amd64.buildinfo"),
                 field: "Mesos-Packages-Plan".into()

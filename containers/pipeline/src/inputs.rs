@@ -130,6 +130,7 @@ pub fn gather_from(
     source: impl FnOnce(&Rules<'_>) -> Result<SourceTree, Error>,
 ) -> Result<Inputs, Error> {
     let Options { recipe: original, target, .. } = options;
+    original.look_over_scripts()?;
     let recipe = frozen::freeze(original, store)?;
     let folders = (recipe.folder.as_path(), original.folder.as_path());
     let changelog = read_copy(folders, |folder| Changelog::read(&folder.join("changelog")))?;

@@ -416,6 +416,23 @@ impl Recipe {
         Ok(files)
     }
 
+    /// Refuses scripts of phases and clusters that were checked out with the line ends of Windows.
+    pub fn look_over_scripts(&self) -> Result<(), RecipeError> {
+        for folder in ["phases", CLUSTER_FOLDER] {
+            for entry in WalkDir::new(self.folder.join(folder)).sort_by_file_name().into_iter().flatten() {
+                // What cannot be read is missed where it is needed.
+                let Some(text) = entry.file_type().is_file().then(|| std::fs::read(entry.path()).ok()).flatten() else {
+                    continue;
+                };
+                let lines = text.split(|byte| *byte == b'\n');
+                if let Some(line) = lines.into_iter().position(|line| line.ends_with(b"\r")) {
+                    return Err(RecipeError::LineEnds { path: entry.path().to_owned(), line: line + 1 });
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn files(&self, roots: &[PathBuf]) -> Result<BTreeMap<String, Input>, RecipeError> {
         let mut files = BTreeMap::new();
         for root in roots {

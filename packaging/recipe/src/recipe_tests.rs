@@ -50,6 +50,22 @@ fn fields_of_control_files_are_judged_at_their_line() {
 }
 
 #[test]
+fn scripts_with_the_line_ends_of_windows_are_refused() {
+    let folder = folder_with(GOOD);
+    for name in ["phases/build", "cluster/master"] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "set -e\nmake\n").unwrap();
+        let recipe = Recipe::read(folder.path()).unwrap();
+        recipe.look_over_scripts().unwrap();
+        std::fs::write(&path, "set -e\nmake\r\n").unwrap();
+        let error = recipe.look_over_scripts().unwrap_err().to_string();
+        assert!(error.contains(&format!("{name}, line 2: it ends with a carriage return")), "{error}");
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
 fn an_input_must_stay_in_the_folder() {
     let folder = folder_with(&GOOD.replace("\"patches\"", "\"../x\""));
     let error = Recipe::read(folder.path()).unwrap_err().to_string();

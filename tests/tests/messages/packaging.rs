@@ -102,6 +102,7 @@ fn recipe() {
             }],
             Store: [damaged().into()],
             Restless: [RecipeError::Restless { folder: path("recipes/demo") }],
+            LineEnds: [RecipeError::LineEnds { path: path("recipes/demo/phases/build"), line: 2 }],
             Invalid: [RecipeError::Invalid {
                 path: recipe_toml(),
                 message: "there is no [[phase]]: name at least one, with its script in phases/".into(),

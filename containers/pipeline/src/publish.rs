@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::inputs::Inputs;
 use crate::options::{BuildOptions, Job, Options};
 use crate::packed::Packed;
-use crate::records::{copy_logs, logs_in, write_file, write_json};
+use crate::records::{copy_logs, logs_in, write_file};
 use crate::report::{CheckReport, PackageReport, PackingReport, PhaseReport, Report};
 use crate::stage::Stage;
 
@@ -73,6 +73,7 @@ pub fn up_to_date(
     let info = changes::file_name(inputs.changelog(), inputs.plan().target().name.architecture(), "buildinfo");
     let stem = info.strip_suffix(".buildinfo").unwrap_or(&info);
     let proven = build.dist.join(provenance::file_name(stem)).exists();
+    let proven = proven && build.dist.join(REPORT_SIGNATURE).exists();
     let same = same && proven && report.components == inputs.components_digest();
     let stated = || match &report.vex {
         Some(file) => fs::read(build.dist.join(file)).ok(),

@@ -199,6 +199,11 @@ impl Changelog {
     }
 }
 
+/// Whether this is a package name (policy 5.6.1).
+pub fn valid_package_name(name: &str) -> bool {
+    control::package_name(name).is_ok()
+}
+
 /// The date of an entry in seconds. Packages are dated by it, and whoever installs them sees it.
 fn epoch_of(date: &str, now: i64) -> Result<i64, String> {
     let parsed = OffsetDateTime::parse(date, &Rfc2822).map_err(|_| "is not a date as RFC 2822 has it".to_owned())?;

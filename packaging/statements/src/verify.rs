@@ -101,7 +101,7 @@ pub enum VerifyError {
         found: String,
     },
     /// The folder has a package that was not signed with the others.
-    #[error("{} is not listed in SHA256SUMS, as every file of its kind must be", path.display())]
+    #[error("{} is listed nowhere that is signed, as every file of its kind must be", path.display())]
     Unlisted {
         /// The file.
         path: PathBuf,
@@ -255,9 +255,13 @@ fn logs(dist: &Path, report: &Path, text: &[u8]) -> Result<(), VerifyError> {
     let folder = dist.join(LOGS);
     for (name, expected) in &listed.logs {
         let path = folder.join(name);
+        if !path.is_file() {
+            return Err(VerifyError::Missing { path, because: "report.json lists it" });
+        }
         let found = digest(&path)?;
         if found != *expected {
-            return Err(VerifyError::Digest { path, expected: *expected, found });
+            let expected = format!("sha256 {expected} as {REPORT} has it");
+            return Err(VerifyError::Contradiction { path, expected, found: found.to_string() });
         }
     }
     for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {

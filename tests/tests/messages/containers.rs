@@ -128,7 +128,7 @@ fn pipeline() {
             Unsound: [Error::Unsound { failures: 3, expired: 1, results: path("dist/check/debian-12-amd64") }],
             Store: [damaged().into()],
             Recipe: [RecipeError::from(misspelt()).into()],
-            Lock: [LockError::from(misspelt()).into()],
+            Lock: [LockError::Config { error: misspelt(), command: "cargo xtask lock".into() }.into()],
             Config: [misspelt().into()],
             Changelog: [ChangelogError::Read { path: path("recipes/demo/deb/changelog"), source: missing() }.into()],
             Source: [SourceError::Unreachable { commit: "0aa065f3".into(), tried: Vec::new() }.into()],

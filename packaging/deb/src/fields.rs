@@ -100,7 +100,7 @@ fn relations<'de, D: Deserializer<'de>>(from: D, kind: Relation) -> Result<Optio
 }
 
 fn relation(text: &str, kind: Relation) -> Result<(), String> {
-    control::relation(&substvars::plain(text)?, kind)
+    substvars::judge(text, |text| control::relation(text, kind))
 }
 
 /// Permissions as a number.

@@ -289,6 +289,7 @@ fn a_work_tree_that_is_not_its_commit_says_so() {
     std::fs::write(path(".git/info/attributes"), "code filter=trap\n").unwrap();
     says(&[]);
     assert!(!path("trapped").exists());
+    git(&upstream.path, &["config", "--unset", "filter.trap.clean"]);
     // A submodule that nobody has fetched.
     git(&upstream.path, &["update-index", "--add", "--cacheinfo", &format!("160000,{head},part")]);
     git(&upstream.path, &["commit", "--quiet", "-m", "with a submodule"]);

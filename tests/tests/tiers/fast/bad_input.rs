@@ -76,7 +76,15 @@ fn a_dependency_that_dpkg_would_refuse() {
         "sample-agent (= ${binary:Version})\"",
         "sample-agent (= ${binary:Version}\"",
     );
-    package(&recipe, &[]).1.fails(1, &["sample/deb/Cargo.toml", "line 36", "has a ( without a )", "correct this file"]);
+    package(&recipe, &[]).1.fails(
+        1,
+        &[
+            "sample/deb/Cargo.toml",
+            "line 35",
+            "'sample-agent (= ${binary:Version}' has a ( without a )",
+            "correct this file",
+        ],
+    );
 }
 
 #[test]

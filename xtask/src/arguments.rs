@@ -83,6 +83,10 @@ pub fn repository() -> PathBuf {
 /// git checkout. git's own settings have no say.
 pub fn revision() -> Option<String> {
     let mut git = Command::new("git");
+    // A hook of another repository that runs this tool has them set, and they would name that repository.
+    for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_")) {
+        git.env_remove(variable);
+    }
     git.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").arg("-C").arg(repository());
     // A checkout that another user owns is looked at all the same: nothing of it is run.
     git.args(["-c", "safe.directory=*", "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty"]);

@@ -41,7 +41,7 @@ fn of_packages() {
     });
     let report = json!({
         "recipe": "mesos", "version": "1.0", "target": "debian-12/amd64", "plan": digest, "source-date-epoch": 1_550_000_000,
-        "source": digest, "origin": {}, "deviations": [], "build-root": digest,
+        "source": digest, "origin": {}, "deviations": [{ "commit": "0aa065f3", "differs": "one file was changed, added or missing (configure.ac)" }], "build-root": digest,
         "key": { "fingerprint": "6A38", "primary": "6A38", "user_id": "Demo", "kind": "development", "created": 0 },
         "phases": [phase("configure", 61.0, &[]), phase("build", 4321.0, &["src/master/master.cpp"])],
         "packing": { "split": phase("split", 12.0, &[]), "writing-seconds": 3.0, "signing-seconds": 0.1, "threads": 2 },

@@ -100,6 +100,9 @@ pub enum Error {
     /// Checksums.
     #[error(transparent)]
     Sums(#[from] sign::sums::SumsError),
+    /// What was just signed is not what it should be.
+    #[error("what was signed just now is refused by whoever checks it, and nothing was put into dist: {0}")]
+    Signed(#[from] statements::verify::VerifyError),
     /// A source file needs more than there is.
     #[error(
         "the phase {phase} compiles {file}, which takes {needed} even alone and with a frugal compiler (known from {figures}), \
@@ -238,6 +241,10 @@ impl Failure for Error {
             Self::Debsig(error) => error.outcome(),
             Self::Sums(error) => error.outcome(),
             Self::Rebuild(error) => error.outcome(),
+            Self::Signed(_) => Kind::Failed.next(
+                "look at the key with `gpg --list-keys --with-subkey-fingerprints` and at what replaces gpg on the PATH, \
+                 or sign with a development key (without --key)",
+            ),
             Self::NoRecord { .. } | Self::Changed { .. } => {
                 Kind::Failed.next("run `cargo xtask clean`, then the same command again")
             }

@@ -130,6 +130,7 @@ pub fn gather_from(
     source: impl FnOnce(&Rules<'_>) -> Result<SourceTree, Error>,
 ) -> Result<Inputs, Error> {
     let Options { recipe: original, target, .. } = options;
+    original.look_over_scripts()?;
     let recipe = frozen::freeze(original, store)?;
     let folders = (recipe.folder.as_path(), original.folder.as_path());
     let changelog = read_copy(folders, |folder| Changelog::read(&folder.join("changelog")))?;
@@ -139,6 +140,8 @@ pub fn gather_from(
     // Now: a mistake in it must not be found after an hour.
     let quarantine = read_copy(folders, Quarantine::read)?;
     let lock = options.lock(RootKind::Build)?;
+    let log = original.folder.join("changelog");
+    changelog.check_subject(&log, recipe.name(), &recipe.file.version)?;
     let lock_path = original.folder.join("sources.lock");
     let sources = if lock_path.exists() { SourcesLock::read(&lock_path)? } else { SourcesLock::default() };
     let components = read_copy(folders, |folder| {

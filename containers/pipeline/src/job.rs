@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use engine::Engine;
 use foundation::store::Store;
+use statements::verify::REPORT;
 
 use crate::builder::Builder;
 use crate::check::{self, CheckOptions, Checked};
@@ -78,7 +79,7 @@ impl Job<'_> {
         let Self { store, options, build, progress } = self;
         let inputs = gather(store, options, progress)?;
         let Some(packed) = Packed::find(store, &inputs)? else { return Ok(None) };
-        if !build.dist.join(publish::REPORT).exists() {
+        if !build.dist.join(REPORT).exists() {
             return Ok(None);
         }
         let signer = publish::open_signer(build, &inputs)?;

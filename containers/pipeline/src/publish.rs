@@ -6,14 +6,16 @@ use std::time::Instant;
 
 use deb::binary_package::{BinaryPackage, Written};
 use foundation::digest::Digest;
+use foundation::public;
 use foundation::threads::for_all;
 use sign::buildinfo::{self, BuildInfo};
 use sign::gpg::Gpg;
-use sign::signer::{KeyForm, KeyKind, Signer};
+use sign::signer::{Form, KeyForm, KeyKind, Signer};
 use sign::{changes, debsig, sums};
 use statements::check::statement::{Resource, Statement};
 use statements::proof::sbom::{self, Sbom};
 use statements::proof::{dsse, provenance};
+use statements::verify::{self, REPORT, REPORT_SIGNATURE};
 use statements::vex::{self, Document, Subject};
 use walkdir::WalkDir;
 
@@ -22,7 +24,7 @@ use crate::error::Error;
 use crate::inputs::Inputs;
 use crate::options::{BuildOptions, Job, Options};
 use crate::packed::Packed;
-use crate::records::{copy_logs, logs_in, write_file, write_json};
+use crate::records::{copy_logs, logs_in, write_file};
 use crate::report::{CheckReport, PackageReport, PackingReport, PhaseReport, Report};
 use crate::stage::Stage;
 
@@ -39,13 +41,11 @@ pub struct Published {
     pub seconds: f64,
 }
 
-pub const REPORT: &str = "report.json";
-
 /// Opens the key before anything long begins: a wrong one must not be found out after an hour.
 pub fn open_signer(build: &BuildOptions, inputs: &Inputs) -> Result<Box<dyn Signer>, Error> {
     let signer = Gpg::open(&build.key)?;
     signer.check_version(&inputs.changelog().version)?;
-    fs::create_dir_all(&build.dist).map_err(Error::io("make the folder", &build.dist))?;
+    public::make_folder(&build.dist).map_err(Error::io("make the folder", &build.dist))?;
     // Likewise a folder that cannot be written.
     tempfile::tempfile_in(&build.dist).map_err(Error::io("write into", &build.dist))?;
     Ok(Box::new(signer))
@@ -73,6 +73,7 @@ pub fn up_to_date(
     let info = changes::file_name(inputs.changelog(), inputs.plan().target().name.architecture(), "buildinfo");
     let stem = info.strip_suffix(".buildinfo").unwrap_or(&info);
     let proven = build.dist.join(provenance::file_name(stem)).exists();
+    let proven = proven && build.dist.join(REPORT_SIGNATURE).exists();
     let same = same && proven && report.components == inputs.components_digest();
     let stated = || match &report.vex {
         Some(file) => fs::read(build.dist.join(file)).ok(),
@@ -237,7 +238,7 @@ impl Publication<'_> {
         let mut files: Vec<PathBuf> = files_below(folder)?;
         files.sort();
         sums::write(folder, &files, signer, epoch)?;
-        copy_logs(&logs_in(&packed.logs())?, &folder.join("logs"))?;
+        let logs = copy_logs(&logs_in(&packed.logs())?, &folder.join(verify::LOGS))?;
         let report = Report {
             recipe: inputs.plan().recipe().to_owned(),
             version: inputs.plan().version().to_owned(),
@@ -255,8 +256,15 @@ impl Publication<'_> {
             check: checked.map(CheckReport::from),
             vex,
             components: inputs.components_digest(),
+            logs,
         };
-        write_json(&folder.join(REPORT), &report)?;
+        // By a signature of its own: it says how long things took, and the list of digests is the same for the same packages.
+        let text = serde_json::to_vec_pretty(&report).expect("plain data");
+        write_file(&folder.join(REPORT_SIGNATURE), &signer.sign(Form::DetachedArmored, &mut &text[..], epoch)?)?;
+        write_file(&folder.join(REPORT), &text)?;
+        public::let_all_read(folder).map_err(Error::io("write", folder))?;
+        // As whoever gets them will: a key or a gpg that signs in another way is found out here.
+        verify::verify_with_packages(folder, &folder.join("key.gpg"))?;
         replace(&new, &build.dist)?;
         let seconds = seconds + stage.finish();
         Ok(Published { folder: build.dist.clone(), report, unchanged: false, seconds })

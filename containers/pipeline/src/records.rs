@@ -1,5 +1,6 @@
 //! Records that stages keep beside their results, and files that a reader sees whole.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use foundation::digest::Digest;
@@ -39,14 +40,17 @@ pub fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
         .map_err(Error::io("write", path))
 }
 
-/// Copies logs into a new folder, each under its phase's name.
-pub fn copy_logs(logs: &[(String, PathBuf)], to: &Path) -> Result<(), Error> {
+/// Copies logs into a new folder, each under its phase's name; returns the names with the digests.
+pub fn copy_logs(logs: &[(String, PathBuf)], to: &Path) -> Result<BTreeMap<String, Digest>, Error> {
     std::fs::create_dir(to).map_err(Error::io("make the folder", to))?;
+    let mut copied = BTreeMap::new();
     for (name, log) in logs {
-        let path = to.join(format!("{name}.log"));
+        let name = format!("{name}.log");
+        let path = to.join(&name);
         std::fs::copy(log, &path).map_err(Error::io("write", &path))?;
+        copied.insert(name, Digest::of_file(&path).map_err(Error::io("read", &path))?);
     }
-    Ok(())
+    Ok(copied)
 }
 
 /// The logs that [`copy_logs`] put into a folder.

@@ -30,7 +30,7 @@ pub struct Report {
     pub source: Digest,
     /// Where it came from.
     pub origin: serde_json::Value,
-    /// Bundled files that are not the pinned ones.
+    /// How it differs from what the recipe asks for, and from the commit that it names.
     pub deviations: Vec<Deviation>,
     /// Digest of the build root.
     pub build_root: Digest,
@@ -51,6 +51,9 @@ pub struct Report {
     /// Digest of `components.toml`, which the bills of materials are made of.
     #[serde(default)]
     pub components: Option<Digest>,
+    /// The files in `logs`, with their digests: the signature of the report covers them.
+    #[serde(default)]
+    pub logs: BTreeMap<String, Digest>,
 }
 
 /// Upstream's tests.

@@ -55,6 +55,7 @@ fn tell(progress: &dyn Progress, event: DownloadEvent) {
             bytes_total: p.bytes_total,
         },
         DownloadEvent::Warning(text) => Event::Warning { text },
+        DownloadEvent::Retry(text) => Event::Note { text },
     });
 }
 

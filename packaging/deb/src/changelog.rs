@@ -2,8 +2,10 @@
 //! the version and the date that everything in a build is clamped to (`SOURCE_DATE_EPOCH`).
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use foundation::failure::{self, Failure, Kind, Outcome};
+use recipe::control;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
@@ -51,6 +53,16 @@ pub enum ChangelogError {
         /// What is wrong there.
         problem: String,
     },
+    /// Its newest entry is about something else than the recipe.
+    #[error("{}, line {line}: {problem}", path.display())]
+    Subject {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
+    },
 }
 
 impl Failure for ChangelogError {
@@ -62,6 +74,8 @@ impl Failure for ChangelogError {
                  mesos (1.7.2-1) bookworm; urgency=medium\n\n  * What changed.\n\n \
                  -- Name <name@example.org>  Thu, 14 Mar 2024 12:00:00 +0000",
             ),
+            Self::Subject { .. } => Kind::Input
+                .next("write a new entry for what recipe.toml has, or correct recipe.toml, and run the command again"),
         }
     }
 }
@@ -88,26 +102,33 @@ impl Changelog {
         let (version, rest) = rest.split_once(") ").ok_or_else(bad)?;
         let (distribution, options) = rest.split_once(';').ok_or_else(bad)?;
         let urgency = options.split(',').find_map(|option| option.trim().strip_prefix("urgency=")).ok_or_else(bad)?;
-        if !valid_package_name(source) {
-            return Err(wrong(number, &format!("'{source}' is not a package name (policy 5.6.1)")));
+        control::package_name(source).map_err(|problem| wrong(number, &format!("'{source}' {problem}")))?;
+        control::version(version).map_err(|problem| wrong(number, &format!("the version '{version}' {problem}")))?;
+        if distribution.trim().is_empty() || control::one_line(distribution).is_err() {
+            return Err(wrong(number, "there is no distribution, such as bookworm"));
         }
-        check_version(version).map_err(|problem| wrong(number, &format!("the version '{version}' {problem}")))?;
+        if !URGENCIES.contains(&urgency.trim().to_ascii_lowercase().as_str()) {
+            let urgencies = URGENCIES.join(", ");
+            return Err(wrong(number, &format!("the urgency '{}' is none of {urgencies}", urgency.trim())));
+        }
         let mut changes = String::new();
         for (number, line) in lines {
             if let Some(trailer) = line.strip_prefix(" -- ") {
                 let (maintainer, date) = trailer.split_once(">  ").ok_or_else(|| {
                     wrong(number, "the trailer is not ' -- NAME <ADDRESS>  DATE' (two spaces before the date)")
                 })?;
-                let epoch = OffsetDateTime::parse(date.trim(), &Rfc2822)
-                    .map_err(|_| wrong(number, &format!("'{}' is not a date as RFC 2822 has it", date.trim())))?
-                    .unix_timestamp();
+                let maintainer = format!("{maintainer}>");
+                control::maintainer(&maintainer)
+                    .map_err(|problem| wrong(number, &format!("'{maintainer}' {problem}")))?;
+                let epoch = epoch_of(date.trim(), now())
+                    .map_err(|problem| wrong(number, &format!("'{}' {problem}", date.trim())))?;
                 return Ok(Self {
                     source: source.to_owned(),
                     version: version.to_owned(),
                     distribution: distribution.trim().to_owned(),
                     urgency: urgency.trim().to_owned(),
                     changes: changes.trim_matches('\n').to_owned(),
-                    maintainer: format!("{maintainer}>"),
+                    maintainer,
                     date: date.trim().to_owned(),
                     epoch,
                     text,
@@ -116,6 +137,9 @@ impl Changelog {
             if !line.trim().is_empty() && !line.starts_with("  ") {
                 return Err(wrong(number, "a line of an entry begins with two spaces"));
             }
+            if let Err(problem) = control::one_line(line) {
+                return Err(wrong(number, &format!("the line {problem}")));
+            }
             changes.push_str(line.trim_end());
             changes.push('\n');
         }
@@ -123,6 +147,24 @@ impl Changelog {
             text.lines().count().saturating_sub(1),
             "the newest entry has no trailer line ' -- NAME <ADDRESS>  DATE'",
         ))
+    }
+
+    /// Whether this is the changelog of a source, such as `mesos`, in upstream's version, such as `1.7.2`, to which the packaging
+    /// may have added something, as in `1.7.2+dfsg`.
+    pub fn check_subject(&self, path: &Path, source: &str, upstream: &str) -> Result<(), ChangelogError> {
+        let line = 1 + self.text.lines().take_while(|line| line.trim().is_empty()).count();
+        let wrong = |problem: String| ChangelogError::Subject { path: path.to_owned(), line, problem };
+        if self.source != source {
+            return Err(wrong(format!("it is about {}, and recipe.toml is about {source}", self.source)));
+        }
+        let rest = self.upstream_version().strip_prefix(upstream);
+        if rest.is_none_or(|rest| !rest.is_empty() && !rest.starts_with(['+', '~'])) {
+            let version = &self.version;
+            return Err(wrong(format!(
+                "the version {version} is none of upstream's {upstream}, which recipe.toml has"
+            )));
+        }
+        Ok(())
     }
 
     /// The same changelog for one release of a distribution: its newest entry has the release's suffix after the version, such
@@ -159,28 +201,41 @@ impl Changelog {
 
 /// Whether this is a package name (policy 5.6.1).
 pub fn valid_package_name(name: &str) -> bool {
-    name.len() >= 2
-        && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
+    control::package_name(name).is_ok()
 }
 
-/// Policy 5.6.12, as far as it can be checked without the archive.
-fn check_version(version: &str) -> Result<(), &'static str> {
-    let rest = match version.split_once(':') {
-        Some((epoch, _)) if epoch.is_empty() || !epoch.bytes().all(|b| b.is_ascii_digit()) => {
-            return Err("has an epoch that is not a number");
-        }
-        Some((_, rest)) => rest,
-        None => version,
-    };
-    if !rest.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err("does not begin with a digit");
+/// The date of an entry in seconds. Packages are dated by it, and whoever installs them sees it.
+fn epoch_of(date: &str, now: i64) -> Result<i64, String> {
+    let parsed = OffsetDateTime::parse(date, &Rfc2822).map_err(|_| "is not a date as RFC 2822 has it".to_owned())?;
+    let epoch = parsed.unix_timestamp();
+    let day = parsed.weekday().to_string();
+    if let Some((named, _)) = date.split_once(',')
+        && !day.starts_with(named)
+    {
+        return Err(format!("is a {day}"));
     }
-    if !rest.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-~".contains(&b)) {
-        return Err("has characters beside letters, digits and .+-~ (policy 5.6.12)");
+    if epoch < DEBIAN_BEGAN {
+        return Err("is before there was a Debian".to_owned());
     }
-    Ok(())
+    if epoch > now + DAY {
+        return Err("is in the future, by this machine's clock".to_owned());
+    }
+    Ok(epoch)
 }
+
+/// 1993-08-16.
+const DEBIAN_BEGAN: i64 = 745_459_200;
+
+/// Somebody east of here may have it already.
+const DAY: i64 = 86_400;
+
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    now.as_secs().try_into().unwrap_or(i64::MAX)
+}
+
+/// The urgencies that Debian knows (policy 5.6.17).
+const URGENCIES: [&str; 5] = ["low", "medium", "high", "emergency", "critical"];
 
 #[cfg(test)]
 mod tests {
@@ -219,6 +274,18 @@ mod tests {
     }
 
     #[test]
+    fn it_is_about_what_the_recipe_has() {
+        let log = parse(TEXT).unwrap();
+        let check = |source, upstream| {
+            log.check_subject(Path::new("changelog"), source, upstream).map_err(|error| error.to_string())
+        };
+        assert_eq!((check("mesos", "1.7.2~rc1"), check("mesos", "1.7.2")), (Ok(()), Ok(())));
+        let wrong = "changelog, line 1: the version 1:1.7.2~rc1-1 is none of upstream's 1.7, which recipe.toml has";
+        assert_eq!(check("mesos", "1.7").unwrap_err(), wrong);
+        assert!(check("mesos", "1.7.3").is_err() && check("meso", "1.7.2").unwrap_err().contains("about mesos"));
+    }
+
+    #[test]
     fn mistakes_have_a_line() {
         for (from, to, expected) in [
             ("mesos (1:", "mesos 1:", "line 1: the heading is not"),
@@ -229,6 +296,20 @@ mod tests {
             ("  * One.", "* One.", "line 3: a line of an entry begins with two spaces"),
             (".org>  Wed", ".org> Wed", "line 7: the trailer is not"),
             ("04 Jun", "44 Jun", "is not a date"),
+            ("Wed, 04 Jun 2025", "Thu, 04 Jun 2025", "line 7: 'Thu, 04 Jun 2025 12:00:00 +0200' is a Wednesday"),
+            ("Wed, 04 Jun 2025", "Thu, 04 Jun 1959", "before there was a Debian"),
+            ("Wed, 04 Jun 2025", "Thu, 04 Jun 2099", "is in the future, by this machine's clock"),
+            ("1:1.7.2~rc1-1", "1.7.2-", "nothing after its last -"),
+            ("1:1.7.2~rc1-1", "x:1.7.2", "an epoch that is not a number"),
+            ("1:1.7.2~rc1-1", "99999999999:1", "larger than dpkg can read"),
+            ("bookworm;", ";", "line 1: there is no distribution"),
+            ("=medium", "=soon", "the urgency 'soon' is none of low, medium"),
+            (
+                "A B <a@example.org>",
+                "A B <a at example.org>",
+                "line 7: 'A B <a at example.org>' is not `Name <address>`",
+            ),
+            ("  * One.", "  * One.\u{b}", "line 3: the line has the control character"),
             (" -- A", "  -- A", "a line of an entry"),
         ] {
             let error = parse(&TEXT.replacen(from, to, 1)).unwrap_err();

@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 use walkdir::WalkDir;
 
+use crate::control::SCRIPTS;
+use crate::link;
 use crate::manifest::{AssetRule, Manifest, ManifestError, PackageSpec, path};
+use crate::read_back::begins_with_interpreter;
 
 /// Every file of one package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -133,12 +136,12 @@ impl Manifest {
                 problems.push(format!("package {}: '{source}' matches no file (that is not omitted)", package.name));
             }
         }
-        self.add_documents(package, &mut resolved, problems);
+        self.add_documents(package, &mut resolved);
         Ok(resolved)
     }
 
     /// The copyright file, and lintian's overrides where the recipe has them.
-    fn add_documents(&self, package: &PackageSpec, resolved: &mut Resolved, problems: &mut Vec<String>) {
+    fn add_documents(&self, package: &PackageSpec, resolved: &mut Resolved) {
         let name = &package.name;
         let mut add = |dest: String, source: &str| {
             let entry = Entry::File { origin: Origin::Recipe(source.to_owned()), mode: 0o644 };
@@ -149,15 +152,51 @@ impl Manifest {
             add(format!("usr/share/lintian/overrides/{name}"), &overrides);
         }
         let copyright = package.copyright();
-        if !self.recipe.join(copyright).is_file() {
-            problems.push(format!("package {name}: its copyright file '{copyright}' does not exist in the recipe"));
-        }
         // A package may link to another's documents instead of having its own (policy 12.3).
         let documents = format!("usr/share/doc/{name}");
         if !resolved.entries.contains_key(&documents) {
             let entry = Entry::File { origin: Origin::Recipe(copyright.to_owned()), mode: 0o644 };
             resolved.entries.entry(format!("{documents}/copyright")).or_insert(entry);
         }
+    }
+
+    /// Looks over what can be judged without a staged tree: better now than after an hour of compiling.
+    pub(crate) fn look_over(&self) -> Result<(), ManifestError> {
+        let mut problems = Vec::new();
+        for package in &self.packages {
+            let name = &package.name;
+            for rule in &package.assets {
+                match rule {
+                    AssetRule::Files { source, .. } if source.starts_with("stage/") => {}
+                    AssetRule::Files { source, .. } if self.recipe_files(source)?.is_empty() => {
+                        problems.push(format!("package {name}: '{source}' matches no file (that is not omitted)"));
+                    }
+                    AssetRule::Files { .. } => {}
+                    AssetRule::Link { dest, target } => {
+                        let dest = file_in(dest, target);
+                        problems.extend(link::target(&dest, target).err().map(|why| format!("package {name}: {why}")));
+                    }
+                }
+            }
+            let copyright = package.copyright();
+            if !self.recipe.join(copyright).is_file() {
+                problems.push(format!("package {name}: its copyright file '{copyright}' does not exist in the recipe"));
+            }
+            for script in
+                package.fields.maintainer_scripts.iter().flat_map(|folder| SCRIPTS.map(|s| format!("{folder}/{s}")))
+            {
+                let path = self.recipe.join(&script);
+                let content = path.is_file().then(|| std::fs::read(&path)).transpose();
+                match content.map_err(|source| ManifestError::Read { path, source })? {
+                    Some(content) if !begins_with_interpreter(&content) => problems.push(format!(
+                        "package {name}: its {script} does not begin with #! and an interpreter (policy 6.1); \
+                         a carriage return is no part of one"
+                    )),
+                    _ => {}
+                }
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(self.invalid(problems.join("\n"))) }
     }
 
     fn recipe_files(&self, source: &str) -> Result<Vec<String>, ManifestError> {
@@ -233,7 +272,13 @@ impl Tree {
             let target = if kind.is_symlink() {
                 let target = std::fs::read_link(entry.path())
                     .map_err(|source| ManifestError::Read { path: entry.path().to_owned(), source })?;
-                Some(target.to_str().ok_or_else(|| invalid("the link's target is not UTF-8"))?.to_owned())
+                let target = target.to_str().ok_or_else(|| invalid("the link's target is not UTF-8"))?.to_owned();
+                // As far as it is the same wherever a package puts it.
+                if target.starts_with('/') {
+                    link::target(&path, &target)
+                        .map_err(|problem| ManifestError::Invalid { path: entry.path().to_owned(), problem })?;
+                }
+                Some(target)
             } else if kind.is_file() {
                 None
             } else {
@@ -336,7 +381,7 @@ mod tests {
             path(&recipe),
             format!(
                 "[package]\nname = \"x\"\nversion = \"1.0.0\"\ndescription = \"a thing\"\n[package.metadata.deb]\n\
-                 maintainer = \"A <a@example.org>\"\nlicense-file = \"deb/copyright\"\n\
+                 maintainer = \"A <a@example.org>\"\nlicense-file = \"deb/copyright\"\nextended-description = \"It is.\"\n\
                  [package.metadata.deb.variants.aa]\nassets = [{aa}]\n[package.metadata.deb.variants.bb]\nassets = [{bb}]\n\
                  [package.metadata.packaging]\nomit = [{omit}]\n"
             ),

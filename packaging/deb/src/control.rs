@@ -6,6 +6,9 @@ use std::io::{self, Read, Write};
 use xz2::read::XzDecoder;
 use xz2::write::XzEncoder;
 
+/// The files of a control archive that are run.
+pub const SCRIPTS: [&str; 5] = ["preinst", "postinst", "prerm", "postrm", "config"];
+
 /// The order in which dpkg-gencontrol(1) writes the fields of a binary package.
 const ORDER: [&str; 24] = [
     "Package",
@@ -120,11 +123,7 @@ impl ControlArchive {
         names.sort_by_key(|name| (*name != "control", name.as_str()));
         for name in names {
             let content = &self.files[name];
-            let mode = if matches!(name.as_str(), "preinst" | "postinst" | "prerm" | "postrm" | "config") {
-                0o755
-            } else {
-                0o644
-            };
+            let mode = if SCRIPTS.contains(&name.as_str()) { 0o755 } else { 0o644 };
             let file = header(tar::EntryType::Regular, mode, content.len() as u64, epoch)?;
             append(&mut archive, file, &format!("./{name}"), "", &mut &content[..])?;
         }

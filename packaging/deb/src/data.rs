@@ -54,11 +54,12 @@ pub struct Opened<'a> {
 impl Data {
     /// Writes the archive that cargo-deb has laid out, with the headers that dpkg-deb would write: owned by root by
     /// number and name, dated `epoch`, the root folder first. The order is kept; each path must be there once, after its
-    /// folder. For every file `open` is asked for its content; without an answer it is what cargo-deb's archive has.
-    /// Folders in `directories` are added.
+    /// folder. For every file `open` is asked for its content, for every link `target` where it leads; without an answer it is
+    /// what cargo-deb's archive has. Folders in `directories` are added.
     pub fn write<'a>(
         layout: impl Read,
         open: &dyn Fn(&str) -> io::Result<Option<Opened<'a>>>,
+        target: &dyn Fn(&str) -> Option<&'a str>,
         directories: &[Directory],
         epoch: i64,
         output: impl Write,
@@ -83,9 +84,9 @@ impl Data {
                     Item::Folder
                 }
                 tar::EntryType::Symlink => {
-                    let target = entry.link_name()?.ok_or_else(|| wrong(format!("{path} is a link to nothing")))?;
-                    let target =
-                        target.to_str().ok_or_else(|| wrong(format!("{path}: its target is not UTF-8")))?.to_owned();
+                    let written = entry.link_name()?.ok_or_else(|| wrong(format!("{path} is a link to nothing")))?;
+                    let written = written.to_str().ok_or_else(|| wrong(format!("{path}: its target is not UTF-8")))?;
+                    let target = target(&path).unwrap_or(written).to_owned();
                     let head = header(tar::EntryType::Symlink, 0o777, 0, epoch)?;
                     append(&mut archive, head, &format!("./{path}"), &target, &mut io::empty())?;
                     Item::Link { target }
@@ -232,7 +233,7 @@ mod tests {
         let input = archive(&[("./a/", b""), ("./a/b", b"hello"), (&long, b"")]);
         let directories = [Directory { path: "a/d/e".into(), mode: Some("750".into()) }];
         let mut output = Vec::new();
-        let data = Data::write(&input[..], &|_| Ok(None), &directories, 7, &mut output, PLAIN).unwrap();
+        let data = Data::write(&input[..], &|_| Ok(None), &|_| None, &directories, 7, &mut output, PLAIN).unwrap();
         let (md5, sha256) = ("5d41402abc4b2a76b9719d911017c592".into(), Digest::of("hello"));
         assert_eq!(data.entries["a/b"], Item::File { mode: 0o644, size: 5, md5, sha256 });
         let mut found = Vec::new();
@@ -282,7 +283,7 @@ mod tests {
         let open =
             |path: &str| Ok((path == "a/b").then(|| Opened { reader: Box::new(&b"from elsewhere"[..]), size: 14 }));
         let mut output = Vec::new();
-        let data = Data::write(&input[..], &open, &[], 7, &mut output, PLAIN).unwrap();
+        let data = Data::write(&input[..], &open, &|_| None, &[], 7, &mut output, PLAIN).unwrap();
         let mut texts = Vec::new();
         for entry in tar::Archive::new(XzDecoder::new(&output[..])).entries().unwrap() {
             let mut text = String::new();
@@ -293,14 +294,17 @@ mod tests {
         let Item::File { size, sha256, .. } = &data.entries["a/b"] else { panic!() };
         assert_eq!((*size, *sha256), (14, Digest::of("from elsewhere")));
         let full = |_: &str| Err(io::ErrorKind::StorageFull.into());
-        assert!(Data::write(&input[..], &full, &[], 7, Vec::new(), PLAIN).is_err());
+        assert!(Data::write(&input[..], &full, &|_| None, &[], 7, Vec::new(), PLAIN).is_err());
     }
 
     #[test]
     fn what_dpkg_must_not_unpack_is_refused() {
         for entries in [&[("./a/b", &b""[..])][..], &[("./a", b""), ("./a", b"")], &[("./../x", b"")]] {
             let input = archive(entries);
-            assert!(Data::write(&input[..], &|_| Ok(None), &[], 7, Vec::new(), PLAIN).is_err(), "{entries:?}");
+            assert!(
+                Data::write(&input[..], &|_| Ok(None), &|_| None, &[], 7, Vec::new(), PLAIN).is_err(),
+                "{entries:?}"
+            );
         }
     }
 }

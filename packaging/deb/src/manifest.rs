@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use foundation::config::{ConfigError, read_toml};
 use foundation::failure::{self, Failure, Kind, Outcome};
+use recipe::control;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::changelog::valid_package_name;
+use crate::fields;
 
 /// All binary packages of a recipe, as declared.
 #[derive(Clone, Debug)]
@@ -44,7 +45,8 @@ pub struct PackageSpec {
 }
 
 /// A rule that puts files or a link into a package.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "AssetTable")]
 pub enum AssetRule {
     /// Files, by path or glob pattern.
     Files {
@@ -69,6 +71,7 @@ pub enum AssetRule {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Extra {
     /// The first line of the description (policy 5.6.13); else the crate's `description`.
+    #[serde(default, deserialize_with = "fields::synopsis")]
     pub synopsis: Option<String>,
     /// `any` (the target's architecture) or `all`.
     #[serde(default)]
@@ -77,9 +80,10 @@ pub struct Extra {
     pub multi_arch: Option<MultiArch>,
     /// The dependency that shared libraries in public folders cause (`shlibs` file); the default is
     /// `NAME (>= UPSTREAM-VERSION)`, as dh_makeshlibs has it.
+    #[serde(default, deserialize_with = "fields::shlibs")]
     pub shlibs: Option<String>,
     /// Lines of the `triggers` file (deb-triggers(5)); the one for ldconfig is added by itself.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "fields::triggers")]
     pub triggers: Vec<String>,
     /// Empty folders that the package owns.
     #[serde(default)]
@@ -91,8 +95,10 @@ pub struct Extra {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Directory {
     /// Path in the package, without a leading `/`.
+    #[serde(deserialize_with = "fields::destination")]
     pub path: String,
     /// Permissions in octal; the default is `755`.
+    #[serde(default, deserialize_with = "fields::mode")]
     pub mode: Option<String>,
 }
 
@@ -126,40 +132,55 @@ pub struct Fields {
     /// Package name; a variant's is its own name where it is missing.
     pub name: Option<String>,
     /// `Name <address>`.
+    #[serde(default, deserialize_with = "fields::maintainer")]
     pub maintainer: Option<String>,
     /// Path of the copyright file, in the recipe's folder.
     pub license_file: Option<Lines>,
     /// Must be `changelog`: the recipe's own.
     pub changelog: Option<String>,
     /// The fields of policy 7, with substitution variables.
+    #[serde(default, deserialize_with = "fields::depends")]
     pub depends: Option<Lines>,
     /// See `depends`.
+    #[serde(default, deserialize_with = "fields::depends")]
     pub pre_depends: Option<Lines>,
     /// See `depends`.
+    #[serde(default, deserialize_with = "fields::depends")]
     pub recommends: Option<Lines>,
     /// See `depends`.
+    #[serde(default, deserialize_with = "fields::depends")]
     pub suggests: Option<Lines>,
     /// See `depends`.
+    #[serde(default, deserialize_with = "fields::depends")]
     pub enhances: Option<Lines>,
     /// See `depends`.
+    #[serde(default, deserialize_with = "fields::conflicts")]
     pub conflicts: Option<Lines>,
     /// See `depends`.
+    #[serde(default, deserialize_with = "fields::conflicts")]
     pub breaks: Option<Lines>,
     /// See `depends`.
+    #[serde(default, deserialize_with = "fields::conflicts")]
     pub replaces: Option<Lines>,
     /// See `depends`.
+    #[serde(default, deserialize_with = "fields::provides")]
     pub provides: Option<Lines>,
     /// The description's further lines.
+    #[serde(default, deserialize_with = "fields::description")]
     pub extended_description: Option<String>,
     /// The same, in a file of the recipe's folder.
     pub extended_description_file: Option<String>,
     /// Policy 2.4.
+    #[serde(default, deserialize_with = "fields::section")]
     pub section: Option<String>,
     /// Policy 2.5.
+    #[serde(default, deserialize_with = "fields::priority")]
     pub priority: Option<String>,
     /// Configuration files beside those in `/etc`, which always are.
+    #[serde(default, deserialize_with = "fields::conf_files")]
     pub conf_files: Option<Vec<String>>,
     /// A folder of the recipe with `preinst`, `postinst`, `prerm`, `postrm`.
+    #[serde(default, deserialize_with = "fields::one_line")]
     pub maintainer_scripts: Option<String>,
     /// Handed to cargo-deb as it is: it writes the parts of maintainer scripts that units need.
     pub systemd_units: Option<toml::Value>,
@@ -167,7 +188,7 @@ pub struct Fields {
     pub preserve_symlinks: Option<bool>,
     /// Must be false: symbols are separated in the build root.
     pub separate_debug_symbols: Option<bool>,
-    assets: Option<Vec<AssetTable>>,
+    assets: Option<Vec<AssetRule>>,
     variants: Option<BTreeMap<String, Fields>>,
 }
 
@@ -214,7 +235,9 @@ struct CargoManifest {
 
 #[derive(Deserialize)]
 struct CargoPackage {
+    #[serde(default, deserialize_with = "fields::synopsis")]
     description: Option<String>,
+    #[serde(default, deserialize_with = "fields::homepage")]
     homepage: Option<String>,
     metadata: Metadata,
 }
@@ -327,19 +350,34 @@ pub fn read(recipe: &Path) -> Result<Manifest, ManifestError> {
         return Err(invalid(format!("omit: '{pattern}' does not begin with stage/")));
     }
     packages.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Manifest { recipe: recipe.to_owned(), packages, omit, homepage: package.homepage })
+    if let Some(twice) = packages.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        return Err(invalid(format!("two packages are called {}", twice[0].name)));
+    }
+    for file in packages.iter().filter_map(|package| package.fields.extended_description_file.as_ref()) {
+        let path = recipe.join(file);
+        let text =
+            std::fs::read_to_string(&path).map_err(|source| ManifestError::Read { path: path.clone(), source })?;
+        control::description(text.trim_end()).map_err(|(line, why)| ManifestError::Invalid {
+            path,
+            problem: format!("line {}: the description {why}", line + 1),
+        })?;
+    }
+    let manifest = Manifest { recipe: recipe.to_owned(), packages, omit, homepage: package.homepage };
+    manifest.look_over()?;
+    Ok(manifest)
 }
 
 fn spec(name: &str, mut fields: Fields, extra: Extra, description: Option<&str>) -> Result<PackageSpec, String> {
     let name = fields.name.clone().unwrap_or_else(|| name.to_owned());
-    if !valid_package_name(&name) {
-        return Err(format!("'{name}' is not a package name (policy 5.6.1)"));
-    }
+    control::package_name(&name).map_err(|why| format!("'{}' {why}", name.escape_debug()))?;
     let synopsis = extra.synopsis.as_deref().or(description).unwrap_or_default().trim().to_owned();
-    if synopsis.is_empty() || synopsis.contains('\n') || synopsis.chars().count() >= 80 {
+    if synopsis.is_empty() {
         return Err("it needs a `synopsis` of one line with fewer than 80 characters (policy 3.4.1)".into());
     }
-    if fields.maintainer.as_deref().is_none_or(|text| !text.contains('<')) {
+    if fields.extended_description.is_none() && fields.extended_description_file.is_none() {
+        return Err("it needs an `extended-description` (policy 3.4.2)".into());
+    }
+    if fields.maintainer.is_none() {
         return Err("it needs a `maintainer`, as in `Name <name@example.org>`".into());
     }
     if fields.license_file.as_ref().and_then(Lines::first).is_none() {
@@ -354,12 +392,7 @@ fn spec(name: &str, mut fields: Fields, extra: Extra, description: Option<&str>)
     if fields.preserve_symlinks == Some(false) {
         return Err("`preserve-symlinks` must be true: links are always kept".into());
     }
-    let assets =
-        fields.assets.take().unwrap_or_default().into_iter().map(AssetTable::rule).collect::<Result<_, _>>()?;
-    for directory in &extra.directories {
-        directory.permissions()?;
-        check_dest(&directory.path)?;
-    }
+    let assets = fields.assets.take().unwrap_or_default();
     Ok(PackageSpec { name, synopsis, assets, extra, fields })
 }
 
@@ -373,34 +406,20 @@ impl PackageSpec {
 impl Directory {
     /// The permissions as a number.
     pub fn permissions(&self) -> Result<u32, String> {
-        self.mode.as_deref().map_or(Ok(0o755), octal)
+        self.mode.as_deref().map_or(Ok(0o755), fields::octal)
     }
 }
 
-fn octal(text: &str) -> Result<u32, String> {
-    u32::from_str_radix(text, 8)
-        .ok()
-        .filter(|mode| *mode <= 0o7777)
-        .ok_or_else(|| format!("the mode '{text}' is not an octal number such as 644"))
-}
+impl TryFrom<AssetTable> for AssetRule {
+    type Error = String;
 
-fn check_dest(dest: &str) -> Result<(), String> {
-    if dest.starts_with('/') || dest.split('/').any(|part| part == ".." || part == ".") || dest.is_empty() {
-        return Err(format!(
-            "the path '{dest}' must be relative to the root folder, without . and .., such as usr/bin/"
-        ));
-    }
-    Ok(())
-}
-
-impl AssetTable {
-    fn rule(self) -> Result<AssetRule, String> {
-        check_dest(&self.dest)?;
-        match (self.source, self.link_name, self.mode) {
-            (Some(source), None, Some(mode)) => Ok(AssetRule::Files { mode: octal(&mode)?, source, dest: self.dest }),
+    fn try_from(AssetTable { source, dest, mode, link_name }: AssetTable) -> Result<Self, String> {
+        fields::check_dest(&dest)?;
+        match (source, link_name, mode) {
+            (Some(source), None, Some(mode)) => Ok(Self::Files { mode: fields::octal(&mode)?, source, dest }),
             (Some(source), None, None) => Err(format!("the asset '{source}' needs a mode, such as mode = \"644\"")),
-            (None, Some(target), None) => Ok(AssetRule::Link { dest: self.dest, target }),
-            _ => Err(format!("the asset for '{}' needs either source and mode, or link_name alone", self.dest)),
+            (None, Some(target), None) => Ok(Self::Link { dest, target }),
+            _ => Err(format!("the asset for '{dest}' needs either source and mode, or link_name alone")),
         }
     }
 }
@@ -444,11 +463,15 @@ mod tests {
     use super::*;
 
     const HEAD: &str = "[package]\nname = \"x\"\nversion = \"1.0.0\"\ndescription = \"a thing\"\n\
-                        [package.metadata.deb]\nmaintainer = \"A <a@example.org>\"\nlicense-file = \"deb/copyright\"\n";
+                        [package.metadata.deb]\nmaintainer = \"A <a@example.org>\"\nlicense-file = \"deb/copyright\"\nextended-description = \"It is.\"\n";
 
     fn parse(rest: &str) -> Result<Manifest, String> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("deb")).unwrap();
+        std::fs::write(folder.path().join("deb/copyright"), "Format: x\n").unwrap();
+        std::fs::create_dir(folder.path().join("dos")).unwrap();
+        std::fs::write(folder.path().join("dos/prerm"), "#!/bin/sh\r\n").unwrap();
+        std::fs::write(folder.path().join("dots"), "One.\n.two\n").unwrap();
         std::fs::write(path(folder.path()), format!("{HEAD}{rest}")).unwrap();
         read(folder.path()).map_err(|error| error.to_string())
     }
@@ -484,7 +507,7 @@ mod tests {
                 format!("{package}[package.metadata.packaging.aa]\narch = \"all\"\n"),
                 "unknown field `arch`, expected one of `synopsis`, `architecture`",
             ),
-            (format!("{package}[package.metadata.packaging.aa]\narch = \"all\"\n"), "line 10"),
+            (format!("{package}[package.metadata.packaging.aa]\narch = \"all\"\n"), "line 11"),
             (format!("{package}[package.metadata.packaging.bb]\n"), "known are aa"),
             (format!("{package}assets = [{{ source = \"x\", dest = \"y\" }}]\n"), "needs a mode"),
             (
@@ -495,10 +518,54 @@ mod tests {
             (format!("{package}separate-debug-symbols = true\n"), "must be false"),
             (format!("{package}[package.metadata.packaging]\nomit = [\"usr/x\"]\n"), "begin with stage/"),
             ("[package.metadata.deb.variants.A]\n".into(), "not a package name"),
+            (format!("{package}license-file = \"x\"\n"), "its copyright file 'x' does not exist"),
+            (format!("{package}maintainer-scripts = \"dos\"\n"), "its dos/prerm does not begin with #! and"),
+            (format!("{package}extended-description-file = \"dots\"\n"), "dots: line 2: the description has a line"),
+            (format!("{package}[package.metadata.deb.variants.bb]\nname = \"aa\"\n"), "two packages are called aa"),
+            (
+                format!("{package}assets = [{{ link_name = \"../../x\", dest = \"usr/y\" }}]\n"),
+                "the link /usr/y to '../../x' leads out of the root folder",
+            ),
         ] {
             let error = parse(&rest).unwrap_err();
             assert!(error.contains(expected), "{error}\n-- should contain: {expected}");
-            assert!(error.contains("deb/Cargo.toml"), "{error}");
+            assert!(error.contains("deb/Cargo.toml") || error.contains("dots"), "{error}");
         }
+    }
+
+    /// What dpkg or policy refuses is found where it is written.
+    #[test]
+    fn fields_are_judged_at_their_line() {
+        for (field, expected) in [
+            ("depends = \"libc6 (>= 2\"", "'libc6 (>= 2' has a ( without a )"),
+            ("depends = [\"${shlibs:Depends}\", \"x y\"]", "names 'x', which is not a package name"),
+            ("depends = \"${perl:Depends}\"", "there is no substitution variable ${perl:Depends}"),
+            ("conflicts = \"aa | bb\"", "has alternatives"),
+            ("provides = \"aa (>= ${binary:Version})\"", "provides a version other than with ="),
+            ("maintainer = \"A\\nB <b@example.org>\"", "'A\\nB <b@example.org>' is more than one line"),
+            ("extended-description = \"One.\\n.\\nTwo.\"", "a line that begins with a full stop, '.'"),
+            ("section = \"Net\"", "'Net' is no section"),
+            ("priority = \"high\"", "'high' is none of required"),
+            ("conf-files = [\"etc/x\"]", "'etc/x' does not begin with /"),
+            ("assets = [{ link_name = \"x\", dest = \"usr/a\\nb\" }]", "the path 'usr/a\\nb' is more than one line"),
+            ("assets = [{ link_name = \"x\", dest = \"usr//a\" }]", "relative to the root folder"),
+        ] {
+            let error = parse(&format!("[package.metadata.deb.variants.aa]\n{field}\n")).unwrap_err();
+            assert!(error.contains("deb/Cargo.toml: TOML parse error at line 10"), "{error}");
+            assert!(error.contains(expected), "{error}\n-- should contain: {expected}");
+        }
+        for (extra, expected) in [
+            ("synopsis = \"a\\nb\"", "'a\\nb' is more than one line"),
+            ("triggers = [\"activates x\"]", "'activates x' is not one of interest"),
+            ("shlibs = \"x1 (1)\"", "where one of << <= = >= >> should be"),
+            ("directories = [{ path = \"/x\" }]", "relative to the root folder"),
+            ("directories = [{ path = \"x\", mode = \"9\" }]", "not an octal number"),
+        ] {
+            let rest = format!("[package.metadata.deb.variants.aa]\n[package.metadata.packaging.aa]\n{extra}\n");
+            let error = parse(&rest).unwrap_err();
+            assert!(error.contains("line 11") && error.contains(expected), "{error}\n-- should contain: {expected}");
+        }
+        let good = "[package.metadata.deb.variants.aa]\ndepends = \"bb (= ${binary:Version}), ${shlibs:Depends}, ${misc:Depends}\"\n";
+        parse(good).unwrap();
     }
 }

@@ -32,6 +32,20 @@ pub fn relation(field: &str, variables: &BTreeMap<String, String>) -> Result<Str
     Ok(items.join(", "))
 }
 
+/// Judges a relationship field as dpkg would read it where the variables that are known are filled in; which items the tool
+/// adds is found out later, and they are left out. What is wrong is said in the field's own words.
+pub fn judge(field: &str, good: impl Fn(&str) -> Result<(), String>) -> Result<(), String> {
+    let stand_in = |name: &str| format!("0+{}", name.replace(':', "."));
+    let mut variables: BTreeMap<String, String> =
+        VERSIONS.iter().map(|name| ((*name).to_owned(), stand_in(name))).collect();
+    variables.insert("shlibs:Depends".to_owned(), String::new());
+    good(&relation(field, &variables)?)
+        .map_err(|why| VERSIONS.iter().fold(why, |why, name| why.replace(&stand_in(name), &format!("${{{name}}}"))))
+}
+
+/// The variables that stand for a version.
+pub const VERSIONS: [&str; 3] = ["binary:Version", "source:Version", "source:Upstream-Version"];
+
 /// Adds `(= version)` to items that name one of these packages without a version: packages of one build belong together.
 pub fn pin_own<'a>(field: &str, own: impl Fn(&str) -> bool + 'a, version: &str) -> String {
     let pin = |item: &str| {

@@ -5,22 +5,25 @@
 //! address answers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher as _, RandomState};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use foundation::digest::Digest;
-use foundation::failure::{Failure, Kind, Outcome};
 use foundation::store::{Store, StoreError};
 use rustix::fs::{FlockOperation, flock};
 
 mod client;
+mod error;
 mod meter;
+mod proxy;
+
+pub(crate) use error::kind_of;
+pub use error::{DownloadError, FailedFile, Tried};
 
 use client::{Client, Fault, FaultKind, Timeouts, html_fault};
 use meter::Meter;
@@ -54,6 +57,8 @@ pub enum Event {
     Progress(Progress),
     /// An address did not work and the next one is tried; names the address and the reason.
     Warning(String),
+    /// An address did not work and is tried again; the same, once for each host.
+    Retry(String),
 }
 
 /// How far downloads are.
@@ -71,106 +76,6 @@ pub struct Progress {
     pub current: String,
 }
 
-/// A download that did not work.
-#[derive(Debug, thiserror::Error)]
-pub enum DownloadError {
-    /// The network may not be used and something is missing.
-    #[error("the network is not used (--offline), and the cache does not have {}", list(missing))]
-    Offline {
-        /// The names of what is missing.
-        missing: Vec<String>,
-    },
-    /// No address gave the right content.
-    #[error("{}", failed_text(files))]
-    Failed {
-        /// The files, each with what was tried.
-        files: Vec<FailedFile>,
-    },
-    /// The cache.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl Failure for DownloadError {
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self::Offline { .. } => Kind::Failed.next(
-                "run `cargo xtask fetch` with network first (for a cluster or a compile farm with --cluster or --farm), \
-                 or copy the cache of a machine that did",
-            ),
-            Self::Failed { files } => match kind_of(files.iter().flat_map(|file| &file.tried)) {
-                Kind::Verification => Kind::Verification
-                    .next("try another mirror with --mirror URL, and tell the operator of the one that was used"),
-                kind => kind.next(
-                    "check the network and http_proxy, https_proxy and no_proxy, name another mirror with --mirror URL, \
-                     or run `cargo xtask fetch` on a machine with network and copy its cache",
-                ),
-            },
-            Self::Store(error) => error.outcome(),
-        }
-    }
-}
-
-/// A file that could not be had.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedFile {
-    /// Its name.
-    pub name: String,
-    /// What was tried.
-    pub tried: Vec<Tried>,
-}
-
-/// An address that did not work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tried {
-    /// The address.
-    pub url: String,
-    /// Why not.
-    pub why: String,
-    /// Whether it gave something else than what was pinned.
-    pub wrong: bool,
-}
-
-impl fmt::Display for Tried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.url, self.why)
-    }
-}
-
-fn list(names: &[String]) -> String {
-    let shown = names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len() {
-        0..=5 => shown,
-        n => format!("{shown} and {} more", n - 5),
-    }
-}
-
-fn failed_text(files: &[FailedFile]) -> String {
-    let mut text = String::new();
-    for file in files.iter().take(3) {
-        text += &format!("cannot download {}:\n", file.name);
-        for tried in &file.tried {
-            text += &format!("  {tried}\n");
-        }
-        if file.tried.is_empty() {
-            text += "  there is no address to try\n";
-        }
-    }
-    if files.len() > 3 {
-        text += &format!("and {} more files\n", files.len() - 3);
-    }
-    if files.iter().flat_map(|file| &file.tried).any(|tried| tried.wrong) {
-        text += "what was received is not what was pinned, and was not used\n";
-    }
-    text.truncate(text.trim_end().len());
-    text
-}
-
-/// What kind of failure it is when no address gave a file: something was received that is not what was pinned, or nothing.
-pub(crate) fn kind_of<'a>(tried: impl IntoIterator<Item = &'a Tried>) -> Kind {
-    if tried.into_iter().any(|tried| tried.wrong) { Kind::Verification } else { Kind::Failed }
-}
-
 /// How patient and how parallel downloads are.
 #[derive(Clone, Copy, Debug)]
 struct Patience {
@@ -181,14 +86,21 @@ struct Patience {
     attempts_in_all: u32,
     /// Pause after the first of them; doubled each time.
     pause: Duration,
+    /// How long a server may ask to be left alone, where nobody else has the file.
+    longest_pause: Duration,
+    /// Bytes that have to come within a time, where somebody else has the file, too.
+    least: (u64, Duration),
     threads: usize,
 }
 
 const PATIENCE: Patience = Patience {
-    timeouts: Timeouts { connect: Duration::from_secs(15), read: Duration::from_secs(60) },
+    timeouts: Timeouts { connect: Duration::from_secs(15), read: Duration::from_secs(20) },
     attempts: 4,
     attempts_in_all: 32,
     pause: Duration::from_millis(500),
+    longest_pause: Duration::from_secs(120),
+    // 1 kB/s.
+    least: (20_000, Duration::from_secs(20)),
     threads: 8,
 };
 
@@ -200,6 +112,10 @@ pub struct Downloader {
     client: Client,
     /// Hosts that could not be reached: not tried again for every single file.
     down: Mutex<BTreeSet<String>>,
+    /// Hosts that let somebody wait: tried last.
+    slow: Mutex<BTreeSet<String>>,
+    /// Hosts of which it was said that they are tried again.
+    told: Mutex<BTreeSet<String>>,
 }
 
 type Listener<'a> = &'a (dyn Fn(Event) + Sync);
@@ -211,7 +127,9 @@ impl Downloader {
     }
 
     fn with(network: Network, patience: Patience, variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        Self { network, patience, client: Client::new(patience.timeouts, variable), down: Mutex::default() }
+        let client = Client::new(patience.timeouts, variable);
+        let (down, slow, told) = Default::default();
+        Self { network, patience, client, down, slow, told }
     }
 
     /// Whether the network may be used.
@@ -295,12 +213,14 @@ impl Downloader {
             return Err(DownloadError::Offline { missing: vec![name.to_owned()] });
         }
         let mut tried = Vec::new();
-        for url in urls {
-            let result = self.persist(url, |_| {
+        let urls = self.in_order(urls);
+        for (at, url) in urls.iter().enumerate() {
+            let source = Source { name, url, others: self.others(&urls[at + 1..]), on };
+            let result = self.persist(source, |_| {
                 let answer = self.client.get(url, 0)?;
                 let mut content = Vec::new();
                 let read = answer.body.take(limit + 1).read_to_end(&mut content);
-                read.map_err(|error| Fault::new(FaultKind::Passing, format!("it broke off: {error}")))?;
+                read.map_err(|error| Fault::of_body("it broke off", &error))?;
                 if is_html(&content) {
                     return Err(html_fault());
                 }
@@ -310,8 +230,8 @@ impl Downloader {
                 Ok(content)
             });
             match result {
-                Ok(content) => return Ok((content, url.clone())),
-                Err(fault) => self.report(name, url, fault, &mut tried, on),
+                Ok(content) => return Ok((content, (*url).to_owned())),
+                Err(fault) => self.report(source, fault, &mut tried),
             }
         }
         Err(DownloadError::Failed { files: vec![FailedFile { name: name.to_owned(), tried }] })
@@ -323,19 +243,36 @@ impl Downloader {
             let mut text = String::new();
             let answer = self.client.post(url)?;
             let read = answer.body.take(1 << 20).read_to_string(&mut text);
-            read.map_err(|error| Fault::new(FaultKind::Passing, error.to_string()))?;
+            read.map_err(|error| Fault::of_body("it broke off", &error))?;
             Ok(text)
         };
-        self.persist(url, |_| text()).map_err(|fault| fault.why)
+        let source = Source { name: url, url, others: false, on: &|_| () };
+        self.persist(source, |_| text()).map_err(|fault| fault.why)
     }
 
-    fn report(&self, name: &str, url: &str, fault: Fault, tried: &mut Vec<Tried>, on: Listener<'_>) {
-        if fault.kind == FaultKind::Unreachable {
+    fn report(&self, source: Source<'_>, fault: Fault, tried: &mut Vec<Tried>) {
+        let Source { name, url, others, on } = source;
+        // Nobody else has it: the next file does not wait as long again.
+        if fault.kind == FaultKind::Unreachable || (fault.kind == FaultKind::Slow && !others) {
             self.down.lock().unwrap().insert(host(url));
         }
         let new = Tried { url: url.to_owned(), why: fault.why, wrong: fault.kind == FaultKind::Wrong };
         on(Event::Warning(format!("{name}: {new}")));
         tried.push(new);
+    }
+
+    /// The addresses in the order in which they are tried: those of hosts that are known to be slow come last.
+    fn in_order<'u>(&self, urls: &'u [String]) -> Vec<&'u str> {
+        let slow = self.slow.lock().unwrap();
+        let mut urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+        urls.sort_by_key(|url| slow.contains(&host(url)));
+        urls
+    }
+
+    /// Whether one of these addresses is worth trying.
+    fn others(&self, urls: &[&str]) -> bool {
+        let down = self.down.lock().unwrap();
+        urls.iter().any(|url| !down.contains(&host(url)))
     }
 
     /// One file, from its addresses in turn.
@@ -353,16 +290,19 @@ impl Downloader {
         }
         // The one who finished it has moved it away: this handle must not write to it.
         let part = if path.exists() { part } else { open().map_err(io("write"))? };
-        let mut part = Part { file: part, path: &path, wanted, meter, counted: 0 };
+        let mut part = Part { file: part, path: &path, wanted, meter, counted: 0, least: None };
         let mut tried = Vec::new();
-        for url in &wanted.urls {
+        let urls = self.in_order(&wanted.urls);
+        for (at, url) in urls.iter().enumerate() {
             if self.down.lock().unwrap().contains(&host(url)) {
-                let why = "not tried: the host could not be reached for another file".to_owned();
-                tried.push(Tried { url: url.clone(), why, wrong: false });
+                let why = "not tried: the host did not answer for another file".to_owned();
+                tried.push(Tried { url: (*url).to_owned(), why, wrong: false });
                 continue;
             }
             let mut full = None;
-            let result = self.persist(url, |gained| {
+            let source = Source { name: &wanted.name, url, others: self.others(&urls[at + 1..]), on: meter.on };
+            part.least = source.others.then_some(self.patience.least);
+            let result = self.persist(source, |gained| {
                 self.attempt(url, &mut part, gained).map_err(|trouble| match trouble {
                     Trouble::Fault(fault) => fault,
                     Trouble::Store(error) => {
@@ -381,7 +321,7 @@ impl Downloader {
                     meter.file_done_counted(wanted, part.counted);
                     return Ok(blob.path);
                 }
-                Err(fault) => self.report(&wanted.name, url, fault, &mut tried, meter.on),
+                Err(fault) => self.report(source, fault, &mut tried),
             }
         }
         let empty = part.file.metadata().is_ok_and(|found| found.len() == 0);
@@ -392,8 +332,14 @@ impl Downloader {
     }
 
     /// Repeats attempts that may work later, with growing pauses. `attempt` sets its argument when it
-    /// brought something, which makes patience new, up to a limit.
-    fn persist<T>(&self, url: &str, mut attempt: impl FnMut(&mut bool) -> Result<T, Fault>) -> Result<T, Fault> {
+    /// brought something, which makes patience new, up to a limit. Somebody who lets us wait is not asked again while
+    /// there are others.
+    fn persist<T>(
+        &self,
+        source: Source<'_>,
+        mut attempt: impl FnMut(&mut bool) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let Source { name, url, others, on } = source;
         let (mut in_vain, mut all) = (0, 0);
         loop {
             let mut gained = false;
@@ -403,15 +349,30 @@ impl Downloader {
             };
             in_vain = if gained { 1 } else { in_vain + 1 };
             all += 1;
-            let passing = matches!(fault.kind, FaultKind::Passing | FaultKind::Unreachable);
+            if fault.kind == FaultKind::Slow || fault.after.is_some() {
+                self.slow.lock().unwrap().insert(host(url));
+            }
+            let asked = fault.after.unwrap_or_default();
+            if asked > if others { self.patience.pause } else { self.patience.longest_pause } {
+                let why = format!("{}, and it asks to be left alone for {} s", fault.why, asked.as_secs());
+                return Err(Fault { why, ..fault });
+            }
+            let passing = match fault.kind {
+                FaultKind::Passing | FaultKind::Unreachable => true,
+                FaultKind::Slow => !others,
+                FaultKind::Lasting | FaultKind::Wrong => false,
+            };
             let given_up = self.down.lock().unwrap().contains(&host(url));
             if !passing || given_up || in_vain >= self.patience.attempts || all >= self.patience.attempts_in_all {
                 return Err(fault);
             }
+            if self.told.lock().unwrap().insert(host(url)) {
+                on(Event::Retry(format!("{name}: {url}: {}; trying again", fault.why)));
+            }
             let pause = self.patience.pause * 2u32.saturating_pow(in_vain - 1);
             // Up to half of it again, so that many clients do not come back at the same moment.
             let jitter = RandomState::new().build_hasher().finish() % 512;
-            std::thread::sleep(pause + pause.mul_f64(jitter as f64 / 1024.0));
+            std::thread::sleep(asked.max(pause) + pause.mul_f64(jitter as f64 / 1024.0));
         }
     }
 
@@ -464,6 +425,16 @@ impl Downloader {
     }
 }
 
+/// Where something is asked for, and who is told.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    name: &'a str,
+    url: &'a str,
+    /// Whether somebody else may have it, too.
+    others: bool,
+    on: Listener<'a>,
+}
+
 /// What ends an attempt: the address's fault, or this machine's.
 enum Trouble {
     Fault(Fault),
@@ -490,6 +461,8 @@ struct Part<'a, 'b> {
     meter: &'a Meter<'b>,
     /// Bytes of it that the meter has counted.
     counted: u64,
+    /// Bytes that have to come within a time.
+    least: Option<(u64, Duration)>,
 }
 
 impl Part<'_, '_> {
@@ -524,15 +497,13 @@ impl Part<'_, '_> {
         self.file.seek(SeekFrom::Start(from)).map_err(self.io("write"))?;
         let end = self.wanted.size.or(length.map(|length| from + length));
         let mut at = from;
+        let mut window = (Instant::now(), from);
         let mut buffer = vec![0; 1 << 17];
         loop {
             let n = match body.read(&mut buffer) {
                 Ok(n) => n,
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    let why = format!("it broke off after {at} bytes: {error}");
-                    return Err(Fault::new(FaultKind::Passing, why).into());
-                }
+                Err(error) => return Err(Fault::of_body(&format!("it broke off after {at} bytes"), &error).into()),
             };
             if n == 0 {
                 break;
@@ -544,6 +515,15 @@ impl Part<'_, '_> {
             at += n as u64;
             *gained = true;
             self.count(at);
+            if let Some((least, within)) = self.least
+                && window.0.elapsed() >= within
+            {
+                if at - window.1 < least {
+                    let why = format!("it sent {} bytes in {} s", at - window.1, within.as_secs_f64());
+                    return Err(Fault::new(FaultKind::Slow, why).into());
+                }
+                window = (Instant::now(), at);
+            }
             if end.is_some_and(|end| at > end) {
                 self.cut(0)?;
                 let why = format!("it sends more than the {} bytes expected", end.unwrap_or_default());

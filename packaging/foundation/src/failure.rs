@@ -172,9 +172,8 @@ pub fn of_file(error: &io::Error) -> Outcome {
 pub fn of_place(error: &io::Error, elsewhere: &str) -> Outcome {
     use io::ErrorKind::{PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
     match error.kind() {
-        StorageFull | QuotaExceeded => {
-            Kind::Failed.next("make room and run the same command again: finished stages are kept")
-        }
+        StorageFull | QuotaExceeded => Kind::Failed
+            .next(format!("make room {elsewhere}, and run the same command again: finished stages are kept")),
         PermissionDenied | ReadOnlyFilesystem => {
             Kind::Failed.next(format!("give this user the right to it, {elsewhere}"))
         }

@@ -5,5 +5,6 @@ pub mod config;
 pub mod digest;
 pub mod failure;
 pub mod progress;
+pub mod public;
 pub mod store;
 pub mod threads;

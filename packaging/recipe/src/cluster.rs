@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Cluster {
     /// The distribution's packages on every node, in the syntax of Debian's `Build-Depends`: the node-root lock pins
     /// them. What the recipe's own packages depend on belongs here, because a node has no network to get it from.
+    #[serde(deserialize_with = "crate::control::read_build_depends")]
     pub depends: Vec<String>,
     /// The roles, in the order in which their nodes are configured and started.
     #[serde(rename = "role")]

@@ -40,6 +40,14 @@ pub enum RecipeError {
         /// The recipe's folder.
         folder: PathBuf,
     },
+    /// A script has the line ends of Windows, with which no shell can run it.
+    #[error("{}, line {line}: it ends with a carriage return, as on Windows, and a shell takes that for a part of the command", path.display())]
+    LineEnds {
+        /// The script.
+        path: PathBuf,
+        /// The first such line, counted from 1.
+        line: usize,
+    },
     /// Something in recipe.toml makes no sense.
     #[error("{}: {message}", path.display())]
     Invalid {
@@ -58,6 +66,10 @@ impl Failure for RecipeError {
             Self::Input { source, .. } => failure::of_file(source),
             Self::Store(error) => error.outcome(),
             Self::Restless { .. } => Kind::Failed.next("run the command again when nothing writes there"),
+            Self::LineEnds { .. } => Kind::Input.next(
+                "check the recipe out without conversion: `git config core.autocrlf false`, then `git rm --cached -r . && git reset \
+                 --hard`, or write `* -text` into its .gitattributes; a single file is converted with `sed -i 's/\\r$//' FILE`",
+            ),
             Self::Invalid { .. } => Kind::Input.next("correct this file and run the command again"),
         }
     }

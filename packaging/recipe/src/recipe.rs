@@ -20,7 +20,7 @@ use crate::cluster::Cluster;
 use crate::error::RecipeError;
 use crate::root_lock::RootKind;
 use crate::target::Target;
-use crate::{compile_memory, components, quarantine, vulnerabilities};
+use crate::{compile_memory, components, control, quarantine, vulnerabilities};
 
 /// What is built, and how: `recipe.toml` in a recipe's folder.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -29,10 +29,13 @@ pub struct RecipeFile {
     /// Name of the recipe and of the source package.
     pub name: String,
     /// Upstream's version.
+    #[serde(deserialize_with = "control::read_upstream_version")]
     pub version: String,
     /// Who answers for the packages, `Name <address>`.
+    #[serde(deserialize_with = "control::read_maintainer")]
     pub maintainer: String,
     /// Upstream's home page.
+    #[serde(deserialize_with = "control::read_homepage")]
     pub homepage: String,
     /// Where upstream's source comes from.
     pub source: Source,
@@ -93,6 +96,7 @@ pub struct DirectorySource {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Build {
     /// Build dependencies, in the syntax of Debian's `Build-Depends` (policy 7.1).
+    #[serde(deserialize_with = "control::read_build_depends")]
     pub depends: Vec<String>,
     /// Memory that a compile is taken to need, such as `2GiB`, where neither an earlier build nor `compile-memory` knows.
     #[serde(default = "default_memory_per_job")]
@@ -254,16 +258,10 @@ impl Recipe {
         let is_name = |text: &str| {
             text.len() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
         };
-        if !is_name(&file.name) {
+        if control::package_name(&file.name).is_err() {
             return invalid(format!(
                 "name = \"{}\": a source package's name has lower-case letters, digits and + - . (Debian policy 5.6.1)",
                 file.name
-            ));
-        }
-        if !file.maintainer.contains('<') {
-            return invalid(format!(
-                "maintainer = \"{}\": write `Name <address>` (Debian policy 5.6.2)",
-                file.maintainer
             ));
         }
         if let Source::Git(git) = &file.source {
@@ -418,6 +416,23 @@ impl Recipe {
         Ok(files)
     }
 
+    /// Refuses scripts of phases and clusters that were checked out with the line ends of Windows.
+    pub fn look_over_scripts(&self) -> Result<(), RecipeError> {
+        for folder in ["phases", CLUSTER_FOLDER] {
+            for entry in WalkDir::new(self.folder.join(folder)).sort_by_file_name().into_iter().flatten() {
+                // What cannot be read is missed where it is needed.
+                let Some(text) = entry.file_type().is_file().then(|| std::fs::read(entry.path()).ok()).flatten() else {
+                    continue;
+                };
+                let lines = text.split(|byte| *byte == b'\n');
+                if let Some(line) = lines.into_iter().position(|line| line.ends_with(b"\r")) {
+                    return Err(RecipeError::LineEnds { path: entry.path().to_owned(), line: line + 1 });
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn files(&self, roots: &[PathBuf]) -> Result<BTreeMap<String, Input>, RecipeError> {
         let mut files = BTreeMap::new();
         for root in roots {
@@ -435,6 +450,10 @@ impl Recipe {
                     continue;
                 }
                 let path = entry.path();
+                if !entry.file_type().is_file() && !entry.file_type().is_symlink() {
+                    // A pipe would be waited for.
+                    return Err(failed(path, io::Error::other("it is neither a file, a link nor a folder")));
+                }
                 let sha256 = if entry.file_type().is_symlink() {
                     let link = std::fs::read_link(path).map_err(|e| failed(path, e))?;
                     Digest::of(link.as_os_str().as_encoded_bytes())

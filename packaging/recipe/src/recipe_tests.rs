@@ -30,6 +30,42 @@ fn unknown_field_names_file_line_and_valid_names() {
 }
 
 #[test]
+fn fields_of_control_files_are_judged_at_their_line() {
+    for (right, wrong, line, says) in [
+        ("Someone <", "Some\\none <", 4, "'Some\\none <someone@example.org>' is more than one line"),
+        ("\"https://example.org\"", "\"example.org\"", 5, "'example.org' is no address"),
+        ("version = \"1.0\"", "version = \"1:1.0\"", 3, "'1:1.0' has an epoch, which only the changelog has"),
+        ("version = \"1.0\"", "version = \"v1.0\"", 3, "'v1.0' does not begin with a digit"),
+        ("[\"g++\"]", "[\"g++ (>= 4\"]", 9, "'g++ (>= 4' has a ( without a )"),
+        ("[\"g++\"]", "[\"g++, make\"]", 9, "write each as an item of its own"),
+    ] {
+        let error = Recipe::read(folder_with(&GOOD.replace(right, wrong)).path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("at line {line},")) && error.contains(says), "{error}");
+    }
+    // A pipe in the folder is not waited for.
+    let folder = folder_with(GOOD);
+    assert!(std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap().success());
+    let error = Recipe::read(folder.path()).unwrap().packing_inputs().unwrap_err().to_string();
+    assert!(error.contains("pipe: it is neither a file, a link nor a folder"), "{error}");
+}
+
+#[test]
+fn scripts_with_the_line_ends_of_windows_are_refused() {
+    let folder = folder_with(GOOD);
+    for name in ["phases/build", "cluster/master"] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "set -e\nmake\n").unwrap();
+        let recipe = Recipe::read(folder.path()).unwrap();
+        recipe.look_over_scripts().unwrap();
+        std::fs::write(&path, "set -e\nmake\r\n").unwrap();
+        let error = recipe.look_over_scripts().unwrap_err().to_string();
+        assert!(error.contains(&format!("{name}, line 2: it ends with a carriage return")), "{error}");
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
 fn an_input_must_stay_in_the_folder() {
     let folder = folder_with(&GOOD.replace("\"patches\"", "\"../x\""));
     let error = Recipe::read(folder.path()).unwrap_err().to_string();

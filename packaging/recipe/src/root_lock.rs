@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use foundation::config::{ConfigError, read_toml};
 use foundation::digest::Digest;
-use foundation::failure::{Failure, Kind, Outcome};
+use foundation::failure::{self, Failure, Kind, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::target::TargetName;
@@ -109,9 +109,14 @@ pub enum LockError {
         /// What makes it.
         command: String,
     },
-    /// It cannot be parsed.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
+    /// It cannot be read or parsed.
+    #[error("{error}")]
+    Config {
+        /// Why not.
+        error: ConfigError,
+        /// What makes it anew.
+        command: String,
+    },
     /// It was made for something else.
     #[error("{path} was made for {found}, not for {expected}", path = path.display())]
     Other {
@@ -130,7 +135,10 @@ impl Failure for LockError {
     fn outcome(&self) -> Outcome {
         match self {
             Self::Missing { command, .. } => Kind::Input.next(format!("make it with `{command}`")),
-            Self::Config(error) => error.outcome(),
+            Self::Config { error: ConfigError::Read { source, .. }, .. } => failure::of_file(source),
+            Self::Config { command, .. } => Kind::Input.next(format!(
+                "a lock is not written by hand: get it back with `git checkout`, or make it anew with `{command}`"
+            )),
             Self::Other { command, .. } => Kind::Input.next(format!("make it anew with `{command}`")),
         }
     }
@@ -149,7 +157,7 @@ impl RootLock {
         if !path.exists() {
             return Err(LockError::Missing { what: kind.noun(), path: path.to_owned(), command });
         }
-        let lock: Self = read_toml(path)?;
+        let lock: Self = read_toml(path).map_err(|error| LockError::Config { error, command: command.clone() })?;
         let other = |found: String, expected: String| {
             Err(LockError::Other { path: path.to_owned(), found, expected, command: command.clone() })
         };

@@ -10,6 +10,7 @@ use deb::binary_package::BinaryPackage;
 use foundation::digest::Digest;
 use foundation::failure::{self, Failure, Kind, Outcome};
 
+use crate::gpgv::{Gpgv, GpgvError, Key};
 use crate::signer::{Form, KeyForm, SignError, Signer};
 use crate::sums::{SumsError, write_file};
 
@@ -27,6 +28,16 @@ pub enum DebsigError {
         /// What is wrong.
         problem: String,
     },
+    /// The file is not the package that was written.
+    #[error("{} is not the package that was written: its sha256 is {found}, and was {expected}", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// The digest of what was written.
+        expected: Digest,
+        /// The file's.
+        found: Digest,
+    },
     /// A file cannot be read or written.
     #[error("cannot use {}: {source}", path.display())]
     File {
@@ -42,6 +53,7 @@ impl Failure for DebsigError {
         match self {
             Self::Sign(error) => error.outcome(),
             Self::Format { .. } => Kind::Failed.next("remove it and write it again"),
+            Self::Changed { .. } => Kind::Failed.next("run `cargo xtask clean`, then the same command again"),
             Self::File { source, .. } => failure::of_file(source),
         }
     }
@@ -68,6 +80,11 @@ pub fn sign(
     signer.check_version(&package.version)?;
     let deb = open(&from.join(&package.file))?;
     let read = |source| DebsigError::File { path: deb.path.clone(), source };
+    // It was read back when it was written, and must still be that file; or what was signed before.
+    let found = Digest::of_file(&deb.path).map_err(read)?;
+    if found != package.sha256 && unsigned_digest(&deb.path, epoch)? != package.sha256 {
+        return Err(DebsigError::Changed { path: deb.path.clone(), expected: package.sha256, found });
+    }
     let mut signed = deb.read(0).map_err(read)?.chain(deb.read(1).map_err(read)?).chain(deb.read(2).map_err(read)?);
     let signature = signer.sign(Form::DetachedBinary, &mut signed, epoch)?;
     let path = to.join(&package.file);
@@ -77,6 +94,23 @@ pub fn sign(
     })
     .map_err(|source| DebsigError::File { path: path.clone(), source })?;
     Ok(BinaryPackage { sha256, size, ..package.clone() })
+}
+
+/// Checks the origin signature in a package.
+///
+/// # Errors
+/// It has none, or it is not by a key of the key ring.
+pub fn check(path: &Path, gpgv: &Gpgv) -> Result<Key, GpgvError> {
+    let unread = |source| GpgvError::File { path: path.to_owned(), source };
+    let deb = DebFile::open(path).map_err(unread)?;
+    let missing = GpgvError::Missing { path: path.to_owned(), because: "a package has its origin signature in it" };
+    let at = deb.names().iter().position(|name| *name == ORIGIN).filter(|at| *at == 3).ok_or(missing)?;
+    let (mut signed, mut signature) = (Vec::new(), Vec::new());
+    for member in 0..at {
+        deb.read(member).map_err(unread)?.read_to_end(&mut signed).map_err(unread)?;
+    }
+    deb.read(at).map_err(unread)?.read_to_end(&mut signature).map_err(unread)?;
+    gpgv.detached_bytes(&signature, path, &signed)
 }
 
 /// The digest of a package without its signature: what a rebuild by somebody else compares with. `epoch` is the date

@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -149,7 +150,7 @@ impl Signer for Gpg {
         if let Some(ring) = &ring {
             command.arg("--no-default-keyring").arg("--keyring").arg(ring.path());
         }
-        // Exactly this key, whatever gpg.conf says; frozen time.
+        // Exactly this key; frozen time.
         command.args(["--digest-algo", "SHA512", "--no-emit-version", "--no-comments", "--local-user"]);
         command.arg(format!("{key}!")).arg(format!("--faked-system-time={epoch}!"));
         command.args(match form {
@@ -166,10 +167,14 @@ impl Signer for Gpg {
             }
         };
         if ran.success {
+            ran.check_created(key, form, epoch)?;
             return Ok(ran.output);
         }
         let key = key.to_owned();
-        Err(if ran.says(&["Bad passphrase", "BAD_PASSPHRASE", "No passphrase given", "Invalid passphrase"]) {
+        const NOBODY: [&str; 3] = ["No pinentry", "Inappropriate ioctl for device", "cannot open '/dev/tty'"];
+        Err(if matches!(self.home, Home::Users(_)) && ran.says(&NOBODY) {
+            SignError::Unasked { key }
+        } else if ran.says(&["Bad passphrase", "BAD_PASSPHRASE", "No passphrase given", "Invalid passphrase"]) {
             SignError::Passphrase { key }
         } else if ran.says(&["KEYEXPIRED", "Unusable public key", "Key expired"]) {
             SignError::Expired { key }
@@ -243,7 +248,9 @@ pub(crate) fn throw_away() -> Result<ThrowAway, SignError> {
     let place = Some(std::env::temp_dir()).filter(|path| path.as_os_str().len() < 60).unwrap_or_else(|| "/tmp".into());
     sweep(&place, STALE);
     let make = || -> io::Result<ThrowAway> {
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&place)?;
+        // Secret keys are in it: for nobody else, whatever the umask.
+        let own = fs::Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix(PREFIX).permissions(own).tempdir_in(&place)?;
         let lock = fs::File::create(folder.path().join(LOCK))?;
         flock(&lock, FlockOperation::LockExclusive)?;
         Ok(ThrowAway { folder, _lock: lock })
@@ -276,7 +283,8 @@ fn sweep(place: &Path, stale: Duration) {
 /// gpg in this home, as programs ask it.
 pub(crate) fn command(program: &Path, home: &Home) -> Command {
     let mut command = Command::new(program);
-    command.env("LC_ALL", "C").args(["--batch", "--no-tty", "--status-fd", "2"]);
+    // Nothing of the user's gpg.conf reaches what is signed: neither how long a signature holds, nor notations, nor more keys.
+    command.env("LC_ALL", "C").args(["--no-options", "--batch", "--no-tty", "--status-fd", "2"]);
     let folder: Option<OsString> = match home {
         Home::Users(folder) => folder.as_ref().map(Into::into),
         Home::ThrowAway(folder) => {
@@ -301,6 +309,33 @@ impl Ran {
     /// Whether any of this was said.
     pub fn says(&self, any: &[&str]) -> bool {
         any.iter().any(|text| self.messages.contains(text))
+    }
+
+    /// Makes sure that one signature was made, by this key, of this time and kind (`doc/DETAILS` in GnuPG's source,
+    /// "SIG_CREATED").
+    fn check_created(&self, key: &str, form: Form, epoch: i64) -> Result<(), SignError> {
+        const SHA512: &str = "10";
+        let all: Vec<Vec<&str>> = self
+            .messages
+            .lines()
+            .filter_map(|line| line.strip_prefix("[GNUPG:] SIG_CREATED "))
+            .map(|line| line.split(' ').collect())
+            .collect();
+        let (kind, class) = if form == Form::Clear { ("C", "01") } else { ("D", "00") };
+        let time = epoch.to_string();
+        let good = |fields: &[&str]| matches!(fields, [k, _, digest, c, t, by] if *k == kind && *digest == SHA512 && *c == class && *t == time && *by == key);
+        if let [only] = &all[..]
+            && good(only)
+        {
+            return Ok(());
+        }
+        let made: Vec<String> = all.iter().map(|fields| fields.join(" ")).collect();
+        let message = format!(
+            "it was asked for a signature by {key} of the time {epoch} with SHA-512, and made '{}'. Settings for all of this \
+             machine's users may have a say: look into /etc/gnupg",
+            made.join("', '")
+        );
+        Err(SignError::Gpg { what: "sign as it was told".into(), message })
     }
 
     /// That it could not do this.
@@ -425,6 +460,10 @@ fn fingerprints(keys: &[&Listed]) -> Vec<String> {
 /// The key that signs: the subkey that was asked for with a `!`, else the newest subkey that can, else the primary key.
 fn choose(mut keys: Vec<Listed>, wanted: Option<&str>, place: &str) -> Result<SigningKey, SignError> {
     if keys.len() != 1 {
+        if let Some(wanted) = wanted {
+            let found = keys.iter().map(|key| format!("{} {}", key.fingerprint, key.user_id)).collect();
+            return Err(SignError::Several { key: wanted.to_owned(), place: place.to_owned(), found });
+        }
         return Err(SignError::NotOne { place: place.to_owned(), count: keys.len() });
     }
     let primary = keys.remove(0);
@@ -482,6 +521,8 @@ mod tests {
         );
         let two = format!("{LISTING}{LISTING}");
         assert!(matches!(choose(parse(&two), None, "x"), Err(SignError::NotOne { count: 2, .. })));
+        let error = choose(parse(&two), Some("a@x"), "your key ring").unwrap_err().to_string();
+        assert_eq!(error, "2 secret keys in your key ring match 'a@x':\n  AAAA A: <a@x>\n  AAAA A: <a@x>");
         let stub = LISTING.replace(":::+:::", ":::#:::");
         assert!(matches!(choose(parse(&stub), None, "x"), Err(SignError::Unusable { .. })));
     }
@@ -501,6 +542,7 @@ mod tests {
         let path = home.folder.path().to_owned();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         assert_eq!(processes(&name), 1, "its agent");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o700, "whatever the umask");
         sweep(path.parent().unwrap(), Duration::ZERO);
         assert!(path.exists(), "it is in use");
         drop(gpg);

@@ -27,6 +27,12 @@ pub enum GpgvError {
         /// The key ring.
         path: PathBuf,
     },
+    /// The key ring has no key.
+    #[error("{} has no public key that gpgv can read", path.display())]
+    NoKeys {
+        /// The key ring.
+        path: PathBuf,
+    },
     /// The file with the signature is missing.
     #[error("{} is missing, or not a file: expected because {because}", path.display())]
     Missing {
@@ -54,6 +60,9 @@ impl Failure for GpgvError {
             Self::File { source, .. } => failure::of_file(source),
             Self::Armored { .. } => {
                 Kind::Input.next("convert it with `gpg --dearmor`, or use the key.gpg beside the packages")
+            }
+            Self::NoKeys { .. } => {
+                Kind::Input.next("write it with `gpg --export KEY > key.gpg`, or use the key.gpg beside the packages")
             }
             Self::Missing { .. } | Self::Signature { .. } => Kind::Verification.next(UNTRUSTED),
         }
@@ -88,8 +97,12 @@ impl Gpgv {
     /// It cannot be read, or is armored.
     pub fn new(keyring: &Path) -> Result<Self, GpgvError> {
         let failed = |source| GpgvError::File { path: keyring.to_owned(), source };
-        if fs::read(keyring).map_err(failed)?.starts_with(b"-----BEGIN PGP") {
+        let ring = fs::read(keyring).map_err(failed)?;
+        if ring.starts_with(b"-----BEGIN PGP") {
             return Err(GpgvError::Armored { path: keyring.to_owned() });
+        }
+        if !has_key(&ring) {
+            return Err(GpgvError::NoKeys { path: keyring.to_owned() });
         }
         // A name without a slash would be looked for in the home.
         let keyring = std::path::absolute(keyring).map_err(failed)?;
@@ -193,6 +206,12 @@ impl Gpgv {
             }
         })
     }
+}
+
+/// Whether it begins as a public key does (RFC 9580, 4.2: packets of type 6, in the older and the newer format), or is a
+/// keybox (`kbx/keybox-blob.c` in GnuPG's source). gpgv says of all else that the signature is by another key.
+fn has_key(ring: &[u8]) -> bool {
+    matches!(ring.first(), Some(0x98..=0x9b | 0xc6)) || ring.get(8..12) == Some(b"KBXf")
 }
 
 /// What a signature means whose key is not in the key ring, has ended or was revoked.

@@ -161,6 +161,22 @@ pub enum SignError {
         /// The key.
         key: String,
     },
+    /// A passphrase is needed, and there is no terminal to ask for it.
+    #[error("the key {key} needs its passphrase, and gpg-agent has nowhere to ask for it")]
+    Unasked {
+        /// The key.
+        key: String,
+    },
+    /// Several secret keys have the name that was given.
+    #[error("{} secret keys in {place} match '{key}':\n{}", found.len(), found.iter().map(|key| format!("  {key}")).collect::<Vec<_>>().join("\n"))]
+    Several {
+        /// What was asked for.
+        key: String,
+        /// Where it was looked for.
+        place: String,
+        /// Fingerprint and user id of each.
+        found: Vec<String>,
+    },
     /// The key is expired.
     #[error("the key {key} has expired")]
     Expired {
@@ -215,7 +231,14 @@ impl Failure for SignError {
             Self::NoGpg { .. } => Kind::Failed.next("install it with `apt-get install gpg gpg-agent`"),
             Self::NoKey { .. } => Kind::Input
                 .next("list the keys there with `gpg --list-secret-keys`, or leave --key out for a development key"),
-            Self::Passphrase { .. } => Kind::Input.next("correct the one that is handed over with it"),
+            Self::Unasked { .. } => Kind::Failed.next(
+                "run it in a terminal after `export GPG_TTY=$(tty)` with a pinentry installed (`apt-get install pinentry-curses`), \
+                 or hand the key over with --key-file FILE and its passphrase in MESOS_PACKAGES_KEY_PASSPHRASE",
+            ),
+            Self::Several { .. } => Kind::Input.next("give the fingerprint of one of them with --key"),
+            Self::Passphrase { .. } => Kind::Input.next(
+                "correct it: for --key-file it is read from MESOS_PACKAGES_KEY_PASSPHRASE, for a key ring gpg-agent asks for it",
+            ),
             Self::Expired { key } => Kind::Input.next(format!(
                 "extend it with `gpg --quick-set-expire {key} 1y` and hand it over again, or use another one"
             )),

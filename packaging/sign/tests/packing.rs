@@ -244,11 +244,15 @@ fn manifests_that_would_make_wrong_packages_are_refused() {
             "its copyright file 'copyright' does not exist",
         ),
         ("{ source = \"config/demo\"", "{ source = \"config/nothing\"", "'config/nothing' matches no file"),
-        ("link_name = \"demo\"", "link_name = \"../../../../demo\"", "would ascend beyond the root dir"),
+        (
+            "link_name = \"demo\"",
+            "link_name = \"../../../../demo\"",
+            "the link /usr/bin/demo-alias to '../../../../demo' leads out of the root folder",
+        ),
         (
             "maintainer-scripts = \"deb/demo-tools\"",
             "maintainer-scripts = \"man\"",
-            "cannot be made: its postinst does not begin with #!",
+            "its man/postinst does not begin with #!",
         ),
         (
             "maintainer-scripts = \"deb/demo-tools\"",
@@ -261,5 +265,30 @@ fn manifests_that_would_make_wrong_packages_are_refused() {
         assert!(error.contains(expected), "{error}\n-- should contain: {expected}");
         fs::write(&manifest, &original).unwrap();
     }
-    demo.pack(&split, &debs, "");
+    // What no limit of cargo-deb's keeps out, and policy 10.5 wants in another form.
+    let far = format!("{}/end", "far/".repeat(60));
+    let (link, more) =
+        ("{ link_name = \"demo\", ", format!("{{ link_name = \"/usr/share/{far}\", dest = \"usr/bin/demo-far\" }}, "));
+    demo.edit(link, &format!("{more}{link}"));
+    let packages = demo.pack(&split, &debs, "");
+    let tools = packages.iter().find(|package| package.name == "demo-tools").unwrap();
+    let expected = format!("lrwxrwxrwx root/root ./usr/bin/demo-far -> ../share/{}end", "far/".repeat(60));
+    assert!(listing(&debs.join(&tools.file)).contains(&expected), "{expected}");
+}
+
+/// What an install phase may leave, and no package can have.
+#[test]
+fn links_into_the_staged_tree_itself_are_refused() {
+    let demo = Demo::new();
+    for (target, why) in [
+        ("/build/stage/usr/bin/demo", "leads into the folder that the recipe is built in"),
+        ("/../../build/stage", "leads out of the root folder"),
+    ] {
+        let link = demo.stage().join("usr/bin/demo-link");
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        let manifest = deb::manifest::read(&demo.recipe()).unwrap();
+        let error = deb::split::inputs(&manifest, &demo.stage()).unwrap_err().to_string();
+        assert!(error.contains("usr/bin/demo-link") && error.contains(why), "{error}");
+    }
 }

@@ -182,6 +182,52 @@ fn the_users_own_key_ring() {
     assert!(matches!(&error, SignError::NoKey { key, .. } if key == "nobody@example.org"), "{error}");
 }
 
+/// Nothing of the user's settings reaches what is signed: the bytes are those of a home without any.
+#[test]
+fn settings_of_the_user_change_no_signature() {
+    let home = Home::new("Release Key", "", EPOCH - 86_400, "0");
+    judge("gpg", &mut home.gpg(["--quick-generate-key", "--passphrase", "", "Other Key", "ed25519", "sign"]));
+    let open = || Gpg::open(&KeySource::KeyRing { home: Some(home.0.path().to_owned()), key: "Release Key".into() });
+    let sign = |form| open().unwrap().sign(form, &mut &b"text \n- dashed\n"[..], EPOCH).unwrap();
+    const FORMS: [Form; 3] = [Form::Clear, Form::DetachedArmored, Form::DetachedBinary];
+    let usual = FORMS.map(sign);
+    for settings in [
+        "default-sig-expire 1d\nask-sig-expire\n",
+        "local-user \"Other Key\"\ndefault-key \"Other Key\"\n",
+        "textmode\narmor\n",
+        "sig-notation who@example.org=me\nsig-policy-url https://example.org/\n",
+        "personal-digest-preferences SHA224\ncert-digest-algo SHA224\ncomment mine\nemit-version\n",
+        "group \"Release Key\"=\"Other Key\"\n",
+        "no-such-option\n",
+    ] {
+        write(&home.0.path().join("gpg.conf"), settings);
+        assert!(FORMS.map(sign) == usual, "{settings}");
+        assert!(!open().unwrap().public_key(KeyForm::Armored).unwrap().windows(4).any(|text| text == b"mine"));
+    }
+    // Something that stands in for gpg and signs otherwise is found out.
+    let wrapper = home.0.path().join("gpg-wrapper");
+    write(&wrapper, "#!/bin/sh\nexec gpg \"$@\" --digest-algo SHA256\n");
+    judge("coreutils", &mut command("chmod", ["755".as_ref(), wrapper.as_os_str()]));
+    let source = KeySource::KeyRing { home: Some(home.0.path().to_owned()), key: "Release Key".into() };
+    let error = Gpg::open_with(&wrapper, &source).unwrap_err().to_string();
+    assert!(error.contains("sign as it was told") || error.contains("gpg cannot"), "{error}");
+    // Two keys match.
+    judge("gpg", &mut home.gpg(["--quick-generate-key", "--passphrase", "", "Second Release Key", "ed25519", "sign"]));
+    let error = open().unwrap_err();
+    assert!(matches!(&error, SignError::Several { found, .. } if found.len() == 2), "{error}");
+}
+
+/// Where a passphrase is needed and nobody can be asked, that is what is said.
+#[test]
+fn a_passphrase_that_nobody_can_be_asked_for() {
+    let home = Home::new("Release Key", "correct horse", EPOCH - 86_400, "0");
+    write(&home.0.path().join("gpg-agent.conf"), "pinentry-program /nonexistent/pinentry\n");
+    judge("gpg", command("gpgconf", ["--homedir".as_ref(), home.0.path().as_os_str()]).args(["--kill", "all"]));
+    let source = KeySource::KeyRing { home: Some(home.0.path().to_owned()), key: "Release Key".into() };
+    let error = Gpg::open(&source).unwrap_err();
+    assert!(matches!(error, SignError::Unasked { .. }) && error.message().contains("GPG_TTY"), "{error}");
+}
+
 #[test]
 fn keys_and_programs_that_cannot_be_used() {
     let home = Home::new("Old Key", "", 1_550_188_800, "1d");
@@ -226,6 +272,17 @@ fn debsig_verify_accepts_signed_packages_and_no_others() {
         assert_eq!(debsig::sign(package, &signed, &signed, &gpg, EPOCH).unwrap(), result);
         all.push(result);
     }
+    // A package that is not the one that was written and read back is not signed.
+    let other = BinaryPackage { sha256: Digest::of("other"), ..packages[0].clone() };
+    let error = debsig::sign(&other, &unsigned, &demo.path("x"), &gpg, EPOCH).unwrap_err();
+    assert!(matches!(error, debsig::DebsigError::Changed { .. }), "{error}");
+    // The project's own check agrees with debsig-verify.
+    let keyring = signed.join(keyrings);
+    let gpgv = sign::gpgv::Gpgv::new(&keyring).unwrap();
+    for package in &all {
+        debsig::check(&signed.join(&package.file), &gpgv).unwrap();
+        assert!(debsig::check(&unsigned.join(&package.file), &gpgv).is_err());
+    }
     // One bit of the data.
     let tools = signed.join(&all.iter().find(|package| package.name == "demo-tools").unwrap().file);
     let mut bytes = fs::read(&tools).unwrap();
@@ -235,6 +292,7 @@ fn debsig_verify_accepts_signed_packages_and_no_others() {
     fs::write(&broken, bytes).unwrap();
     let report = verify(&broken);
     assert!(!report.status.success(), "{}", text(&report));
+    assert!(debsig::check(&broken, &gpgv).is_err());
     // dpkg, apt and lintian read signed packages like any other.
     judge("dpkg", &mut command("dpkg-deb", ["-x".as_ref(), tools.as_os_str(), demo.path("x").as_os_str()]));
     assert!(demo.path("x/usr/bin/demo").is_file());

@@ -9,6 +9,8 @@ use std::{fs, io};
 
 use foundation::digest::Digest;
 use foundation::failure::{self, Failure, Kind, Outcome};
+use serde::Deserialize;
+use sign::debsig;
 use sign::gpgv::{Gpgv, GpgvError, Key, UNTRUSTED};
 use walkdir::WalkDir;
 
@@ -104,7 +106,7 @@ pub enum VerifyError {
         found: String,
     },
     /// The folder has a package that was not signed with the others.
-    #[error("{} is not listed in SHA256SUMS, as every file of its kind must be", path.display())]
+    #[error("{} is listed nowhere that is signed, as every file of its kind must be", path.display())]
     Unlisted {
         /// The file.
         path: PathBuf,
@@ -140,10 +142,31 @@ impl Failure for VerifyError {
     }
 }
 
+/// What was built from what, and how; its signature; and the folder of logs, of which it has the digests.
+pub const REPORT: &str = "report.json";
+/// See [`REPORT`].
+pub const REPORT_SIGNATURE: &str = "report.json.asc";
+/// See [`REPORT`].
+pub const LOGS: &str = "logs";
+
 /// Verifies the folder `dist` with the public keys in `keyring`.
 pub fn verify(dist: &Path, keyring: &Path) -> Result<Verified, VerifyError> {
+    // Before the key ring, which may be the folder's own.
+    if !dist.is_dir() {
+        return Err(VerifyError::NoFolder { path: dist.to_owned() });
+    }
     let gpgv = Gpgv::new(keyring)?;
     SignedList::open(dist, &gpgv)?.verify()
+}
+
+/// The same, and the origin signature in each package, as debsig-verify(1) checks it.
+pub fn verify_with_packages(dist: &Path, keyring: &Path) -> Result<Verified, VerifyError> {
+    let verified = verify(dist, keyring)?;
+    let gpgv = Gpgv::new(keyring)?;
+    for package in &verified.packages {
+        debsig::check(&dist.join(package), &gpgv)?;
+    }
+    Ok(verified)
 }
 
 /// The list of digests, whose signature is good.
@@ -156,9 +179,6 @@ struct SignedList<'a> {
 
 impl<'a> SignedList<'a> {
     fn open(dist: &'a Path, gpgv: &'a Gpgv) -> Result<Self, VerifyError> {
-        if !dist.is_dir() {
-            return Err(VerifyError::NoFolder { path: dist.to_owned() });
-        }
         let sums = dist.join(SUMS);
         // The bytes that are verified are the ones that are used.
         let list = read(&sums, "it lists what was signed")?;
@@ -197,6 +217,12 @@ impl<'a> SignedList<'a> {
             proofs::subjects(&path, &statement.subject, &packages)?;
             verified.tests = Some(statement.predicate);
         }
+        let (path, signature) = (dist.join(REPORT), dist.join(REPORT_SIGNATURE));
+        if path.exists() || signature.exists() {
+            let text = read(&path, "its signature is there")?;
+            verified.add(REPORT, gpgv.detached(&signature, &path, &text)?);
+            logs(dist, &path, &text)?;
+        }
         verified.packages = packages.into_keys().cloned().collect();
         Ok(verified)
     }
@@ -220,6 +246,35 @@ impl Verified {
             self.keys.push(key);
         }
     }
+}
+
+/// The logs are those that the report has, and no others.
+fn logs(dist: &Path, report: &Path, text: &[u8]) -> Result<(), VerifyError> {
+    #[derive(Default, Deserialize)]
+    struct Report {
+        #[serde(default)]
+        logs: BTreeMap<String, Digest>,
+    }
+    let wrong = |found: String| VerifyError::List { path: report.to_owned(), found };
+    let listed: Report = serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
+    let folder = dist.join(LOGS);
+    for (name, expected) in &listed.logs {
+        let path = folder.join(name);
+        if !path.is_file() {
+            return Err(VerifyError::Missing { path, because: "report.json lists it" });
+        }
+        let found = digest(&path)?;
+        if found != *expected {
+            let expected = format!("sha256 {expected} as {REPORT} has it");
+            return Err(VerifyError::Contradiction { path, expected, found: found.to_string() });
+        }
+    }
+    for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+        if !listed.logs.contains_key(&*entry.file_name().to_string_lossy()) {
+            return Err(VerifyError::Unlisted { path: entry.path() });
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path, because: &'static str) -> Result<Vec<u8>, VerifyError> {

@@ -128,7 +128,7 @@ fn pipeline() {
             Unsound: [Error::Unsound { failures: 3, expired: 1, results: path("dist/check/debian-12-amd64") }],
             Store: [damaged().into()],
             Recipe: [RecipeError::from(misspelt()).into()],
-            Lock: [LockError::from(misspelt()).into()],
+            Lock: [LockError::Config { error: misspelt(), command: "cargo xtask lock".into() }.into()],
             Config: [misspelt().into()],
             Changelog: [ChangelogError::Read { path: path("recipes/demo/deb/changelog"), source: missing() }.into()],
             Source: [SourceError::Unreachable { commit: "0aa065f3".into(), tried: Vec::new() }.into()],
@@ -159,6 +159,11 @@ fn pipeline() {
             Io: [Error::Io { doing: "write", path: path("/srv/dist/report.json"), source: denied() }],
             Changed: [Error::Changed { path: path("/cache/stages/recipe/abcd/phases/build") }],
             NoCluster: [Error::NoCluster { recipe: recipe() }],
+            Signed: [statements::verify::VerifyError::Missing {
+                path: path("/srv/.dist.new/demo_1.0_amd64.deb"),
+                because: "SHA256SUMS lists it",
+            }
+            .into()],
             Rebuild: [RebuildError::Field {
                 path: path("/srv/dist/demo_1.0_amd64.buildinfo"),
                 field: "Mesos-Packages-Plan".into()

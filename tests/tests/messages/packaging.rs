@@ -102,6 +102,7 @@ fn recipe() {
             }],
             Store: [damaged().into()],
             Restless: [RecipeError::Restless { folder: path("recipes/demo") }],
+            LineEnds: [RecipeError::LineEnds { path: path("recipes/demo/phases/build"), line: 2 }],
             Invalid: [RecipeError::Invalid {
                 path: recipe_toml(),
                 message: "there is no [[phase]]: name at least one, with its script in phases/".into(),
@@ -116,7 +117,10 @@ fn recipe() {
                 path: path("containers/targets/debian-12-amd64.lock"),
                 command: "cargo xtask lock --target debian-12/amd64".into(),
             }],
-            Config: [misspelt().into()],
+            Config: [LockError::Config {
+                error: misspelt(),
+                command: "cargo xtask lock --target debian-12/amd64".into()
+            }],
             Other: [LockError::Other {
                 path: path("containers/targets/debian-12-amd64.lock"),
                 found: "the recipe sample".into(),
@@ -295,6 +299,11 @@ fn deb() {
                 line: 1,
                 problem: "the version '1.7.2 1' has a space".into(),
             }],
+            Subject: [ChangelogError::Subject {
+                path: path("recipes/demo/deb/changelog"),
+                line: 1,
+                problem: "the version 1.7.1-1 is none of upstream's 1.7.2, which recipe.toml has".into(),
+            }],
         }
     );
     messages!(
@@ -352,6 +361,12 @@ fn sign() {
         SignError {
             NoGpg: [SignError::NoGpg { source: missing() }],
             NoKey: [no_key()],
+            Unasked: [SignError::Unasked { key: KEY.into() }],
+            Several: [SignError::Several {
+                key: "release@example.org".into(),
+                place: "your key ring".into(),
+                found: [KEY, "AAABCF48"].map(|key| format!("{key} Release <release@example.org>")).into(),
+            }],
             Passphrase: [SignError::Passphrase { key: KEY.into() }],
             Expired: [SignError::Expired { key: KEY.into() }],
             Unusable: [SignError::Unusable { key: KEY.into(), state: "is revoked".into() }],
@@ -373,6 +388,7 @@ fn sign() {
             NoGpgv: [GpgvError::NoGpgv(missing())],
             File: [GpgvError::File { path: path("/etc/keys/release.gpg"), source: missing() }],
             Armored: [GpgvError::Armored { path: path("/etc/keys/release.asc") }],
+            NoKeys: [GpgvError::NoKeys { path: path("/etc/keys/release.gpg") }],
             Missing: [GpgvError::Missing {
                 path: path("/srv/dist/SHA256SUMS.asc"),
                 because: "the file beside it has to be signed"
@@ -394,6 +410,11 @@ fn sign() {
             Format: [DebsigError::Format {
                 path: path("/srv/dist/demo_1.0_amd64.deb"),
                 problem: "it has no control.tar".into()
+            }],
+            Changed: [DebsigError::Changed {
+                path: path("/cache/stages/packages/abcd/demo_1.0_amd64.deb"),
+                expected: digest("written"),
+                found: digest("other"),
             }],
             File: [DebsigError::File { path: path("/srv/dist/demo_1.0_amd64.deb"), source: denied() }],
         }

@@ -1,7 +1,7 @@
 //! `cargo xtask lock`: pins the build root of a target, the node root of its clusters, or what its compile farms need.
 
 use clap::Args;
-use foundation::failure::AnyFailure;
+use foundation::failure::{AnyFailure, Message};
 use recipe::root_lock::RootKind;
 
 use crate::arguments::{Selection, block_on, engine, locked_store};
@@ -28,6 +28,11 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
+    if arguments.selection.subject.offline {
+        let text =
+            "what a lock pins is what the archive has, and --offline leaves it unasked: run it without --offline";
+        return Err(Message::usage(text).into());
+    }
     let terminal = Terminal::new(false);
     let options = arguments.selection.options()?;
     let kind = match (arguments.cluster, arguments.farm) {

@@ -205,6 +205,12 @@ pub fn table(published: &Published) -> String {
     if let Some(check) = &report.check {
         text += &format!("\nupstream's tests: {}\n", check.counts());
     }
+    if !report.deviations.is_empty() {
+        text += "\nthe source is not what the recipe asks for:\n";
+    }
+    for deviation in &report.deviations {
+        text += &format!("  {deviation}\n");
+    }
     text += &format!("\n{} in {}\n", published.folder.display(), duration(published.seconds));
     if report.key.kind == KeyKind::Development {
         text += "signed with an UNTRUSTED DEVELOPMENT key: build with --key for anything that others install\n";

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use foundation::public;
 use statements::check::verdict::Verdict;
 use statements::check::{junit, summary};
 use time::{Date, OffsetDateTime};
@@ -29,12 +30,13 @@ pub fn results_beside(dist: &Path) -> PathBuf {
 /// Writes the results into a folder in place of what it held before.
 pub fn write_folder(checked: &Checked, folder: &Path) -> Result<(), Error> {
     let parent = folder.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).map_err(Error::io("make the folder", parent))?;
+    public::make_folder(parent).map_err(Error::io("make the folder", parent))?;
     let new = tempfile::Builder::new().prefix(".check-").tempdir_in(parent).map_err(Error::io("write into", parent))?;
     // The folder is for everybody, unlike a temporary one.
     let content = new.path().join("new");
     fs::create_dir(&content).map_err(Error::io("make the folder", &content))?;
     write(checked, &content)?;
+    public::let_all_read(&content).map_err(Error::io("write", &content))?;
     if folder.exists() {
         // Only what is ours: a folder of the user's with other things in it is not to be lost.
         if !folder.join(SUMMARY).exists() {

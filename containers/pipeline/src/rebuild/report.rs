@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
+use foundation::public;
 use phases::circumstances::Aspect;
 use serde::Serialize;
 use sign::signer::Signer;
@@ -133,7 +134,7 @@ impl RebuildReport {
         folder: &Path,
         progress: &dyn Progress,
     ) -> Result<Self, Error> {
-        fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))?;
+        public::make_folder(folder).map_err(Error::io("make the folder", folder))?;
         // What an earlier rebuild found must not be taken for this one's.
         let (was, now) = (folder.join("published"), folder.join("rebuilt"));
         for old in [&was, &now] {
@@ -145,7 +146,7 @@ impl RebuildReport {
         for package in self.packages.iter_mut().filter(|package| package.difference.is_some()) {
             progress.event(Event::Note { text: format!("comparing {} with diffoscope", package.file) });
             for folder in [&was, &now] {
-                fs::create_dir_all(folder).map_err(Error::io("make the folder", folder))?;
+                public::make_folder(folder).map_err(Error::io("make the folder", folder))?;
             }
             let (one, other) = (was.join(&package.file), now.join(&package.file));
             let original = published.packages.iter().find(|found| found.file == package.file).expect("compared");

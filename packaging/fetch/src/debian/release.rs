@@ -223,7 +223,7 @@ fn verify(store: &Store, content: &[u8], keyring: &Path) -> Result<Result<String
 }
 
 /// `Sat, 11 Jul 2026 10:16:37 UTC`: RFC 5322, but for the zone.
-fn parse_date(text: &str) -> Option<OffsetDateTime> {
+pub(crate) fn parse_date(text: &str) -> Option<OffsetDateTime> {
     let text = text.trim();
     let zone = ["UTC", "GMT", "Z"].iter().find_map(|zone| text.strip_suffix(zone));
     let text = zone.map_or_else(|| text.to_owned(), |rest| format!("{rest}+0000"));

@@ -10,6 +10,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::tls::{RootCerts, TlsConfig};
@@ -17,7 +19,10 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, TcpConnector, Transport,
 };
-use ureq::{Agent, Proxy};
+use ureq::{Agent, ProxyProtocol};
+use url::Url;
+
+use super::proxy::{Proxies, Proxy};
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +38,8 @@ pub(super) struct Timeouts {
 pub(super) struct Fault {
     pub(super) why: String,
     pub(super) kind: FaultKind,
+    /// How long the server asks to be left alone.
+    pub(super) after: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +48,8 @@ pub(super) enum FaultKind {
     Unreachable,
     /// It may work at another attempt.
     Passing,
+    /// It lets us wait: the same, but others may be faster.
+    Slow,
     /// It will not work from this address.
     Lasting,
     /// Something else was received than what was pinned.
@@ -49,7 +58,16 @@ pub(super) enum FaultKind {
 
 impl Fault {
     pub(super) fn new(kind: FaultKind, why: impl Into<String>) -> Self {
-        Self { why: why.into(), kind }
+        Self { why: why.into(), kind, after: None }
+    }
+
+    /// What ended an answer in its middle.
+    pub(super) fn of_body(what: &str, error: &std::io::Error) -> Self {
+        // ureq's own error is inside.
+        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
+        let waited = error.kind() == std::io::ErrorKind::TimedOut || matches!(inner, Some(ureq::Error::Timeout(_)));
+        let kind = if waited { FaultKind::Slow } else { FaultKind::Passing };
+        Self::new(kind, format!("{what}: {error}"))
     }
 }
 
@@ -66,47 +84,33 @@ pub(super) struct Answer {
 
 #[derive(Debug)]
 pub(super) struct Client {
+    proxies: Proxies,
     direct: Agent,
-    http: Option<(Agent, Proxy)>,
-    https: Option<(Agent, Proxy)>,
+    http: Option<Agent>,
+    https: Option<Agent>,
 }
 
 impl Client {
-    /// Takes the proxies from variables: `http_proxy`, `https_proxy`, `all_proxy`, `no_proxy`, also in capitals.
+    /// Takes the proxies from variables, see [`Proxies`].
     pub(super) fn new(timeouts: Timeouts, variable: &dyn Fn(&str) -> Option<String>) -> Self {
-        let either =
-            |name: &str| variable(name).or_else(|| variable(&name.to_uppercase())).filter(|value| !value.is_empty());
-        let except = either("no_proxy").unwrap_or_default();
-        let proxy = |name: &str| {
-            let parsed = Proxy::new(&either(name).or_else(|| either("all_proxy"))?).ok()?;
-            let mut builder = Proxy::builder(parsed.protocol()).host(parsed.host()).port(parsed.port());
-            if let (Some(user), Some(password)) = (parsed.username(), parsed.password()) {
-                builder = builder.username(user).password(password);
-            }
-            for host in except.split(',').map(str::trim).filter(|host| !host.is_empty()) {
-                // curl and others take `example.org` for its subdomains as well.
-                builder = builder.no_proxy(host);
-                if !host.starts_with(['.', '*']) && host.parse::<std::net::IpAddr>().is_err() {
-                    builder = builder.no_proxy(&format!(".{host}"));
-                }
-            }
-            builder.build().ok()
-        };
-        let http = proxy("http_proxy").map(|proxy| {
-            let config = config(timeouts, None);
-            let connector = ().chain(TcpConnector::default()).chain(ForwardConnector(credentials(&proxy)));
-            let resolver = ProxyResolver { host: proxy.host().to_owned(), port: proxy.port() };
-            (Agent::with_parts(config, connector, resolver), proxy)
+        let proxies = Proxies::new(variable);
+        let http = proxies.of(false).map(|proxy| {
+            let connector = ().chain(TcpConnector::default()).chain(ForwardConnector(credentials(proxy)));
+            let resolver = ProxyResolver { host: proxy.host.clone(), port: proxy.port };
+            Agent::with_parts(config(timeouts, None), connector, resolver)
         });
-        let https = proxy("https_proxy").map(|proxy| (usual(config(timeouts, Some(proxy.clone()))), proxy));
-        Self { direct: usual(config(timeouts, None)), http, https }
+        let https = proxies.of(true).and_then(tunnel).map(|proxy| usual(config(timeouts, Some(proxy))));
+        Self { proxies, direct: usual(config(timeouts, None)), http, https }
     }
 
-    fn agent(&self, uri: &Uri) -> &Agent {
-        let proxied = if uri.scheme_str() == Some("http") { &self.http } else { &self.https };
-        match proxied {
-            Some((agent, proxy)) if !proxy.is_no_proxy(uri) => agent,
-            _ => &self.direct,
+    fn agent(&self, uri: &Uri) -> Result<&Agent, Fault> {
+        let https = uri.scheme_str() == Some("https");
+        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let used = self.proxies.used(https, uri.host().unwrap_or_default(), port);
+        let proxied = if https { &self.https } else { &self.http };
+        match used.map_err(|why| Fault::new(FaultKind::Lasting, why))? {
+            true => proxied.as_ref().ok_or_else(|| Fault::new(FaultKind::Lasting, "the proxy cannot be used")),
+            false => Ok(&self.direct),
         }
     }
 
@@ -127,7 +131,7 @@ impl Client {
             if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
                 return Err(lasting("only http:// and https:// addresses can be downloaded from".into()));
             }
-            let agent = self.agent(&uri);
+            let agent = self.agent(&uri)?;
             let sent = if post {
                 agent.post(&uri).send_empty()
             } else if from > 0 {
@@ -155,7 +159,10 @@ impl Client {
                     length: header("content-length").and_then(|length| length.parse().ok()),
                     body: Box::new(response.into_body().into_reader()),
                 }),
-                408 | 425 | 429 | 500..=599 => Err(Fault::new(FaultKind::Passing, format!("HTTP {status}"))),
+                408 | 425 | 429 | 500..=599 => Err(Fault {
+                    after: header("retry-after").as_deref().and_then(retry_after),
+                    ..Fault::new(FaultKind::Passing, format!("HTTP {status}"))
+                }),
                 _ => Err(lasting(format!("HTTP {status}"))),
             };
         }
@@ -171,7 +178,7 @@ pub(super) fn html_fault() -> Fault {
     )
 }
 
-fn config(timeouts: Timeouts, proxy: Option<Proxy>) -> Config {
+fn config(timeouts: Timeouts, proxy: Option<ureq::Proxy>) -> Config {
     Agent::config_builder()
         .proxy(proxy)
         .http_status_as_error(false)
@@ -223,7 +230,8 @@ fn fault_of(error: &ureq::Error) -> Fault {
     let kind = match error {
         _ if certificate => FaultKind::Lasting,
         E::HostNotFound | E::ConnectionFailed | E::ConnectProxyFailed(_) => FaultKind::Unreachable,
-        E::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => FaultKind::Unreachable,
+        E::Timeout(ureq::Timeout::Resolve) => FaultKind::Unreachable,
+        E::Timeout(_) => FaultKind::Slow,
         E::Io(error)
             if matches!(
                 error.kind(),
@@ -250,37 +258,36 @@ fn range_start(text: &str) -> Option<u64> {
     text.strip_prefix("bytes ")?.split('-').next()?.trim().parse().ok()
 }
 
-/// Resolves a Location (RFC 9110 10.2.2; RFC 3986 5.2 without dot segments).
+/// Seconds, or a date (RFC 9110 10.2.3).
+fn retry_after(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let wait = crate::debian::release::parse_date(text)? - time::OffsetDateTime::now_utc();
+    Some(wait.try_into().unwrap_or_default())
+}
+
+/// Resolves a Location (RFC 9110 10.2.2).
 fn follow(base: &Uri, location: &str) -> Option<Uri> {
-    let location = location.split('#').next()?;
-    let scheme = base.scheme_str()?;
-    let authority = base.authority()?;
-    let absolute = if location.contains("://") {
-        location.to_owned()
-    } else if location.starts_with("//") {
-        format!("{scheme}:{location}")
-    } else if location.starts_with('/') {
-        format!("{scheme}://{authority}{location}")
-    } else {
-        let folder = base.path().rsplit_once('/').map_or("", |(folder, _)| folder);
-        format!("{scheme}://{authority}{folder}/{location}")
-    };
-    absolute.parse().ok()
+    let mut url = Url::parse(&base.to_string()).ok()?.join(location).ok()?;
+    url.set_fragment(None);
+    url.as_str().parse().ok()
+}
+
+/// The proxy as ureq asks for a tunnel.
+fn tunnel(proxy: &Proxy) -> Option<ureq::Proxy> {
+    let host = if proxy.host.contains(':') { format!("[{}]", proxy.host) } else { proxy.host.clone() };
+    let mut builder = ureq::Proxy::builder(ProxyProtocol::Http).host(&host).port(proxy.port);
+    if let Some((user, password)) = &proxy.user {
+        builder = builder.username(user).password(password);
+    }
+    builder.build().ok()
 }
 
 /// `Proxy-Authorization`'s value (RFC 7617).
 fn credentials(proxy: &Proxy) -> Option<String> {
-    let text = format!("{}:{}", proxy.username()?, proxy.password()?);
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let encoded = text.as_bytes().chunks(3).flat_map(|chunk| {
-        let bits = chunk.iter().fold(0u32, |bits, byte| (bits << 8) | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        (0..4).map(
-            move |i| {
-                if i > chunk.len() { '=' } else { char::from(DIGITS[(bits >> (18 - 6 * i)) as usize & 63]) }
-            },
-        )
-    });
-    Some(format!("Basic {}", encoded.collect::<String>()))
+    let (user, password) = proxy.user.as_ref()?;
+    Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
 }
 
 /// Every name is the proxy's: it alone is connected to, and it alone resolves names.
@@ -366,6 +373,9 @@ mod tests {
             ("//b.example/z", "http://b.example/z"),
             ("/z?q=1", "http://a.example/z?q=1"),
             ("z", "http://a.example/x/z"),
+            ("../z", "http://a.example/z"),
+            ("./../../z/./q#part", "http://a.example/z/q"),
+            ("?q=2", "http://a.example/x/y?q=2"),
         ] {
             assert_eq!(follow(&base, location).unwrap().to_string(), expected);
         }
@@ -374,12 +384,16 @@ mod tests {
     #[test]
     fn basic_credentials() {
         // The example of RFC 7617 2.
-        let proxy = Proxy::builder(ureq::ProxyProtocol::Http)
-            .host("p")
-            .username("Aladdin")
-            .password("open sesame")
-            .build()
-            .unwrap();
+        let user = Some(("Aladdin".to_owned(), "open sesame".to_owned()));
+        let proxy = Proxy { host: "p".into(), port: 1, user };
         assert_eq!(credentials(&proxy).unwrap(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    }
+
+    #[test]
+    fn a_server_says_how_long_it_wants_to_be_left_alone() {
+        assert_eq!(retry_after("120"), Some(Duration::from_secs(120)));
+        assert_eq!(retry_after("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::ZERO));
+        assert!(retry_after("Fri, 21 Oct 2095 07:28:00 GMT").unwrap() > Duration::from_secs(86_400));
+        assert_eq!(retry_after("soon"), None);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// How the server treats a path.
 #[derive(Clone, Debug)]
@@ -16,6 +17,12 @@ pub(crate) enum Manner {
     Truncate(Vec<u8>, usize),
     /// Sends so many bytes and then nothing for a while.
     Stall(Vec<u8>, usize),
+    /// Reads the request and says nothing.
+    Silent,
+    /// Sends a byte, and the next one after a pause.
+    Drip(Vec<u8>, Duration),
+    /// 429 so many times, with so many seconds, then good.
+    RetryAfter(u32, u32, Vec<u8>),
     /// A web page, with or without saying so.
     Html { labelled: bool },
     /// 503 so many times, then good.
@@ -43,7 +50,12 @@ struct State {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at("127.0.0.1:0").unwrap()
+    }
+
+    /// The same on another address; none where this machine does not have it.
+    pub(crate) fn start_at(address: &str) -> Option<Self> {
+        let listener = TcpListener::bind(address).ok()?;
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
@@ -53,7 +65,7 @@ impl Server {
                 std::thread::spawn(move || serve(stream, &shared));
             }
         });
-        Self { address, state }
+        Some(Self { address, state })
     }
 
     /// Serves a path in some manner; returns its address.
@@ -111,6 +123,10 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
                     *n -= 1;
                     Manner::Status(503)
                 }
+                Some(Manner::RetryAfter(n, seconds, _)) if *n > 0 => {
+                    *n -= 1;
+                    Manner::RetryAfter(1, *seconds, Vec::new())
+                }
                 Some(manner) => manner.clone(),
                 None => Manner::Status(404),
             }
@@ -135,7 +151,23 @@ fn answer(stream: &mut TcpStream, manner: &Manner, range: Option<usize>) -> std:
         write!(stream, "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\n{length}\r\n\r\n")
     };
     match manner {
-        Manner::Good(content) | Manner::Busy(_, content) => {
+        Manner::RetryAfter(1.., seconds, _) => {
+            write!(stream, "HTTP/1.1 429 Slow\r\nretry-after: {seconds}\r\ncontent-length: 0\r\n\r\n")?;
+        }
+        Manner::Silent => {
+            // Until the client has given up and closes.
+            let _ = stream.read(&mut [0]);
+            return Ok(false);
+        }
+        Manner::Drip(content, pause) => {
+            head(stream, content, range, true)?;
+            for byte in &content[range.unwrap_or(0)..] {
+                stream.write_all(&[*byte])?;
+                std::thread::sleep(*pause);
+            }
+            return Ok(false);
+        }
+        Manner::Good(content) | Manner::Busy(_, content) | Manner::RetryAfter(0, _, content) => {
             if range.is_some_and(|from| from >= content.len()) {
                 write!(stream, "HTTP/1.1 416 Range Not Satisfiable\r\ncontent-length: 0\r\n\r\n")?;
                 return Ok(true);

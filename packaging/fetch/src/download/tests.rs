@@ -1,3 +1,5 @@
+use foundation::failure::{Failure as _, Kind};
+
 use super::test_server::{Manner, Server};
 use super::*;
 
@@ -8,6 +10,8 @@ pub(crate) fn quick(network: Network, variables: &[(&str, &str)]) -> Downloader 
         attempts: 3,
         attempts_in_all: 5,
         pause: Duration::from_millis(5),
+        longest_pause: Duration::from_secs(2),
+        least: (1000, Duration::from_millis(300)),
         threads: 4,
     };
     Downloader::with(network, patience, &|name| {
@@ -191,6 +195,82 @@ fn a_busy_server_is_asked_again() {
     assert_eq!(server.requests().len(), 6, "three attempts");
 }
 
+/// Two mirrors, of which the first lets everybody wait: that is found out once, however many files there are.
+#[test]
+fn a_slow_mirror_costs_one_wait_and_is_tried_last() {
+    for (manner, why) in [
+        (Manner::Silent, "timeout"),
+        (Manner::Stall(vec![7; 5000], 100), "broke off after 100 bytes"),
+        (Manner::Drip(vec![7; 5000], Duration::from_millis(50)), "bytes in 0.3 s"),
+    ] {
+        let (_dir, store) = store();
+        let (slow, good) = (Server::start(), Server::start());
+        let files: Vec<Wanted> = (0..17u8)
+            .map(|number| {
+                let content = vec![number; 5000];
+                let path = format!("/{number}");
+                wanted(
+                    &path,
+                    &[slow.on(&path, manner.clone()), good.on(&path, Manner::Good(content.clone()))],
+                    &content,
+                )
+            })
+            .collect();
+        let warnings = Mutex::new(Vec::new());
+        let listen = |event| {
+            if let Event::Warning(text) = event {
+                warnings.lock().unwrap().push(text);
+            }
+        };
+        let started = Instant::now();
+        quick(Network::Online, &[]).fetch_all(&store, &files, &listen).unwrap();
+        let warnings = warnings.into_inner().unwrap();
+        assert!(warnings[0].contains(why), "{warnings:?}");
+        // One for each of the threads that had begun before it was known.
+        assert!(slow.requests().len() <= 4, "{:?}", slow.requests());
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        // Where nobody else has it, a slow one is good enough, as long as it sends something.
+        if let Manner::Drip(..) = manner {
+            let content = vec![9; 20];
+            let url = slow.on("/last", Manner::Drip(content.clone(), Duration::from_millis(50)));
+            run(&store, &wanted("last", &[url], &content)).0.unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_server_that_wants_to_be_left_alone_is() {
+    let (_dir, store) = store();
+    let (busy, good) = (Server::start(), Server::start());
+    // A moment, and nobody else has it: it is waited for.
+    let url = busy.on("/soon", Manner::RetryAfter(1, 1, b"x".to_vec()));
+    let started = Instant::now();
+    run(&store, &wanted("x", std::slice::from_ref(&url), b"x")).0.unwrap();
+    assert!(started.elapsed() >= Duration::from_secs(1) && busy.requests().len() == 2, "{:?}", busy.requests());
+    // An hour, or somebody else has it: it is not.
+    let url = busy.on("/later", Manner::RetryAfter(9, 3600, b"y".to_vec()));
+    let error = run(&store, &wanted("y", std::slice::from_ref(&url), b"y")).0.unwrap_err().to_string();
+    assert!(error.contains("HTTP 429, and it asks to be left alone for 3600 s"), "{error}");
+    let other = good.on("/later", Manner::Good(b"y".to_vec()));
+    run(&store, &wanted("y", &[url, other], b"y")).0.unwrap();
+    assert_eq!(busy.requests().len(), 4);
+}
+
+#[test]
+fn the_first_retry_is_said_at_once_and_once() {
+    let (_dir, store) = store();
+    let server = Server::start();
+    let url = server.on("/busy", Manner::Busy(2, b"x".to_vec()));
+    let told = Mutex::new(Vec::new());
+    let listen = |event| {
+        if let Event::Retry(text) = event {
+            told.lock().unwrap().push((text, server.requests().len()));
+        }
+    };
+    quick(Network::Online, &[]).fetch(&store, &wanted("x", std::slice::from_ref(&url), b"x"), &listen).unwrap();
+    assert_eq!(told.into_inner().unwrap(), [(format!("x: {url}: HTTP 503; trying again"), 1)]);
+}
+
 #[test]
 fn redirections_are_followed_but_not_for_ever() {
     let (_dir, store) = store();
@@ -264,9 +344,30 @@ fn a_proxy_gets_the_absolute_address_and_the_credentials() {
     let url = origin.on("/z", Manner::Good(b"z".to_vec()));
     downloader.fetch(&store, &wanted("z", &[url], b"z"), &|_| ()).unwrap();
     assert_eq!((proxy.requests().len(), origin.requests().len()), (1, 1));
+    // What cannot be followed is refused, and nobody is asked.
+    let variables = [("all_proxy", "socks5://127.0.0.1:1")];
+    let url = origin.on("/past", Manner::Good(b"past".to_vec()));
+    let refused = quick(Network::Online, &variables).fetch(&store, &wanted("past", &[url], b"past"), &|_| ());
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("the proxy in all_proxy, 'socks5://127.0.0.1:1', is of the kind socks5"), "{error}");
+    assert_eq!(origin.requests().len(), 1);
     // https goes through a tunnel, and only where https_proxy says so.
     let variables = [("HTTPS_PROXY", address.as_str())];
     let tunnel = quick(Network::Online, &variables);
     let _ = tunnel.fetch(&store, &wanted("s", &["https://nowhere.invalid/s".into()], b"s"), &|_| ());
     assert!(proxy.requests().last().unwrap().starts_with("CONNECT nowhere.invalid:443"), "{:?}", proxy.requests());
+    // An address of the newer kind, and a user without a password.
+    let Some(six) = Server::start_at("[::1]:0") else { return };
+    six.on("http://nowhere.invalid/6", Manner::Good(b"6".to_vec()));
+    let address = format!("http://me@{}", six.address);
+    let variables = [("http_proxy", address.as_str()), ("https_proxy", address.as_str())];
+    let both = quick(Network::Online, &variables);
+    both.fetch(&store, &wanted("6", &["http://nowhere.invalid/6".into()], b"6"), &|_| ()).unwrap();
+    let _ = both.fetch(&store, &wanted("s", &["https://nowhere.invalid/s".into()], b"s"), &|_| ());
+    let requests = six.requests();
+    assert_eq!(requests[0], "GET http://nowhere.invalid/6 proxy-authorization=Basic bWU6");
+    assert!(
+        requests.last().unwrap().starts_with("CONNECT nowhere.invalid:443 proxy-authorization=Basic bWU6"),
+        "{requests:?}"
+    );
 }

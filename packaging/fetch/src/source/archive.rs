@@ -29,6 +29,7 @@ pub(super) fn pack(store: &Store, path: &Path, rules: &Rules<'_>) -> Result<(Pac
         SourceError::Unsafe { entry, why, .. } => {
             SourceError::Unsafe { source_name: path.display().to_string(), entry, why }
         }
+        SourceError::NoSource { why, .. } => SourceError::NoSource { path: path.to_owned(), why },
         other => other,
     })?;
     let packed = pack::pack(store, &root, &listing.entries, rules)?;
@@ -71,8 +72,17 @@ pub(super) fn unpack(path: &Path, to: &Path) -> Result<(), SourceError> {
     let mut seen: BTreeSet<PathBuf> = BTreeSet::new();
     for entry in archive.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
-        let kind = entry.header().entry_type();
+        let mut kind = entry.header().entry_type();
         if matches!(kind, EntryType::XGlobalHeader) {
+            let mut records = Vec::new();
+            entry.read_to_end(&mut records).map_err(broken)?;
+            if let Some(key) = foreign_record(&records) {
+                return Err(SourceError::Unsafe {
+                    source_name: path.display().to_string(),
+                    entry: "its global header".into(),
+                    why: format!("has the record {key}, which is not understood here"),
+                });
+            }
             continue;
         }
         let name = entry.path().map_err(broken)?.into_owned();
@@ -84,6 +94,21 @@ pub(super) fn unpack(path: &Path, to: &Path) -> Result<(), SourceError> {
         let inside = inside(&name).map_err(&refuse)?;
         if inside.as_os_str().is_empty() {
             continue;
+        }
+        if let Some(records) = entry.pax_extensions().map_err(broken)? {
+            for record in records {
+                let key = record.map_err(broken)?.key_bytes();
+                if key.starts_with(b"GNU.sparse.") {
+                    return Err(refuse(
+                        "is a sparse file in the pax format, whose content is not read here: pack the tree without \
+                         (`tar --no-read-sparse` on macOS and BSD, no --sparse with GNU tar)",
+                    ));
+                }
+            }
+        }
+        // Archives from before POSIX have no other sign of a folder.
+        if kind == EntryType::Regular && entry.path_bytes().ends_with(b"/") {
+            kind = EntryType::Directory;
         }
         let at = to.join(&inside);
         let parent = at.parent().expect("it is below a folder").to_owned();
@@ -101,10 +126,16 @@ pub(super) fn unpack(path: &Path, to: &Path) -> Result<(), SourceError> {
                 let created = File::options().write(true).create_new(true).mode(mode).open(&at);
                 let mut file = created.map_err(write(&at))?;
                 let mut buffer = vec![0; 1 << 17];
+                let mut first = inside.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"));
                 loop {
                     let n = entry.read(&mut buffer).map_err(broken)?;
                     if n == 0 {
                         break;
+                    }
+                    if std::mem::take(&mut first) && buffer.starts_with(&APPLE_DOUBLE) {
+                        return Err(refuse(
+                            "is no file of the tree, but attributes that macOS added: pack it with COPYFILE_DISABLE=1",
+                        ));
                     }
                     io::Write::write_all(&mut file, &buffer[..n]).map_err(write(&at))?;
                 }
@@ -136,6 +167,16 @@ pub(super) fn unpack(path: &Path, to: &Path) -> Result<(), SourceError> {
         })?;
     }
     Ok(())
+}
+
+/// What AppleDouble files begin with (RFC 1740, appendix B).
+const APPLE_DOUBLE: [u8; 4] = [0, 5, 0x16, 7];
+
+/// A record of a global pax header that says something of the files' names or content; git writes a comment.
+fn foreign_record(records: &[u8]) -> Option<String> {
+    const HARMLESS: [&[u8]; 8] = [b"comment", b"mtime", b"atime", b"ctime", b"uid", b"gid", b"uname", b"gname"];
+    let keys = tar::PaxExtensions::new(records).map(|record| record.map_or(&b"?"[..], |record| record.key_bytes()));
+    keys.into_iter().find(|key| !HARMLESS.contains(key)).map(|key| String::from_utf8_lossy(key).into_owned())
 }
 
 /// The path of an entry if it stays inside.

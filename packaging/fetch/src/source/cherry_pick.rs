@@ -168,16 +168,7 @@ impl Standing {
     fn apply_on(&self, folder: &Path, copy: &Path, temp: &Path) -> Result<(), SourceError> {
         let Some(theirs) = git::of_folder(folder) else { return Ok(()) };
         let onto = folder.display().to_string();
-        let objects = theirs.run("find its objects", &["rev-parse", "--git-path", "objects"])?;
-        let git = Git::init(&temp.join("git"))?.at_work(copy, &temp.join("index"));
-        let write = |name: &str, content: &str| {
-            let path = temp.join("git").join(name);
-            let folder = path.parent().expect("below the repository");
-            fs::create_dir_all(folder).and_then(|()| fs::write(&path, content)).map_err(StoreError::io("write", &path))
-        };
-        write("objects/info/alternates", &format!("{objects}\n"))?;
-        // What is in the folder is taken byte for byte, whatever the tree's own .gitattributes say.
-        write("info/attributes", "* -text -filter -ident -working-tree-encoding\n")?;
+        let git = Git::borrowing(&theirs, temp)?.at_work(copy, &temp.join("index"));
         // The index has just the files that the commits are about. All others are neither looked at nor touched:
         // a change of bundled archives needs no hashing, and the folder's repository need not have them.
         let mut files = BTreeSet::new();

@@ -125,6 +125,9 @@ pub(super) fn list(root: &Path) -> Result<Listing, SourceError> {
         all.write_all(one.clone().finish().to_string().as_bytes()).expect("hashing does not fail");
     }
     let entries: Vec<Entry> = entries.into_iter().map(|(_, entry)| entry).collect();
+    if !entries.iter().any(|entry| entry.kind != Kind::Folder) {
+        return Err(SourceError::NoSource { path: root.to_owned(), why: "there is no file in it".into() });
+    }
     let links = links(&entries);
     for entry in &entries {
         if let Kind::Link(target) = &entry.kind

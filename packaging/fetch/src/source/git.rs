@@ -199,13 +199,8 @@ pub(super) fn of_folder(folder: &Path) -> Option<Git> {
     dir.exists().then(|| Git::of(&dir))
 }
 
-/// The commit that is checked out in a folder.
-pub(super) fn head_of(folder: &Path) -> Option<String> {
-    of_folder(folder)?.run("read the commit", &["rev-parse", "--verify", "HEAD"]).ok()
-}
-
 /// No conversion of line ends or filters: a user's settings must not change the source.
-const ISOLATED: [&str; 12] = [
+const ISOLATED: [&str; 14] = [
     "-c",
     "core.autocrlf=false",
     "-c",
@@ -214,6 +209,8 @@ const ISOLATED: [&str; 12] = [
     "core.attributesFile=/dev/null",
     "-c",
     "core.hooksPath=/dev/null",
+    "-c",
+    "core.fsmonitor=false",
     // What git wants to know for a commit, even for one that is not kept.
     "-c",
     "user.name=-",
@@ -239,6 +236,24 @@ impl Git {
         Ok(git)
     }
 
+    /// A new one below `temp`, which reads the objects of another one and has nothing else of it: neither its settings nor
+    /// what they would run.
+    pub(super) fn borrowing(theirs: &Self, temp: &Path) -> Result<Self, SourceError> {
+        let objects = theirs.run("find its objects", &["rev-parse", "--git-path", "objects"])?;
+        let git = Self::init(&temp.join("git"))?;
+        let write = |name: &str, content: &str| {
+            let path = git.dir.join(name);
+            let folder = path.parent().expect("below the repository");
+            std::fs::create_dir_all(folder)
+                .and_then(|()| std::fs::write(&path, content))
+                .map_err(StoreError::io("write", &path))
+        };
+        write("objects/info/alternates", &format!("{objects}\n"))?;
+        // What is in a folder is taken byte for byte, whatever the tree's own .gitattributes say.
+        write("info/attributes", "* -text -filter -ident -working-tree-encoding\n")?;
+        Ok(git)
+    }
+
     /// The same one with a work tree, and an index that is kept in a file elsewhere.
     pub(super) fn at_work(&self, work: &Path, index: &Path) -> Self {
         Self { dir: self.dir.clone(), work: Some((work.to_owned(), index.to_owned())) }
@@ -250,20 +265,22 @@ impl Git {
         Self { dir: self.dir.clone(), work }
     }
 
+    /// git with the user's own settings, which decide how a server is reached: what it sends is checked by its id.
     fn command(&self) -> Command {
         let mut command = Command::new("git");
-        for variable in [
-            "GIT_WORK_TREE",
-            "GIT_INDEX_FILE",
-            "GIT_OBJECT_DIRECTORY",
-            "GIT_NAMESPACE",
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        ] {
-            command.env_remove(variable);
+        for (variable, _) in std::env::vars_os() {
+            let name = variable.to_string_lossy();
+            // All others name repositories, or what is in them.
+            let reaches = ["GIT_SSL_", "GIT_SSH", "GIT_HTTP_", "GIT_PROXY_", "GIT_TRACE", "GIT_CONFIG_"];
+            if name.starts_with("GIT_") && !reaches.iter().any(|prefix| name.starts_with(prefix)) {
+                command.env_remove(&variable);
+            }
         }
         command
             .env("GIT_DIR", &self.dir)
             .env("LC_ALL", "C")
+            // An object is what its id says, whatever refs/replace says.
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
             // A question would wait for ever where nobody answers.
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_ASKPASS", "true")
@@ -275,9 +292,26 @@ impl Git {
         command
     }
 
+    /// git with no settings but those of the repository itself: its filters, templates and hooks would change what is built.
+    fn isolated(&self) -> Command {
+        let mut command = self.command();
+        for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GIT_CONFIG")) {
+            command.env_remove(variable);
+        }
+        command
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_ATTR_NOSYSTEM", "1")
+            // For git before 2.32, which does not know the second one.
+            .env("HOME", "/dev/null")
+            .env_remove("XDG_CONFIG_HOME")
+            .args(ISOLATED);
+        command
+    }
+
     /// Runs git; `what` completes "cannot …".
     pub(super) fn run(&self, what: &str, arguments: &[&str]) -> Result<String, SourceError> {
-        run(what, self.command().args(ISOLATED).args(arguments))
+        run(what, self.isolated().args(arguments))
     }
 
     /// The same with something to read.
@@ -290,7 +324,7 @@ impl Git {
         });
         let failed =
             |error: std::io::Error| SourceError::Git { what: format!("cannot {what}"), why: error.to_string() };
-        run(what, self.command().args(ISOLATED).args(arguments).stdin(file.map_err(failed)?))
+        run(what, self.isolated().args(arguments).stdin(file.map_err(failed)?))
     }
 
     fn fetch(&self, remote: &str, commit: &str, depth: u32) -> Result<(), String> {
@@ -316,6 +350,8 @@ impl Git {
                 "gc.auto=0",
                 "-c",
                 "protocol.ext.allow=never",
+                "-c",
+                "core.hooksPath=/dev/null",
             ])
             .args([
                 "fetch",

@@ -252,6 +252,56 @@ fn a_local_work_tree_tells_its_commit() {
     let head = git(&upstream.path, &["rev-parse", "HEAD"]);
     assert_eq!(
         tree.origin,
-        Origin::LocalDirectory { name: "upstream".into(), commit: Some(head), cherry_picks: vec![] }
+        Origin::LocalDirectory { name: "upstream".into(), commit: Some(head), modified: false, cherry_picks: vec![] }
     );
+    assert_eq!(tree.deviations, []);
+}
+
+#[test]
+fn a_work_tree_that_is_not_its_commit_says_so() {
+    let upstream = Upstream::new();
+    let head = git(&upstream.path, &["rev-parse", "HEAD"]);
+    let path = |name: &str| upstream.path.join(name);
+    let says = |differs: &[&str]| {
+        let tree = crate::source::local(&upstream.place.store, &upstream.path, &[], &plain(&NONE)).unwrap();
+        let Origin::LocalDirectory { commit, modified, .. } = &tree.origin else { panic!("{:?}", tree.origin) };
+        assert_eq!((commit.as_deref(), *modified), (Some(head.as_str()), !differs.is_empty()), "{:?}", tree.deviations);
+        let said = tree.deviations.iter().map(ToString::to_string).collect::<String>();
+        for part in differs {
+            assert!(said.contains(part), "{part} is missing in: {said}");
+        }
+    };
+    says(&[]);
+    let code = std::fs::read(path("code")).unwrap();
+    std::fs::write(path("code"), "mine\n").unwrap();
+    says(&["the folder is not the commit", &head, "one file was changed, added or missing (code)"]);
+    // Whatever the index is told of it, and whatever the work tree ignores.
+    git(&upstream.path, &["update-index", "--assume-unchanged", "code"]);
+    says(&["(code)"]);
+    std::fs::write(path("code"), code).unwrap();
+    says(&[]);
+    std::fs::write(path(".git/info/exclude"), "*.o\n").unwrap();
+    std::fs::write(path("left.o"), "object").unwrap();
+    says(&["(left.o)"]);
+    std::fs::remove_file(path("left.o")).unwrap();
+    // A filter of the user's settings or the repository's own neither runs nor hides anything.
+    git(&upstream.path, &["config", "filter.trap.clean", "touch trapped; cat"]);
+    std::fs::write(path(".git/info/attributes"), "code filter=trap\n").unwrap();
+    says(&[]);
+    assert!(!path("trapped").exists());
+    git(&upstream.path, &["config", "--unset", "filter.trap.clean"]);
+    // A submodule that nobody has fetched.
+    git(&upstream.path, &["update-index", "--add", "--cacheinfo", &format!("160000,{head},part")]);
+    git(&upstream.path, &["commit", "--quiet", "-m", "with a submodule"]);
+    std::fs::create_dir(path("part")).unwrap();
+    let head = git(&upstream.path, &["rev-parse", "HEAD"]);
+    let tree = crate::source::local(&upstream.place.store, &upstream.path, &[], &plain(&NONE)).unwrap();
+    let said = tree.deviations.iter().map(ToString::to_string).collect::<String>();
+    assert!(said.contains(&format!("not the commit {head}: the submodule part is empty")), "{said}");
+    // The repository itself, without a work tree.
+    let error = crate::source::local(&upstream.place.store, &path(".git"), &[], &plain(&NONE)).unwrap_err();
+    assert!(error.to_string().contains("a git repository without a work tree"), "{error}");
+    std::fs::write(path(".git/HEAD"), "ref: refs/heads/gone\n").unwrap();
+    let tree = crate::source::local(&upstream.place.store, &upstream.path, &[], &plain(&NONE)).unwrap();
+    assert!(tree.deviations[0].to_string().contains("which commit it is cannot be read"), "{:?}", tree.deviations);
 }

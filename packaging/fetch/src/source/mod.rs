@@ -6,6 +6,7 @@
 
 mod archive;
 pub mod cherry_pick;
+mod commit;
 mod directory;
 pub mod git;
 mod pack;
@@ -21,6 +22,7 @@ use recipe::sources_lock::SourcesLock;
 use serde::{Deserialize, Serialize};
 
 use self::cherry_pick::Standing;
+use self::commit::Checkout;
 use crate::download::Tried;
 
 /// A source tree, ready to be uploaded.
@@ -71,6 +73,9 @@ pub enum Origin {
         name: String,
         /// The commit that is checked out there, if it is a git work tree.
         commit: Option<String>,
+        /// Whether the folder is something else than that commit: how is among the deviations.
+        #[serde(default)]
+        modified: bool,
         /// Later commits that the recipe asks for and that are in it: applied on it, or in its history already.
         cherry_picks: Vec<Pick>,
     },
@@ -106,6 +111,20 @@ pub enum Deviation {
         /// Why not.
         why: String,
     },
+    /// A local folder is not the commit that is checked out there.
+    Commit {
+        /// The commit.
+        commit: String,
+        /// How it differs from it.
+        differs: String,
+    },
+    /// A local folder belongs to a repository that does not say which commit it is.
+    Unknown {
+        /// Its name in the folder.
+        repository: String,
+        /// Why not.
+        why: String,
+    },
 }
 
 impl std::fmt::Display for Deviation {
@@ -116,6 +135,10 @@ impl std::fmt::Display for Deviation {
             }
             Self::Bundled { path, expected: Some(_), found: None } => write!(f, "{path} is missing"),
             Self::Bundled { path, expected: None, .. } => write!(f, "{path} is not pinned"),
+            Self::Commit { commit, differs } => write!(f, "the folder is not the commit {commit}: {differs}"),
+            Self::Unknown { repository, why } => {
+                write!(f, "which commit it is cannot be read from its {repository}: {why}")
+            }
             Self::CherryPick { commit, why } => write!(f, "the fix {commit} is not in it: {why}"),
         }
     }
@@ -244,16 +267,23 @@ pub fn local(store: &Store, path: &Path, picks: &[Pick], rules: &Rules<'_>) -> R
     let read = |source| SourceError::Read { path: path.to_owned(), source };
     let path = &path.canonicalize().map_err(read)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut deviations = Vec::new();
     let (packed, standing, origin) = if path.is_dir() {
+        let Checkout { commit, modified, deviations: differs } = Checkout::of(store, path)?;
+        deviations = differs;
         let standing = Standing::of(path, picks);
         let packed = standing.pack(store, path, rules)?;
-        let (commit, cherry_picks) = (git::head_of(path), standing.present.clone());
-        (packed, standing, Origin::LocalDirectory { name, commit, cherry_picks })
-    } else {
+        let cherry_picks = standing.present.clone();
+        (packed, standing, Origin::LocalDirectory { name, commit, modified, cherry_picks })
+    } else if path.is_file() {
         let (packed, sha256) = archive::pack(store, path, rules)?;
         (packed, Standing::none(picks, "the source is an archive"), Origin::LocalArchive { name, sha256 })
+    } else {
+        // A pipe would be waited for, perhaps for ever.
+        return Err(SourceError::NoSource { path: path.clone(), why: "it is neither a folder nor a file".into() });
     };
     let mut tree = packed.tree("+local", origin);
+    tree.deviations.extend(deviations);
     tree.deviations.extend(standing.missing);
     Ok(tree)
 }

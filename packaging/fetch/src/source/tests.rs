@@ -81,8 +81,14 @@ fn a_folder_becomes_a_normalised_tar() {
     let source = local(&place.store, &tree, &[], &plain(&NONE)).unwrap();
     assert_eq!(listing(&source.tar), LISTING);
     assert_eq!(source.version_suffix, "+local");
-    assert_eq!(source.origin, Origin::LocalDirectory { name: "tree".into(), commit: None, cherry_picks: vec![] });
+    assert_eq!(
+        source.origin,
+        Origin::LocalDirectory { name: "tree".into(), commit: None, modified: false, cherry_picks: vec![] }
+    );
     assert_eq!(Digest::of_file(&source.tar).unwrap(), source.digest);
+    // The tree has a folder .git that is no repository, and that is said.
+    let [Deviation::Unknown { repository, .. }] = &source.deviations[..] else { panic!("{:?}", source.deviations) };
+    assert_eq!(repository, ".git");
     // Another folder with the same content is the same source.
     assert_eq!(local(&place.store, &place.tree("other"), &[], &plain(&NONE)).unwrap().digest, source.digest);
 
@@ -163,6 +169,67 @@ fn what_must_not_be_in_a_tree_is_refused_by_name() {
         "a named pipe",
     );
     refused(&|tree| drop(std::os::unix::net::UnixListener::bind(tree.join("sock")).unwrap()), "'sock'", "a socket");
+}
+
+#[test]
+fn what_has_nothing_to_build_is_no_source() {
+    let place = Place::new();
+    let no = |name: &str, why: &str| {
+        let error = local(&place.store, &place.path(name), &[], &plain(&NONE)).unwrap_err();
+        assert!(matches!(error, SourceError::NoSource { .. }) && error.to_string().contains(why), "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+    };
+    fs::create_dir_all(place.path("hollow/folders/only")).unwrap();
+    no("hollow", "there is no file in it");
+    assert!(recipe_directory(&place.store, &place.path(""), Path::new("hollow"), &plain(&NONE)).is_err());
+    fs::write(place.path("hollow.tar"), raw_tar(&[("a/", EntryType::Directory, "", b"")])).unwrap();
+    no("hollow.tar", "there is no file in it");
+    assert!(std::process::Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
+    no("pipe", "it is neither a folder nor a file");
+    let _socket = std::os::unix::net::UnixListener::bind(place.path("socket")).unwrap();
+    no("socket", "it is neither a folder nor a file");
+}
+
+/// What GNU tar, and so macOS's, makes of a file with holes, and of other things that are no plain files.
+#[test]
+fn members_that_are_not_what_they_seem() {
+    let place = Place::new();
+    let tree = place.path("sparse/tree");
+    fs::create_dir_all(&tree).unwrap();
+    let file = fs::File::create(tree.join("holes")).unwrap();
+    file.set_len(1 << 20).unwrap();
+    std::os::unix::fs::FileExt::write_at(&file, b"end", 1 << 19).unwrap();
+    let expected = local(&place.store, &tree, &[], &plain(&NONE)).unwrap();
+    for (form, good) in [("gnu", true), ("posix", false)] {
+        let archive = place.path(&format!("{form}.tar"));
+        let mut tar = std::process::Command::new("tar");
+        tar.args(["--create", "--sparse", "--format", form, "--file"]).arg(&archive);
+        assert!(tar.arg("--directory").arg(place.path("sparse")).arg("tree").status().unwrap().success());
+        match local(&place.store, &archive, &[], &plain(&NONE)) {
+            Ok(source) => assert!(good && source.digest == expected.digest, "{form}"),
+            Err(error) => assert!(!good && error.to_string().contains("a sparse file in the pax format"), "{error}"),
+        }
+    }
+    let file = ("a/file", EntryType::Regular, "", &b"x"[..]);
+    let apple = [&[0, 5, 0x16, 7][..], &[0; 20]].concat();
+    for (entry, why) in [
+        (("a/._file", EntryType::Regular, "", &apple[..]), "attributes that macOS added"),
+        (("pax", EntryType::XGlobalHeader, "", &b"13 path=a/bc\n"[..]), "has the record path"),
+        (("a/v", EntryType::new(b'V'), "", &b""[..]), "of an unknown kind ('V')"),
+        (("a/m", EntryType::new(b'M'), "", &b""[..]), "of an unknown kind ('M')"),
+        (("a/d", EntryType::new(b'D'), "", &b""[..]), "of an unknown kind ('D')"),
+        (("a/x", EntryType::new(b'X'), "", &b""[..]), "of an unknown kind ('X')"),
+    ] {
+        let path = place.path("odd.tar");
+        fs::write(&path, raw_tar(&[file, entry])).unwrap();
+        let error = local(&place.store, &path, &[], &plain(&NONE)).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}\n-- should contain: {why}");
+    }
+    // As git and old tars write them.
+    let comment = ("pax", EntryType::XGlobalHeader, "", &b"21 comment=012345678\n"[..]);
+    fs::write(place.path("old.tar"), raw_tar(&[comment, ("a/b/", EntryType::Regular, "", b""), file])).unwrap();
+    let source = local(&place.store, &place.path("old.tar"), &[], &plain(&NONE)).unwrap();
+    assert_eq!(listing(&source.tar), ["755 b \"\"", "755 file \"x\""]);
 }
 
 #[test]
@@ -282,6 +349,7 @@ fn bundled_files_are_checked_strictly_for_pinned_sources_and_reported_for_local_
     let place = Place::new();
     let tree = place.tree("tree");
     fs::write(tree.join("3rdparty/new.tar.gz"), "new").unwrap();
+    fs::remove_dir_all(tree.join(".git")).unwrap();
     let pin = |path: &str, content: &str| Bundled { path: path.into(), sha256: Digest::of(content) };
     let lock = SourcesLock { bundled: vec![pin("3rdparty/zlib.tar.gz", "other"), pin("3rdparty/gone.tar.gz", "x")] };
     let bundled = ["3rdparty/*.tar.gz".to_owned()];

@@ -143,8 +143,11 @@ pub fn statement(facts: &Facts<'_>, packages: Vec<Resource>) -> Statement<Proven
             dependencies.push(Dependency::commit(remotes.first(), commit).named(name));
             remotes.first()
         }
-        Origin::LocalDirectory { commit: Some(commit), .. } => {
-            dependencies.push(Dependency::commit(None, commit).named("commit of the local source"));
+        Origin::LocalDirectory { commit: Some(commit), modified, .. } => {
+            // What was built is in the source tree's digest.
+            let name =
+                if *modified { "commit that the local source was modified from" } else { "commit of the local source" };
+            dependencies.push(Dependency::commit(None, commit).named(name));
             None
         }
         Origin::LocalArchive { name, sha256 } => {

@@ -68,7 +68,8 @@ fn write_provenance(folder: &Path, gpg: &Gpg, debs: &[&str], files: &[&str]) {
 
 /// Signs the list of all that is in the folder, but the list and what is never in it.
 fn write_list(folder: &Path, gpg: &Gpg) {
-    let never = [SUMS, SUMS_SIGNATURE, "report.json", statement::FILE, statement::SIGNATURE];
+    let never =
+        [SUMS, SUMS_SIGNATURE, REPORT, REPORT_SIGNATURE, "logs/build.log", statement::FILE, statement::SIGNATURE];
     let all = WalkDir::new(folder).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
     let names = all.map(|entry| entry.path().strip_prefix(folder).unwrap().to_owned());
     let files: Vec<PathBuf> = names.filter(|name| !never.iter().any(|never| name == Path::new(never))).collect();
@@ -92,8 +93,13 @@ fn dist(folder: &Path, gpg: &Gpg) {
     }
     write_provenance(folder, gpg, &DEBS, &["demo_1.0_amd64.buildinfo", "demo_1.0_amd64.cdx.json"]);
     write_list(folder, gpg);
-    // What belongs to nobody: logs are written after the list.
-    fs::write(folder.join("report.json"), "{}").unwrap();
+    // What says how long things took has a signature of its own.
+    fs::create_dir(folder.join(LOGS)).unwrap();
+    fs::write(folder.join("logs/build.log"), "compiled\n").unwrap();
+    let report = serde_json::json!({ "version": "1.0", "logs": { "build.log": Digest::of("compiled\n") } }).to_string();
+    let signature = gpg.sign(sign::signer::Form::DetachedArmored, &mut report.as_bytes(), EPOCH).unwrap();
+    fs::write(folder.join(REPORT), report).unwrap();
+    fs::write(folder.join(REPORT_SIGNATURE), signature).unwrap();
     write_statement(folder, &DEBS, gpg);
 }
 
@@ -152,7 +158,8 @@ fn an_untouched_folder() {
     assert_eq!((verified.files, verified.bills), (10, 2));
     assert_eq!(verified.provenance.as_ref().unwrap().run_details.byproducts.len(), 2);
     assert_eq!(verified.packages, DEBS.map(PathBuf::from));
-    let signed = ["SHA256SUMS", "demo_1.0_amd64.buildinfo", "demo_1.0_amd64.changes", PROVENANCE, "test-result.json"];
+    let signed =
+        ["SHA256SUMS", "demo_1.0_amd64.buildinfo", "demo_1.0_amd64.changes", PROVENANCE, "test-result.json", REPORT];
     assert_eq!(verified.signed, signed.map(PathBuf::from));
     let key = room.gpg.key();
     let expected =
@@ -310,7 +317,88 @@ fn another_key_and_no_key() {
     assert!(matches!(error, VerifyError::NoFolder { .. }) && error.kind() != Kind::Verification, "{error}");
     let empty = room.path("empty.gpg");
     fs::write(&empty, "").unwrap();
-    assert!(verify(room.folder.path(), &empty).unwrap_err().kind() == Kind::Verification);
+    for content in [&b""[..], b"garbage", b"\0\0\0\0\0\0\0\0"] {
+        fs::write(&empty, content).unwrap();
+        let error = verify(room.folder.path(), &empty).unwrap_err();
+        assert!(error.kind() == Kind::Input && error.message().contains("has no public key"), "{error}");
+    }
+    // The folder comes first: its own key ring is not there either.
+    let error = verify(&room.path("nothing"), &room.path("nothing/key.gpg")).unwrap_err();
+    assert!(matches!(error, VerifyError::NoFolder { .. }), "{error}");
+}
+
+/// Whatever happens to a file, whether it is signed or signs: nobody takes the folder for good, and nothing breaks.
+#[test]
+fn every_file_in_ten_ways() {
+    let room = Room::new();
+    let folder = room.folder.path();
+    let first = room.verify().unwrap();
+    let files = WalkDir::new(folder).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
+    let files: Vec<PathBuf> = files.map(walkdir::DirEntry::into_path).collect();
+    assert_eq!(files.len(), 17);
+    for (number, path) in files.iter().enumerate() {
+        let before = fs::read(path).unwrap();
+        let other = fs::read(&files[(number + 1) % files.len()]).unwrap();
+        let (end, middle) = (before.len(), before.len() / 2);
+        let with = |at: usize, bytes: &[u8]| [&before[..at], bytes, &before[at..]].concat();
+        let mut flipped = before.clone();
+        flipped[middle] ^= 0x20;
+        let mut swapped = before.clone();
+        swapped.swap(middle, middle - 1);
+        let ways = [
+            flipped,
+            swapped,
+            Vec::new(),
+            before[..middle].to_vec(),
+            before[1..].to_vec(),
+            with(end, &before),
+            with(0, b"\xff\xfe"),
+            with(middle, b"\0"),
+            other,
+        ];
+        for (way, content) in ways.iter().enumerate().filter(|(_, content)| **content != before) {
+            fs::write(path, content).unwrap();
+            match room.verify() {
+                Err(error) => assert!(!error.message().is_empty()),
+                // What stands around a signature says nothing: it is the same folder to whoever reads it.
+                Ok(verified) => {
+                    let signature = path.extension().is_some_and(|kind| kind == "asc");
+                    assert!(signature && verified == first, "{} was changed in the way {way}", path.display());
+                }
+            }
+        }
+        // Something else of its name.
+        fs::remove_file(path).unwrap();
+        fs::create_dir(path).unwrap();
+        assert!(room.verify().is_err(), "{} is a folder", path.display());
+        fs::remove_dir(path).unwrap();
+        fs::write(path, &before).unwrap();
+    }
+    assert_eq!(room.verify().unwrap(), first);
+}
+
+/// The report and the logs are covered by a signature of their own: what they say differs from build to build.
+#[test]
+fn the_report_and_the_logs() {
+    let room = Room::new();
+    let log = room.path("logs/build.log");
+    for (name, change) in [
+        ("report.json", "{}"),
+        ("report.json.asc", ""),
+        ("logs/build.log", "all was well\n"),
+        ("logs/evil.log", "all was well\n"),
+    ] {
+        let error = room.after(name, |path| fs::write(path, change).unwrap());
+        assert!(error.to_string().contains(name.trim_end_matches(".asc")), "{error}");
+    }
+    for name in ["report.json", "report.json.asc", "logs/build.log"] {
+        room.after(name, |path| fs::remove_file(path).unwrap());
+    }
+    // A folder without them is one as well.
+    fs::remove_file(room.path("report.json")).unwrap();
+    fs::remove_file(room.path("report.json.asc")).unwrap();
+    fs::remove_file(log).unwrap();
+    room.verify().unwrap();
 }
 
 /// Nothing can be changed anywhere: every single byte, with one bit flipped.

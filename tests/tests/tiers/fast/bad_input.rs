@@ -47,13 +47,56 @@ fn a_lock_for_another_recipe() {
 }
 
 #[test]
+fn a_lock_needs_the_archive_and_verify_a_build() {
+    let workshop = Workshop::empty();
+    workshop.run(&["lock", "--recipe", "sample", "--offline"]).fails(2, &["run it without --offline"]);
+    let dist = workshop.cache.join("dist").display().to_string();
+    workshop.run(&["verify", &dist]).fails(1, &["there is no folder", "cargo xtask package"]);
+}
+
+#[test]
+fn a_recipe_of_another_version_than_its_changelog() {
+    let (_folder, recipe) = sample_copy();
+    replace(&recipe.join("recipe.toml"), "version = \"1.0.0\"", "version = \"1.0.1\"");
+    package(&recipe, &[]).1.fails(1, &["sample/changelog, line 1: the version 1.0.0-1 is none of upstream's 1.0.1"]);
+}
+
+#[test]
+fn a_changelog_from_the_future() {
+    let (_folder, recipe) = sample_copy();
+    replace(&recipe.join("changelog"), "Wed, 04 Jun 2025", "Thu, 04 Jun 2099");
+    package(&recipe, &[]).1.fails(1, &["sample/changelog, line 7", "is in the future"]);
+}
+
+#[test]
+fn a_dependency_that_dpkg_would_refuse() {
+    let (_folder, recipe) = sample_copy();
+    replace(
+        &recipe.join("deb/Cargo.toml"),
+        "sample-agent (= ${binary:Version})\"",
+        "sample-agent (= ${binary:Version}\"",
+    );
+    package(&recipe, &[]).1.fails(
+        1,
+        &[
+            "sample/deb/Cargo.toml",
+            "line 35",
+            "'sample-agent (= ${binary:Version}' has a ( without a )",
+            "correct this file",
+        ],
+    );
+}
+
+#[test]
 fn a_malformed_lock() {
     let (_folder, recipe) = sample_copy();
     let lock = recipe.join("debian-12-amd64.lock");
     let text = fs::read_to_string(&lock).unwrap();
     let at = text.find("sha256 = \"").expect("a digest") + "sha256 = \"".len();
     fs::write(&lock, format!("{}zz{}", &text[..at], &text[at + 2..])).unwrap();
-    package(&recipe, &[]).1.fails(1, &["debian-12-amd64.lock", "line", "is not a sha256 digest"]);
+    package(&recipe, &[])
+        .1
+        .fails(1, &["debian-12-amd64.lock", "line", "is not a sha256 digest", "make it anew with `cargo xtask lock"]);
 }
 
 #[test]

@@ -4,9 +4,25 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
-use crate::{Ran, run};
+use crate::debian::{self, Release};
+use crate::{Ran, judge, replace, run};
+
+/// A free port on loopback, below those that the system gives to whoever connects somewhere: nobody takes it in between, and
+/// apt-cacher-ng knows no higher ones.
+fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Tests are processes of their own: each begins elsewhere.
+        let next = std::process::id().wrapping_mul(16).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(10_000 + next % 20_000).expect("it is below 30,000");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
 
 /// nginx on loopback; it ends with this.
 pub struct Server {
@@ -19,7 +35,7 @@ impl Server {
     /// Serves a folder.
     pub fn new(root: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let top = folder.path().display();
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .iter()
@@ -95,7 +111,7 @@ impl Rsyncd {
     /// Lets everybody read and write a folder, as the module `www`.
     pub fn new(module: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let top = folder.path().display();
         let configuration = format!(
             "address = 127.0.0.1\nport = {port}\nuse chroot = no\nlog file = {top}/log\npid file = {top}/pid\n\
@@ -146,15 +162,134 @@ fn at_top(repository: &Path, end: &str) -> PathBuf {
     first
 }
 
-/// A machine with nothing installed. Nothing of this machine's apt configuration counts.
-pub struct Client {
-    root: tempfile::TempDir,
+/// apt-cacher-ng on loopback, a cache between clients and servers; it ends with this.
+pub struct Cacher {
+    _folder: tempfile::TempDir,
+    process: Child,
+    port: u16,
 }
 
+impl Cacher {
+    /// Lets clients through to this server. It goes to other ports than 80 only where it was told so.
+    pub fn new(server: &Server) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let top = folder.path().display();
+        let configuration = format!(
+            "CacheDir: {top}/cache\nLogDir: {top}/log\nSocketPath: {top}/socket\nBindAddress: 127.0.0.1\nPort: {port}\n\
+             AllowUserPorts: {}\nForeGround: 1\nSupportDir: /usr/lib/apt-cacher-ng\n",
+            server.port
+        );
+        for name in ["conf", "cache", "log"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("conf/acng.conf"), configuration).unwrap();
+        let process = Command::new("apt-cacher-ng")
+            .arg("-c")
+            .arg(folder.path().join("conf"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("apt-cacher-ng runs");
+        let mut cacher = Self { _folder: folder, process, port };
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(20), "apt-cacher-ng does not answer");
+            assert_eq!(cacher.process.try_wait().unwrap(), None, "apt-cacher-ng has ended");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        cacher
+    }
+
+    /// Its address.
+    pub fn uri(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Cacher {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A machine with nothing installed. Nothing of this machine's apt configuration counts.
+pub struct Client {
+    /// Its root.
+    root: PathBuf,
+    _folder: tempfile::TempDir,
+    /// Whose apt and dpkg it has; `None` for those of the machine that the tests run on, with a root that has only data.
+    release: Option<Release>,
+}
+
+/// What apt had to say of an update.
+#[derive(Debug)]
+pub struct Report {
+    /// The run.
+    pub ran: Ran,
+    /// Lines that say why something did not work.
+    pub errors: Vec<String>,
+    /// Lines that say what should be otherwise: warnings, notices and audits.
+    pub warnings: Vec<String>,
+}
+
+impl Report {
+    fn new(ran: Ran) -> Self {
+        let begin = |starts: &[&str]| {
+            let lines = ran.stderr.lines().filter(|line| starts.iter().any(|start| line.starts_with(start)));
+            lines.map(str::to_owned).collect()
+        };
+        let (errors, warnings) = (begin(&["E: "]), begin(&["W: ", "N: ", "A: "]));
+        Self { ran, errors, warnings }
+    }
+
+    /// Fails the test unless everything was fetched and apt had nothing to say.
+    #[track_caller]
+    pub fn silent(self) -> Ran {
+        assert_eq!((&self.errors, &self.warnings), (&vec![], &vec![]), "{}{}", self.ran.stdout, self.ran.stderr);
+        self.ran.success()
+    }
+
+    /// Fails the test unless something was refused with these words.
+    #[track_caller]
+    pub fn refused(self, says: &str) {
+        assert_ne!(self.ran.code, Some(0), "{}{}", self.ran.stdout, self.ran.stderr);
+        assert!(self.errors.iter().any(|line| line.contains(says)), "'{says}' is not in:\n{}", self.ran.stderr);
+    }
+}
+
+/// What changes the time of a program, in Debian's place for it.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
 impl Client {
-    /// A machine that knows the repository in this folder.
+    /// A machine that knows the repository in this folder, with apt and dpkg of the machine that the tests run on.
     pub fn new(repository: &Path) -> Self {
-        let client = Self { root: tempfile::tempdir().unwrap() };
+        let folder = tempfile::tempdir().unwrap();
+        let client = Self { root: folder.path().to_owned(), _folder: folder, release: None };
+        let root = client.root.display();
+        let configuration = format!(
+            "Dir \"{root}/\";\nDir::Etc::parts \"/dev/null\";\nDir::State::status \"{root}/var/lib/dpkg/status\";\n\
+             Dir::Log \"{root}/var/log/apt\";\nAPT::Sandbox::User \"root\";\n\
+             DPkg::Options {{ \"--root={root}\"; \"--log=/dev/null\"; }};\n"
+        );
+        client.begin(&configuration, repository);
+        client
+    }
+
+    /// The same with apt and dpkg of a release of Debian.
+    pub fn of(release: Release, repository: &Path) -> Self {
+        let folder = debian::beside_the_roots();
+        let root = folder.path().join("root");
+        let (from, to) = (release.root().display().to_string(), root.display().to_string());
+        judge("cp", &["--archive", "--link", &from, &to], folder.path());
+        let client = Self { root, _folder: folder, release: Some(release) };
+        client.begin("", repository);
+        client
+    }
+
+    /// Prepares its folders and apt's configuration, which begins with this, and adds the repository.
+    fn begin(&self, configuration: &str, repository: &Path) {
         for folder in [
             "etc/apt/sources.list.d",
             "etc/apt/preferences.d",
@@ -164,61 +299,85 @@ impl Client {
             "var/lib/dpkg/updates",
             "var/log/apt",
         ] {
-            fs::create_dir_all(client.path(folder)).unwrap();
+            fs::create_dir_all(self.path(folder)).unwrap();
         }
-        fs::write(client.path("var/lib/dpkg/status"), "").unwrap();
-        let root = client.root.path().display();
-        let configuration = format!(
-            "Dir \"{root}/\";\nDir::Etc::parts \"/dev/null\";\nDir::State::status \"{root}/var/lib/dpkg/status\";\n\
-             Dir::Log \"{root}/var/log/apt\";\nAPT::Sandbox::User \"root\";\nAPT::Architecture \"amd64\";\n\
-             APT::Architectures {{ \"amd64\"; }};\nAPT::Get::Assume-Yes \"true\";\nAcquire::http::Proxy \"DIRECT\";\n\
-             Acquire::Languages \"none\";\nDPkg::Options {{ \"--root={root}\"; \"--log=/dev/null\"; \"--force-unsafe-io\"; }};\n\
-             Dpkg::Use-Pty \"0\";\n"
-        );
-        fs::write(client.path("apt.conf"), configuration).unwrap();
-        client.add(repository);
-        client
+        fs::write(self.path("var/lib/dpkg/status"), "").unwrap();
+        let common = "APT::Architecture \"amd64\";\nAPT::Architectures { \"amd64\"; };\nAPT::Get::Assume-Yes \"true\";\n\
+             Acquire::http::Proxy \"DIRECT\";\nAcquire::Languages \"none\";\nDPkg::Options { \"--force-unsafe-io\"; };\n\
+             Dpkg::Use-Pty \"0\";\n";
+        fs::write(self.path("apt.conf"), format!("{configuration}{common}")).unwrap();
+        self.add(repository);
+    }
+
+    /// Fetches through this proxy from now on.
+    pub fn use_proxy(&self, uri: &str) {
+        replace(&self.path("apt.conf"), "\"DIRECT\"", &format!("\"{uri}\""));
     }
 
     /// Gets to know the repository in this folder: it has the keyring package installed and the `.sources` file, as they are
     /// at its top.
     pub fn add(&self, repository: &Path) {
-        self.dpkg(&["--install", &at_top(repository, "-archive-keyring.deb").display().to_string()]).success();
+        let deb = self.path("keyring.deb");
+        fs::copy(at_top(repository, "-archive-keyring.deb"), &deb).unwrap();
+        self.dpkg(&["--install", &self.inside("keyring.deb")]).success();
+        fs::remove_file(deb).unwrap();
         self.use_sources(repository, "bookworm");
     }
 
     /// A path in its root.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
+        self.root.join(name)
     }
 
-    /// Takes over a `.sources` file. Only the key ring's place differs, which apt looks for outside of its root.
+    /// The same as its programs call it.
+    fn inside(&self, name: &str) -> String {
+        match self.release {
+            Some(_) => format!("/{name}"),
+            None => self.path(name).display().to_string(),
+        }
+    }
+
+    /// Takes over a `.sources` file. Only the key ring's place differs where apt looks for it outside of its root.
     pub fn use_sources(&self, repository: &Path, codename: &str) {
         let sources = at_top(repository, &format!("-{codename}.sources"));
         let text = fs::read_to_string(&sources).unwrap();
         let ring = text.lines().find_map(|line| line.strip_prefix("Signed-By: /")).unwrap();
         let name = ring.strip_prefix("usr/share/keyrings/").unwrap().strip_suffix("-archive-keyring.gpg").unwrap();
-        let text = text.replace(&format!("/{ring}"), &self.path(ring).display().to_string());
+        let text = text.replace(&format!("/{ring}"), &self.inside(ring));
         fs::write(self.path(&format!("etc/apt/sources.list.d/{name}.sources")), text).unwrap();
     }
 
-    fn command(&self, program: &str, arguments: &[&str]) -> Ran {
-        self.isolated(Command::new(program).args(arguments))
-    }
-
-    fn isolated(&self, command: &mut Command) -> Ran {
-        command.env("APT_CONFIG", self.path("apt.conf")).env("LC_ALL", "C.UTF-8");
+    /// Runs one of its programs, at this time if one is given.
+    fn command(&self, time: Option<i64>, program: &str, arguments: &[&str]) -> Ran {
+        let clock = time.map_or_else(Vec::new, |time| {
+            let present = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().cast_signed();
+            // What files say of their age is no part of it: servers are asked by that for what is newer.
+            let ahead = [format!("FAKETIME={:+}", time - present), "NO_FAKE_STAT=1".into()];
+            let mut clock = vec!["env".to_owned()];
+            clock.extend(ahead);
+            clock.push(format!("LD_PRELOAD={FAKETIME}"));
+            clock
+        });
+        let mut command = match self.release {
+            Some(_) => {
+                let mut command = Command::new("chroot");
+                command.arg(&self.root).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+                command
+            }
+            None => Command::new("env"),
+        };
+        command.args(clock).arg(program).args(arguments);
+        command.env("APT_CONFIG", self.inside("apt.conf")).env("LC_ALL", "C.UTF-8");
         command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
         for proxy in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
             command.env_remove(proxy);
         }
-        run(command)
+        run(&mut command)
     }
 
     /// Runs apt-get at another time, a Unix time in seconds, and goes on from there.
     pub fn apt_at(&self, time: i64, arguments: &[&str]) -> Ran {
-        let mut command = Command::new("faketime");
-        self.isolated(command.arg(format!("@{time}")).arg("apt-get").args(arguments))
+        self.command(Some(time), "apt-get", arguments)
     }
 
     /// [`update`](Self::update) at another time.
@@ -226,15 +385,21 @@ impl Client {
         self.apt_at(time, &["update", "--error-on=any"])
     }
 
+    /// The same with everything that apt has to say: a machine whose administrator reads it.
+    pub fn report_at(&self, time: i64) -> Report {
+        let audit: &[&str] = if self.release.is_some_and(Release::audits) { &["--audit"] } else { &[] };
+        Report::new(self.apt_at(time, &[&["update", "--error-on=any"], audit].concat()))
+    }
+
     /// Runs apt-get.
     pub fn apt(&self, arguments: &[&str]) -> Ran {
-        self.command("apt-get", arguments)
+        self.command(None, "apt-get", arguments)
     }
 
     /// Runs dpkg.
     pub fn dpkg(&self, arguments: &[&str]) -> Ran {
-        let root = format!("--root={}", self.root.path().display());
-        self.command("dpkg", &[&[root.as_str(), "--log=/dev/null"], arguments].concat())
+        let root = format!("--root={}", self.inside(""));
+        self.command(None, "dpkg", &[&[root.as_str(), "--log=/dev/null"], arguments].concat())
     }
 
     /// `apt-get update`, which counts as failed if anything at all is wrong.
@@ -253,7 +418,7 @@ impl Client {
 
     /// The version that apt would install.
     pub fn candidate(&self, package: &str) -> Option<String> {
-        let said = self.command("apt-cache", &["policy", package]).success().stdout;
+        let said = self.command(None, "apt-cache", &["policy", package]).success().stdout;
         let line = said.lines().find_map(|line| line.trim().strip_prefix("Candidate: "))?;
         (line != "(none)").then(|| line.to_owned())
     }

@@ -5,6 +5,7 @@
 //! installs all of them.
 
 pub mod apt;
+pub mod debian;
 pub mod dist;
 pub mod guards;
 pub mod key;

@@ -37,7 +37,7 @@ pub struct Arguments {
 enum Tier {
     /// Neither a container engine nor root nor a network
     Fast,
-    /// Root, servers on loopback, linters from package registries
+    /// Root, servers on loopback, linters from package registries, Debian's archive
     Host,
     /// A container engine
     Engine,
@@ -71,9 +71,13 @@ const fn judge(program: &'static str, package: &'static str, tiers: &'static [Ti
 }
 
 const JUDGES: &[Judge] = &[
+    judge("apt-cacher-ng", "apt-cacher-ng", &[Tier::Host]),
     judge("apt-ftparchive", "apt-utils", &[Tier::Host]),
     judge("chromium-headless-shell", "chromium-headless-shell", &[Tier::Host]),
+    judge("apt-mirror", "apt-mirror", &[Tier::Host]),
+    judge("aptly", "aptly", &[Tier::Host]),
     judge("dash", "dash", &Tier::ALL),
+    judge("debmirror", "debmirror", &[Tier::Host]),
     judge("debsig-verify", "debsig-verify", &Tier::ALL),
     judge("diffoscope", "diffoscope-minimal", &[Tier::Engine]),
     judge("dose-debcheck", "dose-distcheck", &[Tier::Host]),

@@ -5,6 +5,7 @@ mod linters;
 mod mesos_scripts;
 mod reference;
 mod repository;
+mod repository_clients;
 mod repository_emergency;
 mod repository_faults;
 mod repository_gate;

@@ -170,14 +170,16 @@ pub struct Cacher {
 }
 
 impl Cacher {
-    /// Lets clients through to this server. It goes to other ports than 80 only where it was told so.
+    /// Lets clients through to this server. It goes to other ports than 80 only where it was told so, and hands out what apt
+    /// fetches: with the pattern also what people fetch in the beginning.
     pub fn new(server: &Server) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let top = folder.path().display();
         let configuration = format!(
             "CacheDir: {top}/cache\nLogDir: {top}/log\nSocketPath: {top}/socket\nBindAddress: 127.0.0.1\nPort: {port}\n\
-             AllowUserPorts: {}\nForeGround: 1\nSupportDir: /usr/lib/apt-cacher-ng\n",
+             AllowUserPorts: {}\nForeGround: 1\nSupportDir: /usr/lib/apt-cacher-ng\n\
+             VfilePatternEx: \\.(sources|pref)$\n",
             server.port
         );
         for name in ["conf", "cache", "log"] {

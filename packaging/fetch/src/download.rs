@@ -209,6 +209,36 @@ impl Downloader {
         limit: u64,
         on: Listener<'_>,
     ) -> Result<(Vec<u8>, String), DownloadError> {
+        self.read(name, urls, on, &|body| {
+            let mut content = Vec::new();
+            let read = body.take(limit + 1).read_to_end(&mut content);
+            read.map_err(|error| Fault::of_body("it broke off", &error))?;
+            if is_html(&content) {
+                return Err(html_fault());
+            }
+            if content.len() as u64 > limit {
+                return Err(Fault::new(FaultKind::Lasting, format!("it is longer than {limit} bytes")));
+            }
+            Ok(content)
+        })
+    }
+
+    /// Reads what an address gives without keeping it, and no more than `limit` bytes. Returns its digest and its size.
+    pub fn measure(&self, name: &str, url: String, limit: u64) -> Result<(Digest, u64), DownloadError> {
+        let measured = self.read(name, &[url], &|_| (), &|body| {
+            Digest::of_reader(body.take(limit)).map_err(|error| Fault::of_body("it broke off", &error))
+        });
+        measured.map(|(sum, _)| sum)
+    }
+
+    /// Hands what the first address gives that works to `read`.
+    fn read<T>(
+        &self,
+        name: &str,
+        urls: &[String],
+        on: Listener<'_>,
+        read: &dyn Fn(Box<dyn Read>) -> Result<T, Fault>,
+    ) -> Result<(T, String), DownloadError> {
         if self.network == Network::Offline {
             return Err(DownloadError::Offline { missing: vec![name.to_owned()] });
         }
@@ -216,20 +246,7 @@ impl Downloader {
         let urls = self.in_order(urls);
         for (at, url) in urls.iter().enumerate() {
             let source = Source { name, url, others: self.others(&urls[at + 1..]), on };
-            let result = self.persist(source, |_| {
-                let answer = self.client.get(url, 0)?;
-                let mut content = Vec::new();
-                let read = answer.body.take(limit + 1).read_to_end(&mut content);
-                read.map_err(|error| Fault::of_body("it broke off", &error))?;
-                if is_html(&content) {
-                    return Err(html_fault());
-                }
-                if content.len() as u64 > limit {
-                    return Err(Fault::new(FaultKind::Lasting, format!("it is longer than {limit} bytes")));
-                }
-                Ok(content)
-            });
-            match result {
+            match self.persist(source, |_| read(self.client.get(url, 0)?.body)) {
                 Ok(content) => return Ok((content, (*url).to_owned())),
                 Err(fault) => self.report(source, fault, &mut tried),
             }

@@ -236,6 +236,14 @@ pub enum RepositoryError {
         /// Everything that is wrong.
         problems: Vec<String>,
     },
+    /// Clients get something else than what the repository has.
+    #[error("clients of {url} do not get what this repository has:\n{}", problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
+    Served {
+        /// Where they fetch from.
+        url: String,
+        /// Everything that is wrong.
+        problems: Vec<String>,
+    },
     /// A file of the pool is gone or damaged.
     #[error("{}: expected sha256 {expected}, found {found}", path.display())]
     Pool {
@@ -351,6 +359,10 @@ impl Failure for RepositoryError {
             Self::Unsound { .. } => Kind::Verification.next(
                 "serve nothing of it before this is understood; `cargo xtask repo rollback` publishes an earlier snapshot \
                  that is sound",
+            ),
+            Self::Served { .. } => Kind::Verification.next(
+                "`cargo xtask repo push` brings what is missing or damaged; what is still wrong then is a cache's: empty it, \
+                 and let it keep nothing below dists/ but by-hash",
             ),
             Self::Pool { .. } => Kind::Verification.next(
                 "put the file back from a copy, or with `cargo xtask repo recover FOLDER --from PLACE`",

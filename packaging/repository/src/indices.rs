@@ -6,12 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use deb::control::Paragraph;
+use flate2::read::GzDecoder;
 use flate2::{Compression, GzBuilder};
 use foundation::digest::Digest;
+use xz2::read::XzDecoder;
 use xz2::write::XzEncoder;
 
 use super::package::Described;
@@ -111,6 +114,36 @@ fn compress(extension: &str, bytes: &[u8]) -> Vec<u8> {
         encoder.finish()
     };
     pack().expect("writing to memory does not fail")
+}
+
+/// What a compressed index says; its name tells the form.
+pub(super) fn unpack(path: &str, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    match path.ends_with(".xz") {
+        true => XzDecoder::new(bytes).read_to_end(&mut text)?,
+        false => GzDecoder::new(bytes).read_to_end(&mut text)?,
+    };
+    Ok(text)
+}
+
+/// The packages that a Packages index of this path lists; `None` where it is none.
+pub(super) fn listed(path: &str, text: &str) -> Option<Vec<Listed>> {
+    let component = path.split('/').next().unwrap_or_default();
+    let paragraphs = text.split("\n\n").filter(|text| !text.trim().is_empty());
+    let one = |paragraph| {
+        let fields = Paragraph::parse(paragraph)?;
+        let field = |name: &str| fields.get(name).map(str::to_owned);
+        Some(Listed {
+            name: field("Package")?,
+            version: field("Version")?,
+            architecture: field("Architecture")?,
+            component: component.to_owned(),
+            path: field("Filename")?,
+            size: field("Size")?.parse().ok()?,
+            sha256: field("SHA256")?.parse().ok()?,
+        })
+    };
+    paragraphs.map(one).collect()
 }
 
 /// Keeps an index under its digest.

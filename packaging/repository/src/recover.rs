@@ -3,15 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
-use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use deb::control::Paragraph;
 use foundation::digest::Digest;
 use foundation::store::StoreLock;
 use sign::gpgv::{self, Gpgv};
-use xz2::read::XzDecoder;
 
 use super::complete::{self, Named};
 use super::editions::Editions;
@@ -22,7 +19,7 @@ use super::ledger::Ledger;
 use super::place::{self, PUSHED};
 use super::release::Parsed;
 use super::remote::{Remote, Transport};
-use super::snapshot::{self, Listed, Made, Snapshot};
+use super::snapshot::{self, Made, Snapshot};
 use super::{Folder, Keys, RepositoryError, Settings, aliases, changelogs, files, indices, remains, repair, sources};
 
 /// What was rebuilt.
@@ -417,13 +414,9 @@ impl Rebuild<'_> {
             if Digest::of(&bytes) != *sha256 {
                 return Err(damaged("it is not what the Release names"));
             }
-            let mut text = String::new();
-            XzDecoder::new(bytes.as_slice()).read_to_string(&mut text).map_err(RepositoryError::io("read", &index))?;
-            let component = path.split('/').next().unwrap_or_default();
-            for paragraph in text.split("\n\n").filter(|text| !text.trim().is_empty()) {
-                packages
-                    .push(listed(paragraph, component).ok_or_else(|| damaged("a paragraph of it has no Filename"))?);
-            }
+            let text = indices::unpack(path, &bytes).map_err(RepositoryError::io("read", &index))?;
+            let text = String::from_utf8(text).map_err(|_| damaged("it is no text"))?;
+            packages.extend(indices::listed(path, &text).ok_or_else(|| damaged("a paragraph of it has no Filename"))?);
         }
         snapshot::sort(&mut packages);
         let Parsed { date, valid_until, files, .. } = parsed;
@@ -553,19 +546,4 @@ impl Rebuild<'_> {
         }
         Ok(())
     }
-}
-
-/// A package from its paragraph in a Packages index.
-fn listed(paragraph: &str, component: &str) -> Option<Listed> {
-    let fields = Paragraph::parse(paragraph)?;
-    let field = |name: &str| fields.get(name).map(str::to_owned);
-    Some(Listed {
-        name: field("Package")?,
-        version: field("Version")?,
-        architecture: field("Architecture")?,
-        component: component.to_owned(),
-        path: field("Filename")?,
-        size: field("Size")?.parse().ok()?,
-        sha256: field("SHA256")?.parse().ok()?,
-    })
 }

@@ -3,16 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
-use flate2::read::GzDecoder;
-use foundation::digest::{Digest, Hasher};
+use foundation::digest::Digest;
 use foundation::store::{StoreError, StoreLock};
 use sign::gpgv::{self, Gpgv};
 use sign::public_key;
 use walkdir::WalkDir;
-use xz2::read::XzDecoder;
 
 use super::generation::{self, Generation};
 use super::keys::Keys;
@@ -317,8 +315,8 @@ impl Inspection<'_> {
                 Ok(bytes) if (Digest::of(&bytes), bytes.len() as u64) != (sha256, size) => {
                     self.problem(format!("{name}: expected {size} bytes of this sha256, found other ones"));
                 }
-                Ok(bytes) => match unpack(&path, &bytes) {
-                    Ok(found) if Some(found) == plain => self.sound.indices += 1,
+                Ok(bytes) => match indices::unpack(&path, &bytes) {
+                    Ok(text) if Some((Digest::of(&text), text.len() as u64)) == plain => self.sound.indices += 1,
                     Ok(_) => self.problem(format!("{name}: unpacks to something else than its Release says")),
                     Err(error) => self.problem(format!("{name}: {error}")),
                 },
@@ -379,12 +377,4 @@ fn read_package(folder: &Folder, package: &Listed) -> Result<Described, String> 
         return Err("its control file says otherwise than the snapshot".into());
     }
     Ok(described)
-}
-
-fn unpack(path: &str, bytes: &[u8]) -> io::Result<Sum> {
-    let mut reader: Box<dyn Read + '_> =
-        if path.ends_with(".xz") { Box::new(XzDecoder::new(bytes)) } else { Box::new(GzDecoder::new(bytes)) };
-    let mut hasher = Hasher::default();
-    let length = io::copy(&mut reader, &mut hasher)?;
-    Ok((hasher.finish(), length))
 }

@@ -164,6 +164,11 @@ impl Gpgv {
         self.run(&[signature, Path::new("-")], None, content, file, Strange::Past)
     }
 
+    /// The keys of a detached signature that the key ring has, one at least; apt(8) asks for no more.
+    pub fn trusted_detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Vec<Key>, GpgvError> {
+        self.run(&[signature, Path::new("-")], None, content, file, Strange::Ignored)
+    }
+
     fn text(&self, file: &Path, strange: Strange) -> Result<(String, Vec<Key>), GpgvError> {
         let text = self.home.path().join("text");
         let keys = self.run(&[file], Some(&text), &[], file, strange)?;

@@ -650,6 +650,10 @@ fn repository() {
                     "dists/bookworm is no link".into()
                 ],
             }],
+            Served: [RepositoryError::Served {
+                url: "https://packages.example.org/mesos".into(),
+                problems: vec!["dists/bookworm/InRelease: clients cannot fetch it: HTTP 404".into()],
+            }],
             Pool: [RepositoryError::Pool {
                 path: path("/srv/apt/pool/main/d/demo/demo_1.0_amd64.deb"),
                 expected: digest("pinned"),

@@ -73,9 +73,9 @@ const fn judge(program: &'static str, package: &'static str, tiers: &'static [Ti
 const JUDGES: &[Judge] = &[
     judge("apt-cacher-ng", "apt-cacher-ng", &[Tier::Host]),
     judge("apt-ftparchive", "apt-utils", &[Tier::Host]),
-    judge("chromium-headless-shell", "chromium-headless-shell", &[Tier::Host]),
     judge("apt-mirror", "apt-mirror", &[Tier::Host]),
     judge("aptly", "aptly", &[Tier::Host]),
+    judge("chromium-headless-shell", "chromium-headless-shell", &[Tier::Host]),
     judge("dash", "dash", &Tier::ALL),
     judge("debmirror", "debmirror", &[Tier::Host]),
     judge("debsig-verify", "debsig-verify", &Tier::ALL),

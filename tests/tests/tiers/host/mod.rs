@@ -14,5 +14,6 @@ mod repository_page;
 mod repository_places;
 mod repository_remote;
 mod repository_remove;
+mod repository_served;
 mod repository_time;
 mod repository_unusable;

@@ -14,7 +14,7 @@ use foundation::failure::{AnyFailure, Kind, Message};
 use keys::KeyArguments;
 use place::Destination;
 use recipe::Recipe;
-use repository::{DEBUG, PruneOptions, Publication, Repository, SETTLED_DAYS, Settings, Suite, VALID_DAYS};
+use repository::{DEBUG, Look, PruneOptions, Publication, Repository, SETTLED_DAYS, Settings, Suite, VALID_DAYS};
 use sign::signer::Signer;
 
 use crate::defaults::{DEFAULTS, known_recipes};
@@ -41,7 +41,7 @@ pub enum Command {
     Remove(remove::Arguments),
     /// Let a new key take over: first both sign, later the old one goes
     RotateKey(RotateArguments),
-    /// Check every signature, index and package that is kept, offline
+    /// Check every signature, index and package that is kept, offline; with --from what a web server gives clients
     Verify(VerifyArguments),
     /// Remove old snapshots, and what only they have
     Prune(PruneArguments),
@@ -240,6 +240,12 @@ pub struct VerifyArguments {
     /// Public keys that clients trust, binary: what they see must be signed by one of them [default: the repository's own]
     #[arg(long, value_name = "FILE")]
     keyring: Option<PathBuf>,
+    /// Look at what clients get from this web server instead: https://HOST/PATH
+    #[arg(long, value_name = "URL")]
+    from: Option<String>,
+    /// With --from: do not fetch the packages, only what names them
+    #[arg(long, requires = "from")]
+    without_packages: bool,
 }
 
 /// Arguments of `prune`.
@@ -470,13 +476,19 @@ fn status(arguments: &ListArguments) -> Result<(), AnyFailure> {
 }
 
 fn verify(arguments: &VerifyArguments) -> Result<(), AnyFailure> {
-    if arguments.keyring.is_none() {
+    let keyring = arguments.keyring.as_deref();
+    if let Some(url) = &arguments.from {
+        let look = Look { url, keyring, packages: !arguments.without_packages, now: keys::now() };
+        print!("{}", output::served(&repository::verify_served(&arguments.which.folder, &look)?));
+        return Ok(());
+    }
+    if keyring.is_none() {
         eprintln!(
             "warning: the keys are the repository's own. That proves that nothing was damaged, not who signed it: whoever replaces \
              the repository can replace them. Name what clients trust with --keyring FILE"
         );
     }
-    let sound = repository::verify(&arguments.which.folder, arguments.keyring.as_deref(), keys::now())?;
+    let sound = repository::verify(&arguments.which.folder, keyring, keys::now())?;
     print!("{}", output::sound(&sound));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What the commands say, for people.
 
 use foundation::bytes::ByteSize;
-use repository::{Added, Listing, Pruned, Publication, Removed, Repository, Sound, Status, date_text};
+use repository::{Added, Listing, Pruned, Publication, Removed, Repository, Served, Sound, Status, date_text};
 
 /// What became of folders.
 pub fn added(added: &[Added]) -> String {
@@ -177,6 +177,20 @@ pub fn sound(sound: &Sound) -> String {
         text += &format!("    signed by   {fingerprint} {user_id}\n");
     }
     text
+}
+
+/// What clients get.
+pub fn served(served: &Served) -> String {
+    let Served { suites, indices, packages, bytes } = served;
+    let suite = |(name, (date, end)): (&String, &(i64, i64))| {
+        format!("ok  {name:<10}  of {}, valid until {}\n", date_text(*date), date_text(*end))
+    };
+    let mut text: String = suites.iter().map(suite).collect();
+    text += &format!("ok  indices     {indices} files, by digest and by name\n");
+    match packages {
+        0 => text,
+        _ => text + &format!("ok  packages    {packages} files, {}\n", ByteSize(*bytes)),
+    }
 }
 
 /// What was removed.

@@ -7,7 +7,7 @@ use cluster::{Finding, NodeStatus, Status, UnitStatus};
 use engine::EngineInfo;
 use foundation::digest::Digest;
 use recipe::Recipe;
-use repository::{Added, Listed, Listing, Made, Pruned, Publication, Removed, Snapshot, Sound, SuiteListing};
+use repository::{Added, Listed, Listing, Made, Pruned, Publication, Removed, Served, Snapshot, Sound, SuiteListing};
 use serde_json::{Value, json};
 use statements::check::summary::ShardFigures;
 use statements::verify::Verified;
@@ -138,6 +138,8 @@ fn of_a_repository() {
         "repo-verify",
         &output::sound(&Sound { snapshots: 3, packages: 12, bytes: 5 << 30, indices: 40, keys: keys() }),
     );
+    let suites = BTreeMap::from([("bookworm".to_owned(), (1_770_000_000, 1_771_209_600))]);
+    keep("repo-verify-from", &output::served(&Served { suites, indices: 12, packages: 5, bytes: 5 << 20 }));
     let held = vec![("bookworm".into(), 2, 1_802_592_000)];
     keep("repo-prune", &output::pruned(&Pruned { snapshots: vec![("bookworm".into(), 1)], held, files: 7 }));
 }

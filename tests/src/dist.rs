@@ -87,6 +87,11 @@ impl Deb {
 
     /// Writes it into a folder; returns the file's name.
     pub fn write(&self, folder: &Path, source: &str, version: &str) -> String {
+        self.write_packed(folder, source, version, "xz")
+    }
+
+    /// The same with this compression, as dpkg-deb calls it.
+    fn write_packed(&self, folder: &Path, source: &str, version: &str, compression: &str) -> String {
         let tree = tempfile::tempdir().unwrap();
         let control = format!(
             "Package: {}\nSource: {source}\nVersion: {version}\nArchitecture: {}\nMaintainer: Test <test@example.org>\n\
@@ -105,7 +110,10 @@ impl Deb {
         let file =
             format!("{}_{}_{}.deb", self.name, version.split_once(':').map_or(version, |v| v.1), self.architecture);
         let mut command = Command::new("dpkg-deb");
-        command.args(["--root-owner-group", "-Zxz", "--nocheck", "--build"]).arg(tree.path()).arg(folder.join(&file));
+        command
+            .args(["--root-owner-group", &format!("-Z{compression}"), "--nocheck", "--build"])
+            .arg(tree.path())
+            .arg(folder.join(&file));
         run(command.env("SOURCE_DATE_EPOCH", EPOCH.to_string())).success();
         file
     }
@@ -154,6 +162,36 @@ impl Dist {
     pub fn write_signed(&self, folder: &Path, signer: &dyn Signer, change: &dyn Fn(String) -> String) {
         fs::create_dir_all(folder).unwrap();
         let files: Vec<String> = self.debs.iter().map(|deb| deb.write(folder, &self.source, &self.version)).collect();
+        self.seal(folder, &files, signer, change);
+    }
+
+    /// So many packages that differ in nothing but their names, `demo-0000` and on: dpkg-deb writes one of them.
+    pub fn write_many(&self, folder: &Path, count: usize, key: &TestKey) {
+        fs::create_dir_all(folder).unwrap();
+        let model = "demo-xxxx";
+        // Without a file, which all of them would have.
+        let fields = "Depends: libc6 (>= 2.36), zlib1g\n".into();
+        let deb = Deb { fields, files: Vec::new(), ..Deb::new(model) };
+        let file = deb.write_packed(folder, &self.source, &self.version, "none");
+        let bytes = fs::read(folder.join(&file)).unwrap();
+        fs::remove_file(folder.join(&file)).unwrap();
+        // Nothing of it is compressed, and nothing that is summed up changes.
+        let field = format!("Package: {model}\n").into_bytes();
+        let at = bytes.windows(field.len()).position(|part| part == field).expect("it has that field");
+        let one = |n: usize| {
+            let name = format!("demo-{n:04}");
+            let mut bytes = bytes.clone();
+            bytes[at + 9..][..name.len()].copy_from_slice(name.as_bytes());
+            let file = file.replace(model, &name);
+            fs::write(folder.join(&file), bytes).unwrap();
+            file
+        };
+        let files: Vec<String> = (0..count).map(one).collect();
+        self.seal(folder, &files, &key.gpg, &|text| text);
+    }
+
+    /// Writes what belongs beside the packages.
+    fn seal(&self, folder: &Path, files: &[String], signer: &dyn Signer, change: &dyn Fn(String) -> String) {
         let sum = |files: &[String]| {
             let line = |file: &String| {
                 let sums = Checksums::of_file(&folder.join(file)).unwrap();
@@ -164,9 +202,9 @@ impl Dist {
         let head = format!("Source: {}\nArchitecture: all amd64\nVersion: {}\n", self.source, self.version);
         let stem = format!("{}_{}_amd64", self.source, self.version);
         let buildinfo = format!("{stem}.buildinfo");
-        let text = format!("Format: 1.0\n{head}Checksums-Sha256:{}\n", sum(&files));
+        let text = format!("Format: 1.0\n{head}Checksums-Sha256:{}\n", sum(files));
         sums::write_clear_signed(folder, &buildinfo, &text, signer, EPOCH).unwrap();
-        let listed = [files.as_slice(), std::slice::from_ref(&buildinfo)].concat();
+        let listed = [files, std::slice::from_ref(&buildinfo)].concat();
         let text =
             format!("Format: 1.8\n{head}Distribution: {}\nChecksums-Sha256:{}\n", self.distribution, sum(&listed));
         sums::write_clear_signed(folder, &format!("{stem}.changes"), &change(text), signer, EPOCH).unwrap();

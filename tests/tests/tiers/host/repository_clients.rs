@@ -94,7 +94,13 @@ fn apt_of_each_release_has_nothing_to_say() {
         let running: Vec<_> = Release::ALL.map(|release| scope.spawn(move || both(release))).into();
         running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
-    at_once(&clients, |(release, how, client)| {
+    // apt-cacher-ng hangs up on who asks for what it is just fetching for another: its clients take turns.
+    let (cached, direct): (Vec<_>, Vec<_>) = clients.iter().partition(|(_, how, _)| how.contains("cacher"));
+    let turns: Vec<Vec<_>> = direct.into_iter().map(|one| vec![one]).chain([cached]).collect();
+    let each = |what: &(dyn Fn(&(Release, &str, Client)) + Sync)| {
+        at_once(&turns, |turn| turn.iter().for_each(|one| what(one)))
+    };
+    each(&|(release, how, client)| {
         println!("{release:?} {how}");
         client.report_at(site.day(0)).silent();
         let ran = client.apt(&["install", "demo-tools"]).success();
@@ -105,7 +111,7 @@ fn apt_of_each_release_has_nothing_to_say() {
     });
     // Whoever was refused goes on as soon as there is something newer, and so does the cache.
     site.publish(15, "1.1-1");
-    at_once(&clients, |(release, how, client)| {
+    each(&|(release, how, client)| {
         println!("{release:?} {how}");
         client.report_at(site.day(15)).silent();
         client.apt_at(site.day(15), &["dist-upgrade"]).success();

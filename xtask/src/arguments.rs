@@ -17,6 +17,7 @@ use recipe::target::{Target, TargetName};
 
 use crate::defaults::{DEFAULTS, known_recipes};
 use crate::guard;
+use crate::raw;
 use crate::say;
 use crate::signals::Endings;
 use crate::terminal::Terminal;
@@ -220,6 +221,7 @@ pub fn block_on_or<T, U: Future<Output = ()> + Send>(
             endings.next().await;
             begun.store(true, Ordering::Relaxed);
             say::set_status(None);
+            raw::leave();
             eprintln!("interrupted: stopping what was started; run the same command again to continue");
             if let Ok(engine) = Engine::find().await {
                 undo(engine).await;

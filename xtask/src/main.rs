@@ -13,6 +13,7 @@ mod commands;
 mod defaults;
 mod guard;
 mod manner;
+mod raw;
 mod reference;
 mod signals;
 #[cfg(test)]
@@ -60,6 +61,8 @@ enum Command {
     Repo(commands::repo::Command),
     /// A release step by step, as the pipelines in ci/ do it: plan, fetch, package, rebuild, publish, verify
     Release(commands::release::Arguments),
+    /// Open the container of a phase that failed, as it was and without network, for a look
+    Shell(commands::shell::Arguments),
     /// Compile for other machines' builds, as a worker of a compile farm, until Ctrl-C
     Worker(commands::worker::Arguments),
     /// Run the project's whole test suite
@@ -107,6 +110,7 @@ fn run(command: Command) -> Result<(), AnyFailure> {
         Command::Rebuild(arguments) => commands::rebuild::run(arguments),
         Command::Repo(command) => commands::repo::run(command),
         Command::Release(arguments) => commands::release::run(arguments),
+        Command::Shell(arguments) => commands::shell::run(arguments),
         Command::Worker(arguments) => commands::worker::run(arguments),
         Command::Test(arguments) => commands::test::run(arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),

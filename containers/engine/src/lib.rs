@@ -4,6 +4,7 @@ pub mod cleanup;
 pub mod container;
 mod engine;
 mod error;
+pub mod interactive;
 pub mod names;
 pub mod once;
 pub mod setup;

@@ -7,6 +7,7 @@ mod log;
 pub mod phase;
 pub mod record;
 pub mod shard;
+pub mod surroundings;
 pub mod usage;
 
 pub use error::PhaseError;

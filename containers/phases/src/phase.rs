@@ -5,9 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::StatsOptionsBuilder;
-use engine::container::{Container, isolated, limits, mount};
+use engine::container::Container;
 use engine::transfer::{Upload, get, get_with, put};
 use engine::{Engine, Error};
 use farm::Access;
@@ -19,7 +18,8 @@ use crate::circumstances::Circumstances;
 use crate::error::PhaseError;
 use crate::log::Log;
 use crate::record::PhaseRecord;
-use crate::usage::{Report, in_use, margin};
+use crate::surroundings::Surroundings;
+use crate::usage::{Report, in_use};
 
 /// What runs a phase's script: it decides bytes. `memory.sh` and the governor do not, they decide when something runs.
 pub const RUN_PHASE: &str = include_str!("../assets/run-phase.sh");
@@ -28,7 +28,6 @@ pub const WRAPPER: &str = include_str!("../assets/compile-wrapper");
 const MEMORY: &str = include_str!("../assets/memory.sh");
 const GOVERNOR: &str = include_str!("../assets/governor.c");
 const FRUGAL: &str = include_str!("../assets/frugal.c");
-const PATH: &str = "/build/bin:/build/recipe/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Where the driver leaves its report; removed before the script starts.
 const REPORT: &str = "/build/out/.report";
 const MIB: u64 = 1 << 20;
@@ -219,11 +218,16 @@ async fn attempt(
     event: &mut dyn FnMut(PhaseEvent),
 ) -> Result<Attempt, PhaseError> {
     let script = format!("/build/phase/{}", spec.name);
-    let environment = environment(spec, jobs);
+    let mut surroundings = Surroundings::of(spec, jobs);
+    surroundings.environment.extend(spec.farm.iter().flat_map(|farm| farm.environment.clone()));
     let (run, more) = spec.circumstances.wrap(&script);
-    let mut uploads = uploads(spec, &script, &environment);
+    let mut uploads = uploads(spec, &script, &surroundings.environment);
     uploads.extend(more);
-    let container = Container::create(engine, "phase", body(engine, spec, &run, &environment)).await?;
+    let mut body = surroundings.body(engine, &["/bin/sh", "/build/bin/run-phase.sh", &run, REPORT]);
+    body.labels = Some(spec.labels.clone().into_iter().collect());
+    body.host_config.get_or_insert_default().volumes_from =
+        spec.farm.as_ref().map(|farm| vec![farm.volumes_from.clone()]);
+    let container = Container::create(engine, "phase", body).await?;
     put(engine, &container, "/build", uploads, spec.circumstances.user()).await?;
 
     let mut done = Attempt::default();
@@ -333,31 +337,6 @@ async fn fetch(engine: &Engine, container: &Container, spec: &PhaseSpec, path: &
     std::fs::rename(from, &target).map_err(Error::io("write", &target))
 }
 
-fn environment(spec: &PhaseSpec, jobs: u32) -> BTreeMap<String, String> {
-    let mut all = spec.env.clone();
-    let mut default = |key: &str, value: &str| {
-        all.entry(key.to_owned()).or_insert_with(|| value.to_owned());
-    };
-    default("PATH", PATH);
-    default("HOME", "/build/home");
-    default("LC_ALL", "C.UTF-8");
-    default("TZ", "UTC");
-    default("CCACHE_DIR", "/ccache");
-    if spec.cache_volume.is_none() {
-        default("CCACHE_DISABLE", "1");
-    }
-    spec.circumstances.change(&mut all);
-    all.extend(spec.farm.iter().flat_map(|farm| farm.environment.clone()));
-    // These follow from the limits and can be no others.
-    all.insert("JOBS".into(), jobs.to_string());
-    all.insert("MEMORY_BYTES".into(), spec.memory_bytes.to_string());
-    if let Some(per_job) = spec.memory_per_job {
-        all.insert("MEMORY_PER_JOB".into(), per_job.to_string());
-        all.insert("MEMORY_MARGIN".into(), margin(spec.memory_bytes).to_string());
-    }
-    all
-}
-
 fn uploads(spec: &PhaseSpec, script: &str, environment: &BTreeMap<String, String>) -> Vec<Upload> {
     let mut all = spec.uploads.clone();
     all.push(Upload::bytes(script, spec.script.clone(), 0o755));
@@ -374,47 +353,4 @@ fn uploads(spec: &PhaseSpec, script: &str, environment: &BTreeMap<String, String
     }
     all.extend(names.into_iter().map(|name| Upload::bytes(format!("/build/bin/{name}"), WRAPPER, 0o755)));
     all
-}
-
-fn body(
-    engine: &Engine,
-    spec: &PhaseSpec,
-    script: &str,
-    environment: &BTreeMap<String, String>,
-) -> ContainerCreateBody {
-    let bytes = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let mut host = isolated(engine);
-    host.cap_drop = Some(vec!["ALL".into()]);
-    host.readonly_rootfs = Some(true);
-    host.pids_limit = Some(spec.pids_limit);
-    host.memory = Some(bytes(spec.memory_bytes));
-    // The same as memory: nothing on top of it. A build that swaps takes the machine with it.
-    host.memory_swap = host.memory;
-    host.nano_cpus = spec.cpus.map(|cpus| (cpus * 1e9) as i64);
-    // What lies in /tmp counts as the container's memory.
-    let temporary = (spec.memory_bytes / 4).clamp(64 * MIB, 2048 * MIB);
-    host.tmpfs = Some([("/tmp".to_owned(), format!("rw,exec,nosuid,nodev,mode=1777,size={temporary}"))].into());
-    host.ulimits = Some(limits(engine, (0, 0)));
-    let mut mounts = vec![mount(&spec.volume, "/build")];
-    mounts.extend(spec.cache_volume.as_ref().map(|volume| mount(volume, "/ccache")));
-    host.mounts = Some(mounts);
-    host.volumes_from = spec.farm.as_ref().map(|farm| vec![farm.volumes_from.clone()]);
-    // `env -i`: the engine and the image add variables of their own otherwise.
-    let mut command = vec!["-i".to_owned()];
-    command.extend(environment.iter().map(|(key, value)| format!("{key}={value}")));
-    command.extend(["/bin/sh", "/build/bin/run-phase.sh", script, REPORT].map(str::to_owned));
-    let user = spec.circumstances.user();
-    let (hostname, domain) = spec.circumstances.host();
-    ContainerCreateBody {
-        image: Some(spec.image.clone()),
-        entrypoint: Some(vec!["/usr/bin/env".into()]),
-        cmd: Some(command),
-        user: Some(format!("{user}:{user}")),
-        working_dir: Some("/build".into()),
-        hostname: Some(hostname.into()),
-        domainname: domain.map(str::to_owned),
-        labels: Some(spec.labels.clone().into_iter().collect()),
-        host_config: Some(host),
-        ..ContainerCreateBody::default()
-    }
 }

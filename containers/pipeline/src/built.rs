@@ -15,6 +15,7 @@ use phases::circumstances::Aspect;
 use phases::compile_memory::TooLarge;
 use phases::phase::{self, PhaseEvent, PhaseSpec};
 use phases::record::PhaseRecord;
+use phases::surroundings::Surroundings;
 use recipe::BASELINE_PHASE;
 use recipe::compile_memory::{self, Known};
 use recipe::plan::PlannedPhase;
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::budget::Budget;
 use crate::builder::{Builder, VOLUME_KIND, own, volume_name};
 use crate::error::Error;
-use crate::failed_phase::{compiled_file, failed};
+use crate::failed_phase::{compiled_file, forget, keep};
 use crate::records::{keep_log, read_json, write_json};
 use crate::stage::Stage;
 use crate::{copy, workers};
@@ -172,6 +173,7 @@ impl Runner<'_> {
         let stage = Stage::start(progress, format!("phase {}", phase.name));
         // A result without its volume (somebody pruned the engine) is none.
         store.forget_stage(STAGE, &phase.key)?;
+        forget(self.builder, phase).await?;
         let mut uploads = self.uploads(phase)?;
         if let Some(previous) = previous {
             let previous = volume_name(store, inputs, previous);
@@ -191,13 +193,21 @@ impl Runner<'_> {
         let log = writer.path().join(LOG);
         let script_name = format!("phases/{}", phase.name);
         let script = self.input(&script_name, &phase.inputs[&script_name])?;
-        let result = self.run_phase(phase, &name, script, uploads, &log, writer.path()).await;
+        let spec = self.spec(phase, &name, script, uploads, &log, writer.path()).await?;
+        let mut surroundings = Surroundings::of(&spec, spec.jobs);
+        let started = Instant::now();
+        let result = self.run_phase(phase, spec, writer.path()).await;
+        let seconds = started.elapsed().as_secs_f64();
         let record = match result {
             Ok(record) if record.exit == 0 => record,
             Ok(record) => {
-                let error = failed(self.builder, phase, &name, &record, &log).await;
-                volume::remove(engine, &name).await?;
-                return Err(error);
+                surroundings.environment.insert("JOBS".into(), record.jobs.to_string());
+                return Err(keep(self.builder, phase, &surroundings, seconds, &log).await?.error(&record));
+            }
+            Err(error @ (PhaseError::OutOfMemory { .. } | PhaseError::TimedOut { .. })) => {
+                keep(self.builder, phase, &surroundings, seconds, &log).await?;
+                progress.event(Event::Note { text: format!("`cargo xtask shell {}` opens it as it was", phase.name) });
+                return Err(error.into());
             }
             Err(error) => {
                 keep_log(store, &phase.name, &phase.key, &log);
@@ -234,7 +244,8 @@ impl Runner<'_> {
         Ok(content)
     }
 
-    async fn run_phase(
+    /// What a phase is run with; what it leaves for others is fetched into `folder`.
+    async fn spec(
         &self,
         phase: &PlannedPhase,
         volume: &str,
@@ -242,9 +253,9 @@ impl Runner<'_> {
         mut uploads: Vec<Upload>,
         log: &Path,
         folder: &Path,
-    ) -> Result<PhaseRecord, PhaseError> {
+    ) -> Result<PhaseSpec, Error> {
         let cache_volume = self.builder.cache_volume().await?;
-        let mut figures = self.builder.figures(phase);
+        let figures = self.builder.figures(phase);
         // Upstream's own way has no governor, and as many jobs as somebody with this machine would choose.
         let governed = phase.name != BASELINE_PHASE;
         let lines = figures.for_governor(&of_phase(&self.known, phase));
@@ -252,7 +263,7 @@ impl Runner<'_> {
         let farm = self.farm.as_ref().filter(|_| governed);
         // What the workers compile is wanted on top, unless somebody said how much is.
         let beside = farm.filter(|_| self.builder.build.jobs.is_none()).map_or(0, |farm| farm.jobs);
-        let spec = PhaseSpec {
+        Ok(PhaseSpec {
             name: phase.name.clone(),
             image: self.builder.root.image.clone(),
             volume: volume.to_owned(),
@@ -272,7 +283,12 @@ impl Runner<'_> {
             log: log.to_owned(),
             downloads: [COMPILES, workers::COMPILED_BY].map(|name| format!("/build/out/{name}")).into(),
             download_dir: folder.to_owned(),
-        };
+        })
+    }
+
+    async fn run_phase(&self, phase: &PlannedPhase, spec: PhaseSpec, folder: &Path) -> Result<PhaseRecord, PhaseError> {
+        let mut figures = self.builder.figures(phase);
+        let farm = self.farm.as_ref().filter(|_| phase.name != BASELINE_PHASE);
         let history_path = self.builder.history_path(phase, "json");
         let before: Option<History> = read_json(&history_path).ok();
         let started = Instant::now();

@@ -135,6 +135,24 @@ pub enum Error {
         more: String,
         /// The log.
         log: PathBuf,
+        /// The folder with what else is kept of it, where its container can be opened.
+        kept: Option<PathBuf>,
+    },
+    /// No phase failed whose container could be opened.
+    #[error("{}", no_failed_phase(phase.as_deref(), known))]
+    NoFailedPhase {
+        /// The phase that was asked for.
+        phase: Option<String>,
+        /// The phases that failed.
+        known: String,
+    },
+    /// What a failed phase left is gone.
+    #[error("what the phase {phase} left is gone from the engine: somebody removed the {what}")]
+    FailedPhaseGone {
+        /// The phase.
+        phase: String,
+        /// The volume or the image.
+        what: String,
     },
     /// A file of the host cannot be used.
     #[error("cannot {doing} {}: {source}", path.display())]
@@ -253,7 +271,15 @@ impl Failure for Error {
             Self::OtherTests { .. } => Kind::Failed.next("run `cargo xtask package --check`"),
             Self::Unsound { results, .. } => Kind::Failed.next(format!("the results are in {}", results.display())),
             Self::TooLarge { least, .. } => Kind::Failed.next(format!("run it again with `--memory {least}` or more")),
-            Self::Phase { log, .. } => Kind::Failed.next(format!("the whole log is {}", log.display())),
+            Self::Phase { log, kept: None, .. } => Kind::Failed.next(format!("the whole log is {}", log.display())),
+            Self::Phase { phase, log, kept: Some(kept), .. } => Kind::Failed.next(format!(
+                "the whole log is {}, what else tells of it is kept in {}, and `cargo xtask shell {phase}` opens the container as \
+                 it was",
+                log.display(),
+                kept.display()
+            )),
+            Self::NoFailedPhase { .. } => Kind::Usage.plain(),
+            Self::FailedPhaseGone { .. } => Kind::Failed.next("run `cargo xtask package` again, which runs it anew"),
             Self::Io { source, .. } => failure::of_place(source, "or choose another folder with --dist"),
             Self::OtherTool { revision } => Kind::Verification.next(format!(
                 "check out {}, and run the same command there",
@@ -268,6 +294,18 @@ impl Failure for Error {
                 Kind::Verification.next(format!("the report of what differs is in {}", folder.display()))
             }
             Self::Solve { field, .. } => Kind::Input.next(format!("correct {field}")),
+        }
+    }
+}
+
+fn no_failed_phase(phase: Option<&str>, known: &str) -> String {
+    match (phase, known) {
+        (Some(phase), "") => {
+            format!("the phase {phase} has not failed since the last `clean` or its last run: there is none to open")
+        }
+        (Some(phase), known) => format!("the phase {phase} has not failed since its last run: there is {known}"),
+        (None, _) => {
+            "no phase has failed since the last `clean`, or it was run again since: there is none to open".to_owned()
         }
     }
 }

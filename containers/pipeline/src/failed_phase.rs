@@ -1,62 +1,151 @@
-//! What helps to understand why a phase failed.
+//! A phase that failed: what helps to understand why is kept below `failed/` of the cache, and its volume in the engine, until
+//! the phase is run again.
+//!
+//! ```text
+//! failed/PHASE-KEY.log         the log
+//! failed/PHASE-KEY/            what it left in its volume: config.log of the folder that failed, and the like
+//! failed/PHASE-KEY/phase.json  what it ran with
+//! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use engine::transfer;
+use engine::volume;
+use foundation::digest::Digest;
+use foundation::store::Store;
 use phases::record::PhaseRecord;
+use phases::surroundings::Surroundings;
 use recipe::plan::PlannedPhase;
+use recipe::target::TargetName;
+use serde::{Deserialize, Serialize};
 
 use crate::builder::Builder;
 use crate::error::Error;
-use crate::records::keep_log;
+use crate::evidence::Evidence;
+use crate::records::{failures, keep_log, read_json, write_json};
 
-/// The error of a script that failed, with what helps to understand it.
-pub async fn failed(
-    builder: &Builder<'_>,
-    phase: &PlannedPhase,
-    volume: &str,
-    record: &PhaseRecord,
-    log: &Path,
-) -> Error {
-    let kept = keep_log(builder.store, &phase.name, &phase.key, log);
-    let text = std::fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    let config_log = if lines.iter().rev().take(20).any(|line| line.contains("config.log")) {
-        config_log(builder, volume).await
-    } else {
-        String::new()
-    };
-    Error::Phase {
-        phase: phase.name.clone(),
-        exit: record.exit,
-        tail: relevant_lines(&lines).join("\n"),
-        more: config_log,
-        log: kept,
+/// In the folder of a failed phase: this value.
+const RECORD: &str = "phase.json";
+
+/// A phase that failed, and what it ran with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FailedPhase {
+    /// The recipe.
+    pub recipe: String,
+    /// The target.
+    pub target: TargetName,
+    /// The phase.
+    pub phase: String,
+    /// Digest of what it depends on.
+    pub key: Digest,
+    /// When it failed, as a Unix time in seconds.
+    pub failed: u64,
+    /// Root, volume, environment, user and limits; the volume is as the phase left it.
+    pub surroundings: Surroundings,
+}
+
+impl FailedPhase {
+    /// All that are on record in a store, the latest first.
+    pub fn all(store: &Store) -> Vec<Self> {
+        let folders = std::fs::read_dir(failures(store)).into_iter().flatten().flatten();
+        let mut found: Vec<Self> = folders.filter_map(|entry| read_json(&entry.path().join(RECORD)).ok()).collect();
+        found.sort_by_key(|failed| std::cmp::Reverse(failed.failed));
+        found
+    }
+
+    /// The latest, or the latest of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn find(store: &Store, phase: Option<&str>) -> Result<Self, Error> {
+        let all = Self::all(store);
+        let mut names: Vec<String> = all.iter().map(|failed| failed.phase.clone()).collect();
+        names.sort();
+        names.dedup();
+        let wanted = |failed: &Self| phase.is_none_or(|phase| phase == failed.phase);
+        all.into_iter()
+            .find(wanted)
+            .ok_or_else(|| Error::NoFailedPhase { phase: phase.map(str::to_owned), known: names.join(", ") })
+    }
+
+    fn folder(store: &Store, phase: &str, key: &Digest) -> PathBuf {
+        failures(store).join(format!("{phase}-{}", key.short()))
     }
 }
 
-/// The test that made configure stop, from config.log.
-async fn config_log(builder: &Builder<'_>, volume: &str) -> String {
-    let Ok(folder) = tempfile::tempdir() else { return String::new() };
-    let found =
-        transfer::download(builder.engine, &builder.root.image, volume, "/build/work/config.log", folder.path()).await;
-    let Ok(text) = std::fs::read(folder.path().join("config.log")) else { return String::new() };
-    if !matches!(found, Ok(true)) {
-        return String::new();
+/// Forgets everything that is kept of failed phases in a store; their volumes go with its others.
+pub(crate) fn forget_all(store: &Store) -> Result<(), Error> {
+    let folder = failures(store);
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", folder)(error)),
+        _ => Ok(()),
     }
-    let text = String::from_utf8_lossy(&text);
-    let lines: Vec<&str> = text.lines().collect();
-    let end = lines
-        .iter()
-        .rposition(|line| line.starts_with("configure:") && line.contains("error:"))
-        .unwrap_or(lines.len().saturating_sub(1));
-    let excerpt: Vec<&str> = lines[end.saturating_sub(60)..=end.min(lines.len().saturating_sub(1))]
-        .iter()
-        .filter(|line| !line.starts_with("| #define"))
-        .copied()
-        .collect();
-    format!("\nFrom config.log:\n{}", excerpt.join("\n"))
+}
+
+/// Forgets earlier failures of a phase that is run now, whatever they depended on: a volume may be gigabytes.
+pub async fn forget(builder: &Builder<'_>, phase: &PlannedPhase) -> Result<(), Error> {
+    let plan = builder.inputs.plan();
+    for failed in FailedPhase::all(builder.store) {
+        if failed.recipe == plan.recipe() && failed.target == plan.target().name && failed.phase == phase.name {
+            volume::remove(builder.engine, &failed.surroundings.volume).await?;
+            let folder = FailedPhase::folder(builder.store, &failed.phase, &failed.key);
+            std::fs::remove_dir_all(&folder).map_err(Error::io("remove", folder))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is kept of a failed phase.
+pub struct Kept {
+    log: PathBuf,
+    folder: PathBuf,
+    evidence: Evidence,
+}
+
+/// Keeps what helps to understand why a phase failed. It ran for so many seconds.
+pub async fn keep(
+    builder: &Builder<'_>,
+    phase: &PlannedPhase,
+    surroundings: &Surroundings,
+    seconds: f64,
+    log: &Path,
+) -> Result<Kept, Error> {
+    let Builder { engine, store, inputs, .. } = *builder;
+    let log = keep_log(store, &phase.name, &phase.key, log);
+    let folder = FailedPhase::folder(store, &phase.name, &phase.key);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).map_err(Error::io("make the folder", &folder))?;
+    let evidence = Evidence::find(engine, &surroundings.image, &surroundings.volume, seconds).await;
+    evidence.keep(&folder).map_err(Error::io("write to", &folder))?;
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+    let failed = FailedPhase {
+        recipe: inputs.plan().recipe().to_owned(),
+        target: inputs.plan().target().name.clone(),
+        phase: phase.name.clone(),
+        key: phase.key,
+        failed: now,
+        surroundings: surroundings.clone(),
+    };
+    write_json(&folder.join(RECORD), &failed)?;
+    Ok(Kept { log, folder, evidence })
+}
+
+impl Kept {
+    /// The error of a script that failed.
+    pub fn error(self, record: &PhaseRecord) -> Error {
+        let text = std::fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        Error::Phase {
+            phase: record.name.clone(),
+            exit: record.exit,
+            tail: relevant_lines(&lines).join("\n"),
+            more: self.evidence.shown(),
+            log: self.log,
+            kept: Some(self.folder),
+        }
+    }
 }
 
 /// The lines around the first compile error, where there is one, then the last lines.

@@ -21,9 +21,14 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     write_file(path, &serde_json::to_vec_pretty(value).expect("plain data"))
 }
 
+/// Where what is kept of failed phases is.
+pub fn failures(store: &Store) -> PathBuf {
+    store.root().join("failed")
+}
+
 /// Keeps the log of a phase that failed where the next run does not remove it; returns where it is.
 pub fn keep_log(store: &Store, phase: &str, key: &Digest, log: &Path) -> PathBuf {
-    let folder = store.root().join("failed");
+    let folder = failures(store);
     let kept = folder.join(format!("{phase}-{}.log", key.short()));
     let _ = std::fs::create_dir_all(&folder);
     match std::fs::copy(log, &kept) {

@@ -105,6 +105,7 @@ async fn run(
             tail: lines[lines.len().saturating_sub(20)..].join("\n"),
             more: String::new(),
             log: keep_log(store, KIND, key, &log),
+            kept: None,
         });
     }
     transfer::download(engine, &root.image, &volume, OUTPUT_FOLDER, writer.path()).await?;

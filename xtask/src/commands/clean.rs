@@ -49,7 +49,8 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
             remove(work.root())?;
         }
     }
-    for kind in pipeline::STAGES.into_iter().chain(["tests", "shard"]) {
+    pipeline::forget_results(&store)?;
+    for kind in ["tests", "shard"] {
         store.forget_stages(kind)?;
     }
     if arguments.all {

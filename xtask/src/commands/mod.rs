@@ -15,6 +15,7 @@ pub mod plan;
 pub mod rebuild;
 pub mod release;
 pub mod repo;
+pub mod shell;
 pub mod test;
 pub mod verify;
 pub mod worker;

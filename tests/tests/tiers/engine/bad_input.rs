@@ -63,7 +63,7 @@ fn a_configure_that_fails_shows_config_log() {
     );
     package(&recipe, &[])
         .1
-        .fails(1, &["phase configure failed", "libnowhere is needed", "From config.log", "-lnowhere"]);
+        .fails(1, &["phase configure failed", "libnowhere is needed", "From work/config.log", "-lnowhere"]);
 }
 
 #[test]

@@ -54,6 +54,8 @@ enum Command {
     Cluster(commands::cluster::Command),
     /// Check a folder of packages offline: digests, signatures, and what the tests said
     Verify(commands::verify::Arguments),
+    /// Say what takes space in each package: what is downloaded and installed, by folder, and the largest files
+    Size(commands::size::Arguments),
     /// Build again what was published, under other circumstances, and compare
     Rebuild(commands::rebuild::Arguments),
     /// A signed apt repository of packages: init, publish, refresh, rollback, rotate-key, verify and more
@@ -107,6 +109,7 @@ fn run(command: Command) -> Result<(), AnyFailure> {
         Command::Lock(arguments) => commands::lock::run(arguments),
         Command::Cluster(command) => commands::cluster::run(command),
         Command::Verify(arguments) => commands::verify::run(arguments),
+        Command::Size(arguments) => commands::size::run(arguments),
         Command::Rebuild(arguments) => commands::rebuild::run(arguments),
         Command::Repo(command) => commands::repo::run(command),
         Command::Release(arguments) => commands::release::run(arguments),

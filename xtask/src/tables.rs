@@ -14,7 +14,7 @@ use statements::verify::Verified;
 
 use crate::arguments::repository;
 use crate::commands::repo::output;
-use crate::commands::{check, cluster as of_cluster, doctor, package, release, verify};
+use crate::commands::{check, cluster as of_cluster, doctor, package, release, size, verify};
 
 #[track_caller]
 fn keep(name: &str, text: &str) {
@@ -85,6 +85,19 @@ fn of_a_verified_folder() {
         keys: vec![key],
     };
     keep("verify", &(verify::text(&verified) + "\n" + &verify::text(&Verified::default())));
+}
+
+#[test]
+fn of_sizes() {
+    let names = |names: &[(&str, u64)]| names.iter().map(|(name, size)| ((*name).to_owned(), *size)).collect();
+    let size = statements::size::PackageSize {
+        file: "demo_1.0_amd64.deb".into(),
+        compressed: 3 << 20,
+        installed: (9 << 20) + 100,
+        folders: names(&[("usr/lib/demo", 9 << 20), ("usr/bin", 100)]),
+        files: names(&[("usr/lib/demo/libdemo.so", 9 << 20), ("usr/bin/demo", 100)]),
+    };
+    keep("size", &size::table(&[size]));
 }
 
 #[test]

@@ -3,5 +3,6 @@
 pub mod check;
 pub mod proof;
 pub mod rebuild;
+pub mod size;
 pub mod verify;
 pub mod vex;

@@ -16,6 +16,7 @@ pub mod rebuild;
 pub mod release;
 pub mod repo;
 pub mod shell;
+pub mod size;
 pub mod test;
 pub mod verify;
 pub mod worker;

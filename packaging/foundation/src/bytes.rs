@@ -14,13 +14,13 @@ use crate::failure::{Failure, Kind, Outcome};
 #[schemars(title = "size", extend("pattern" = "^[0-9]+([.][0-9]+)? *([KMGT]iB|B)?$"))]
 pub struct ByteSize(pub u64);
 
-/// The text is not a size.
+/// A text that cannot be read as a number of bytes.
 #[derive(Debug, thiserror::Error)]
 pub enum NotASize {
-    /// It is something else.
+    /// The text is no number with one of the units.
     #[error("'{0}' is not a size in bytes: write a number and B, KiB, MiB, GiB or TiB, such as 4GiB")]
     Text(String),
-    /// It is a size, and 64 bits cannot hold it.
+    /// It is a size, but larger than 4 EiB (2^62 bytes), which is the most that can be written.
     #[error("'{0}' is more than any machine has: at most {most} can be said", most = ByteSize(MOST))]
     TooLarge(String),
 }

@@ -34,11 +34,17 @@ impl Digest {
     }
 
     /// The digest of a file's content.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read.
     pub fn of_file(path: &Path) -> io::Result<Self> {
         Ok(Self::of_reader(File::open(path)?)?.0)
     }
 
     /// The digest and the length in bytes of everything that a reader gives.
+    ///
+    /// # Errors
+    /// The reader fails before its end.
     pub fn of_reader(mut reader: impl Read) -> io::Result<(Self, u64)> {
         let mut hasher = Hasher::default();
         let length = io::copy(&mut reader, &mut hasher)?;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bytes::ByteSize;
 
-/// What kind of failure it is.
+/// The kinds of failures. Each decides the exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The tool could not do its work: a build, the network, the disk.
@@ -24,9 +24,9 @@ pub enum Kind {
     Usage,
     /// A digest, a signature or a comparison says that something is not what it should be.
     Verification,
-    /// No container engine answers.
+    /// No container engine answers where one is needed.
     NoEngine,
-    /// Ctrl-C or a signal.
+    /// The user pressed Ctrl-C, or a signal asked the process to end.
     Interrupted,
     /// A command that was run for the user ended with this status, and has itself said why.
     HandedOn(u8),
@@ -57,10 +57,10 @@ impl Kind {
     }
 }
 
-/// What follows from a failure.
+/// What a failure leads to: its kind, from which the exit code follows, and advice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// What kind it is.
+    /// The kind of the failure.
     pub kind: Kind,
     /// What to do next, where the sentence does not already say so.
     pub next: Option<Cow<'static, str>>,
@@ -72,7 +72,7 @@ pub trait Failure: Error + Send + Sync + 'static {
     /// that a new variant does not compile before somebody has thought about it.
     fn outcome(&self) -> Outcome;
 
-    /// What kind it is.
+    /// The kind of this failure, which decides the exit code.
     fn kind(&self) -> Kind {
         self.outcome().kind
     }
@@ -101,7 +101,7 @@ where
 pub struct AnyFailure(Box<dyn Failure>);
 
 impl AnyFailure {
-    /// What kind it is.
+    /// The kind of the failure, which decides the exit code.
     pub fn kind(&self) -> Kind {
         self.0.kind()
     }
@@ -130,7 +130,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// A failure in words.
+    /// Makes a failure of a whole sentence, without a full stop, and of what follows from it.
     pub fn new(sentence: impl Into<String>, outcome: Outcome) -> Self {
         Self { sentence: sentence.into(), outcome }
     }

@@ -6,121 +6,121 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// Something worth knowing.
+    /// Something that the user may want to know, and need not act on.
     Note {
-        /// The sentence.
+        /// The text of the note, for people.
         text: String,
     },
     /// Something that the user should act on, sooner or later.
     Warning {
-        /// The sentence.
+        /// The text of the warning, for people.
         text: String,
     },
-    /// A stage began.
+    /// A stage began to work.
     StageStarted {
-        /// The stage.
+        /// The name of the stage, as it is shown to people, such as `build root`.
         stage: String,
     },
     /// A stage's result was found under the digest of its inputs.
     StageCached {
-        /// The stage.
+        /// The name of the stage.
         stage: String,
-        /// The digest.
+        /// The SHA-256 digest of the stage's inputs: the key that the result is kept under.
         key: String,
     },
     /// A stage ended well.
     StageFinished {
-        /// The stage.
+        /// The name of the stage.
         stage: String,
-        /// Wall time in seconds.
+        /// Wall time that the stage took, in seconds.
         seconds: f64,
     },
-    /// How far the downloads are.
+    /// How far the downloads of a run have come.
     Download {
-        /// Files done.
+        /// Files that are complete and checked.
         files: u64,
-        /// Files in all.
+        /// Files that are wanted, with those that are already there.
         files_total: u64,
-        /// Bytes done.
+        /// Bytes that are there.
         bytes: u64,
-        /// Bytes in all, where known.
+        /// Bytes that are wanted, as far as the sizes are known.
         bytes_total: u64,
     },
-    /// A line of a phase's log.
+    /// A phase of the build wrote a line to its log.
     PhaseLine {
-        /// The phase.
+        /// The name of the phase.
         phase: String,
-        /// The line.
+        /// The line, without its end.
         line: String,
     },
     /// What a running phase uses, about once a second.
     PhaseUsage {
-        /// The phase.
+        /// The name of the phase.
         phase: String,
-        /// Wall time so far, in seconds.
+        /// Wall time since the phase began, in seconds.
         elapsed: f64,
         /// Wall time that the last run took, in seconds, where there was one.
         expected: Option<f64>,
         /// Share of the last run's log lines seen so far, in percent, where there was one.
         percent: Option<f64>,
-        /// Memory in bytes.
+        /// Memory that the phase uses now, in bytes.
         memory: u64,
-        /// The limit in bytes.
+        /// The limit of the phase's memory, in bytes.
         limit: u64,
         /// File that is being compiled, where it can be told from the log.
         current: Option<String>,
     },
     /// What a phase took, once it has ended well.
     PhaseFinished {
-        /// The phase.
+        /// The name of the phase.
         phase: String,
         /// Wall time in seconds, without the copying of volumes around it.
         wall: f64,
-        /// CPU time in seconds.
+        /// CPU time of all its processes, in seconds.
         cpu: f64,
         /// Largest memory use in bytes, page cache included, by the cgroup's account.
         peak_memory: u64,
         /// Largest memory use in bytes without page cache, sampled about once a second.
         peak_rss: u64,
-        /// Jobs at once.
+        /// How many jobs the phase was told to run at once (`make -jN`).
         jobs: u32,
         /// Files whose compiler was killed for memory and run again alone.
         killed_for_memory: Vec<String>,
     },
     /// How far upstream's tests are, about once a second for each shard.
     TestProgress {
-        /// Wall time so far, in seconds.
+        /// Wall time since the tests began, in seconds.
         elapsed: f64,
-        /// Tests done.
+        /// Tests that are done, whatever their result.
         done: usize,
-        /// Tests in all.
+        /// Tests that are to be run.
         total: usize,
-        /// Tests that failed so far.
+        /// Tests that did not pass so far.
         failed: usize,
-        /// Shards that are running.
+        /// Shards (parts of the tests, each in a container of its own) that are running.
         shards: usize,
-        /// Their memory together, in bytes.
+        /// Memory that the running shards use together, in bytes.
         memory: u64,
         /// The limit of all that may run at once, in bytes.
         limit: u64,
     },
     /// A test did not pass; it may be tried again.
     TestFailed {
-        /// The test program.
+        /// The name of the test program, as the recipe has it.
         program: String,
-        /// The test.
+        /// The name of the test, as googletest prints it: `Suite.Test`.
         test: String,
-        /// How: failed, crashed, timed out.
+        /// What happened to it: it failed, crashed or timed out.
         how: String,
     },
 }
 
-/// Who is told.
+/// Receives what the tool tells while it works, and shows it: on a terminal, in a log, or as JSON.
 pub trait Progress: Send + Sync {
-    /// Takes one fact.
+    /// Shows one fact. It may be called by several threads at once.
     fn event(&self, event: Event);
 
-    /// Tells a sentence.
+    /// Shows a sentence as a note.
     fn note(&self, text: impl Into<String>)
     where
         Self: Sized,

@@ -9,6 +9,10 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 /// Makes a folder and those above it that are missing; everybody may enter those that it makes.
+///
+/// # Errors
+/// A folder cannot be made, or its permissions cannot be set, for example because something else than a folder has its
+/// name.
 pub fn make_folder(path: &Path) -> io::Result<()> {
     if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());
@@ -23,6 +27,10 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Lets everybody read what is in a folder, and the folder itself. Links are left as they are.
+///
+/// # Errors
+/// The folder does not exist, something below it cannot be read, or its permissions cannot be changed because it
+/// belongs to somebody else.
 pub fn let_all_read(folder: &Path) -> io::Result<()> {
     for entry in WalkDir::new(folder) {
         let entry = entry?;

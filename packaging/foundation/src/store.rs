@@ -28,59 +28,59 @@ pub enum StoreError {
     /// Reading or writing failed.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
-        /// The attempt, such as `write`.
+        /// What was attempted, as a verb: `write`, `make the folder`.
         what: &'static str,
-        /// The file or folder.
+        /// The file or folder that it was attempted on.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The disk or the quota is exhausted.
     #[error("no space is left to write {}{}", path.display(), failure::free_now(*free))]
     Full {
-        /// The file or folder.
+        /// The file or folder that was to be written.
         path: PathBuf,
-        /// What the file system still has.
+        /// What the file system still has for users without privileges, where that can be told.
         free: Option<crate::bytes::ByteSize>,
     },
     /// Content that is not what its digest says.
     #[error("{name} is not the file that was pinned, and was not used: its sha256 is {found}, pinned is {expected}")]
     Mismatch {
-        /// What was added.
+        /// What was to be added: a file's path, or words such as `the data`.
         name: String,
-        /// The pinned digest.
+        /// The digest that the file was pinned with.
         expected: Digest,
-        /// The digest of what was there.
+        /// The digest of the content that was given.
         found: Digest,
     },
     /// A file of the cache was changed or damaged after it had been checked.
     #[error("{} was damaged in the cache and has been removed: its sha256 is {found}", path.display())]
     Damaged {
-        /// The file.
+        /// The file of the cache, which has been removed.
         path: PathBuf,
-        /// The digest of what was there.
+        /// The digest of the content that it had.
         found: Digest,
     },
     /// A file is not in the cache.
     #[error("the cache {} has no file with the sha256 {digest}", root.display())]
     Missing {
-        /// The digest.
+        /// The digest that was asked for.
         digest: Digest,
-        /// The cache.
+        /// The folder of the cache.
         root: PathBuf,
     },
-    /// Another run works there.
+    /// Another process holds the lock of the folder.
     #[error(
         "{} is in use by process {} (`{}`, {}, since {})",
         path.display(), holder.pid, holder.command, holder.what, holder.started_text()
     )]
     Locked {
-        /// The folder.
+        /// The folder that is locked.
         path: PathBuf,
-        /// Who holds the lock.
+        /// The process that holds the lock.
         holder: Holder,
     },
-    /// There is no place for the cache.
+    /// No environment variable says where the cache may be.
     #[error(
         "there is no folder for the cache: none of MESOS_PACKAGES_CACHE, XDG_CACHE_HOME and HOME is an absolute path"
     )]
@@ -121,25 +121,28 @@ impl StoreError {
     }
 }
 
-/// The content-addressed cache.
+/// The cache: files under the SHA-256 digest of their content, and results of stages under the digest of their inputs.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
 }
 
-/// A file in the store.
+/// A file that is in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blob {
-    /// Its digest.
+    /// The SHA-256 digest of its content, which is its name in the store.
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
-    /// Where it is.
+    /// The path of the file. It can be read, and is not to be written.
     pub path: PathBuf,
 }
 
 impl Store {
     /// `$MESOS_PACKAGES_CACHE`, `$XDG_CACHE_HOME/mesos-packages` or `~/.cache/mesos-packages`.
+    ///
+    /// # Errors
+    /// None of the three variables is an absolute path.
     pub fn default_dir() -> Result<PathBuf, StoreError> {
         let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         absolute("MESOS_PACKAGES_CACHE")
@@ -149,6 +152,9 @@ impl Store {
     }
 
     /// Opens the store in a folder (default: [`Store::default_dir`]), making it if needed.
+    ///
+    /// # Errors
+    /// No place for the cache is known, or its folders cannot be made.
     pub fn open(dir: Option<&Path>) -> Result<Self, StoreError> {
         let root = match dir {
             Some(dir) => std::path::absolute(dir).map_err(StoreError::io("find", dir))?,
@@ -161,7 +167,7 @@ impl Store {
         Ok(Self { root })
     }
 
-    /// The folder.
+    /// The folder that the store is in, as an absolute path.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -202,12 +208,20 @@ impl Store {
         }
     }
 
-    /// Adds what a reader gives.
+    /// Adds everything that a reader gives. With `expected`, content with another digest is refused.
+    ///
+    /// # Errors
+    /// The reader fails, the store cannot be written, or the content has another digest than `expected`. Nothing is
+    /// added then.
     pub fn add(&self, reader: impl Read, expected: Option<Digest>) -> Result<Blob, StoreError> {
         self.add_named("the data", reader, expected)
     }
 
-    /// Adds a copy of a file.
+    /// Adds a copy of a file. With `expected`, a file with another digest is refused.
+    ///
+    /// # Errors
+    /// The file cannot be read, the store cannot be written, or the file has another digest than `expected`. Nothing is
+    /// added then.
     pub fn add_file(&self, path: &Path, expected: Option<Digest>) -> Result<Blob, StoreError> {
         let file = File::open(path).map_err(StoreError::io("read", path))?;
         self.add_named(&path.display().to_string(), file, expected)
@@ -238,6 +252,9 @@ impl Store {
     }
 
     /// Moves a file of the store's file system, whose digest was just computed, to its final name.
+    ///
+    /// # Errors
+    /// The file is not there, is on another file system, or the store cannot be written.
     pub fn adopt(&self, from: &Path, digest: Digest) -> Result<Blob, StoreError> {
         let to = self.blob_path(&digest);
         let folder = to.parent().expect("blobs are in folders");
@@ -254,6 +271,10 @@ impl Store {
     }
 
     /// Hashes a blob again; a bad one is dropped and is a verification error.
+    ///
+    /// # Errors
+    /// The store has no such file, the file cannot be read, or its content has another digest. In the last case it has
+    /// been removed from the store.
     pub fn verify(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
         let path = self.blob_path(digest);
         let found = match Digest::of_file(&path) {
@@ -274,17 +295,23 @@ impl Store {
         self.root.join("stages").join(kind).join(key.to_string())
     }
 
-    /// The finished result of a stage: a folder.
+    /// The folder with the finished result of a stage, or none where the stage has to be done.
     pub fn stage(&self, kind: &str, key: &Digest) -> Option<PathBuf> {
         Some(self.stage_path(kind, key)).filter(|path| path.is_dir())
     }
 
     /// Starts a stage's result; nothing is visible until it is committed.
+    ///
+    /// # Errors
+    /// The temporary folder of the result cannot be made.
     pub fn begin(&self, kind: &str, key: &Digest) -> Result<StageWriter, StoreError> {
         Ok(StageWriter { temp: self.temp_dir()?, to: self.stage_path(kind, key) })
     }
 
     /// Drops the result of a stage, so that it is made again.
+    ///
+    /// # Errors
+    /// The result is there and cannot be moved away. A result that is not there is no error.
     pub fn forget_stage(&self, kind: &str, key: &Digest) -> Result<(), StoreError> {
         let path = self.stage_path(kind, key);
         let grave = self.temp_dir()?;
@@ -294,7 +321,10 @@ impl Store {
         }
     }
 
-    /// Forgets every result of this kind.
+    /// Drops the results of all stages of this kind, so that they are made again.
+    ///
+    /// # Errors
+    /// The results are there and cannot be moved away. That there are none is no error.
     pub fn forget_stages(&self, kind: &str) -> Result<(), StoreError> {
         let path = self.root.join("stages").join(kind);
         let grave = self.temp_dir()?;
@@ -310,6 +340,9 @@ impl Store {
     }
 
     /// Free room of the file system that the store is on, in bytes, for users without privileges.
+    ///
+    /// # Errors
+    /// The file system does not answer (`statvfs(3)`), for example because the store's folder was removed.
     pub fn free_space(&self) -> Result<u64, StoreError> {
         let found =
             rustix::fs::statvfs(&self.root).map_err(|error| StoreError::io("look at", &self.root)(error.into()))?;
@@ -318,6 +351,9 @@ impl Store {
 
     /// A temporary folder in the store's file system, removed when it is dropped, and by the next
     /// holder of the lock when this process is killed.
+    ///
+    /// # Errors
+    /// The folder cannot be made, or cannot be locked.
     pub fn temp_dir(&self) -> Result<TempDir, StoreError> {
         let tmp = self.root.join("tmp");
         loop {
@@ -341,13 +377,21 @@ impl Store {
 
     /// Locks the store, waiting for another run; `waiting` is called about twice a second meanwhile.
     /// What killed runs left is removed.
+    ///
+    /// # Errors
+    /// The file of the lock cannot be made, opened or written. That another process holds the lock is no error: it is
+    /// waited for.
     pub fn lock(&self, what: &str, waiting: &mut dyn FnMut(&Holder)) -> Result<StoreLock, StoreError> {
         let lock = StoreLock::acquire(&self.root, what, waiting)?;
         self.clean();
         Ok(lock)
     }
 
-    /// Locks the store, or says who holds it.
+    /// Locks the store without waiting. What killed runs left is removed.
+    ///
+    /// # Errors
+    /// Another process holds the lock ([`StoreError::Locked`] says which), or the lock's file cannot be made, opened or
+    /// written.
     pub fn try_lock(&self, what: &str) -> Result<StoreLock, StoreError> {
         let lock = StoreLock::try_acquire(&self.root, what)?;
         self.clean();
@@ -396,16 +440,16 @@ fn remove(path: &Path) {
     }
 }
 
-/// A temporary folder of the store.
+/// A temporary folder of the store, which is removed when the value is dropped.
 #[derive(Debug)]
 pub struct TempDir {
     path: PathBuf,
-    /// Locked: says that the owner lives.
+    /// The open folder, locked: this tells other processes that the owner lives.
     _handle: File,
 }
 
 impl TempDir {
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -425,13 +469,16 @@ pub struct StageWriter {
 }
 
 impl StageWriter {
-    /// The folder to write into.
+    /// The folder to write the result into.
     pub fn path(&self) -> &Path {
         self.temp.path()
     }
 
     /// Makes the result durable and visible, and returns its final folder. When another run was
     /// faster, its result stands: same key, same content.
+    ///
+    /// # Errors
+    /// A file cannot be flushed to the disk, or the folder cannot be moved to its final place. Nothing is visible then.
     pub fn commit(self) -> Result<PathBuf, StoreError> {
         for entry in walkdir::WalkDir::new(self.path()).contents_first(true) {
             let entry = entry.map_err(|error| StoreError::io("read", self.path())(error.into()))?;

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, OnceLock};
 
-/// Threads that are shared out.
+/// A number of threads that several jobs share.
 #[derive(Debug)]
 pub struct Threads {
     free: Mutex<u32>,
@@ -18,12 +18,12 @@ pub struct Threads {
 #[derive(Debug)]
 pub struct Held<'a> {
     threads: &'a Threads,
-    /// How many: one at least.
+    /// How many threads are held: one at least.
     pub count: u32,
 }
 
 impl Threads {
-    /// So many, one at least.
+    /// Shares out `count` threads. Zero counts as one.
     pub fn new(count: u32) -> Self {
         Self { free: Mutex::new(count.max(1)), returned: Condvar::new() }
     }
@@ -51,11 +51,14 @@ pub struct Stop(AtomicBool);
 
 impl Stop {
     /// An error once another job has failed; what a job returns then is not shown.
+    ///
+    /// # Errors
+    /// Another job has failed.
     pub fn check(&self) -> io::Result<()> {
         if self.0.load(Ordering::Relaxed) { Err(io::Error::other("another one failed")) } else { Ok(()) }
     }
 
-    /// A reader that ends with this error.
+    /// Wraps a reader, so that reading fails with this error once another job has failed.
     pub fn reader<R: Read>(&self, inner: R) -> impl Read + use<'_, R> {
         Stoppable { inner, stop: self }
     }
@@ -75,6 +78,9 @@ impl<R: Read> Read for Stoppable<'_, R> {
 
 /// Does a job for every item, `count` at once, in the items' order. The first error ends those that are under way, as
 /// soon as they look, and all others; it is returned when no job runs any more.
+///
+/// # Errors
+/// A job failed: the error is that of the first that did. Jobs that were told to stop are not reported.
 pub fn for_all<T: Sync, R: Send + Sync, E: Send>(
     count: u32,
     items: &[T],

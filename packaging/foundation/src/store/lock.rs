@@ -13,14 +13,14 @@ use time::format_description::well_known::Rfc3339;
 
 use super::StoreError;
 
-/// Who holds a lock.
+/// The process that holds a lock, as it wrote itself into the file of the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Process id.
+    /// The number of the process (PID). It is 0 where it cannot be told.
     pub pid: u32,
     /// What it does, such as `package mesos for debian-12/amd64`.
     pub what: String,
-    /// Its command line.
+    /// Its command line, with the words separated by spaces.
     pub command: String,
     /// When it took the lock, as a Unix time in seconds.
     pub started: i64,
@@ -65,6 +65,10 @@ pub struct StoreLock {
 impl StoreLock {
     /// Locks any folder (such as `dist/…`) through the file `.lock` in it, waiting; `waiting` is
     /// called about twice a second meanwhile.
+    ///
+    /// # Errors
+    /// The folder or the lock's file cannot be made, opened or written. That another process holds the lock is no
+    /// error: it is waited for.
     pub fn acquire(dir: &Path, what: &str, waiting: &mut dyn FnMut(&Holder)) -> Result<Self, StoreError> {
         loop {
             match Self::try_acquire(dir, what) {
@@ -77,7 +81,11 @@ impl StoreLock {
         }
     }
 
-    /// Locks any folder, or says who holds it.
+    /// Locks any folder without waiting. The folder is made where it is missing.
+    ///
+    /// # Errors
+    /// Another process holds the lock ([`StoreError::Locked`] says which), or the folder or the lock's file cannot be
+    /// made, opened or written.
     pub fn try_acquire(dir: &Path, what: &str) -> Result<Self, StoreError> {
         fs::create_dir_all(dir).map_err(StoreError::io("make the folder", dir))?;
         let path = dir.join(".lock");
@@ -99,6 +107,9 @@ impl StoreLock {
 
     /// Makes a program hold the lock as well, as its standard input: it stays locked until both have ended, also where
     /// this process is killed first.
+    ///
+    /// # Errors
+    /// The file of the lock cannot be opened a second time, for example because too many files are open.
     pub fn share_with(&self, command: &mut Command) -> Result<(), StoreError> {
         let copy = self.file.try_clone().map_err(StoreError::io("share the lock", ".lock"))?;
         command.stdin(copy);

@@ -15,30 +15,33 @@ use globset::Glob;
 
 use crate::error::RecipeError;
 
-/// Its name in the recipe's folder.
+/// The name of the file in a recipe's folder.
 pub const FILE: &str = "compile-memory";
 
-/// Source files that take much.
+/// Source files whose compiler takes much memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Known {
-    /// The phase that compiles them.
+    /// The name of the phase that compiles them.
     pub phase: String,
     /// Which they are: a glob pattern of their path in the container, as in fnmatch(3) without flags.
     pub pattern: String,
-    /// Memory of the compiler.
+    /// Memory that the usual compiler takes for one of them.
     pub usual: ByteSize,
     /// Memory of a compiler that is to be frugal, where that is known: with less than this, the file cannot be compiled.
     pub frugal: Option<ByteSize>,
 }
 
 impl Known {
-    /// Whether a file is one of them.
+    /// Whether the file at this path in the container is one of them.
     pub fn covers(&self, path: &str) -> bool {
         Glob::new(&self.pattern).is_ok_and(|glob| glob.compile_matcher().is_match(path))
     }
 }
 
 /// Reads the file; nothing where there is none.
+///
+/// # Errors
+/// The file is there and cannot be read, or a line of it is not `PHASE GLOB SIZE [SIZE]`: the message names the line.
 pub fn read(folder: &Path) -> Result<Vec<Known>, RecipeError> {
     let path = folder.join(FILE);
     let text = match std::fs::read_to_string(&path) {

@@ -108,23 +108,23 @@ pub enum ComponentsError {
     /// It names an archive that the source does not have.
     #[error("{}: the component {component} names the archive {bundled}, which sources.lock does not have", path.display())]
     Bundled {
-        /// The file.
+        /// The `components.toml` that the name is in.
         path: PathBuf,
-        /// The component.
+        /// The name of the component.
         component: String,
-        /// The archive.
+        /// The archive that the component names.
         bundled: String,
     },
     /// It names a package that is not made.
     #[error("{}: the component {component} names the package {package}, which is not made; the packages are {known}", path.display())]
     Package {
-        /// The file.
+        /// The `components.toml` that the name is in.
         path: PathBuf,
-        /// The component.
+        /// The name of the component.
         component: String,
-        /// The package.
+        /// The name of the package that the component names.
         package: String,
-        /// Those that are made.
+        /// The names of the packages that are made, with commas between them.
         known: String,
     },
 }
@@ -141,6 +141,10 @@ impl Failure for ComponentsError {
 
 impl Components {
     /// Reads the recipe's file; none where it has none. `packages` are the names of those that are made.
+    ///
+    /// # Errors
+    /// The file is not TOML of this form, or it names an archive that `sources.lock` does not have, or a package that
+    /// is not in `packages`.
     pub fn read(folder: &Path, lock: &SourcesLock, packages: &[&str]) -> Result<Option<Self>, ComponentsError> {
         let path = folder.join(FILE);
         if !path.exists() {

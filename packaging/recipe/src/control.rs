@@ -6,6 +6,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 /// Control characters would end a field, or begin another one.
+///
+/// # Errors
+/// The text has a line end or another control character.
 pub fn one_line(text: &str) -> Result<(), String> {
     match text.chars().find(|c| c.is_control()) {
         Some('\n' | '\r') => Err("is more than one line, and has to be one".into()),
@@ -14,7 +17,10 @@ pub fn one_line(text: &str) -> Result<(), String> {
     }
 }
 
-/// `Name <address>` (policy 5.6.2).
+/// Checks the value of `Maintainer`: `Name <address>` (Debian policy 5.6.2).
+///
+/// # Errors
+/// The text is more than one line, has no name, or its address is not `USER@HOST`.
 pub fn maintainer(text: &str) -> Result<(), String> {
     one_line(text)?;
     let parts = text.strip_suffix('>').and_then(|text| text.rsplit_once(" <"));
@@ -29,7 +35,11 @@ pub fn maintainer(text: &str) -> Result<(), String> {
     Err("is not `Name <address>`, such as `Demo Packages <demo@example.org>` (Debian policy 5.6.2)".into())
 }
 
-/// An address of the web (policy 5.6.23).
+/// Checks the value of `Homepage`: an address that begins with `https://` or `http://` (Debian policy 5.6.23).
+///
+/// # Errors
+/// The text is more than one line, has another scheme than http and https, names no host, or has a space, a quote, `<`
+/// or `>`.
 pub fn homepage(text: &str) -> Result<(), String> {
     one_line(text)?;
     let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
@@ -40,6 +50,9 @@ pub fn homepage(text: &str) -> Result<(), String> {
 }
 
 /// The first line of a description (policy 3.4.1).
+///
+/// # Errors
+/// The text is empty, has more than one line, begins or ends with white space, or has 80 characters or more.
 pub fn synopsis(text: &str) -> Result<(), String> {
     one_line(text)?;
     if text.trim().is_empty() || text.trim() != text || text.chars().count() >= 80 {
@@ -50,6 +63,10 @@ pub fn synopsis(text: &str) -> Result<(), String> {
 
 /// The further lines of a description, as they are written in a recipe: without the space that each begins with later
 /// (policy 5.6.13). The line is counted from 0.
+///
+/// # Errors
+/// The text is empty, a line has a control character, or a line begins with a full stop. The error has the line's
+/// number, counted from 0, and what is wrong.
 pub fn description(text: &str) -> Result<(), (usize, String)> {
     for (number, line) in text.lines().enumerate() {
         if let Some(c) = line.chars().find(|c| c.is_control()) {
@@ -70,6 +87,9 @@ pub fn description(text: &str) -> Result<(), (usize, String)> {
 }
 
 /// A section, with its component where it has one (policy 2.4).
+///
+/// # Errors
+/// The text is not one word of lower-case letters and `-`, or two with a `/` between them.
 pub fn section(text: &str) -> Result<(), String> {
     let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
     if text.split('/').all(word) && text.split('/').count() <= 2 {
@@ -78,13 +98,20 @@ pub fn section(text: &str) -> Result<(), String> {
     Err("is no section, such as `net` or `contrib/net` (Debian policy 2.4)".into())
 }
 
-/// A priority (policy 2.5).
+/// Checks the value of `Priority` (Debian policy 2.5).
+///
+/// # Errors
+/// The text is none of the five priorities.
 pub fn priority(text: &str) -> Result<(), String> {
     const ALL: [&str; 5] = ["required", "important", "standard", "optional", "extra"];
     if ALL.contains(&text) { Ok(()) } else { Err(format!("is none of {} (Debian policy 2.5)", ALL.join(", "))) }
 }
 
-/// A package's name (policy 5.6.1).
+/// Checks a package's name, such as `libmesos-dev` (Debian policy 5.6.1).
+///
+/// # Errors
+/// The name has fewer than two characters, begins with another character than a lower-case letter or a digit, or has
+/// others than these and `+-.` in it.
 pub fn package_name(name: &str) -> Result<(), String> {
     let good = name.len() >= 2
         && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
@@ -92,7 +119,11 @@ pub fn package_name(name: &str) -> Result<(), String> {
     if good { Ok(()) } else { Err("is not a package name (policy 5.6.1)".into()) }
 }
 
-/// A version (policy 5.6.12).
+/// Checks a version, `[EPOCH:]UPSTREAM[-REVISION]`, such as `1:1.7.2-1~deb12u1` (Debian policy 5.6.12).
+///
+/// # Errors
+/// The epoch is not a number that dpkg can read, the upstream version does not begin with a digit, the revision is
+/// empty, or a character is not allowed.
 pub fn version(version: &str) -> Result<(), String> {
     let (epoch, rest) = match version.split_once(':') {
         Some((epoch, rest)) => (Some(epoch), rest),
@@ -135,6 +166,10 @@ pub enum Relation {
 }
 
 /// The value of a relationship field (policy 7.1), without substitution variables. Items that are empty are left out.
+///
+/// # Errors
+/// One of the items is not a package name with what may follow it in this field, or there are alternatives in a field
+/// that has none. The message quotes the item.
 pub fn relation(text: &str, kind: Relation) -> Result<(), String> {
     for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
         let alternatives: Vec<&str> = item.split('|').collect();
@@ -178,7 +213,7 @@ fn possibility(text: &str, kind: Relation) -> Result<(), String> {
     if rest.is_empty() { Ok(()) } else { Err(format!("has '{rest}' after it: is a comma missing?")) }
 }
 
-/// `OPERATOR VERSION`.
+/// Checks what is in the brackets of a dependency: `OPERATOR VERSION`, such as `>= 2.36` (Debian policy 7.1).
 fn bound(text: &str, kind: Relation) -> Result<(), String> {
     let end = text.find(|c: char| !"<>=".contains(c)).unwrap_or(text.len());
     let (operator, number) = text.split_at(end);
@@ -193,6 +228,9 @@ fn bound(text: &str, kind: Relation) -> Result<(), String> {
 }
 
 /// A line of the `triggers` file (deb-triggers(5)).
+///
+/// # Errors
+/// The line is not one of the six directives, one space and a trigger's name in printable ASCII.
 pub fn trigger(line: &str) -> Result<(), String> {
     const ALL: [&str; 6] =
         ["interest", "interest-await", "interest-noawait", "activate", "activate-await", "activate-noawait"];
@@ -212,16 +250,25 @@ fn checked<'de, D: Deserializer<'de>>(from: D, good: fn(&str) -> Result<(), Stri
 }
 
 /// For `deserialize_with`: reads a [`maintainer`].
+///
+/// # Errors
+/// The value is no text, or [`maintainer`] refuses it.
 pub fn read_maintainer<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     checked(from, maintainer)
 }
 
 /// For `deserialize_with`: reads a [`homepage`].
+///
+/// # Errors
+/// The value is no text, or [`homepage`] refuses it.
 pub fn read_homepage<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     checked(from, homepage)
 }
 
 /// For `deserialize_with`: reads a recipe's version, the upstream part of a [`version`].
+///
+/// # Errors
+/// The value is no text, has an epoch, or [`version`] refuses it.
 pub fn read_upstream_version<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     // A revision makes the part before it one that may have a - in it.
     checked(from, |text| {
@@ -234,6 +281,9 @@ pub fn read_upstream_version<'de, D: Deserializer<'de>>(from: D) -> Result<Strin
 }
 
 /// For `deserialize_with`: reads build dependencies, each an item of `Build-Depends`.
+///
+/// # Errors
+/// The value is no list of texts, an item is no dependency, or it is more than one.
 pub fn read_build_depends<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     let all = Vec::<String>::deserialize(from)?;
     for one in &all {

@@ -13,9 +13,9 @@ pub enum RecipeError {
     /// There is no recipe.toml.
     #[error("there is no recipe {name}: looked for {looked}")]
     Unknown {
-        /// What was asked for.
+        /// The name or the folder that was asked for.
         name: String,
-        /// Where.
+        /// The places that were looked at, with commas between them.
         looked: String,
     },
     /// recipe.toml cannot be used.
@@ -24,26 +24,26 @@ pub enum RecipeError {
     /// A file that the recipe names is not there or cannot be read.
     #[error("recipe {recipe}: cannot read {}: {source}", path.display())]
     Input {
-        /// The recipe.
+        /// The name of the recipe, or its folder.
         recipe: String,
-        /// The file.
+        /// The file or folder that cannot be read.
         path: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The store.
+    /// The store, which keeps the copy of the recipe, cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It changes all the time.
+    /// Somebody edits the recipe all the time, so that no copy of it agrees with itself.
     #[error("the recipe in {} was changed each time that it was read", folder.display())]
     Restless {
-        /// The recipe's folder.
+        /// The folder of the recipe.
         folder: PathBuf,
     },
     /// A script has the line ends of Windows, with which no shell can run it.
     #[error("{}, line {line}: it ends with a carriage return, as on Windows, and a shell takes that for a part of the command", path.display())]
     LineEnds {
-        /// The script.
+        /// The script, of a phase or of a cluster.
         path: PathBuf,
         /// The first such line, counted from 1.
         line: usize,
@@ -51,9 +51,9 @@ pub enum RecipeError {
     /// Something in recipe.toml makes no sense.
     #[error("{}: {message}", path.display())]
     Invalid {
-        /// The recipe.toml.
+        /// The file that is wrong: most often `recipe.toml`.
         path: PathBuf,
-        /// What and what instead.
+        /// What is wrong, and what would be right.
         message: String,
     },
 }

@@ -23,25 +23,25 @@ const FORMAT: u32 = 2;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Plan {
-    /// The format of this value.
+    /// The number of this value's format. Another number means that the digests of plans cannot be compared.
     format: u32,
-    /// The recipe's name.
+    /// The name of the recipe.
     recipe: String,
     /// The binary packages' version, with `+local` where the source is not the pinned one.
     version: String,
     /// Unix time in seconds that every time stamp is clamped to: the changelog's newest date.
     source_date_epoch: i64,
-    /// The source.
+    /// The source that is built.
     source: PlannedSource,
-    /// What is built for.
+    /// The target that is built for, with everything that its file says.
     target: Target,
-    /// The build root.
+    /// The build root: the packages that the compiler runs in.
     build_root: PlannedRoot,
-    /// The phases, in order.
+    /// The phases, in the order in which they run.
     phases: Vec<PlannedPhase>,
-    /// The tool's own code that decides bytes.
+    /// The digests of the tool's own code that decides bytes.
     tool: Tool,
-    /// The recipe's files that packing reads.
+    /// The recipe's files that packing reads, by their paths below the recipe's folder.
     packing: BTreeMap<String, Input>,
 }
 
@@ -52,13 +52,13 @@ pub struct Plan {
 pub struct Tool {
     /// What makes a root file system of the locked .debs.
     pub assembler: Digest,
-    /// What runs a phase's script.
+    /// The script that runs a phase's own script in the container.
     pub driver: Digest,
     /// What stands before the compilers in a phase.
     pub wrapper: Digest,
-    /// What strips, and separates debug symbols.
+    /// The script that strips programs and separates their debug symbols.
     pub split: Digest,
-    /// What writes the packages.
+    /// The code that writes packages: the crate `deb`, without comments and tests.
     pub packing: Digest,
 }
 
@@ -66,7 +66,7 @@ pub struct Tool {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlannedSource {
-    /// Digest of the normalised source tree.
+    /// SHA-256 digest of the source tree, packed in one way only (sorted, with fixed owners and times).
     pub sha256: Digest,
     /// Where it came from: a pinned commit, the recipe's own folder, or a local tree.
     pub origin: serde_json::Value,
@@ -78,43 +78,43 @@ pub struct PlannedSource {
 pub struct PlannedRoot {
     /// Digest of the lock, the target and the way of assembling.
     pub key: Digest,
-    /// The time stamp in the permanent archive.
+    /// The point in time of the permanent archive, such as `20260712T000000Z`.
     pub snapshot: String,
-    /// Number of .debs.
+    /// How many .deb files the root is made of.
     pub packages: usize,
-    /// Their size together, in bytes.
+    /// The size of these .deb files together, in bytes.
     pub size: u64,
 }
 
-/// One phase.
+/// One phase of the plan, with everything that decides its result.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PlannedPhase {
-    /// The name.
+    /// The name of the phase, which is also that of its script in `phases/`.
     pub name: String,
     /// Digest of everything that this phase's result depends on, earlier phases included.
     pub key: Digest,
-    /// The files that are uploaded for it.
+    /// The files that are uploaded for it, by their paths below the recipe's folder.
     pub inputs: BTreeMap<String, Input>,
-    /// The variables that it sees.
+    /// The environment variables that the script gets.
     pub environment: BTreeMap<String, String>,
 }
 
-/// What a plan is made from.
+/// What a plan is made from. All of it is known before anything is built.
 pub struct Parts<'a> {
-    /// The recipe.
+    /// The recipe that is built.
     pub recipe: &'a Recipe,
-    /// The target.
+    /// The target that is built for.
     pub target: &'a Target,
-    /// The build-root lock.
+    /// The lock of the build root.
     pub lock: &'a RootLock,
-    /// The source's digest and origin.
+    /// The digest of the source tree, and where it came from.
     pub source: PlannedSource,
-    /// The packages' version.
+    /// The version of the packages, with the target's suffix.
     pub version: String,
-    /// The changelog's newest date.
+    /// The date of the changelog's newest entry, as a Unix time in seconds (`SOURCE_DATE_EPOCH`).
     pub source_date_epoch: i64,
-    /// The tool's own code.
+    /// The digests of the tool's own code.
     pub tool: Tool,
 }
 
@@ -125,6 +125,9 @@ pub fn build_root_key(lock: &RootLock, target: &Target, tool: &Tool) -> Digest {
 
 impl Plan {
     /// Makes the plan. The same parts always give the same plan.
+    ///
+    /// # Errors
+    /// A file of the recipe cannot be read, or is neither a file, a link nor a folder.
     pub fn new(parts: Parts<'_>) -> Result<Self, RecipeError> {
         let Parts { recipe, target, lock, source, version, source_date_epoch, tool } = parts;
         let root_key = build_root_key(lock, target, &tool);
@@ -158,7 +161,7 @@ impl Plan {
         })
     }
 
-    /// The recipe's name.
+    /// The name of the recipe.
     pub fn recipe(&self) -> &str {
         &self.recipe
     }
@@ -173,27 +176,27 @@ impl Plan {
         self.source_date_epoch
     }
 
-    /// The source.
+    /// The source that is built.
     pub fn source(&self) -> &PlannedSource {
         &self.source
     }
 
-    /// What is built for.
+    /// The target that is built for.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// The build root.
+    /// The build root: the packages that the compiler runs in.
     pub fn build_root(&self) -> &PlannedRoot {
         &self.build_root
     }
 
-    /// The phases, in order; one at least.
+    /// The phases, in the order in which they run; one at least.
     pub fn phases(&self) -> &[PlannedPhase] {
         &self.phases
     }
 
-    /// The tool's own code that decides bytes.
+    /// The digests of the tool's own code that decides bytes.
     pub fn tool(&self) -> &Tool {
         &self.tool
     }
@@ -206,6 +209,9 @@ impl Plan {
     /// The phase that compiles upstream's tests, where the recipe has some, and how many phases come before it.
     ///
     /// It is no part of the plan: tests do not decide the packages' bytes.
+    ///
+    /// # Errors
+    /// A file that the phase reads cannot be read.
     pub fn check(&self, recipe: &Recipe) -> Result<Option<(usize, PlannedPhase)>, RecipeError> {
         let (Some(check), Some(phase)) = (&recipe.file.check, recipe.check_phase()) else { return Ok(None) };
         let after =
@@ -216,7 +222,7 @@ impl Plan {
         Ok(Some((after + 1, PlannedPhase { name: phase.name, key, inputs, environment: environment.clone() })))
     }
 
-    /// The plan digest.
+    /// The SHA-256 digest of the plan's JSON form. Finished packages are kept under it.
     pub fn digest(&self) -> Digest {
         Digest::of(self.to_json())
     }

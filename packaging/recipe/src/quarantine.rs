@@ -87,7 +87,7 @@ fn date_text<S: serde::Serializer>(date: &Date, serializer: S) -> Result<S::Ok, 
     serializer.collect_str(date)
 }
 
-/// A quarantine that cannot be used.
+/// A quarantine file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum QuarantineError {
     /// The file cannot be read, or is not what it should be.
@@ -96,11 +96,11 @@ pub enum QuarantineError {
     /// An entry makes no sense.
     #[error("{}: the entry for {program} {test}: {message}", path.display())]
     Invalid {
-        /// The file.
+        /// The `quarantine.toml` that the entry is in.
         path: PathBuf,
-        /// The entry's program.
+        /// The test program that the entry names.
         program: String,
-        /// The entry's test.
+        /// The test that the entry names.
         test: String,
         /// What is wrong and what instead.
         message: String,
@@ -118,6 +118,10 @@ impl Failure for QuarantineError {
 
 impl Quarantine {
     /// Reads `quarantine.toml` in a recipe's folder. Where there is none, no test is excused.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read, is not TOML of this form, or an entry makes no sense, for example because
+    /// it is there twice.
     pub fn read(folder: &Path) -> Result<Self, QuarantineError> {
         let path = folder.join(FILE);
         let quarantine: Self = match read_toml(&path) {

@@ -220,9 +220,9 @@ const FILE: &str = "recipe.toml";
 /// A recipe that has been read and looked over.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// Its folder.
+    /// The folder that the recipe is in.
     pub folder: PathBuf,
-    /// Its description.
+    /// What `recipe.toml` in that folder says.
     pub file: RecipeFile,
 }
 
@@ -237,6 +237,9 @@ pub struct Input {
 
 impl Recipe {
     /// Reads the recipe `name`: a folder's path, or the name of one of `known` (name and folder).
+    ///
+    /// # Errors
+    /// Neither is `name` one of the known recipes nor a folder with a `recipe.toml`, or the recipe cannot be read.
     pub fn find(name: &str, known: &[(String, PathBuf)]) -> Result<Self, RecipeError> {
         let folder = known
             .iter()
@@ -250,7 +253,11 @@ impl Recipe {
         Self::read(&folder)
     }
 
-    /// Reads the recipe in a folder.
+    /// Reads and checks the `recipe.toml` in a folder.
+    ///
+    /// # Errors
+    /// `recipe.toml` cannot be read, is not TOML of this form, or something in it makes no sense, such as a phase
+    /// without a script.
     pub fn read(folder: &Path) -> Result<Self, RecipeError> {
         let path = folder.join(FILE);
         let file: RecipeFile = read_toml(&path)?;
@@ -317,7 +324,7 @@ impl Recipe {
         Ok(Self { folder: folder.to_owned(), file })
     }
 
-    /// The name.
+    /// The name of the recipe, which is that of the source package.
     pub fn name(&self) -> &str {
         &self.file.name
     }
@@ -356,6 +363,9 @@ impl Recipe {
     }
 
     /// The files that a phase reads: its script and its declared inputs.
+    ///
+    /// # Errors
+    /// One of the files is missing, cannot be read, or is neither a file, a link nor a folder.
     pub fn phase_inputs(&self, phase: &Phase) -> Result<BTreeMap<String, Input>, RecipeError> {
         let mut roots = vec![Path::new("phases").join(&phase.name)];
         roots.extend(phase.inputs.iter().cloned());
@@ -376,6 +386,9 @@ impl Recipe {
 
     /// The files that packing reads: everything in the folder but the upstream, the phases and
     /// what only they read, and what tests and clusters are made of.
+    ///
+    /// # Errors
+    /// A file of the recipe's folder cannot be read, or is neither a file, a link nor a folder.
     pub fn packing_inputs(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
         let mut files = self.files(&[PathBuf::new()])?;
         let others = [quarantine::FILE, components::FILE, vulnerabilities::FILE, compile_memory::FILE];
@@ -417,6 +430,10 @@ impl Recipe {
     }
 
     /// Refuses scripts of phases and clusters that were checked out with the line ends of Windows.
+    ///
+    /// # Errors
+    /// A script has a line that ends with CR LF: the error names the first. Scripts that cannot be read are passed
+    /// over.
     pub fn look_over_scripts(&self) -> Result<(), RecipeError> {
         for folder in ["phases", CLUSTER_FOLDER] {
             for entry in WalkDir::new(self.folder.join(folder)).sort_by_file_name().into_iter().flatten() {
@@ -520,7 +537,10 @@ impl Bench {
 }
 
 impl LeftOut {
-    /// Which paths it is about.
+    /// The patterns in `files` as one matcher, in which `*` does not match a `/`.
+    ///
+    /// # Errors
+    /// One of the patterns is not a glob pattern.
     pub fn matcher(&self) -> Result<GlobSet, globset::Error> {
         let mut set = GlobSetBuilder::new();
         for pattern in &self.files {

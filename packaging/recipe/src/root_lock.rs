@@ -21,7 +21,7 @@ pub enum RootKind {
 }
 
 impl RootKind {
-    /// What people call it.
+    /// The words for it in messages.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Build => "build root",
@@ -30,7 +30,7 @@ impl RootKind {
         }
     }
 
-    /// The command that makes its lock.
+    /// The command that makes its lock, as a user would type it.
     pub fn lock_command(self, recipe: &str, target: &TargetName) -> String {
         let option = match self {
             Self::Build => "",
@@ -49,15 +49,15 @@ pub struct RootLock {
     pub version: u32,
     /// The recipe whose dependencies were solved.
     pub recipe: String,
-    /// The target that was solved for.
+    /// The target that the packages were chosen for.
     pub target: TargetName,
-    /// The suite, such as `bookworm`.
+    /// The suite of Debian's archive, such as `bookworm`.
     pub suite: String,
     /// The time stamp in the permanent archive, such as `20260912T120000Z`.
     pub snapshot: String,
     /// `Date` of the InRelease file that was verified, as a Unix time in seconds.
     pub release_date: i64,
-    /// Digest of that InRelease file.
+    /// SHA-256 digest of the InRelease file that the packages were chosen from.
     pub release_sha256: Digest,
     /// Digest of the uncompressed Packages index that it names.
     pub packages_sha256: Digest,
@@ -79,54 +79,54 @@ impl RootLock {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PinnedDeb {
-    /// Package name.
+    /// The name of the package (Debian policy 5.6.1).
     pub name: String,
-    /// Debian version.
+    /// The version of the package (Debian policy 5.6.12).
     pub version: String,
-    /// `amd64` or `all`.
+    /// The architecture that the package is for: the target's own, such as `amd64`, or `all`.
     pub architecture: String,
     /// Path below the archive's root, `pool/main/…`.
     pub path: String,
-    /// Size in bytes.
+    /// The size of the .deb file in bytes.
     pub size: u64,
-    /// Digest of the file.
+    /// SHA-256 digest of the .deb file.
     pub sha256: Digest,
     /// Belongs to the base: unpacked first, configured before the rest (Essential, required, and their closure).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub base: bool,
 }
 
-/// A lock that cannot be used.
+/// A lock of a root that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// There is none.
+    /// The file of the lock is missing.
     #[error("there is no lock of the {what}: {} is missing", path.display())]
     Missing {
-        /// Build root, node root or compile farm.
+        /// The words for what the lock is of, such as `build root`.
         what: &'static str,
-        /// Where it should be.
+        /// The path where the lock should be.
         path: PathBuf,
-        /// What makes it.
+        /// The command that makes the lock.
         command: String,
     },
-    /// It cannot be read or parsed.
+    /// The file of the lock cannot be read or parsed.
     #[error("{error}")]
     Config {
-        /// Why not.
+        /// What is wrong with the file.
         error: ConfigError,
-        /// What makes it anew.
+        /// The command that makes the lock anew.
         command: String,
     },
-    /// It was made for something else.
+    /// The lock was made for something else than what is built now.
     #[error("{path} was made for {found}, not for {expected}", path = path.display())]
     Other {
-        /// The lock.
+        /// The file of the lock.
         path: PathBuf,
-        /// What it was made for.
+        /// What the lock was made for.
         found: String,
-        /// What is being built.
+        /// What is built now.
         expected: String,
-        /// What makes it anew.
+        /// The command that makes the lock anew.
         command: String,
     },
 }
@@ -146,6 +146,10 @@ impl Failure for LockError {
 
 impl RootLock {
     /// Reads a lock and checks that it belongs to this recipe, target and request.
+    ///
+    /// # Errors
+    /// The lock is missing, cannot be read, has another format, or was made for another recipe, another target or other
+    /// dependencies.
     pub fn read(
         path: &Path,
         kind: RootKind,

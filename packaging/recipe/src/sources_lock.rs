@@ -6,11 +6,11 @@ use foundation::config::{ConfigError, read_toml};
 use foundation::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-/// `sources.lock`.
+/// What `sources.lock` says: the digests of archives that upstream ships inside its source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SourcesLock {
-    /// The bundled files.
+    /// The bundled files, each with its digest.
     #[serde(default)]
     pub bundled: Vec<Bundled>,
 }
@@ -19,14 +19,17 @@ pub struct SourcesLock {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Bundled {
-    /// Path in the source tree.
+    /// The path of the file in the source tree.
     pub path: String,
-    /// Digest.
+    /// SHA-256 digest of the file.
     pub sha256: Digest,
 }
 
 impl SourcesLock {
-    /// Reads it.
+    /// Reads a `sources.lock`.
+    ///
+    /// # Errors
+    /// The file is missing, cannot be read, or is not TOML of this form.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         read_toml(path)
     }

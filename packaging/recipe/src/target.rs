@@ -119,11 +119,11 @@ pub enum TargetError {
     /// There is no such target.
     #[error("there is no target {name}; the targets are {known}")]
     Unknown {
-        /// The name asked for.
+        /// The name that was asked for.
         name: TargetName,
-        /// The names that exist.
+        /// The names of the targets that exist, with commas between them.
         known: String,
-        /// Where its description would be.
+        /// The path where the file of this target would be.
         path: PathBuf,
     },
     /// Its file cannot be used.
@@ -132,20 +132,20 @@ pub enum TargetError {
     /// The file's name and the name in it disagree.
     #[error("{path} describes the target {found}, not {expected}", path = path.display())]
     Name {
-        /// The file.
+        /// The file of the target.
         path: PathBuf,
-        /// The name in the file.
+        /// The name that the file gives the target.
         found: TargetName,
-        /// The name of the file.
+        /// The name that follows from the file's own name.
         expected: TargetName,
     },
     /// What follows the version could not stand there.
     #[error("{path}: version-suffix '{suffix}' does not begin with ~ or +, or has characters beside letters, digits and .+~ \
              (Debian policy 5.6.12)", path = path.display())]
     Suffix {
-        /// The file.
+        /// The file of the target.
         path: PathBuf,
-        /// What stands there.
+        /// The suffix that the file has.
         suffix: String,
     },
 }
@@ -168,6 +168,10 @@ impl Failure for TargetError {
 
 impl Target {
     /// Reads the target `name` from the folder of targets.
+    ///
+    /// # Errors
+    /// There is no file for this target, it is not TOML of this form, it names another target, or its version suffix
+    /// does not begin with `~` or `+`, or has other characters than letters, digits and `.+~`.
     pub fn read(targets: &Path, name: &TargetName) -> Result<Self, TargetError> {
         let path = targets.join(name.file_stem() + ".toml");
         if !path.exists() {

@@ -79,6 +79,9 @@ pub enum Justification {
 
 impl Vulnerabilities {
     /// Reads those of the recipe in `folder`, whose cherry-picks are `picks`; nothing where it has no such file.
+    ///
+    /// # Errors
+    /// The file is not TOML of this form, or [`Vulnerabilities::look_over`] refuses what it says.
     pub fn read(folder: &Path, picks: &[CherryPick]) -> Result<Option<Self>, ConfigError> {
         let path = folder.join(FILE);
         if !path.exists() {
@@ -90,6 +93,10 @@ impl Vulnerabilities {
     }
 
     /// Checks that each is there once, says what its status needs, and agrees with the cherry-picks.
+    ///
+    /// # Errors
+    /// A vulnerability is there twice, lacks what its status needs or has what its status does not have, contradicts
+    /// the cherry-picks, or a CVE that a cherry-pick fixes is missing. The message names the vulnerability.
     pub fn look_over(&self, picks: &[CherryPick]) -> Result<(), String> {
         let fixes: BTreeSet<&str> = picks.iter().flat_map(|pick| pick.fixes.iter().map(String::as_str)).collect();
         let mut names = BTreeSet::new();

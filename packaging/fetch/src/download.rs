@@ -31,26 +31,26 @@ use meter::Meter;
 /// Whether the network may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Network {
-    /// It may.
+    /// The network may be used.
     Online,
     /// `--offline`: whatever is not in the store is an error.
     Offline,
 }
 
-/// A file to have in the store.
+/// A file that is to be in the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// What to call it in messages.
+    /// The words for it in messages, such as its path in the archive.
     pub name: String,
-    /// Where it may be, in the order to try.
+    /// The addresses where it may be, in the order in which they are tried.
     pub urls: Vec<String>,
-    /// Its size, if known.
+    /// Its size in bytes, where it is known.
     pub size: Option<u64>,
     /// Its digest: this decides, not the address.
     pub sha256: Digest,
 }
 
-/// What happens during downloads.
+/// What a caller is told during downloads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// How far it is. Sent at most some ten times a second, and at the end.
@@ -61,18 +61,18 @@ pub enum Event {
     Retry(String),
 }
 
-/// How far downloads are.
+/// How far the downloads of one call have come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes that are there.
+    /// Bytes of complete and of growing files that are there.
     pub bytes_done: u64,
-    /// Bytes in all, as far as sizes are known.
+    /// Bytes of all files together, as far as their sizes are known.
     pub bytes_total: u64,
-    /// Files that are there and checked.
+    /// Files that are in the store with the right digest.
     pub files_done: usize,
-    /// Files in all.
+    /// Files that are wanted, with those that were there before.
     pub files_total: usize,
-    /// The file that moved last.
+    /// The name of the file that grew last.
     pub current: String,
 }
 
@@ -132,13 +132,17 @@ impl Downloader {
         Self { network, patience, client, down, slow, told }
     }
 
-    /// Whether the network may be used.
+    /// Whether this downloader may use the network.
     pub fn network(&self) -> Network {
         self.network
     }
 
     /// Brings all files into the store, several at a time. What is there is not downloaded. A file
     /// that cannot be had does not keep the others from being fetched.
+    ///
+    /// # Errors
+    /// The network may not be used and a file is missing, a file has the right content at none of its addresses, or the
+    /// store cannot be written. The error names every file that could not be had, with each address and its reason.
     pub fn fetch_all(&self, store: &Store, wanted: &[Wanted], on: Listener<'_>) -> Result<(), DownloadError> {
         let unique: BTreeMap<Digest, &Wanted> = wanted.iter().rev().map(|w| (w.sha256, w)).collect();
         let (present, mut missing): (Vec<&Wanted>, Vec<&Wanted>) =
@@ -194,7 +198,10 @@ impl Downloader {
         if files.is_empty() { Ok(()) } else { Err(DownloadError::Failed { files }) }
     }
 
-    /// Brings one file into the store.
+    /// Brings one file into the store, and returns its path there.
+    ///
+    /// # Errors
+    /// The file is not in the store and cannot be had, or the store cannot be written.
     pub fn fetch(&self, store: &Store, wanted: &Wanted, on: Listener<'_>) -> Result<PathBuf, DownloadError> {
         self.fetch_all(store, std::slice::from_ref(wanted), on)?;
         Ok(store.verify(&wanted.sha256)?)
@@ -202,6 +209,10 @@ impl Downloader {
 
     /// Downloads a small text whose digest is not known beforehand (InRelease), from the first
     /// address that gives one. Returns the content and the address.
+    ///
+    /// # Errors
+    /// The network may not be used, or no address gives a text of at most `limit` bytes. A web page where a text should
+    /// be counts as a failure.
     pub fn get(
         &self,
         name: &str,

@@ -17,6 +17,10 @@ use super::{DebianError, version};
 
 /// The base in which apt runs: Essential and required packages, apt, and their dependencies; sorted by
 /// name, all marked as base.
+///
+/// # Errors
+/// A package of the base needs something that no package of the index provides, or a package of it has no SHA256 in the
+/// index.
 pub fn base(index: &Index, target: &Target) -> Result<Vec<PinnedDeb>, DebianError> {
     let mut seeds: BTreeSet<&str> = index
         .packages()
@@ -99,7 +103,7 @@ fn best<'a>(index: &'a Index, wish: &Dependency) -> Option<&'a Package> {
 pub struct Upload {
     /// Absolute path in the container; its folder is to be made.
     pub path: String,
-    /// Content.
+    /// The bytes of the file.
     pub content: Vec<u8>,
 }
 
@@ -111,6 +115,9 @@ pub fn solver_script() -> &'static str {
 
 /// What [`solver_script`] reads: the index and the request, one dependency in the syntax of
 /// `Build-Depends` each (alternatives, versions; restrictions to architectures in brackets are apt's to read).
+///
+/// # Errors
+/// A line of the request is not one dependency as in `Build-Depends`, or the file of the index cannot be read.
 pub fn solver_uploads(index: &Index, request: &[String]) -> Result<Vec<Upload>, DebianError> {
     let mut lines = String::new();
     for dependency in request {
@@ -139,6 +146,10 @@ pub fn solver_uploads(index: &Index, request: &[String]) -> Result<Vec<Upload>, 
 }
 
 /// The whole build root: the base and what apt's output adds; sorted by name.
+///
+/// # Errors
+/// apt's output has no complete plan, or the plan removes or replaces a package of the base, or names a package that
+/// the index does not have.
 pub fn from_solution(index: &Index, base: &[PinnedDeb], apt_output: &str) -> Result<Vec<PinnedDeb>, DebianError> {
     let bad = |why: String| Err(DebianError::Solution(why));
     let body = apt_output

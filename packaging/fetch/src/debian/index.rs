@@ -11,7 +11,7 @@ use super::{DebianError, version};
 /// The packages of one component and architecture.
 #[derive(Clone, Debug)]
 pub struct Index {
-    /// Digest of the uncompressed index.
+    /// SHA-256 digest of the uncompressed index.
     pub sha256: Digest,
     /// The uncompressed index, in the store (apt reads it in the base).
     pub path: PathBuf,
@@ -23,25 +23,25 @@ pub struct Index {
 /// One package of the index; only the fields that are needed here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Package {
-    /// Package.
+    /// The field `Package`: the package's name.
     pub name: String,
-    /// Version.
+    /// The field `Version` (Debian policy 5.6.12).
     pub version: String,
-    /// Architecture.
+    /// The field `Architecture`: the index's own, or `all`.
     pub architecture: String,
-    /// `Essential: yes`.
+    /// Whether it has `Essential: yes` (Debian policy 3.8): it is part of every system.
     pub essential: bool,
-    /// Priority.
+    /// The field `Priority` (Debian policy 2.5), such as `required`.
     pub priority: String,
     /// Pre-Depends and Depends: groups of alternatives.
     pub depends: Vec<Vec<Dependency>>,
-    /// Names in Provides.
+    /// The names in `Provides`, without versions.
     pub provides: Vec<String>,
     /// Filename: the path below the archive's root.
     pub path: String,
-    /// Size in bytes.
+    /// The field `Size`: the size of the .deb file in bytes.
     pub size: u64,
-    /// SHA256.
+    /// The field `SHA256`: the digest of the .deb file. A package without it cannot be locked.
     pub sha256: Option<Digest>,
 }
 
@@ -56,6 +56,9 @@ pub struct Dependency {
 
 impl Index {
     /// Reads an uncompressed index from the store.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a paragraph of it is not a package.
     pub fn read(path: &Path, sha256: Digest) -> Result<Self, DebianError> {
         let text = std::fs::read_to_string(path).map_err(foundation::store::StoreError::io("read", path))?;
         Ok(Self::new(path.to_owned(), sha256, Self::parse("Packages", &text)?))
@@ -74,23 +77,27 @@ impl Index {
     }
 
     /// Parses the text of an index called `name`.
+    ///
+    /// # Errors
+    /// A paragraph lacks a field that every package has, one of its fields cannot be read, or its path leads out of the
+    /// archive.
     pub fn parse(name: &str, text: &str) -> Result<Vec<Package>, DebianError> {
         paragraphs(text)
             .map(|fields| package(&fields).map_err(|why| DebianError::Index { name: name.to_owned(), why }))
             .collect()
     }
 
-    /// All packages, as in the index.
+    /// All packages, in the order of the index.
     pub fn packages(&self) -> &[Package] {
         &self.packages
     }
 
-    /// A package by name and exact version.
+    /// The package with this name and exactly this version.
     pub fn find(&self, name: &str, version: &str) -> Option<&Package> {
         self.named(name).find(|package| package.version == version)
     }
 
-    /// The newest version of a package.
+    /// The newest version of a package, in Debian's order of versions.
     pub fn newest(&self, name: &str) -> Option<&Package> {
         self.named(name).max_by(|a, b| version::compare(&a.version, &b.version))
     }
@@ -109,7 +116,10 @@ impl Index {
 }
 
 impl Package {
-    /// The package as a lock keeps it.
+    /// Makes the entry that a lock has for this package.
+    ///
+    /// # Errors
+    /// The index has no SHA256 for this package.
     pub fn pinned(&self, base: bool) -> Result<PinnedDeb, DebianError> {
         let sha256 = self.sha256.ok_or_else(|| DebianError::Index {
             name: "Packages".into(),

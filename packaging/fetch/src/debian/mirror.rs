@@ -18,14 +18,17 @@ pub struct UserConfig {
 }
 
 impl UserConfig {
-    /// Where the file is looked for.
+    /// The path of the settings, whether the file exists or not. None where no folder for settings is known.
     pub fn path() -> Option<PathBuf> {
         let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let base = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
         Some(base.join("mesos-packages/config.toml"))
     }
 
-    /// Reads it; there need not be one.
+    /// Reads the settings. Without a file they are empty.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read, is not TOML, or has a field that is not known.
     pub fn read() -> Result<Self, DebianError> {
         match Self::path() {
             Some(path) if path.exists() => Ok(read_toml(&path)?),
@@ -46,6 +49,10 @@ pub struct Mirrors {
 impl Mirrors {
     /// `--mirror` first, then the user's settings, then the host's own apt configuration, then the
     /// permanent archive.
+    ///
+    /// # Errors
+    /// An address that is given with `--mirror`, in the user's settings or in the host's apt configuration is not
+    /// `http://` or `https://` and a host.
     pub fn discover(cli: Option<&str>, config: &UserConfig, target: &Target) -> Result<Self, DebianError> {
         Self::with(cli, config, host_mirrors(Path::new("/etc/apt"), archive_name(target)), target)
     }

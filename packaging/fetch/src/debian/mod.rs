@@ -19,54 +19,54 @@ use recipe::root_lock::RootLock;
 
 use crate::download::{DownloadError, Wanted};
 
-/// Something about the archive went wrong.
+/// A failure of reading Debian's archive, or of choosing packages from it.
 #[derive(Debug, thiserror::Error)]
 pub enum DebianError {
-    /// A download.
+    /// A file of the archive could not be downloaded.
     #[error(transparent)]
     Download(#[from] DownloadError),
-    /// The cache.
+    /// The cache could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The user's settings.
+    /// The user's settings cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// A mirror's address that is none.
+    /// What is given as a mirror is not an address.
     #[error("{from}: '{url}' is not a mirror's address")]
     Mirror {
-        /// The option or the file.
+        /// The option or the file that has the address.
         from: String,
-        /// What was given.
+        /// The text that was given as the address.
         url: String,
     },
-    /// A time stamp that is none.
+    /// The text is not a time stamp such as `20260712T000000Z`.
     #[error("--snapshot '{0}' is not a time stamp of the snapshot archive")]
     Snapshot(String),
     /// No InRelease could be used; each address with its reason.
     #[error("no InRelease file of {suite} can be used:\n{}", tried.iter().map(|tried| format!("  {tried}")).collect::<Vec<_>>().join("\n"))]
     Release {
-        /// The suite.
+        /// The suite, such as `bookworm`.
         suite: String,
-        /// What was tried.
+        /// The addresses that were tried, each with its reason.
         tried: Vec<crate::download::Tried>,
     },
-    /// gpgv cannot be run.
+    /// gpgv(1) cannot be started.
     #[error("cannot run gpgv, which checks Debian's signatures: {0}")]
     NoGpgv(std::io::Error),
     /// An index, or something in it, cannot be used.
     #[error("the index {name} cannot be used: {why}")]
     Index {
-        /// The index.
+        /// The name of the index, such as `Packages`.
         name: String,
-        /// What is wrong.
+        /// What is wrong with it.
         why: String,
     },
     /// A dependency that nothing in the archive satisfies.
     #[error("{wanted_by} needs {dependency}, and no package of the suite provides that")]
     Unsatisfied {
-        /// Who needs it.
+        /// The package or the request that needs it.
         wanted_by: String,
-        /// What.
+        /// The dependency, in the syntax of `Depends` (Debian policy 7.1).
         dependency: String,
     },
     /// What apt printed is not a plan that can be locked.

@@ -16,14 +16,14 @@ use super::index::{Index, paragraphs};
 use super::mirror::Mirrors;
 use crate::download::{DownloadError, Downloader, Event, Network, Tried, Wanted};
 
-/// A verified InRelease.
+/// An InRelease file whose signature was checked: it lists the indexes of a suite with their digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
-    /// The codename, such as `bookworm`.
+    /// The field `Codename`, such as `bookworm`.
     pub codename: String,
-    /// `Date`, as a Unix time in seconds.
+    /// The field `Date`, as a Unix time in seconds.
     pub date: i64,
-    /// `Valid-Until`, likewise.
+    /// The field `Valid-Until`, as a Unix time in seconds: after it, the file is too old to be trusted.
     pub valid_until: Option<i64>,
     /// The time stamp for the permanent archive: `--snapshot`, or one day after `date`.
     ///
@@ -32,7 +32,7 @@ pub struct Release {
     /// it would still serve the state before this release. One day later has this one, and of a stable
     /// suite, which changes at point releases only, still this one.
     pub snapshot: String,
-    /// Digest of the InRelease file.
+    /// SHA-256 digest of the whole InRelease file, with its signature.
     pub sha256: Digest,
     /// The indices: path below `dists/SUITE/` to digest and size.
     pub files: BTreeMap<String, (Digest, u64)>,
@@ -47,6 +47,10 @@ impl Release {
     ///
     /// An address whose InRelease cannot be used is reported and the next one is tried: a stale mirror
     /// must not stop a lock, and none is trusted.
+    ///
+    /// # Errors
+    /// `snapshot` is not a time stamp, the network may not be used, gpgv cannot be run, the store cannot be written, or
+    /// no address has an InRelease that is signed by the keyring, of this suite, and still valid.
     pub fn fetch(
         downloader: &Downloader,
         store: &Store,
@@ -141,6 +145,10 @@ impl Release {
     }
 
     /// Fetches the Packages index of the target's component and architecture, by its digest.
+    ///
+    /// # Errors
+    /// The release does not list the index, the index cannot be downloaded, the store cannot be written, or the index
+    /// cannot be parsed.
     pub fn packages(
         &self,
         downloader: &Downloader,

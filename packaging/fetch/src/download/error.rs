@@ -11,16 +11,16 @@ pub enum DownloadError {
     /// The network may not be used and something is missing.
     #[error("the network is not used (--offline), and the cache does not have {}", list(missing))]
     Offline {
-        /// The names of what is missing.
+        /// The names of the files that are missing.
         missing: Vec<String>,
     },
     /// No address gave the right content.
     #[error("{}", failed_text(files))]
     Failed {
-        /// The files, each with what was tried.
+        /// The files that could not be had, each with what was tried.
         files: Vec<FailedFile>,
     },
-    /// The cache.
+    /// The cache could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -45,21 +45,21 @@ impl Failure for DownloadError {
     }
 }
 
-/// A file that could not be had.
+/// A file that could not be had from any of its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedFile {
-    /// Its name.
+    /// The words for it in messages.
     pub name: String,
-    /// What was tried.
+    /// The addresses that were tried, in this order.
     pub tried: Vec<Tried>,
 }
 
 /// An address that did not work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {
-    /// The address.
+    /// The address that was tried.
     pub url: String,
-    /// Why not.
+    /// The reason why it could not be used.
     pub why: String,
     /// Whether it gave something else than what was pinned.
     pub wrong: bool,

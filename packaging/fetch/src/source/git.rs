@@ -17,14 +17,14 @@ use serde::Deserialize;
 use super::{Origin, Rules, SourceError, SourceTree, archive, cherry_pick, directory, pack};
 use crate::download::{Downloader, Network, Tried};
 
-/// The pin.
+/// A commit that a recipe pins, and where to get it.
 #[derive(Clone, Debug)]
 pub struct GitPin {
     /// The commit: 40 hexadecimal digits.
     pub commit: String,
     /// The tag that names it, for remotes that do not serve a commit by its id.
     pub tag: Option<String>,
-    /// The repositories, tried in turn.
+    /// The addresses of the repositories, tried in turn.
     pub remotes: Vec<String>,
     /// Later commits of the same repository to apply on it, in order.
     pub cherry_picks: Vec<Pick>,
@@ -35,6 +35,10 @@ const SOFTWARE_HERITAGE: &str = "https://archive.softwareheritage.org";
 
 /// The source tree of the pin; without network when it is in the store. `say` gets lines about
 /// what is tried and what did not work.
+///
+/// # Errors
+/// The commit is not in the store and no repository has it, git fails, a later commit cannot be applied, a bundled file
+/// is not the one in `sources.lock`, or the store cannot be written.
 pub fn pinned(
     store: &Store,
     pin: &GitPin,

@@ -46,25 +46,25 @@ pub struct SourceTree {
 pub enum Origin {
     /// The pinned commit.
     Git {
-        /// The commit.
+        /// The commit: 40 hexadecimal digits.
         commit: String,
-        /// The tag that names it.
+        /// The tag that names it, where the recipe gives one.
         tag: Option<String>,
-        /// The pinned repositories.
+        /// The addresses of the repositories, as the recipe has them.
         remotes: Vec<String>,
         /// Later commits that were applied on it, in order.
         cherry_picks: Vec<Pick>,
     },
     /// A folder beside the recipe.
     Recipe {
-        /// Relative to the recipe.
+        /// The path of the folder, relative to the recipe.
         directory: String,
     },
     /// A local archive.
     LocalArchive {
-        /// File name.
+        /// The file name of the archive, without its folder.
         name: String,
-        /// Digest of the archive.
+        /// SHA-256 digest of the archive.
         sha256: Digest,
     },
     /// A local folder.
@@ -97,32 +97,32 @@ impl Origin {
 pub enum Deviation {
     /// A bundled file is not as `sources.lock` pins it.
     Bundled {
-        /// Path in the tree.
+        /// The path of the file in the source tree.
         path: String,
         /// The pinned digest; none for a file that matches `bundled` and is not in the lock.
         expected: Option<Digest>,
-        /// What is there; none where it is missing.
+        /// The digest of the file that is there; none where it is missing.
         found: Option<Digest>,
     },
-    /// A cherry-pick is not in it.
+    /// A cherry-pick of the recipe is not in the source.
     CherryPick {
-        /// The commit.
+        /// The commit of the cherry-pick: 40 hexadecimal digits.
         commit: String,
-        /// Why not.
+        /// Why it could not be applied.
         why: String,
     },
     /// A local folder is not the commit that is checked out there.
     Commit {
-        /// The commit.
+        /// The commit that is checked out: 40 hexadecimal digits.
         commit: String,
-        /// How it differs from it.
+        /// How the folder differs from the commit, in words.
         differs: String,
     },
     /// A local folder belongs to a repository that does not say which commit it is.
     Unknown {
-        /// Its name in the folder.
+        /// The name of the repository in the folder, such as `.git`.
         repository: String,
-        /// Why not.
+        /// Why the commit cannot be read.
         why: String,
     },
 }
@@ -158,67 +158,67 @@ pub struct Rules<'a> {
 /// A source that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The cache.
+    /// The cache could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file or folder cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// The file or folder.
+        /// The file or folder that was to be read.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// What was given is neither a folder nor an archive of a known kind.
     #[error("{} cannot be used as a source: {why}", path.display())]
     NoSource {
-        /// What was given.
+        /// The path that was given.
         path: PathBuf,
-        /// Why not.
+        /// Why it is no source.
         why: String,
     },
     /// Something in it must not be in a source tree.
     #[error("{source_name} is refused as a source: its entry '{entry}' {why}")]
     Unsafe {
-        /// The folder or archive.
+        /// The folder or archive, or the commit.
         source_name: String,
-        /// The entry.
+        /// The path of the entry in it.
         entry: String,
-        /// What it is.
+        /// What is wrong with the entry: the end of a sentence that begins with it.
         why: String,
     },
-    /// A glob pattern of the recipe.
+    /// A glob pattern of the recipe cannot be read.
     #[error("the pattern '{pattern}' under `bundled` in recipe.toml is not a glob pattern: {why}")]
     Pattern {
-        /// The pattern.
+        /// The pattern as the recipe has it.
         pattern: String,
-        /// Why not.
+        /// What is wrong with it.
         why: String,
     },
     /// Bundled files are not those that are pinned.
     #[error("{source_name} was not used: it does not have the bundled files that sources.lock pins:\n{}", deviations.iter().map(|d| format!("  {d}")).collect::<Vec<_>>().join("\n"))]
     Bundled {
-        /// Which source.
+        /// The folder of the recipe, or the commit, that was to be the source.
         source_name: String,
-        /// The differences.
+        /// The files that differ, with both digests.
         deviations: Vec<Deviation>,
     },
     /// git cannot be run, or failed on this machine.
     #[error("git {what}: {why}")]
     Git {
-        /// The attempt.
+        /// What was attempted, as the message has it after `git`.
         what: String,
-        /// Why not.
+        /// Why it did not work, mostly in git's own words.
         why: String,
     },
     /// A commit cannot be applied on the pinned one.
     #[error("the commit {commit} cannot be applied on {onto}: {why}")]
     CherryPick {
-        /// The commit.
+        /// The commit that was to be applied: 40 hexadecimal digits.
         commit: String,
-        /// The pinned commit, or a local source.
+        /// What it was to be applied on: the pinned commit, or a local source.
         onto: String,
-        /// Why not.
+        /// Why it cannot be applied.
         why: String,
     },
     /// The pinned source is not in the cache and cannot be had.
@@ -226,7 +226,7 @@ pub enum SourceError {
             tried.iter().map(|tried| format!("  {tried}")).collect::<Vec<_>>().join("\n"),
             if tried.is_empty() { "  the network was not used (--offline), and it is not in the cache" } else { "" })]
     Unreachable {
-        /// The commit.
+        /// The pinned commit: 40 hexadecimal digits.
         commit: String,
         /// The repositories, each with its reason; empty when the network may not be used.
         tried: Vec<Tried>,
@@ -263,6 +263,10 @@ impl Failure for SourceError {
 
 /// `--source PATH`: a local folder or archive; the version carries `+local`. The recipe's `picks` are applied as far
 /// as the folder is a git repository that has them.
+///
+/// # Errors
+/// The path is neither a folder nor an archive of a known kind, something in it cannot be read or must not be in a
+/// source tree (such as a link that leads out of it), git fails, or the store cannot be written.
 pub fn local(store: &Store, path: &Path, picks: &[Pick], rules: &Rules<'_>) -> Result<SourceTree, SourceError> {
     let read = |source| SourceError::Read { path: path.to_owned(), source };
     let path = &path.canonicalize().map_err(read)?;
@@ -289,6 +293,10 @@ pub fn local(store: &Store, path: &Path, picks: &[Pick], rules: &Rules<'_>) -> R
 }
 
 /// A recipe's own `directory`. Bundled files must be as `sources.lock` pins them.
+///
+/// # Errors
+/// The folder is missing or cannot be read, something in it must not be in a source tree, a bundled file is not the one
+/// in `sources.lock`, or the store cannot be written.
 pub fn recipe_directory(
     store: &Store,
     recipe: &Path,

@@ -15,11 +15,11 @@ const HEADER: usize = 60;
 /// A member of the archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Its name.
+    /// The name of the member, without the blanks and the `/` that end it in the file.
     pub name: String,
-    /// Where its bytes begin.
+    /// Where the member's bytes begin, as an offset from the start of the file.
     offset: u64,
-    /// How many there are.
+    /// How many bytes the member has.
     pub size: u64,
 }
 
@@ -33,14 +33,17 @@ impl Member {
 /// The members of a .deb.
 #[derive(Clone, Debug)]
 pub struct DebFile {
-    /// The file.
+    /// The path of the .deb file.
     pub path: PathBuf,
-    /// Its members, in order.
+    /// The members, in the order in which they stand in the file.
     pub members: Vec<Member>,
 }
 
 impl DebFile {
     /// Reads the headers. An error of kind `InvalidData` says what is wrong with the format.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not an ar archive.
     pub fn open(path: &Path) -> io::Result<Self> {
         let wrong = |problem: &str| io::Error::new(io::ErrorKind::InvalidData, problem.to_owned());
         let mut file = File::open(path)?;
@@ -76,7 +79,10 @@ impl DebFile {
         self.members.iter().map(|member| member.name.as_str()).collect()
     }
 
-    /// The bytes of the n-th member.
+    /// Reads the bytes of the n-th member, counted from 0.
+    ///
+    /// # Errors
+    /// The file cannot be opened any more.
     pub fn read(&self, n: usize) -> io::Result<impl Read + use<>> {
         let member = &self.members[n];
         let mut file = File::open(&self.path)?;
@@ -92,13 +98,19 @@ pub struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins an archive.
+    /// Begins an archive, in which every member has this date (Unix time in seconds).
+    ///
+    /// # Errors
+    /// The output cannot be written.
     pub fn new(mut output: W, date: i64) -> io::Result<Self> {
         output.write_all(MAGIC)?;
         Ok(Self { output, date })
     }
 
     /// Adds a member of exactly `size` bytes.
+    ///
+    /// # Errors
+    /// `data` cannot be read, gives more or fewer than `size` bytes, or the output cannot be written.
     pub fn member(&mut self, name: &str, size: u64, data: &mut dyn Read) -> io::Result<()> {
         let header = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", self.date.max(0), 0, 0, "100644");
         assert_eq!(header.len(), HEADER, "member name {name}");
@@ -112,7 +124,10 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Gives the output back.
+    /// Ends the archive, and gives the output back.
+    ///
+    /// # Errors
+    /// What is left cannot be written to the output.
     pub fn finish(mut self) -> io::Result<W> {
         self.output.flush()?;
         Ok(self.output)
@@ -121,6 +136,9 @@ impl<W: Write> Writer<W> {
 
 /// Writes a .deb with what `members` adds, all of one date, and returns its digest and size. It is durable before it
 /// appears under its name, in the place of what was there.
+///
+/// # Errors
+/// `members` fails, or the folder of `path` cannot be written. What was there under this name stays then.
 pub fn create_deb(
     path: &Path,
     date: i64,

@@ -12,13 +12,13 @@ use time::format_description::well_known::Rfc2822;
 /// A changelog: its newest entry in parts, and the whole text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changelog {
-    /// The source package's name.
+    /// The name of the source package.
     pub source: String,
     /// The version of the newest entry, such as `1.7.2-1`.
     pub version: String,
     /// The distributions it names, such as `bookworm`.
     pub distribution: String,
-    /// The urgency it names, such as `medium`.
+    /// The urgency that the entry names, such as `medium`.
     pub urgency: String,
     /// The entry's lines between the heading and the trailer, with their indentation.
     pub changes: String,
@@ -28,39 +28,39 @@ pub struct Changelog {
     pub date: String,
     /// That date in seconds: `SOURCE_DATE_EPOCH`.
     pub epoch: i64,
-    /// The whole file.
+    /// The text of the whole file.
     pub text: String,
 }
 
 /// A changelog that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangelogError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read the changelog {}: {source}", path.display())]
     Read {
-        /// The file.
+        /// The file of the changelog.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// Its newest entry is not in Debian's format.
     #[error("{}, line {line}: {problem}", path.display())]
     Format {
-        /// The file.
+        /// The file of the changelog.
         path: PathBuf,
-        /// The line, counted from 1.
+        /// The line that is wrong, counted from 1.
         line: usize,
-        /// What is wrong there.
+        /// What is wrong in that line.
         problem: String,
     },
     /// Its newest entry is about something else than the recipe.
     #[error("{}, line {line}: {problem}", path.display())]
     Subject {
-        /// The file.
+        /// The file of the changelog.
         path: PathBuf,
-        /// The line, counted from 1.
+        /// The line of the newest entry's heading, counted from 1.
         line: usize,
-        /// What is wrong there.
+        /// How the entry and the recipe differ.
         problem: String,
     },
 }
@@ -81,7 +81,10 @@ impl Failure for ChangelogError {
 }
 
 impl Changelog {
-    /// Reads and checks a changelog.
+    /// Reads a changelog, and checks its newest entry (Debian policy 4.4, deb-changelog(5)).
+    ///
+    /// # Errors
+    /// The file cannot be read, or its newest entry is not in Debian's format: the error names the line.
     pub fn read(path: &Path) -> Result<Self, ChangelogError> {
         let text =
             std::fs::read_to_string(path).map_err(|source| ChangelogError::Read { path: path.to_owned(), source })?;
@@ -89,6 +92,9 @@ impl Changelog {
     }
 
     /// Parses the text of a changelog that came from `path`.
+    ///
+    /// # Errors
+    /// There is no entry, or the newest one is not in Debian's format: the error names the line.
     pub fn parse(path: &Path, text: String) -> Result<Self, ChangelogError> {
         let wrong = |line: usize, problem: &str| ChangelogError::Format {
             path: path.to_owned(),
@@ -151,6 +157,9 @@ impl Changelog {
 
     /// Whether this is the changelog of a source, such as `mesos`, in upstream's version, such as `1.7.2`, to which the packaging
     /// may have added something, as in `1.7.2+dfsg`.
+    ///
+    /// # Errors
+    /// The newest entry is about another source package, or about another version of upstream.
     pub fn check_subject(&self, path: &Path, source: &str, upstream: &str) -> Result<(), ChangelogError> {
         let line = 1 + self.text.lines().take_while(|line| line.trim().is_empty()).count();
         let wrong = |problem: String| ChangelogError::Subject { path: path.to_owned(), line, problem };

@@ -24,14 +24,14 @@ pub struct Contents {
 pub enum Entry {
     /// A regular file.
     File {
-        /// Where its bytes are.
+        /// Where the bytes of the file are.
         origin: Origin,
-        /// Permissions.
+        /// Permissions, such as 0o644.
         mode: u32,
     },
     /// A symbolic link.
     Link {
-        /// What it points to.
+        /// The path that the link points to, as it is written in it.
         target: String,
     },
 }
@@ -39,9 +39,9 @@ pub enum Entry {
 /// Where a file comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The staged tree: the path in it.
+    /// In the staged tree, at this path below it.
     Stage(String),
-    /// The recipe's folder: the path in it.
+    /// In the recipe's folder, at this path below it.
     Recipe(String),
 }
 
@@ -51,6 +51,10 @@ const LISTED: usize = 20;
 impl Manifest {
     /// Which file goes into which package, by package name. Fails when a staged file belongs to no package
     /// or to two, and when a rule matches nothing.
+    ///
+    /// # Errors
+    /// The staged tree cannot be read, a pattern cannot be parsed, a staged file belongs to no package or to two, or a
+    /// rule or an entry of `omit` matches nothing. One error names all of these files and rules.
     pub fn resolve(&self, staged: &Path) -> Result<BTreeMap<String, Contents>, ManifestError> {
         let mut tree = Tree::read(staged)?;
         let mut problems = Vec::new();

@@ -58,12 +58,12 @@ impl Paragraph {
         Some(Self(fields.into_iter().collect()))
     }
 
-    /// A field's value.
+    /// The value of the field with this name; none where there is no such field.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Sets a field; an empty value removes it.
+    /// Sets the value of a field; an empty value removes the field.
     pub fn set(&mut self, name: &str, value: impl Into<String>) {
         let value = value.into();
         if value.is_empty() {
@@ -73,7 +73,7 @@ impl Paragraph {
         }
     }
 
-    /// The text, in dpkg's order.
+    /// The text of the paragraph, with the fields in the order in which dpkg writes them.
     pub fn render(&self) -> String {
         let rank = |name: &str| ORDER.iter().position(|known| *known == name).unwrap_or(ORDER.len());
         let mut fields: Vec<(&String, &String)> = self.0.iter().collect();
@@ -85,12 +85,15 @@ impl Paragraph {
 /// The files of a control archive, by name.
 #[derive(Clone, Debug, Default)]
 pub struct ControlArchive {
-    /// `control`, `md5sums`, `postinst`, …
+    /// The content of each file by its name: `control`, `md5sums`, `postinst`, …
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
 impl ControlArchive {
-    /// Reads `control.tar.xz`.
+    /// Reads the archive `control.tar.xz` of a .deb.
+    ///
+    /// # Errors
+    /// The input is not a tar archive compressed by xz, or it ends early.
     pub fn read(compressed: impl Read) -> io::Result<Self> {
         let mut files = BTreeMap::new();
         for entry in tar::Archive::new(XzDecoder::new(compressed)).entries()? {
@@ -115,6 +118,9 @@ impl ControlArchive {
     }
 
     /// Writes `control.tar.xz`: `control` first, the rest by name; the same content always gives the same bytes.
+    ///
+    /// # Errors
+    /// The archive cannot be compressed. It is written to memory, so this does not happen in practice.
     pub fn write(&self, epoch: i64) -> io::Result<Vec<u8>> {
         let mut archive = tar::Builder::new(XzEncoder::new(Vec::new(), 6));
         let folder = header(tar::EntryType::Directory, 0o755, 0, epoch)?;

@@ -25,7 +25,7 @@ pub struct Data {
 pub enum Item {
     /// A regular file.
     File {
-        /// Permissions.
+        /// Permissions, such as 0o644.
         mode: u32,
         /// Size in bytes.
         size: u64,
@@ -36,7 +36,7 @@ pub enum Item {
     },
     /// A symbolic link.
     Link {
-        /// What it points to.
+        /// The path that the link points to, as it is written in it.
         target: String,
     },
     /// A folder.
@@ -45,9 +45,9 @@ pub enum Item {
 
 /// A file's content that is not in cargo-deb's archive.
 pub struct Opened<'a> {
-    /// Its bytes.
+    /// Gives the bytes of the file.
     pub reader: Box<dyn Read + 'a>,
-    /// How many there are.
+    /// How many bytes the reader gives.
     pub size: u64,
 }
 
@@ -56,6 +56,10 @@ impl Data {
     /// number and name, dated `epoch`, the root folder first. The order is kept; each path must be there once, after its
     /// folder. For every file `open` is asked for its content, for every link `target` where it leads; without an answer it is
     /// what cargo-deb's archive has. Folders in `directories` are added.
+    ///
+    /// # Errors
+    /// `layout` cannot be read, names a path twice, before its folder or in a form that a package cannot have, `open`
+    /// or a reader fails, a file has another size than was said, or `output` cannot be written.
     pub fn write<'a>(
         layout: impl Read,
         open: &dyn Fn(&str) -> io::Result<Option<Opened<'a>>>,
@@ -156,14 +160,14 @@ pub const MEMORY_PER_THREAD: u64 = 168 << 20;
 /// How an archive is compressed: xz in blocks of a fixed size, so that any number of threads gives the same bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Compression {
-    /// As in `xz -6`.
+    /// The preset of xz(1), from 0 to 9.
     pub preset: u32,
-    /// Threads, one at least.
+    /// How many threads compress at once, one at least.
     pub threads: u32,
 }
 
 impl Compression {
-    /// dpkg-deb's default (deb(5), dpkg-deb(1)).
+    /// The preset that dpkg-deb uses by default (dpkg-deb(1)).
     pub const USUAL: u32 = 6;
     /// For debug symbols: their sections are compressed already, by objcopy, so that much work gains little. Mesos's,
     /// 95 MB: 49 s and 70.6 MB with preset 6, 14 s and 72.6 MB with this.

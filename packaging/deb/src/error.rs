@@ -13,33 +13,33 @@ pub enum DebError {
     /// The manifest and the staged tree do not fit.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// cargo-deb refuses.
+    /// cargo-deb refuses to write the package.
     #[error("cannot write the package {package}: {message}")]
     CargoDeb {
-        /// The package.
+        /// The name of the package.
         package: String,
-        /// What cargo-deb said, with its causes.
+        /// What cargo-deb says, with the causes of its error.
         message: String,
     },
-    /// The cache.
+    /// The cache cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A file cannot be read or written.
     #[error("cannot {what} {}: {source}", path.display())]
     File {
-        /// `read` or `write`.
+        /// What was attempted: `read` or `write`.
         what: &'static str,
-        /// The file.
+        /// The file that it was attempted on.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// The package is not what it should be.
+    /// The package would not be what it should be.
     #[error("the package {package} cannot be made: {problem}")]
     Package {
-        /// The package.
+        /// The name of the package.
         package: String,
-        /// What is wrong, and what to do.
+        /// What is wrong, and what to do about it.
         problem: String,
     },
 }

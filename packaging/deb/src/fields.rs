@@ -41,7 +41,10 @@ texts! {
     mode: |text| octal(text).map(drop);
 }
 
-/// The further lines of a description.
+/// Reads the further lines of a description (Debian policy 5.6.13).
+///
+/// # Errors
+/// The value is no text, is empty, or a line of it has a control character or begins with a full stop.
 pub fn description<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
     if let Some(text) = &text {
@@ -50,14 +53,20 @@ pub fn description<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>,
     Ok(text)
 }
 
-/// A path in the package.
+/// Reads a path in the package, which [`check_dest`] accepts.
+///
+/// # Errors
+/// The value is no text, or [`check_dest`] refuses it.
 pub fn destination<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let text = String::deserialize(from)?;
     check_dest(&text).map_err(D::Error::custom)?;
     Ok(text)
 }
 
-/// Lines of the `triggers` file.
+/// Reads the lines of the `triggers` file (deb-triggers(5)).
+///
+/// # Errors
+/// The value is no list of texts, or one of them is not a line of `triggers`.
 pub fn triggers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     let lines = Vec::<String>::deserialize(from)?;
     for line in &lines {
@@ -67,6 +76,9 @@ pub fn triggers<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Er
 }
 
 /// Absolute paths of configuration files (policy 10.7).
+///
+/// # Errors
+/// The value is no list of texts, or one of them does not begin with `/`, or is no path that a package can have.
 pub fn conf_files<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
     let paths = Option::<Vec<String>>::deserialize(from)?;
     for path in paths.iter().flatten() {
@@ -76,17 +88,26 @@ pub fn conf_files<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Strin
     Ok(paths)
 }
 
-/// A relationship field with alternatives.
+/// Reads a relationship field in which alternatives are allowed, such as `Depends` (Debian policy 7.1).
+///
+/// # Errors
+/// The value is neither a text nor a list of texts, or an item is not a dependency.
 pub fn depends<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Lines>, D::Error> {
     relations(from, Relation::Depends)
 }
 
 /// A relationship field without alternatives.
+///
+/// # Errors
+/// The value is neither a text nor a list of texts, or an item is not a package with or without a version.
 pub fn conflicts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Lines>, D::Error> {
     relations(from, Relation::Conflicts)
 }
 
-/// What a package provides.
+/// Reads the field `Provides` (Debian policy 7.5).
+///
+/// # Errors
+/// The value is neither a text nor a list of texts, or an item is not a package with or without `(= VERSION)`.
 pub fn provides<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Lines>, D::Error> {
     relations(from, Relation::Provides)
 }
@@ -103,7 +124,10 @@ fn relation(text: &str, kind: Relation) -> Result<(), String> {
     substvars::judge(text, |text| control::relation(text, kind))
 }
 
-/// Permissions as a number.
+/// Reads permissions in octal digits, such as `644`.
+///
+/// # Errors
+/// The text has other characters than octal digits, or the number is more than 7777.
 pub fn octal(text: &str) -> Result<u32, String> {
     u32::from_str_radix(text, 8)
         .ok()
@@ -115,6 +139,10 @@ pub fn octal(text: &str) -> Result<u32, String> {
 const NAME: usize = 255;
 
 /// Whether a file can be installed at this path.
+///
+/// # Errors
+/// The path has a control character, is absolute or empty, has a part `.` or `..`, or a name in it is longer than file
+/// systems allow.
 pub fn check_dest(dest: &str) -> Result<(), String> {
     let shown = dest.escape_debug();
     control::one_line(dest).map_err(|why| format!("the path '{shown}' {why}"))?;

@@ -19,26 +19,26 @@ use crate::fields;
 /// All binary packages of a recipe, as declared.
 #[derive(Clone, Debug)]
 pub struct Manifest {
-    /// The recipe's folder.
+    /// The folder of the recipe.
     pub recipe: PathBuf,
     /// The packages, sorted by name.
     pub packages: Vec<PackageSpec>,
     /// Staged paths, as glob patterns that begin with `stage/`, that no package ships.
     pub omit: Vec<String>,
-    /// Upstream's home page.
+    /// The address of upstream's home page (Debian policy 5.6.23).
     pub homepage: Option<String>,
 }
 
 /// One binary package, as declared.
 #[derive(Clone, Debug)]
 pub struct PackageSpec {
-    /// Its name.
+    /// The name of the package (Debian policy 5.6.1).
     pub name: String,
     /// The first line of the description (policy 5.6.13).
     pub synopsis: String,
     /// What goes into it, in the order of the manifest; the first rule for a path wins.
     pub assets: Vec<AssetRule>,
-    /// Our own fields.
+    /// The fields of `[package.metadata.packaging.NAME]`.
     pub extra: Extra,
     /// cargo-deb's fields, inherited ones included.
     pub fields: Fields,
@@ -54,14 +54,14 @@ pub enum AssetRule {
         source: String,
         /// Path in the package, or a folder when it ends in `/` or the source is a pattern.
         dest: String,
-        /// Permissions.
+        /// Permissions, such as 0o644.
         mode: u32,
     },
     /// A symbolic link.
     Link {
-        /// Path in the package.
+        /// The path of the link in the package.
         dest: String,
-        /// What it points to.
+        /// The path that the link points to, as it is written in it.
         target: String,
     },
 }
@@ -76,7 +76,7 @@ pub struct Extra {
     /// `any` (the target's architecture) or `all`.
     #[serde(default)]
     pub architecture: Architecture,
-    /// The field of the same name.
+    /// The field `Multi-Arch` (Debian's MultiArch specification); none where it is left out.
     pub multi_arch: Option<MultiArch>,
     /// The dependency that shared libraries in public folders cause (`shlibs` file); the default is
     /// `NAME (>= UPSTREAM-VERSION)`, as dh_makeshlibs has it.
@@ -106,10 +106,10 @@ pub struct Directory {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Architecture {
-    /// The target's architecture.
+    /// The target's own architecture.
     #[default]
     Any,
-    /// Independent of the architecture.
+    /// The same package on every architecture.
     All,
 }
 
@@ -119,9 +119,9 @@ pub enum Architecture {
 pub enum MultiArch {
     /// Co-installable with itself from another architecture.
     Same,
-    /// Serves packages of any architecture.
+    /// Satisfies dependencies of packages of any architecture.
     Foreign,
-    /// The dependent package decides.
+    /// Satisfies those dependencies of other architectures that end in `:any`.
     Allowed,
 }
 
@@ -131,7 +131,7 @@ pub enum MultiArch {
 pub struct Fields {
     /// Package name; a variant's is its own name where it is missing.
     pub name: Option<String>,
-    /// `Name <address>`.
+    /// The field `Maintainer`: `Name <address>` (Debian policy 5.6.2).
     #[serde(default, deserialize_with = "fields::maintainer")]
     pub maintainer: Option<String>,
     /// Path of the copyright file, in the recipe's folder.
@@ -141,39 +141,39 @@ pub struct Fields {
     /// The fields of policy 7, with substitution variables.
     #[serde(default, deserialize_with = "fields::depends")]
     pub depends: Option<Lines>,
-    /// See `depends`.
+    /// The field `Pre-Depends`, with the syntax of `depends`.
     #[serde(default, deserialize_with = "fields::depends")]
     pub pre_depends: Option<Lines>,
-    /// See `depends`.
+    /// The field `Recommends`, with the syntax of `depends`.
     #[serde(default, deserialize_with = "fields::depends")]
     pub recommends: Option<Lines>,
-    /// See `depends`.
+    /// The field `Suggests`, with the syntax of `depends`.
     #[serde(default, deserialize_with = "fields::depends")]
     pub suggests: Option<Lines>,
-    /// See `depends`.
+    /// The field `Enhances`, with the syntax of `depends`.
     #[serde(default, deserialize_with = "fields::depends")]
     pub enhances: Option<Lines>,
-    /// See `depends`.
+    /// The field `Conflicts` (Debian policy 7.4): packages, without alternatives.
     #[serde(default, deserialize_with = "fields::conflicts")]
     pub conflicts: Option<Lines>,
-    /// See `depends`.
+    /// The field `Breaks` (Debian policy 7.3): packages, without alternatives.
     #[serde(default, deserialize_with = "fields::conflicts")]
     pub breaks: Option<Lines>,
-    /// See `depends`.
+    /// The field `Replaces` (Debian policy 7.6): packages, without alternatives.
     #[serde(default, deserialize_with = "fields::conflicts")]
     pub replaces: Option<Lines>,
-    /// See `depends`.
+    /// The field `Provides` (Debian policy 7.5): names, with `(= VERSION)` or without.
     #[serde(default, deserialize_with = "fields::provides")]
     pub provides: Option<Lines>,
-    /// The description's further lines.
+    /// The further lines of the description (Debian policy 5.6.13).
     #[serde(default, deserialize_with = "fields::description")]
     pub extended_description: Option<String>,
     /// The same, in a file of the recipe's folder.
     pub extended_description_file: Option<String>,
-    /// Policy 2.4.
+    /// The field `Section`, such as `net` (Debian policy 2.4).
     #[serde(default, deserialize_with = "fields::section")]
     pub section: Option<String>,
-    /// Policy 2.5.
+    /// The field `Priority`, such as `optional` (Debian policy 2.5).
     #[serde(default, deserialize_with = "fields::priority")]
     pub priority: Option<String>,
     /// Configuration files beside those in `/etc`, which always are.
@@ -203,7 +203,7 @@ pub enum Lines {
 }
 
 impl Lines {
-    /// A relationship field as one line.
+    /// The relationship field that the text or the list means, as one line.
     pub fn joined(&self) -> String {
         match self {
             Self::One(text) => text.clone(),
@@ -284,23 +284,23 @@ impl<'de> Deserialize<'de> for Packaging {
 /// A manifest that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// It cannot be read or parsed.
+    /// The manifest cannot be read, or is not TOML of this form.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Something in it is wrong.
+    /// Something in the manifest makes no sense.
     #[error("{}: {problem}", path.display())]
     Invalid {
-        /// The manifest.
+        /// The file of the manifest.
         path: PathBuf,
-        /// What is wrong, and what to do.
+        /// What is wrong, and what to do about it.
         problem: String,
     },
-    /// A folder cannot be read.
+    /// A folder or a file that the manifest names cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// The folder or file.
+        /// The folder or file that cannot be read.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
 }
@@ -315,12 +315,16 @@ impl Failure for ManifestError {
     }
 }
 
-/// Where a recipe's manifest is.
+/// The path of the manifest in a recipe's folder.
 pub fn path(recipe: &Path) -> PathBuf {
     recipe.join("deb/Cargo.toml")
 }
 
-/// Reads `deb/Cargo.toml` of a recipe.
+/// Reads and checks the manifest of a recipe, `deb/Cargo.toml`.
+///
+/// # Errors
+/// The manifest cannot be read, is not TOML of this form, or describes no package, a package twice, or one that
+/// Debian's tools would refuse.
 pub fn read(recipe: &Path) -> Result<Manifest, ManifestError> {
     let path = path(recipe);
     let CargoManifest { package } = read_toml(&path)?;
@@ -404,7 +408,10 @@ impl PackageSpec {
 }
 
 impl Directory {
-    /// The permissions as a number.
+    /// The permissions as a number; 0o755 where none are given.
+    ///
+    /// # Errors
+    /// The permissions are not octal digits. Manifests that were read have been checked for this.
     pub fn permissions(&self) -> Result<u32, String> {
         self.mode.as_deref().map_or(Ok(0o755), fields::octal)
     }

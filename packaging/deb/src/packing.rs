@@ -25,19 +25,23 @@ use crate::{finished, link, substvars};
 /// Everything that packages are made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Packing<'a> {
-    /// The recipe's packages.
+    /// The packages of the recipe, and what goes into each.
     pub manifest: &'a Manifest,
     /// The recipe's changelog; with the suffix `+local` where that applies.
     pub changelog: &'a Changelog,
-    /// The target.
+    /// The target that the packages are built for.
     pub target: &'a Target,
-    /// The result of the phase `split`.
+    /// The stripped tree, the debug symbols and what is known of the binaries.
     pub split: &'a Split,
 }
 
 /// Puts all packages of the recipe and their `-dbgsym` packages into `folder`, unsigned; sorted by name. Those that
 /// the store has are links to what is there; the others are written side by side, with so many threads in all
 /// ([`crate::data::MEMORY_PER_THREAD`] bytes each). `progress` is told each package's name.
+///
+/// # Errors
+/// A package cannot be made from what was staged (for example, because a file belongs to no package), cargo-deb refuses
+/// it, or the store or the folder cannot be written. Packages that were already finished stay in the store.
 pub fn build_all(
     packing: &Packing<'_>,
     store: &Store,

@@ -14,7 +14,7 @@ use crate::manifest::{Manifest, ManifestError};
 /// tree, which lies in [`STAGE_FOLDER`], the folder [`OUTPUT_FOLDER`].
 pub const SCRIPT: &str = include_str!("../assets/split.sh");
 
-/// Where [`inputs`] are uploaded to.
+/// The folder in the container that [`inputs`] are uploaded to.
 pub const INPUT_FOLDER: &str = "/build/recipe-split";
 
 /// Where the staged tree is uploaded to; it is stripped there, not copied once more.
@@ -26,20 +26,20 @@ pub const OUTPUT_FOLDER: &str = "/build/out/split";
 /// A file to upload into [`INPUT_FOLDER`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
-    /// File name.
+    /// The name of the file, without a folder.
     pub name: &'static str,
-    /// Content.
+    /// The bytes of the file.
     pub content: Vec<u8>,
 }
 
 /// The downloaded result of the phase.
 #[derive(Clone, Debug)]
 pub struct Split {
-    /// The stripped tree.
+    /// The folder with the stripped tree.
     pub stage: PathBuf,
     /// The debug symbols: `usr/lib/debug/.build-id/xx/….debug`.
     pub debug: PathBuf,
-    /// What was found in the binaries.
+    /// One entry for each binary that the script has looked at.
     pub binaries: Vec<Binary>,
     /// Substitution variables by package: `shlibs:Depends` and the like (deb-substvars(5)).
     pub substvars: BTreeMap<String, BTreeMap<String, String>>,
@@ -48,15 +48,15 @@ pub struct Split {
 /// One ELF file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binary {
-    /// The package it belongs to.
+    /// The package that the file belongs to.
     pub package: String,
-    /// Path in the staged tree.
+    /// The path of the file in the staged tree.
     pub path: String,
-    /// Its build id in hexadecimal digits.
+    /// The build id in hexadecimal digits, which `ld --build-id` writes; none where the file has none.
     pub build_id: Option<String>,
-    /// Its SONAME.
+    /// The `SONAME` of a shared library, such as `libmesos-1.7.2.so`; none for others.
     pub soname: Option<String>,
-    /// Whether its debug symbols were kept.
+    /// Whether the debug symbols were separated and kept.
     pub debug: bool,
 }
 
@@ -69,17 +69,17 @@ pub enum SplitError {
     /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Read {
-        /// The file.
+        /// The file that cannot be read.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The result is not what the script writes.
     #[error("{}: {problem}", path.display())]
     Result {
-        /// The file.
+        /// The file or folder of the result that is wrong.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         problem: String,
     },
 }
@@ -98,6 +98,9 @@ impl Failure for SplitError {
 
 /// The files to upload: the script and the lists of binaries by package. They, together with the staged
 /// tree, are everything that the result depends on.
+///
+/// # Errors
+/// The manifest and the staged tree do not fit together, or a staged file cannot be read.
 pub fn inputs(manifest: &Manifest, staged: &Path) -> Result<Vec<Input>, SplitError> {
     let (mut elf, mut archives) = (String::new(), String::new());
     for (package, contents) in manifest.resolve(staged)? {
@@ -138,7 +141,11 @@ fn kind(path: &Path) -> Result<Option<Kind>, SplitError> {
 }
 
 impl Split {
-    /// Reads the downloaded folder.
+    /// Reads the result that was downloaded into `folder`, and checks that it is complete.
+    ///
+    /// # Errors
+    /// A folder or file of the result is missing or is not what the script writes, or two binaries have the same build
+    /// id.
     pub fn read(folder: &Path) -> Result<Self, SplitError> {
         let (stage, debug) = (folder.join("stage"), folder.join("debug"));
         for path in [&stage, &debug] {

@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 /// A staged tree and its digest.
 #[derive(Clone, Debug)]
 pub struct StagedTree {
-    /// The folder.
+    /// The folder that the tree is in.
     pub folder: PathBuf,
     /// Digest of names, kinds, permissions and contents. Time stamps and owners do not count:
     /// packing sets them.
@@ -30,13 +30,16 @@ const TREE: &str = "tree";
 const DIGEST: &str = "tree.sha256";
 
 impl StagedTree {
-    /// Where the tree is in its stage.
+    /// The folder in a stage that has the staged tree.
     pub fn folder_in(stage: &Path) -> PathBuf {
         stage.join(TREE)
     }
 
     /// The tree of a finished stage, which nothing changes any more: its digest is the one that [`Self::record`] kept.
     /// Where there is none, the tree is hashed.
+    ///
+    /// # Errors
+    /// There is no recorded digest, and the tree cannot be read.
     pub fn in_stage(stage: &Path) -> io::Result<Self> {
         let folder = Self::folder_in(stage);
         let recorded = std::fs::read_to_string(stage.join(DIGEST)).ok();
@@ -47,12 +50,18 @@ impl StagedTree {
     }
 
     /// Keeps the tree's digest in a stage that is about to be finished.
+    ///
+    /// # Errors
+    /// The tree cannot be read, or the digest cannot be written beside it.
     pub fn record(stage: &Path) -> io::Result<()> {
         let tree = Self::read(&Self::folder_in(stage))?;
         std::fs::write(stage.join(DIGEST), format!("{}\n", tree.digest))
     }
 
-    /// Reads and hashes a staged tree.
+    /// Reads a staged tree, and computes its digest of names, contents, links and the executable bit.
+    ///
+    /// # Errors
+    /// A folder, file or link of the tree cannot be read.
     pub fn read(folder: &Path) -> io::Result<Self> {
         let mut entries = Vec::new();
         for entry in WalkDir::new(folder).sort_by_file_name() {

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 /// Replaces `${…}` in a relationship field, drops empty and repeated items, and gives the field back as one line.
 /// Variables beginning with `misc:` are empty where they are not set, as debhelper leaves them.
+///
+/// # Errors
+/// A `${` has no `}`, or a variable has no value and does not begin with `misc:`.
 pub fn relation(field: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
     let mut text = String::new();
     let mut rest = field;
@@ -34,6 +37,9 @@ pub fn relation(field: &str, variables: &BTreeMap<String, String>) -> Result<Str
 
 /// Judges a relationship field as dpkg would read it where the variables that are known are filled in; which items the tool
 /// adds is found out later, and they are left out. What is wrong is said in the field's own words.
+///
+/// # Errors
+/// A variable is not known, or `good` refuses the field.
 pub fn judge(field: &str, good: impl Fn(&str) -> Result<(), String>) -> Result<(), String> {
     let stand_in = |name: &str| format!("0+{}", name.replace(':', "."));
     let mut variables: BTreeMap<String, String> =
@@ -43,7 +49,7 @@ pub fn judge(field: &str, good: impl Fn(&str) -> Result<(), String>) -> Result<(
         .map_err(|why| VERSIONS.iter().fold(why, |why, name| why.replace(&stand_in(name), &format!("${{{name}}}"))))
 }
 
-/// The variables that stand for a version.
+/// The substitution variables that stand for a version (deb-substvars(5)).
 pub const VERSIONS: [&str; 3] = ["binary:Version", "source:Version", "source:Upstream-Version"];
 
 /// Adds `(= version)` to items that name one of these packages without a version: packages of one build belong together.

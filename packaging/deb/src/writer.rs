@@ -39,35 +39,35 @@ pub const ORIGIN_SIGNATURE: &str = "_gpgorigin";
 /// A package with everything decided: this and the code make its bytes, and nothing else does.
 #[derive(Clone, Debug, Serialize)]
 pub struct Package {
-    /// Package name (policy 5.6.7).
+    /// The field `Package`: the package's name (Debian policy 5.6.7).
     pub name: String,
-    /// Source package (policy 5.6.1).
+    /// The field `Source`: the source package's name (Debian policy 5.6.1).
     pub source: String,
-    /// Version (policy 5.6.12).
+    /// The field `Version` (Debian policy 5.6.12).
     pub version: String,
     /// The version in the file name, which has no epoch.
     pub file_version: String,
     /// Unix time in seconds that every time stamp is set to.
     pub epoch: i64,
-    /// `all`, or the one that it was built for.
+    /// The field `Architecture`: `all`, or the one that it was built for.
     pub architecture: String,
-    /// `Multi-Arch`, where it is said.
+    /// The field `Multi-Arch`; none where it is left out.
     pub multi_arch: Option<MultiArch>,
-    /// `Name <address>` (policy 5.6.2).
+    /// The field `Maintainer`: `Name <address>` (Debian policy 5.6.2).
     pub maintainer: String,
-    /// Upstream's home page.
+    /// The field `Homepage` (Debian policy 5.6.23).
     pub homepage: Option<String>,
-    /// `Section` (policy 2.4).
+    /// The field `Section`, such as `net` (Debian policy 2.4).
     pub section: String,
-    /// `Priority` (policy 2.5).
+    /// The field `Priority`, such as `optional` (Debian policy 2.5).
     pub priority: String,
     /// Relationship fields, by name, as they will be.
     pub relations: BTreeMap<&'static str, String>,
-    /// The first line of the description.
+    /// The first line of the field `Description` (Debian policy 5.6.13).
     pub synopsis: String,
-    /// The description's further lines.
+    /// The further lines of the field `Description`, without the space that each begins with.
     pub description: String,
-    /// By path, without a leading `/`.
+    /// The files and links of the package by their paths, which have no leading `/`.
     pub entries: BTreeMap<String, Content>,
     /// Folders that are there even where nothing is in them.
     pub directories: Vec<Directory>,
@@ -75,15 +75,15 @@ pub struct Package {
     pub conf_files: Vec<String>,
     /// The recipe's folder of maintainer scripts.
     pub maintainer_scripts: Option<String>,
-    /// What cargo-deb is told of units.
+    /// What cargo-deb is told of systemd's units, as the manifest has it.
     pub systemd_units: Option<Value>,
     /// What cargo-deb looks for by itself, maintainer scripts and units: content by path in the recipe.
     pub looked_for: BTreeMap<String, Vec<u8>>,
-    /// Lines of `shlibs` (deb-shlibs(5)).
+    /// The lines of the file `shlibs` (deb-shlibs(5)).
     pub shlibs: Vec<String>,
-    /// Lines of `triggers` (deb-triggers(5)).
+    /// The lines of the file `triggers` (deb-triggers(5)).
     pub triggers: Vec<String>,
-    /// Only a package of debug symbols has them.
+    /// The build ids of the binaries whose symbols it has; empty but for a `-dbgsym` package.
     pub build_ids: Vec<String>,
 }
 
@@ -92,27 +92,27 @@ pub struct Package {
 pub enum Content {
     /// Where the file lies is not in its digest: what is in it is.
     Path {
-        /// The file.
+        /// The path of the file on this machine.
         #[serde(skip)]
         path: PathBuf,
-        /// In bytes.
+        /// The size of the file in bytes.
         #[serde(skip)]
         size: u64,
-        /// Digest of what is in it.
+        /// SHA-256 digest of the file's content.
         sha256: Digest,
-        /// Permissions.
+        /// Permissions, such as 0o644.
         mode: u32,
     },
     /// A small file.
     Bytes {
-        /// What is in it.
+        /// The content of the file.
         bytes: Vec<u8>,
-        /// Permissions.
+        /// Permissions, such as 0o644.
         mode: u32,
     },
     /// A symbolic link.
     Link {
-        /// What it points to.
+        /// The path that the link points to, as it is written in it.
         target: String,
     },
 }
@@ -152,7 +152,7 @@ impl Package {
         if self.build_ids.is_empty() { Compression::USUAL } else { Compression::SYMBOLS }
     }
 
-    /// The bytes of all its files together.
+    /// The size of all files of the package together, in bytes.
     pub fn content_size(&self) -> u64 {
         let size = |content: &Content| match content {
             Content::Path { size, .. } => *size,
@@ -164,6 +164,10 @@ impl Package {
 
     /// Writes the .deb into `folder` under a temporary name, and renames it; compresses with `threads`, and ends early
     /// when it is told to stop.
+    ///
+    /// # Errors
+    /// cargo-deb refuses the package, a file has changed since it was staged, the .deb that was written is not what was
+    /// asked for, the folder cannot be written, or another package failed and `stop` says so. No .deb is left then.
     pub fn write(&self, folder: &Path, threads: u32, stop: &Stop) -> Result<BinaryPackage, DebError> {
         let top = tempfile::Builder::new()
             .prefix("mesos-packages-")

@@ -144,8 +144,8 @@ impl Split {
     /// Reads the result that was downloaded into `folder`, and checks that it is complete.
     ///
     /// # Errors
-    /// A folder or file of the result is missing or is not what the script writes, or two binaries have the same build
-    /// id.
+    /// A folder or file of the result is missing or is not what the script writes, or the same binary (by its build id)
+    /// is in two packages.
     pub fn read(folder: &Path) -> Result<Self, SplitError> {
         let (stage, debug) = (folder.join("stage"), folder.join("debug"));
         for path in [&stage, &debug] {

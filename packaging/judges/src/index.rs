@@ -22,9 +22,9 @@ use super::relations::{self, Offers};
 pub struct Objection {
     /// The package's path in the pool; empty where it is the index as a whole.
     path: String,
-    /// Who says it.
+    /// The program that objects, such as `dpkg`.
     judge: &'static str,
-    /// What it says.
+    /// What the program says, in one line.
     says: String,
 }
 
@@ -64,6 +64,10 @@ impl Package<'_> {
 }
 
 /// What is wrong with the index of these packages that was not wrong before. The programs work in a folder below `temporary`.
+///
+/// # Errors
+/// A file of the folders that the programs work in cannot be written, or a program that is installed cannot be run.
+/// That a program is not installed is no error: it is not asked.
 pub fn worse(
     temporary: &Path,
     architectures: &[String],
@@ -364,6 +368,9 @@ fn one_line(text: &str) -> String {
 }
 
 /// What apt-ftparchive(1), apt's reader of packages, says of a .deb; nothing where it can read it, or is not installed.
+///
+/// # Errors
+/// The file of apt's settings cannot be written, or the program is installed and cannot be run.
 pub fn of_file(deb: &Path) -> io::Result<Option<String>> {
     // Nothing of this machine's own configuration.
     let configuration = tempfile::NamedTempFile::new()?;

@@ -10,9 +10,9 @@ pub mod rules;
 pub struct Subject<'a> {
     /// Its path below the repository: `Filename`.
     pub path: &'a str,
-    /// Its component.
+    /// The component of the repository that it is in, such as `main`.
     pub component: &'a str,
-    /// Its control file's fields.
+    /// The fields of its control file, as text (deb-control(5)).
     pub control: &'a str,
     /// The paths of what is in it and no folder, without a leading `/`.
     pub files: &'a [String],

@@ -67,12 +67,12 @@ impl Offers {
         offers
     }
 
-    /// Every name.
+    /// All names that something is offered under, packages' own and provided ones.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.0.keys()
     }
 
-    /// Whether one of the alternatives is there.
+    /// Whether one of these alternatives is offered, in a version that is allowed.
     pub fn meet(&self, group: &[Alternative]) -> bool {
         group.iter().any(|one| {
             let Some(versions) = self.0.get(&one.name) else { return false };
@@ -97,7 +97,7 @@ pub fn needed(package: &Paragraph) -> Vec<Vec<Alternative>> {
     NEEDED.iter().flat_map(of).collect()
 }
 
-/// As people write it.
+/// The alternatives as they are written in a field: `a (>= 1) | b`.
 pub fn text(group: &[Alternative]) -> String {
     let one = |alternative: &Alternative| match &alternative.bound {
         None => alternative.name.clone(),
@@ -107,6 +107,10 @@ pub fn text(group: &[Alternative]) -> String {
 }
 
 /// Reads a field: groups of alternatives. The error says what is wrong with it.
+///
+/// # Errors
+/// An item is not a package's name with an optional version in brackets, or there are alternatives in a field that has
+/// none. The message has the field and the item.
 pub fn parse(field: &str, value: &str) -> Result<Vec<Vec<Alternative>>, String> {
     if value.trim().is_empty() {
         return Ok(vec![]);

@@ -9,7 +9,7 @@ use super::relations;
 /// The repository's own keyring package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keyring {
-    /// Its name.
+    /// The name of the package that has the key ring.
     pub package: String,
     /// The path of the key ring in it, without a leading `/`.
     pub ring: String,

@@ -8,61 +8,62 @@ use crate::text;
 #[derive(Clone, Debug, Template)]
 #[template(path = "repository.html")]
 pub struct Repository {
-    /// What it is, in one line.
+    /// What the repository is, in one line for people.
     pub title: String,
-    /// `Origin` of its Release files.
+    /// The field `Origin` of its Release files.
     pub origin: String,
     /// Whether it takes what nobody should trust.
     pub development: bool,
-    /// Path of the key ring alone.
+    /// The path of the file with the keys, for those who set apt up by hand. Like all paths of the page, it is relative
+    /// to the repository.
     pub ring: String,
-    /// The package with the keys.
+    /// The name of the package that has the keys and keeps them current.
     pub keyring: String,
-    /// The suites.
+    /// The suites that the page shows.
     pub suites: Vec<Suite>,
-    /// The keys that sign it.
+    /// The keys that sign the suites.
     pub keys: Vec<Key>,
 }
 
 /// A suite.
 #[derive(Clone, Debug)]
 pub struct Suite {
-    /// Its codename.
+    /// The codename of the suite, such as `bookworm`.
     pub codename: String,
-    /// Its other name, if it has one.
+    /// The other name of the suite, such as `stable`, where it has one.
     pub name: Option<String>,
     /// The number of the snapshot that clients see.
     pub number: u64,
     /// When it was signed, as a Unix time in seconds.
     pub date: i64,
-    /// Until when clients trust that.
+    /// When clients cease to trust that (`Valid-Until`), as a Unix time in seconds.
     pub valid_until: i64,
-    /// The architectures.
+    /// The architectures that the suite has packages for.
     pub architectures: Vec<String>,
-    /// The components.
+    /// The components of the suite, such as `main`.
     pub components: Vec<String>,
     /// The commands that install something, one a line.
     pub install: Vec<String>,
-    /// Path of the `.pref` file.
+    /// The path of the file for `/etc/apt/preferences.d` (apt_preferences(5)).
     pub preferences: String,
     /// The builds that are shown in full, the newest first.
     pub builds: Vec<Build>,
-    /// How many earlier ones there are.
+    /// How many earlier builds are only counted.
     pub earlier: usize,
 }
 
 /// The packages of one version of a source package.
 #[derive(Clone, Debug)]
 pub struct Build {
-    /// The source package.
+    /// The name of the source package.
     pub source: String,
-    /// The version.
+    /// The version of the packages (Debian policy 5.6.12).
     pub version: String,
-    /// Path of its changelog.
+    /// The path of the changelog, where the repository has one.
     pub changelog: Option<String>,
-    /// The packages.
+    /// The packages, without those with debug symbols.
     pub packages: Vec<Package>,
-    /// Those with debug symbols.
+    /// The packages with debug symbols (`-dbgsym`).
     pub debug: Vec<Package>,
     /// What is proven of them: one for each build, which may be of one architecture each.
     pub proofs: Vec<Proof>,
@@ -71,19 +72,19 @@ pub struct Build {
 /// A package.
 #[derive(Clone, Debug)]
 pub struct Package {
-    /// Its name.
+    /// The name of the package.
     pub name: String,
-    /// What it is, in one line.
+    /// What the package is, in one line: the first line of its description.
     pub synopsis: String,
-    /// Its architecture.
+    /// The architecture of the package, such as `amd64` or `all`.
     pub architecture: String,
-    /// Path of the .deb.
+    /// The path of the .deb file.
     pub path: String,
-    /// Its size in bytes.
+    /// The size of the .deb file in bytes.
     pub size: u64,
-    /// Its digest.
+    /// SHA-256 digest of the .deb file, in hexadecimal digits.
     pub sha256: String,
-    /// Path of its bill of materials.
+    /// The path of its bill of materials (CycloneDX), where there is one.
     pub bill: Option<String>,
 }
 
@@ -94,17 +95,17 @@ pub struct Proof {
     pub label: Option<String>,
     /// Who signed the packages: user id and fingerprint.
     pub builders: Vec<(String, String)>,
-    /// What the tests said.
+    /// What upstream's tests said, where a statement on them was published.
     pub tests: Option<Tests>,
-    /// Who built it again with the same result.
+    /// Those who built it again and got the same bytes.
     pub rebuilds: Vec<Rebuild>,
-    /// Where it came from.
+    /// The source and the inputs, where a statement on them (SLSA provenance) was published.
     pub origin: Option<Origin>,
     /// How many packages have a bill of materials.
     pub bills: usize,
     /// What is known of vulnerabilities; none where nothing is said.
     pub vulnerabilities: Option<Vec<Finding>>,
-    /// Path of the document that says so.
+    /// The path of the OpenVEX document that has them.
     pub vulnerabilities_path: Option<String>,
     /// Everything that was signed about it, to be checked.
     pub files: Vec<File>,
@@ -113,65 +114,65 @@ pub struct Proof {
 /// What the tests said.
 #[derive(Clone, Debug)]
 pub struct Tests {
-    /// How many passed.
+    /// How many tests passed.
     pub passed: usize,
     /// Those that are flaky, or failed and are excused.
     pub warned: Vec<String>,
-    /// How many failed.
+    /// How many tests failed.
     pub failed: usize,
-    /// Path of the statement.
+    /// The path of the signed statement.
     pub path: String,
 }
 
 /// Somebody built it again.
 #[derive(Clone, Debug)]
 pub struct Rebuild {
-    /// The user id of the key that says so.
+    /// The user id of the key that signed the statement.
     pub user_id: String,
-    /// Its fingerprint.
+    /// The fingerprint of that key, in hexadecimal digits.
     pub fingerprint: String,
     /// What differed from the usual circumstances.
     pub variations: Vec<String>,
-    /// Path of the statement.
+    /// The path of the signed statement.
     pub path: String,
 }
 
 /// Where a build came from.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// The source, in a few words: `tag 1.7.2`.
+    /// The source in a few words, such as `tag 1.7.2`.
     pub source: String,
-    /// Its commit.
+    /// The commit that was built: 40 hexadecimal digits. None where it was no commit.
     pub commit: Option<String>,
     /// How many later commits were applied on it.
     pub applied: usize,
-    /// How many inputs the build had in all.
+    /// How many inputs the build had in all: sources, packages of the build root and the like.
     pub inputs: usize,
-    /// Digest of the plan.
+    /// SHA-256 digest of the plan, in hexadecimal digits.
     pub plan: Option<String>,
-    /// Path of the statement.
+    /// The path of the signed statement.
     pub path: String,
 }
 
 /// What is known of one vulnerability.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// Its name, such as `CVE-2019-5736`.
+    /// The name of the vulnerability, such as `CVE-2019-5736`.
     pub name: String,
-    /// What it is about.
+    /// What the vulnerability is, in a sentence.
     pub description: String,
     /// `fixed`, `not affected`, `affected` or `under investigation`.
     pub status: String,
-    /// Why, or what to do.
+    /// Why the status is this one, or what users should do.
     pub notes: String,
 }
 
 /// A file to be had.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Its name.
+    /// The name of the file, as the page shows it.
     pub name: String,
-    /// Its path.
+    /// The path of the file.
     pub path: String,
     /// Its digest, where the path does not have one.
     pub sha256: Option<String>,
@@ -180,9 +181,9 @@ pub struct File {
 /// A key that signs the repository.
 #[derive(Clone, Debug)]
 pub struct Key {
-    /// The user id.
+    /// The first user id of the key, such as `Demo Packages <demo@example.org>`.
     pub user_id: String,
-    /// The primary key's fingerprint.
+    /// The fingerprint of the primary key, in hexadecimal digits.
     pub fingerprint: String,
     /// Whether it signs nothing yet, and waits for an emergency.
     pub stand_by: bool,
@@ -193,11 +194,11 @@ pub struct Key {
 /// A key or subkey that can sign.
 #[derive(Clone, Debug)]
 pub struct Signing {
-    /// Its fingerprint.
+    /// The fingerprint of the key or subkey, in hexadecimal digits.
     pub fingerprint: String,
-    /// When it ends.
+    /// When it ends, as a Unix time in seconds. None for a key that does not end.
     pub ends: Option<i64>,
-    /// Whether it was revoked.
+    /// Whether it was revoked by its owner.
     pub revoked: bool,
 }
 

@@ -15,7 +15,7 @@ use crate::sums::{Checksums, SumsError};
 /// The field with the digest of the plan. Fields that Debian's tools do not know are kept and ignored by them.
 pub const PLAN_FIELD: &str = "Plan-Sha256";
 
-/// The field with the target.
+/// The field with the name of the target, which Debian's format does not have.
 pub const TARGET_FIELD: &str = "Plan-Target";
 
 /// The field with the revision of the tool: the commit that is checked out where it was built, with `-dirty` where files
@@ -31,23 +31,23 @@ pub fn plan_file(buildinfo: &Path) -> String {
 /// What is written into a `.buildinfo`, beside the packages.
 #[derive(Clone, Copy, Debug)]
 pub struct BuildInfo<'a> {
-    /// The changelog.
+    /// The changelog of the recipe: source, version and date.
     pub changelog: &'a Changelog,
-    /// The target's architecture.
+    /// The architecture that the build was for, such as `amd64`.
     pub architecture: &'a str,
     /// The vendor whose packages the build root has: `Debian`.
     pub vendor: &'a str,
-    /// The build root.
+    /// The lock of the build root: its packages are the installed build dependencies.
     pub lock: &'a RootLock,
     /// The environment of the phases; only variables that a build may know of are written.
     pub environment: &'a BTreeMap<String, String>,
     /// Where the source was built: `/build/source`.
     pub build_path: &'a str,
-    /// The plan digest.
+    /// SHA-256 digest of the plan.
     pub plan: Digest,
-    /// What was built for.
+    /// The name of the target that was built for.
     pub target: &'a TargetName,
-    /// The tool's revision, where it is known.
+    /// The commit of the tool that built, where it is known.
     pub revision: Option<&'a str>,
 }
 
@@ -71,6 +71,9 @@ const VARIABLES: [&str; 12] = [
 /// The text, unsigned. Checksums are taken from the packages in `folder`.
 ///
 /// The build date is the changelog's: the real one would make every `.buildinfo` differ.
+///
+/// # Errors
+/// A package in `folder` cannot be read.
 pub fn text(info: &BuildInfo<'_>, packages: &[BinaryPackage], folder: &Path) -> Result<String, SumsError> {
     let BuildInfo { changelog, architecture, vendor, build_path, plan, target, .. } = info;
     let (mut md5, mut sha1, mut sha256) = (String::new(), String::new(), String::new());

@@ -15,6 +15,9 @@ pub fn file_name(changelog: &Changelog, architecture: &str, extension: &str) -> 
 
 /// The text, unsigned. Checksums are taken from the files in `folder`: the packages as they are distributed,
 /// and the `.buildinfo`, which must be there already.
+///
+/// # Errors
+/// A package or the `.buildinfo` is not in `folder`, or cannot be read.
 pub fn text(
     changelog: &Changelog,
     maintainer: &str,

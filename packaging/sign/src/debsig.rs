@@ -17,33 +17,33 @@ use crate::sums::{SumsError, write_file};
 /// A package cannot be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum DebsigError {
-    /// gpg refuses.
+    /// gpg makes no signature, or refuses to export the key.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// The file is no .deb.
+    /// The file is not a package as deb(5) describes it.
     #[error("{} is not a .deb as deb(5) has it: {problem}", path.display())]
     Format {
-        /// The file.
+        /// The file that is no package.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with its format.
         problem: String,
     },
     /// The file is not the package that was written.
     #[error("{} is not the package that was written: its sha256 is {found}, and was {expected}", path.display())]
     Changed {
-        /// The file.
+        /// The file that was changed.
         path: PathBuf,
-        /// The digest of what was written.
+        /// The digest that the file had when it was written.
         expected: Digest,
-        /// The file's.
+        /// The digest that the file has now.
         found: Digest,
     },
-    /// A file cannot be read or written.
+    /// A file cannot be read, or cannot be written.
     #[error("cannot use {}: {source}", path.display())]
     File {
-        /// The file.
+        /// The file that cannot be used.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
 }
@@ -70,6 +70,10 @@ impl From<SumsError> for DebsigError {
 
 /// Writes a signed copy of a package from the folder `from` into the folder `to` (which may be the same), and returns
 /// the package with the new digest and size. A signature that was there is replaced.
+///
+/// # Errors
+/// The signer refuses this version or makes no signature, the file is not a package or was changed since it was
+/// written, or the signed copy cannot be written.
 pub fn sign(
     package: &BinaryPackage,
     from: &Path,
@@ -115,6 +119,9 @@ pub fn check(path: &Path, gpgv: &Gpgv) -> Result<Key, GpgvError> {
 
 /// The digest of a package without its signature: what a rebuild by somebody else compares with. `epoch` is the date
 /// of the package's members.
+///
+/// # Errors
+/// The file cannot be read, or is not a package with the members of deb(5).
 pub fn unsigned_digest(file: &Path, epoch: i64) -> Result<Digest, DebsigError> {
     let deb = open(file)?;
     let mut hasher = foundation::digest::Hasher::default();
@@ -127,6 +134,9 @@ pub fn unsigned_digest(file: &Path, epoch: i64) -> Result<Digest, DebsigError> {
 
 /// Writes `debsig/policies/KEYID/NAME.pol` and `debsig/keyrings/KEYID/NAME.gpg` below `folder`, ready for
 /// `/etc/debsig/policies` and `/usr/share/debsig/keyrings`. Returns the paths relative to `folder`.
+///
+/// # Errors
+/// gpg does not export the public key, or one of the files cannot be written.
 pub fn write_policy(folder: &Path, name: &str, signer: &dyn Signer) -> Result<Vec<PathBuf>, DebsigError> {
     let key = signer.key();
     // debsig-verify names its folders by the long id of the key that made the signature.

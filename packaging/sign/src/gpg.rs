@@ -85,11 +85,18 @@ struct Listed {
 
 impl Gpg {
     /// Finds (or, for a development key, makes) the key, and checks that it can sign.
+    ///
+    /// # Errors
+    /// gpg cannot be run, the key is not there, is not the only one of this name, has expired, was revoked or cannot
+    /// sign, its passphrase is wrong or missing, or a file cannot be read or written.
     pub fn open(source: &KeySource) -> Result<Self, SignError> {
         Self::open_with(Path::new("gpg"), source)
     }
 
     /// The same with another program than the `gpg` on the PATH.
+    ///
+    /// # Errors
+    /// The same as for [`Self::open`].
     pub fn open_with(program: &Path, source: &KeySource) -> Result<Self, SignError> {
         let (home, passphrase, wanted, place) = match source {
             KeySource::KeyRing { home, key } => {
@@ -306,7 +313,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    /// Whether any of this was said.
+    /// Whether gpg's status lines have one of these words.
     pub fn says(&self, any: &[&str]) -> bool {
         any.iter().any(|text| self.messages.contains(text))
     }
@@ -338,7 +345,7 @@ impl Ran {
         Err(SignError::Gpg { what: "sign as it was told".into(), message })
     }
 
-    /// That it could not do this.
+    /// The error that gpg could not do this, with what it printed.
     pub fn error(&self, what: &str) -> SignError {
         let lines =
             self.messages.lines().filter(|line| !line.starts_with("[GNUPG:]") && !line.contains("faked system time"));

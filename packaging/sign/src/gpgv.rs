@@ -10,45 +10,45 @@ use foundation::failure::{self, Failure, Kind, Outcome};
 /// A signature cannot be checked, or is not good.
 #[derive(Debug, thiserror::Error)]
 pub enum GpgvError {
-    /// gpgv cannot be run.
+    /// gpgv(1) cannot be started, mostly since it is not installed.
     #[error("cannot run gpgv, which checks the signatures: {0}")]
     NoGpgv(io::Error),
     /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     File {
-        /// The file.
+        /// The file that cannot be read or written.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The key ring is an armored key.
     #[error("{} is an armored key, and gpgv reads only binary ones", path.display())]
     Armored {
-        /// The key ring.
+        /// The file of the key ring.
         path: PathBuf,
     },
     /// The key ring has no key.
     #[error("{} has no public key that gpgv can read", path.display())]
     NoKeys {
-        /// The key ring.
+        /// The file of the key ring.
         path: PathBuf,
     },
     /// The file with the signature is missing.
     #[error("{} is missing, or not a file: expected because {because}", path.display())]
     Missing {
-        /// The file.
+        /// The path where the signature should be.
         path: PathBuf,
-        /// Why it must be there.
+        /// Why the signature must be there: the end of a sentence.
         because: &'static str,
     },
     /// A signature is not good.
     #[error("{}: expected a good signature by a key of {}, found that {found}", path.display(), keyring.display())]
     Signature {
-        /// The signed file.
+        /// The file whose signature is not good.
         path: PathBuf,
-        /// The key ring.
+        /// The key ring whose keys were accepted.
         keyring: PathBuf,
-        /// What gpgv found.
+        /// What gpgv found, as the end of a sentence that begins with "found that".
         found: String,
     },
 }
@@ -78,9 +78,9 @@ pub const UNTRUSTED: &str =
 pub struct Key {
     /// Fingerprint of the key itself, which may be a subkey.
     pub fingerprint: String,
-    /// Fingerprint of its primary key.
+    /// Fingerprint of the primary key that it belongs to; the same where it is one itself.
     pub primary: String,
-    /// The user id, as the key ring has it.
+    /// The user id of the primary key, as the key ring has it.
     pub user_id: String,
 }
 
@@ -111,11 +111,18 @@ impl Gpgv {
     }
 
     /// Checks a signature that is apart from its file.
+    ///
+    /// # Errors
+    /// The file `signature` is missing, gpgv cannot be run, or one of the signatures is not good or not by a key of the
+    /// key ring.
     pub fn detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Key, GpgvError> {
         self.detached_by_all(signature, file, content).map(first)
     }
 
     /// The same where several keys have signed: all of them, and each signature has to be good.
+    ///
+    /// # Errors
+    /// The same as for [`Self::detached`].
     pub fn detached_by_all(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Vec<Key>, GpgvError> {
         if !signature.is_file() {
             return Err(GpgvError::Missing {
@@ -127,39 +134,64 @@ impl Gpgv {
     }
 
     /// The same for a signature that is in memory; `path` is the file that has both, for messages.
+    ///
+    /// # Errors
+    /// The signature cannot be written to a temporary file, or it fails as [`Self::detached`] does.
     pub fn detached_bytes(&self, signature: &[u8], path: &Path, content: &[u8]) -> Result<Key, GpgvError> {
         let file = self.home.path().join("signature");
         fs::write(&file, signature).map_err(|source| GpgvError::File { path: file.clone(), source })?;
         self.run(&[&file, Path::new("-")], None, content, path, Strange::Refused).map(first)
     }
 
-    /// Checks a clear-signed file.
+    /// Checks a clear-signed file, and returns the key that signed it.
+    ///
+    /// # Errors
+    /// gpgv cannot be run, the file has no signature, or one of its signatures is not good or not by a key of the key
+    /// ring.
     pub fn clear_signed(&self, file: &Path) -> Result<Key, GpgvError> {
         self.run(&[file], None, &[], file, Strange::Refused).map(first)
     }
 
     /// The keys of a clear-signed file's signatures that the key ring has, one at least; apt(8) asks for no more.
+    ///
+    /// # Errors
+    /// gpgv cannot be run, or no signature of the file is good and by a key of the key ring.
     pub fn trusted(&self, file: &Path) -> Result<Vec<Key>, GpgvError> {
         self.run(&[file], None, &[], file, Strange::Ignored)
     }
 
     /// What was signed, where one signature at least is by a key that the key ring has.
+    ///
+    /// # Errors
+    /// gpgv cannot be run, or no signature of the file is good and by a key of the key ring.
     pub fn trusted_text(&self, file: &Path) -> Result<String, GpgvError> {
         self.text(file, Strange::Ignored).map(|(text, _)| text)
     }
 
     /// The same, and returns what was signed: only that, since anything may stand around it. All keys are named, and each
     /// signature has to be good.
+    ///
+    /// # Errors
+    /// gpgv cannot be run, the file has no signature, or one of its signatures is not good or not by a key of the key
+    /// ring.
     pub fn clear_text(&self, file: &Path) -> Result<(String, Vec<Key>), GpgvError> {
         self.text(file, Strange::Refused)
     }
 
     /// The same for what was signed some time ago: keys may have ended since.
+    ///
+    /// # Errors
+    /// gpgv cannot be run, the text was changed, or a key that signed is not in the key ring. A key that has ended is
+    /// no error.
     pub fn past_text(&self, file: &Path) -> Result<(String, Vec<Key>), GpgvError> {
         self.text(file, Strange::Past)
     }
 
     /// Checks a detached signature of some time ago: keys may have ended since.
+    ///
+    /// # Errors
+    /// gpgv cannot be run, the content was changed, or a key that signed is not in the key ring. A key that has ended
+    /// is no error.
     pub fn past_detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Vec<Key>, GpgvError> {
         self.run(&[signature, Path::new("-")], None, content, file, Strange::Past)
     }

@@ -11,16 +11,16 @@ use crate::signer::SignError;
 /// A certificate: a primary key with its subkeys (RFC 9580, 10.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The first user id.
+    /// The first user id, such as `Demo Packages <demo@example.org>`.
     pub user_id: String,
-    /// The primary key, then its subkeys.
+    /// The primary key, and its subkeys behind it.
     pub keys: Vec<PublicKey>,
 }
 
 /// One key of a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PublicKey {
-    /// Its fingerprint.
+    /// The fingerprint, in upper-case hexadecimal digits.
     pub fingerprint: String,
     /// When it was made, as a Unix time in seconds.
     pub created: i64,
@@ -28,11 +28,11 @@ pub struct PublicKey {
     pub ends: Option<i64>,
     /// Whether it, or its primary key, was revoked.
     pub revoked: bool,
-    /// Whether it may sign.
+    /// Whether the key may make signatures of data.
     pub signs: bool,
     /// Its algorithm as OpenPGP numbers them (RFC 9580, 9.1): 1 RSA, 17 DSA, 19 ECDSA, 22 EdDSA.
     pub algorithm: u8,
-    /// Its size.
+    /// The size of the key in bits.
     pub bits: u32,
     /// The weakest digest that binds it to its certificate, as OpenPGP numbers them (RFC 9580, 9.5): 1 MD5, 2 SHA-1, 8 SHA-256.
     pub digest: Option<u8>,
@@ -47,18 +47,21 @@ impl PublicKey {
 }
 
 impl Certificate {
-    /// The key of this fingerprint.
+    /// The key or subkey that has this fingerprint.
     pub fn key(&self, fingerprint: &str) -> Option<&PublicKey> {
         self.keys.iter().find(|key| key.fingerprint == fingerprint)
     }
 
-    /// The primary key's fingerprint.
+    /// The fingerprint of the primary key; empty where there is no key.
     pub fn primary(&self) -> &str {
         self.keys.first().map_or("", |key| &key.fingerprint)
     }
 }
 
 /// Reads a binary key ring. What has ended or was revoked is in it, too.
+///
+/// # Errors
+/// gpg cannot be run, or cannot read the key ring.
 pub fn read(ring: &[u8]) -> Result<Vec<Certificate>, SignError> {
     let home = Home::ThrowAway(throw_away()?);
     let ask = |arguments: &[&str]| {
@@ -80,6 +83,9 @@ pub fn read(ring: &[u8]) -> Result<Vec<Certificate>, SignError> {
 
 /// One certificate as somebody knows it, with what another copy of it has that is new: subkeys, later self-signatures,
 /// revocations. Nothing is ever lost by it, whichever copy is the older one. What brings nothing new leaves every byte.
+///
+/// # Errors
+/// gpg cannot be run, cannot read one of the two, or exports nothing.
 pub fn merge(known: &[u8], other: &[u8]) -> Result<Vec<u8>, SignError> {
     if known == other {
         return Ok(known.to_owned());
@@ -104,6 +110,9 @@ pub fn merge(known: &[u8], other: &[u8]) -> Result<Vec<u8>, SignError> {
 }
 
 /// The certificates of a file, armored or not, as a binary key ring without anything that is not needed to check signatures.
+///
+/// # Errors
+/// gpg cannot be run, or the file has no public key.
 pub fn minimal(file: &[u8]) -> Result<Vec<u8>, SignError> {
     let home = Home::ThrowAway(throw_away()?);
     let mut import = command(Path::new("gpg"), &home);
@@ -225,6 +234,9 @@ fn strength(digest: u8) -> u8 {
 }
 
 /// Writes a key ring where gpg can be pointed at it.
+///
+/// # Errors
+/// The temporary file cannot be written.
 pub fn write(ring: &[u8]) -> Result<tempfile::NamedTempFile, SignError> {
     let place = std::env::temp_dir();
     let make = || -> io::Result<tempfile::NamedTempFile> {

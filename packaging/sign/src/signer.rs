@@ -22,11 +22,11 @@ pub enum KeyKind {
 pub struct SigningKey {
     /// Fingerprint of the key that makes the signatures (of the signing subkey, where there is one).
     pub fingerprint: String,
-    /// Fingerprint of the primary key.
+    /// Fingerprint of the primary key that it belongs to; the same where it is one itself.
     pub primary: String,
-    /// Its first user id.
+    /// The first user id of the primary key.
     pub user_id: String,
-    /// What it may sign.
+    /// What the key may sign: local builds, too, or only what comes from the pinned source.
     pub kind: KeyKind,
     /// When it was created; signatures are never dated before that.
     pub created: i64,
@@ -61,14 +61,14 @@ pub enum KeySource {
     KeyRing {
         /// GNUPGHOME; gpg's own default where there is none.
         home: Option<PathBuf>,
-        /// Fingerprint, key id or address.
+        /// The fingerprint, the key id or a mail address, as gpg(1) takes it.
         key: String,
     },
     /// A secret key in a file, as CI systems hand it over; imported into a throw-away home.
     SecretFile {
-        /// The file, armored or binary.
+        /// The file with the secret key, armored or binary.
         path: PathBuf,
-        /// Its passphrase.
+        /// The passphrase of the key, where it has one.
         passphrase: Option<Passphrase>,
     },
     /// The same in memory, such as the value of an environment variable.
@@ -77,12 +77,12 @@ pub enum KeySource {
         name: String,
         /// The armored key; a passphrase's type, so that it is never printed.
         text: Passphrase,
-        /// Its passphrase.
+        /// The passphrase of the key, where it has one.
         passphrase: Option<Passphrase>,
     },
     /// The development key, kept in this folder and made there once.
     Development {
-        /// The folder.
+        /// The folder that the development key is kept in.
         state: PathBuf,
     },
 }
@@ -101,7 +101,7 @@ pub enum Form {
 /// The form of an exported public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyForm {
-    /// ASCII, `.asc`.
+    /// Text in ASCII (RFC 9580, 6.2), as in files `.asc`.
     Armored,
     /// A binary key ring, as gpgv, apt and debsig-verify read it, `.gpg`.
     Binary,
@@ -109,15 +109,22 @@ pub enum KeyForm {
 
 /// Makes signatures, several at once if need be.
 pub trait Signer: Sync {
-    /// The key.
+    /// The key that makes the signatures.
     fn key(&self) -> &SigningKey;
     /// Signs what the reader gives; `epoch` is the signature's date (never before the key's creation).
+    ///
+    /// # Errors
+    /// gpg cannot be run or makes no signature, the passphrase is wrong or missing, the key has ended or was revoked, or the
+    /// reader fails.
     fn sign(&self, form: Form, data: &mut dyn Read, epoch: i64) -> Result<Vec<u8>, SignError>;
     /// The keys of it that can sign, by fingerprint: those whose secret part is there, also where they have ended or were
     /// revoked. The first choice is first.
     fn secret_keys(&self) -> &[String];
     /// Signs with one of [`secret_keys`](Self::secret_keys), at this time. `seen` is its certificate as somebody else still knows
     /// it, who would accept that key, though the signer's own copy may have ended or revoked it.
+    ///
+    /// # Errors
+    /// The same as for [`sign`](Self::sign), and where there is no secret part of this key.
     fn sign_with(
         &self,
         key: &str,
@@ -126,10 +133,16 @@ pub trait Signer: Sync {
         data: &mut dyn Read,
         epoch: i64,
     ) -> Result<Vec<u8>, SignError>;
-    /// The public key.
+    /// The public key with its subkeys, as others import it.
+    ///
+    /// # Errors
+    /// gpg cannot be run, or exports nothing.
     fn public_key(&self, form: KeyForm) -> Result<Vec<u8>, SignError>;
 
     /// Refuses to sign a version that did not come from the pinned source with a release key.
+    ///
+    /// # Errors
+    /// It is a release key, and the version has `+local`.
     fn check_version(&self, version: &str) -> Result<(), SignError> {
         if self.key().kind == KeyKind::Release && version.contains("+local") {
             return Err(SignError::Local { version: version.to_owned(), user_id: self.key().user_id.clone() });
@@ -141,52 +154,52 @@ pub trait Signer: Sync {
 /// A signature cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// gpg is not installed.
+    /// gpg(1) cannot be started, mostly since it is not installed.
     #[error("gpg, which signs, cannot be run: {source}")]
     NoGpg {
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// There is no such secret key.
+    /// There is no secret key of this name.
     #[error("there is no secret key '{key}' in {place}")]
     NoKey {
-        /// What was asked for.
+        /// The name that was asked for: a fingerprint, a key id or an address.
         key: String,
-        /// Where it was looked for.
+        /// The key ring, file or variable that it was looked for in.
         place: String,
     },
     /// The passphrase is wrong or missing.
     #[error("the passphrase for the key {key} is wrong or missing")]
     Passphrase {
-        /// The key.
+        /// The key that needs it.
         key: String,
     },
     /// A passphrase is needed, and there is no terminal to ask for it.
     #[error("the key {key} needs its passphrase, and gpg-agent has nowhere to ask for it")]
     Unasked {
-        /// The key.
+        /// The key that needs it.
         key: String,
     },
     /// Several secret keys have the name that was given.
     #[error("{} secret keys in {place} match '{key}':\n{}", found.len(), found.iter().map(|key| format!("  {key}")).collect::<Vec<_>>().join("\n"))]
     Several {
-        /// What was asked for.
+        /// The name that was asked for.
         key: String,
-        /// Where it was looked for.
+        /// The key ring, file or variable that it was looked for in.
         place: String,
-        /// Fingerprint and user id of each.
+        /// The fingerprint and the user id of each key that matches.
         found: Vec<String>,
     },
     /// The key is expired.
     #[error("the key {key} has expired")]
     Expired {
-        /// The key.
+        /// The key that has expired.
         key: String,
     },
     /// The key is revoked or disabled, or cannot sign.
     #[error("the key {key} cannot be used, since it {state}")]
     Unusable {
-        /// The key.
+        /// The key that cannot be used.
         key: String,
         /// `is revoked`, `is disabled` or `has no secret part that can sign`.
         state: String,
@@ -194,33 +207,33 @@ pub enum SignError {
     /// There is not exactly one secret key where one is needed.
     #[error("{place} has {count} secret keys, and exactly one is needed")]
     NotOne {
-        /// Where it was looked for.
+        /// The key ring, file or variable that was looked into.
         place: String,
-        /// How many there are.
+        /// How many secret keys there are.
         count: usize,
     },
     /// A release key is asked to sign a local build.
     #[error("{version} was built from a local source, and the release key '{user_id}' signs no such build")]
     Local {
-        /// The version.
+        /// The version of the local build.
         version: String,
-        /// The key's user id.
+        /// The user id of the release key.
         user_id: String,
     },
     /// gpg failed for another reason.
     #[error("gpg cannot {what}: {message}")]
     Gpg {
-        /// What it should have done.
+        /// What gpg was to do, as the message has it after "cannot".
         what: String,
-        /// What it said.
+        /// What gpg said.
         message: String,
     },
     /// A file cannot be read or written.
     #[error("cannot use {}: {source}", path.display())]
     File {
-        /// The file.
+        /// The file that cannot be used.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
 }

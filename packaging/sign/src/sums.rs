@@ -15,15 +15,15 @@ use crate::signer::{Form, SignError, Signer};
 /// Checksums cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum SumsError {
-    /// gpg refuses.
+    /// gpg makes no signature.
     #[error(transparent)]
     Sign(#[from] SignError),
-    /// A file cannot be read or written.
+    /// A file cannot be read, or cannot be written.
     #[error("cannot use {}: {source}", path.display())]
     File {
-        /// The file.
+        /// The file that cannot be used.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
 }
@@ -42,16 +42,19 @@ impl Failure for SumsError {
 pub struct Checksums {
     /// MD5, which `.changes` still lists under `Files`.
     pub md5: String,
-    /// SHA-1.
+    /// SHA-1 digest, in hexadecimal digits.
     pub sha1: String,
-    /// SHA-256.
+    /// SHA-256 digest, in hexadecimal digits.
     pub sha256: String,
-    /// Size in bytes.
+    /// Size of the file in bytes.
     pub size: u64,
 }
 
 impl Checksums {
-    /// Reads a file once for all of them.
+    /// Computes all digests of a file, which is read once.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read.
     pub fn of_file(path: &Path) -> Result<Self, SumsError> {
         let (mut md5, mut sha1, mut sha256, mut size) = (Md5::new(), Sha1::new(), Sha256::new(), 0);
         let mut read = || -> io::Result<()> {
@@ -75,6 +78,9 @@ impl Checksums {
 }
 
 /// Writes `SHA256SUMS` over these files (paths relative to `folder`) and its signature `SHA256SUMS.asc`.
+///
+/// # Errors
+/// One of the files cannot be read, no signature is made, or the list or its signature cannot be written.
 pub fn write(folder: &Path, files: &[PathBuf], signer: &dyn Signer, epoch: i64) -> Result<(), SumsError> {
     let mut names: Vec<&PathBuf> = files.iter().collect();
     names.sort();
@@ -90,6 +96,9 @@ pub fn write(folder: &Path, files: &[PathBuf], signer: &dyn Signer, epoch: i64) 
 }
 
 /// Writes a text file in `folder`, clear-signed: a `.changes` or `.buildinfo`.
+///
+/// # Errors
+/// No signature is made, or the file cannot be written.
 pub fn write_clear_signed(
     folder: &Path,
     name: &str,
@@ -102,6 +111,9 @@ pub fn write_clear_signed(
 }
 
 /// Writes a file under a temporary name and renames it; everybody may read it, whatever the umask.
+///
+/// # Errors
+/// The folder cannot be made, or the file cannot be written or renamed. What was there under this name stays then.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), SumsError> {
     let write = || -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));

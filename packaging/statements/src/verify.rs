@@ -18,10 +18,10 @@ use crate::check::statement::{self, Predicate, Statement};
 use crate::proof::dsse::DsseError;
 use crate::proof::provenance::Provenance;
 
-/// The list of what was signed.
+/// The file name of the list that has the digests of all files.
 pub const SUMS: &str = "SHA256SUMS";
 
-/// Its signature.
+/// The file name of the list's detached signature.
 pub const SUMS_SIGNATURE: &str = "SHA256SUMS.asc";
 
 /// What was found to be right.
@@ -29,96 +29,96 @@ pub const SUMS_SIGNATURE: &str = "SHA256SUMS.asc";
 pub struct Verified {
     /// How many files have the digest that the signed list names.
     pub files: usize,
-    /// These files.
+    /// The digest of each of these files, by its path in the folder.
     pub digests: BTreeMap<PathBuf, Digest>,
-    /// The packages among them.
+    /// The paths of the packages among them.
     pub packages: Vec<PathBuf>,
     /// The files with a good signature: the list, each `.changes` and `.buildinfo`, the provenance, the statement on the
     /// tests.
     pub signed: Vec<PathBuf>,
     /// How they came to be, where the folder has a statement.
     pub provenance: Option<Provenance>,
-    /// The packages' bills of materials.
+    /// How many packages have a bill of materials.
     pub bills: usize,
     /// What the tests said of these packages, where the folder has a statement.
     pub tests: Option<Predicate>,
-    /// The keys that made the signatures.
+    /// The keys that made the signatures, each once.
     pub keys: Vec<Key>,
 }
 
 /// Something is not as it was signed, or cannot be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// A signature, or gpgv itself.
+    /// A signature is missing or not good, or gpgv cannot be used.
     #[error(transparent)]
     Gpgv(#[from] GpgvError),
-    /// A signed statement.
+    /// A signed statement cannot be used.
     #[error(transparent)]
     Dsse(#[from] DsseError),
-    /// A file cannot be read.
+    /// A file of the folder cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     File {
-        /// The file.
+        /// The file that cannot be read.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The folder is not there.
+    /// The folder does not exist.
     #[error("there is no folder {}", path.display())]
     NoFolder {
-        /// The folder.
+        /// The path that was given.
         path: PathBuf,
     },
     /// A file that must be there is missing.
     #[error("{} is missing, or not a file: expected because {because}", path.display())]
     Missing {
-        /// The file.
+        /// The path where the file should be.
         path: PathBuf,
-        /// Why it must be there.
+        /// Why the file must be there: the end of a sentence.
         because: &'static str,
     },
-    /// The signed list is not what it should be.
+    /// The signed list has lines that are not a digest and a path inside the folder.
     #[error("{}: expected lines of a sha256 digest and a path inside the folder, each path once, found {found}", path.display())]
     List {
-        /// The list.
+        /// The file of the list.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the list.
         found: String,
     },
     /// A file is not the one that was signed.
     #[error("{}: expected sha256 {expected} as SHA256SUMS has it, found {found}", path.display())]
     Digest {
-        /// The file.
+        /// The file that has another content.
         path: PathBuf,
-        /// The signed digest.
+        /// The digest in the signed list.
         expected: Digest,
-        /// The file's.
+        /// The digest that the file has.
         found: Digest,
     },
     /// A signed file says something else of another one.
     #[error("{}: expected {expected}, found {found}", path.display())]
     Contradiction {
-        /// The file.
+        /// The file that says something else.
         path: PathBuf,
-        /// What follows from the others.
+        /// What follows from the other files.
         expected: String,
-        /// What it says.
+        /// What the file says.
         found: String,
     },
     /// The folder has a package that was not signed with the others.
     #[error("{} is listed nowhere that is signed, as every file of its kind must be", path.display())]
     Unlisted {
-        /// The file.
+        /// The file that no signed file lists.
         path: PathBuf,
     },
     /// A statement is about other packages.
     #[error("{}: expected a statement on {expected}, found one on {found}: it is of another build", path.display())]
     Subject {
-        /// The statement.
+        /// The file of the statement.
         path: PathBuf,
-        /// What the folder has.
+        /// The packages that the folder has.
         expected: String,
-        /// What the statement has.
+        /// The packages that the statement is about.
         found: String,
     },
 }
@@ -144,12 +144,16 @@ impl Failure for VerifyError {
 
 /// What was built from what, and how; its signature; and the folder of logs, of which it has the digests.
 pub const REPORT: &str = "report.json";
-/// See [`REPORT`].
+/// The file name of the detached signature of [`REPORT`].
 pub const REPORT_SIGNATURE: &str = "report.json.asc";
-/// See [`REPORT`].
+/// The folder with the logs whose digests [`REPORT`] has.
 pub const LOGS: &str = "logs";
 
 /// Verifies the folder `dist` with the public keys in `keyring`.
+///
+/// # Errors
+/// The folder is not there, the key ring cannot be used, a signature is missing or not good, a file is missing, has
+/// another digest or is not listed, or two signed files contradict each other.
 pub fn verify(dist: &Path, keyring: &Path) -> Result<Verified, VerifyError> {
     // Before the key ring, which may be the folder's own.
     if !dist.is_dir() {
@@ -160,6 +164,9 @@ pub fn verify(dist: &Path, keyring: &Path) -> Result<Verified, VerifyError> {
 }
 
 /// The same, and the origin signature in each package, as debsig-verify(1) checks it.
+///
+/// # Errors
+/// [`verify`] fails, or a package has no origin signature, or one that is not good.
 pub fn verify_with_packages(dist: &Path, keyring: &Path) -> Result<Verified, VerifyError> {
     let verified = verify(dist, keyring)?;
     let gpgv = Gpgv::new(keyring)?;

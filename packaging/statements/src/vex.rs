@@ -13,18 +13,18 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// What a document is made for.
+/// What an OpenVEX document is made from.
 #[derive(Clone, Debug)]
 pub struct Subject<'a> {
-    /// Where the built source came from.
+    /// Where the source that was built came from.
     pub origin: &'a Origin,
-    /// The recipe's cherry-picks.
+    /// The cherry-picks of the recipe, which fix vulnerabilities.
     pub picks: &'a [CherryPick],
-    /// Package URLs of the binary packages.
+    /// The package URLs of the binary packages that the document is about.
     pub products: &'a [String],
-    /// Who says it, `Name <address>`.
+    /// The author of the document, `Name <address>`.
     pub author: &'a str,
-    /// Unix time in seconds.
+    /// The date of the document, as a Unix time in seconds.
     pub epoch: i64,
 }
 
@@ -133,20 +133,20 @@ fn cherry_picked(name: &str, subject: &Subject<'_>) -> (&'static str, Option<Str
     ("affected", Some(notes), Some("Use packages that were built from the pinned source with this commit.".to_owned()))
 }
 
-/// How the names of these files end.
+/// The end of the names of these files.
 pub const EXTENSION: &str = "openvex.json";
 
 /// What a document says of one vulnerability, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
-    /// Its name.
+    /// The name of the vulnerability, such as `CVE-2019-5736`.
     pub name: String,
-    /// What it is about.
+    /// What the vulnerability is, in a sentence.
     pub description: String,
-    /// The status, in words: `not affected`.
+    /// The status in words, such as `not affected`.
     pub status: String,
-    /// Why, and what to do.
+    /// Why the status is this one, and what users should do.
     pub notes: String,
 }
 

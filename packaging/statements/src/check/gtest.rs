@@ -42,20 +42,20 @@ pub fn is_disabled(name: &str) -> bool {
 /// What a line of a running program tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// A test has started.
+    /// The test of this name, `Suite.Name`, has started.
     Started(String),
     /// The test that was running has ended.
     Ended {
-        /// Its name, `Suite.Name`.
+        /// The name of the test, `Suite.Name`.
         test: String,
-        /// Whether it passed.
+        /// Whether the test passed.
         passed: bool,
         /// How long it took as the program says; 0 where a parameter's text breaks the line before that.
         milliseconds: u64,
     },
     /// The test that was running has skipped itself (googletest 1.10 and later).
     Skipped(String),
-    /// All tests have run; a summary follows.
+    /// All tests have run; the program prints a summary next.
     Finished,
 }
 
@@ -71,7 +71,7 @@ impl Reader {
         line.match_indices('[').find_map(|(at, _)| self.marker(&line[at..]))
     }
 
-    /// The test that is running.
+    /// The name of the test that is running, where one is.
     pub fn running(&self) -> Option<&str> {
         self.running.as_deref()
     }

@@ -16,13 +16,13 @@ pub use crate::proof::intoto::Resource;
 use super::verdict::{Judgement, Verdict};
 use crate::proof::intoto;
 
-/// The statement's file name.
+/// The file name of the statement, beside the packages.
 pub const FILE: &str = "test-result.json";
 
-/// The file name of its signature.
+/// The file name of its detached signature (armored OpenPGP).
 pub const SIGNATURE: &str = "test-result.json.asc";
 
-/// A statement on tests.
+/// An in-toto statement on the tests of packages.
 pub type Statement = intoto::Statement<Predicate>;
 
 impl intoto::Predicate for Predicate {
@@ -33,17 +33,17 @@ impl intoto::Predicate for Predicate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Predicate {
-    /// The whole run's result.
+    /// The result of the whole run.
     pub result: TestResult,
-    /// What the run depended on.
+    /// What the run depended on, each with its digest.
     pub configuration: Vec<Resource>,
-    /// The tests that passed.
+    /// The tests that passed in every execution.
     #[serde(default)]
     pub passed_tests: Vec<String>,
     /// The tests that are flaky, or failed and are excused.
     #[serde(default)]
     pub warned_tests: Vec<String>,
-    /// The tests that failed.
+    /// The tests that failed, and that nothing excuses.
     #[serde(default)]
     pub failed_tests: Vec<String>,
 }

@@ -15,11 +15,11 @@ const SLOWEST: usize = 10;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShardFigures {
-    /// Its name.
+    /// The name of the shard.
     pub name: String,
-    /// How many tests it executed.
+    /// How many tests the shard executed.
     pub tests: usize,
-    /// How long it ran.
+    /// Wall time that the shard ran, in seconds.
     pub seconds: f64,
     /// The most memory that it had at a time, in bytes.
     pub peak_memory: u64,
@@ -27,7 +27,7 @@ pub struct ShardFigures {
     pub restarts: u32,
 }
 
-/// The text.
+/// Writes a summary of a run for people: counts, failures, slow tests and what each shard took.
 pub fn text(judgement: &Judgement, shards: &[ShardFigures], wall_seconds: f64) -> String {
     let mut text = counts(judgement);
     let heading = |verdict: Verdict| match verdict {

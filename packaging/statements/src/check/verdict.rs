@@ -15,28 +15,28 @@ pub const CURABLE_AFTER: usize = 10;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It passed.
+    /// The test passed.
     Passed,
-    /// It failed, and said so.
+    /// The test failed, and the program went on to say so.
     Failed,
     /// The program ended while it was running.
     Crashed {
         /// The signal or exit code, such as `SIGSEGV`.
         how: String,
     },
-    /// It did not end in time.
+    /// The test did not end within its time limit.
     TimedOut,
     /// The program was killed while it was running, since the container had no memory left.
     KilledForMemory,
     /// It was not executed.
     Skipped {
-        /// Why not.
+        /// What the test or the tool says why it was not executed.
         why: String,
     },
 }
 
 impl Outcome {
-    /// Neither passed nor skipped.
+    /// Whether the test was executed and did not pass.
     pub fn is_failure(&self) -> bool {
         !matches!(self, Self::Passed | Self::Skipped { .. })
     }
@@ -59,13 +59,13 @@ impl fmt::Display for Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Execution {
-    /// How it ended.
+    /// How the execution ended.
     pub outcome: Outcome,
-    /// How long it took.
+    /// Wall time that it took, in seconds.
     pub seconds: f64,
-    /// Whether no other test ran at that time.
+    /// Whether no other test ran on the machine at that time.
     pub alone: bool,
-    /// What it printed.
+    /// The lines that the test printed.
     pub output: String,
 }
 
@@ -73,11 +73,11 @@ pub struct Execution {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TestRecord {
-    /// The test program, such as `mesos-tests`.
+    /// The name of the test program, such as `mesos-tests`.
     pub program: String,
-    /// The test, `Suite.Name`.
+    /// The name of the test, `Suite.Name`.
     pub test: String,
-    /// Its executions.
+    /// The executions in the order in which they were done.
     pub executions: Vec<Execution>,
 }
 
@@ -85,26 +85,26 @@ pub struct TestRecord {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Every execution passed.
+    /// Every execution of it passed.
     Passed,
     /// It failed among others, then passed alone.
     Flaky,
-    /// It failed, and the quarantine excuses it.
+    /// It failed, and an entry of `quarantine.toml` excuses it.
     Quarantined,
-    /// It was not executed.
+    /// It was not executed at all.
     Skipped,
-    /// It failed.
+    /// It failed, and nothing excuses it.
     Failed,
     /// It failed, at last since it did not end in time.
     TimedOut,
 }
 
 impl Verdict {
-    /// Every verdict, in order.
+    /// Every verdict, in the order in which summaries list them.
     pub const ALL: [Self; 6] =
         [Self::Passed, Self::Flaky, Self::Quarantined, Self::Skipped, Self::Failed, Self::TimedOut];
 
-    /// Whether it makes a run unsound.
+    /// Whether a test with this verdict makes the whole run fail.
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Failed | Self::TimedOut)
     }
@@ -127,9 +127,9 @@ impl fmt::Display for Verdict {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Judged {
-    /// The test.
+    /// The test with all of its executions.
     pub record: TestRecord,
-    /// The verdict.
+    /// What is said of the test.
     pub verdict: Verdict,
     /// Why: how it failed, what excuses it, why it was skipped.
     pub note: Option<String>,
@@ -139,11 +139,11 @@ pub struct Judged {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Judgement {
-    /// Every test, in the order of the records.
+    /// Every test with its verdict, in the order of the records.
     pub tests: Vec<Judged>,
     /// Entries of the quarantine whose tests passed often enough to be taken out.
     pub curable: Vec<Entry>,
-    /// Entries that excuse nothing any more.
+    /// Entries of the quarantine whose last day has passed: they excuse nothing any more.
     pub expired: Vec<Entry>,
     /// Entries that name a test which no program has.
     pub unused: Vec<Entry>,

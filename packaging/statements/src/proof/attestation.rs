@@ -20,7 +20,7 @@ const INFIX: &str = "rebuild";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rebuild {
-    /// Digest of the plan that was built.
+    /// SHA-256 digest of the plan that was built.
     pub plan: DigestSet,
     /// Members of the .deb that were left out of the comparison: the embedded signature, which nobody else can make.
     pub left_out: Vec<String>,
@@ -34,11 +34,11 @@ pub struct Rebuild {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Variation {
-    /// Its name, such as `time`.
+    /// The name of the circumstance, such as `time`.
     pub name: String,
     /// What a build usually sees on that machine.
     pub usual: String,
-    /// What the rebuild saw.
+    /// What the build saw when it was done again.
     pub rebuilt: String,
 }
 
@@ -48,6 +48,9 @@ impl Predicate for Rebuild {
 
 /// Signs a statement and writes it into `folder`; `stem` is the name of the build's `.buildinfo` without the ending, and
 /// `now` the time of the signature. The name has the key's id: statements of several rebuilders lie side by side.
+///
+/// # Errors
+/// No signature is made, or the file cannot be written.
 pub fn write(
     statement: &Statement<Rebuild>,
     folder: &Path,
@@ -78,6 +81,10 @@ pub struct Rebuilds {
 
 impl Rebuilds {
     /// Reads statements, each of which has to be signed by a key of `keyring` (binary, for gpgv).
+    ///
+    /// # Errors
+    /// The key ring cannot be used, a file cannot be read, is not a statement on a rebuild, or is not signed by a key
+    /// of the key ring.
     pub fn read(files: &[PathBuf], keyring: &Path) -> Result<Self, DsseError> {
         let gpgv = Gpgv::new(keyring)?;
         let mut rebuilds = Self::default();
@@ -99,6 +106,9 @@ impl Rebuilds {
 }
 
 /// Reads one statement and checks its signature.
+///
+/// # Errors
+/// The content is not an envelope with one statement on a rebuild, or is not signed by a key of the key ring.
 pub fn open(path: &Path, content: &[u8], gpgv: &Gpgv) -> Result<(Statement<Rebuild>, Key), DsseError> {
     dsse::open(path, content, gpgv)
 }

@@ -27,23 +27,23 @@ const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// A signed statement cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DsseError {
-    /// Its signature.
+    /// The signature is missing, or is not good.
     #[error(transparent)]
     Signature(#[from] GpgvError),
-    /// It cannot be taken out of its envelope.
+    /// The file is not an envelope of the form that is written here.
     #[error("{}: expected a DSSE envelope with one in-toto statement and one signature, found {found}", path.display())]
     Envelope {
-        /// The file.
+        /// The file of the statement.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the envelope.
         found: String,
     },
-    /// It is signed, and cannot be read.
+    /// The signature is good, and what was signed is not a statement of this kind.
     #[error("{}: expected an in-toto statement of the kind that the file's name says, found: {found}", path.display())]
     Statement {
-        /// The file.
+        /// The file of the statement.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the statement.
         found: String,
     },
 }
@@ -61,11 +61,11 @@ impl Failure for DsseError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Envelope {
-    /// The statement, in base64.
+    /// The statement as JSON, in base64 (RFC 4648, 4).
     payload: String,
-    /// What the payload is.
+    /// The media type of the payload.
     payload_type: String,
-    /// Who signed it.
+    /// The signatures; this tool writes one, and reads one.
     signatures: Vec<Signature>,
 }
 
@@ -73,9 +73,9 @@ struct Envelope {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Signature {
-    /// Fingerprint of the key that signed.
+    /// Fingerprint of the key that signed, in hexadecimal digits.
     keyid: String,
-    /// The signature, in base64.
+    /// The detached signature (OpenPGP), in base64.
     sig: String,
 }
 
@@ -87,6 +87,9 @@ fn pre_authentication_encoding(payload: &[u8]) -> Vec<u8> {
 }
 
 /// Signs a statement and returns the file's content; `epoch` is the signature's date.
+///
+/// # Errors
+/// No signature is made.
 pub fn seal<P: Predicate + Serialize>(
     statement: &Statement<P>,
     signer: &dyn Signer,

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use foundation::digest::Digest;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// Something that a statement can say.
+/// What a statement says of files; each kind has a format of its own.
 pub trait Predicate {
     /// `predicateType`: names the predicate's format.
     const TYPE: &'static str;
@@ -20,15 +20,15 @@ pub trait Predicate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound(serialize = "P: Predicate + Serialize", deserialize = "P: Predicate + Deserialize<'de>"))]
 pub struct Statement<P> {
-    /// Names the format.
+    /// The field `_type`: the version of in-toto's format.
     #[serde(rename = "_type")]
     pub kind: StatementType,
-    /// The files.
+    /// The files that the statement is about, sorted.
     pub subject: Vec<Resource>,
-    /// Names the predicate's format.
+    /// The field `predicateType`: an address that names the format of the predicate.
     #[serde(rename = "predicateType")]
     pub predicate_type: TypeOf<P>,
-    /// What is said.
+    /// What is said of the files.
     pub predicate: P,
 }
 
@@ -43,7 +43,7 @@ impl<P: Predicate> Statement<P> {
 /// `_type` of a [`Statement`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StatementType {
-    /// Version 1.
+    /// Version 1 of the format.
     #[serde(rename = "https://in-toto.io/Statement/v1")]
     V1,
 }
@@ -90,16 +90,16 @@ impl<'de, P: Predicate> Deserialize<'de> for TypeOf<P> {
 /// A file or another input, by its digest: in-toto's ResourceDescriptor.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Resource {
-    /// The file's name, or what it is.
+    /// The name of the file, or words for what it is.
     pub name: String,
-    /// Its digests.
+    /// The digests of the file.
     pub digest: DigestSet,
 }
 
 /// in-toto's DigestSet; of its algorithms, only this one is read and written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DigestSet {
-    /// SHA-256.
+    /// The SHA-256 digest, as hexadecimal digits.
     pub sha256: Digest,
 }
 
@@ -110,7 +110,7 @@ impl From<Digest> for DigestSet {
 }
 
 impl Resource {
-    /// A file or another input.
+    /// Describes a file, or another input, by its name and its digest.
     pub fn new(name: impl Into<String>, sha256: Digest) -> Self {
         Self { name: name.into(), digest: sha256.into() }
     }

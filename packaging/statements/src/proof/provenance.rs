@@ -34,9 +34,9 @@ const BUILDER: &str = "https://mesos-packages.invalid/builder/v1";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Provenance {
-    /// What was built from what.
+    /// What was built, and what from.
     pub build_definition: BuildDefinition,
-    /// Who built it.
+    /// Who built it, and what came out beside the packages.
     pub run_details: RunDetails,
 }
 
@@ -50,12 +50,12 @@ impl Predicate for Provenance {
 pub struct BuildDefinition {
     /// The kind of build, which the module's documentation describes.
     pub build_type: String,
-    /// What a user chooses.
+    /// What a user chooses, such as recipe and target.
     pub external_parameters: Value,
-    /// What follows from the tool.
+    /// What follows from the version of the tool.
     #[serde(default)]
     pub internal_parameters: Value,
-    /// Everything that the build read.
+    /// Everything that the build read, each with its digest.
     #[serde(default)]
     pub resolved_dependencies: Vec<Dependency>,
 }
@@ -64,9 +64,9 @@ pub struct BuildDefinition {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunDetails {
-    /// The builder.
+    /// The tool that built.
     pub builder: Builder,
-    /// Files about the packages.
+    /// Files about the packages that were made with them.
     #[serde(default)]
     pub byproducts: Vec<Dependency>,
 }
@@ -74,9 +74,9 @@ pub struct RunDetails {
 /// The builder: this tool. Whoever holds the key that signs answers for where it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Builder {
-    /// Names it.
+    /// An address that names the builder.
     pub id: String,
-    /// Versions of its parts.
+    /// The versions of the builder's parts, by their names.
     #[serde(default)]
     pub version: BTreeMap<String, String>,
 }
@@ -85,15 +85,15 @@ pub struct Builder {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Dependency {
-    /// A file's name, or what it is.
+    /// The name of a file, or words for what it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it is, for programs.
+    /// What it is, as an address that programs understand: a package URL or `git+https://…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
     /// Its digests by algorithm: `sha256`, or `gitCommit` (`spec/v1/digest_set.md`).
     pub digest: BTreeMap<String, String>,
-    /// Where it can be had.
+    /// An address that it can be downloaded from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub download_location: Option<String>,
 }
@@ -116,17 +116,17 @@ impl Dependency {
 /// What provenance is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// The plan.
+    /// The plan that was built.
     pub plan: &'a Plan,
-    /// Name of the file that has it.
+    /// The name of the file that has the plan.
     pub plan_file: &'a str,
     /// Where the source came from.
     pub origin: &'a Origin,
-    /// The archives in it.
+    /// The archives that are bundled in the source, with their digests.
     pub sources: &'a SourcesLock,
-    /// The build root.
+    /// The packages of the build root.
     pub root: &'a RootLock,
-    /// Files about the packages.
+    /// Files about the packages, each with its digest.
     pub byproducts: &'a [Resource],
 }
 

@@ -19,25 +19,25 @@ use crate::vex::{self, deb_purl};
 /// How the names of these files end, after the package's own name.
 pub const EXTENSION: &str = "cdx.json";
 
-/// The version of the format.
+/// The version of CycloneDX, the format of these files.
 pub const SPEC_VERSION: &str = "1.6";
 
 /// What the bill of a package is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Sbom<'a> {
-    /// The recipe.
+    /// The recipe that was built.
     pub recipe: &'a Recipe,
-    /// The plan.
+    /// The plan that was built.
     pub plan: &'a Plan,
     /// Where the source came from.
     pub origin: &'a Origin,
-    /// The archives in it.
+    /// The archives that are bundled in the source, with their digests.
     pub lock: &'a SourcesLock,
-    /// What is in the packages beside upstream.
+    /// What `components.toml` says is in the packages beside upstream's own code.
     pub components: Option<&'a Components>,
 }
 
-/// The name of a package's bill.
+/// The file name of a package's bill of materials.
 pub fn file_name(package: &str) -> String {
     format!("{}.{EXTENSION}", package.strip_suffix(".deb").unwrap_or(package))
 }

@@ -13,6 +13,9 @@ const BEFORE: usize = 24;
 const AFTER: usize = 40;
 
 /// Says where the packages differ first, leaving out signatures (members whose names begin with `_`); none if nowhere.
+///
+/// # Errors
+/// One of the files cannot be read, or is not a .deb.
 pub fn first_difference(published: &Path, rebuilt: &Path) -> io::Result<Option<String>> {
     let (one, other) = (Package::open(published)?, Package::open(rebuilt)?);
     if one.names() != other.names() {

@@ -20,11 +20,11 @@ const LARGEST: u64 = 4 << 30;
 /// Packages that were published together.
 #[derive(Clone, Debug)]
 pub struct Published {
-    /// The `.buildinfo`.
+    /// The path of the `.buildinfo` (deb-buildinfo(5)) that lists the packages.
     pub buildinfo: PathBuf,
     /// The source package, which is the recipe's name.
     pub source: String,
-    /// The version.
+    /// The version of the packages, as the `.buildinfo` has it.
     pub version: String,
     /// What they were built for; none where the `.buildinfo` does not say.
     pub target: Option<TargetName>,
@@ -34,77 +34,77 @@ pub struct Published {
     pub recorded: Option<Value>,
     /// The revision of the tool that built them, where it is known.
     pub revision: Option<String>,
-    /// Those that are to be compared.
+    /// The packages that are to be compared.
     pub packages: Vec<PublishedPackage>,
 }
 
 /// A package that was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublishedPackage {
-    /// Its file.
+    /// The path of the .deb file.
     pub path: PathBuf,
-    /// Its file's name.
+    /// The name of the .deb file, without its folder.
     pub file: String,
     /// Digest of the file as it is distributed, which the `.buildinfo` names.
     pub sha256: Digest,
     /// Digest of the file without the members that sign it.
     pub unsigned_sha256: Digest,
-    /// Names of these members.
+    /// The names of the members that sign it, such as `_gpgorigin`.
     pub left_out: Vec<String>,
 }
 
 /// What was published cannot be rebuilt.
 #[derive(Debug, thiserror::Error)]
 pub enum RebuildError {
-    /// A file cannot be used.
+    /// A file or folder cannot be read or written.
     #[error("cannot {what} {}: {source}", path.display())]
     File {
-        /// `read` or `write`.
+        /// What was attempted: `read` or `write`.
         what: &'static str,
-        /// The file.
+        /// The file or folder that it was attempted on.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// There is no `.buildinfo`, or not one alone.
     #[error("{} has {found}, and a rebuild needs exactly one .buildinfo that lists {what}: it says from what they were built", folder.display())]
     BuildInfo {
-        /// The folder.
+        /// The folder that was looked into.
         folder: PathBuf,
-        /// What is there.
+        /// What the folder has instead.
         found: String,
-        /// What it has to list.
+        /// What the `.buildinfo` has to list: the packages, or the name of one.
         what: String,
     },
-    /// The `.buildinfo` says too little.
+    /// The `.buildinfo` lacks a field that a rebuild needs.
     #[error("{} has no field {field}, so what it describes cannot be built again", path.display())]
     Field {
-        /// The `.buildinfo`.
+        /// The file of the `.buildinfo`.
         path: PathBuf,
-        /// The field.
+        /// The name of the field that is missing.
         field: String,
     },
     /// A package is not the one that the `.buildinfo` lists.
     #[error("{}: expected sha256 {expected} as the .buildinfo has it, found {found}: it is not the package that was built then", path.display())]
     Digest {
-        /// The package.
+        /// The file of the package.
         path: PathBuf,
-        /// As listed.
+        /// The digest that the `.buildinfo` lists.
         expected: Digest,
-        /// As found.
+        /// The digest that the file has.
         found: Digest,
     },
     /// The recorded plan is not the one that the packages were built from.
     #[error("{}: expected the plan with the digest {expected}, found one with {found}", path.display())]
     Plan {
-        /// The file.
+        /// The file of the recorded plan.
         path: PathBuf,
-        /// As the `.buildinfo` has it.
+        /// The digest of the plan that the `.buildinfo` names.
         expected: Digest,
-        /// As found.
+        /// The digest of the plan that was found.
         found: Digest,
     },
-    /// A download.
+    /// A published file cannot be downloaded.
     #[error(transparent)]
     Download(#[from] DownloadError),
 }
@@ -133,6 +133,10 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Rebuil
 
 impl Published {
     /// Reads a folder of packages with one `.buildinfo`: all that this lists are to be compared.
+    ///
+    /// # Errors
+    /// The folder cannot be read, has no or several `.buildinfo` files, or the one that it has cannot be used: a field
+    /// is missing, or a package that it lists is missing or has another digest.
     pub fn in_folder(folder: &Path) -> Result<Self, RebuildError> {
         let mut found = Vec::new();
         for entry in fs::read_dir(folder).map_err(io_error("read", folder))? {
@@ -152,6 +156,10 @@ impl Published {
     }
 
     /// Reads the `.buildinfo` beside a package that lists it: only this package is to be compared.
+    ///
+    /// # Errors
+    /// The folder of the package cannot be read, no or several `.buildinfo` files list the package, or the one that
+    /// does cannot be used: a field is missing, or the package has another digest.
     pub fn of_package(deb: &Path) -> Result<Self, RebuildError> {
         let folder = deb.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = deb.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -229,6 +237,9 @@ impl PublishedPackage {
 
 /// Writes a package without the members that sign it, whose names begin with `_` (deb(5)), and every other byte as it is;
 /// returns these members' names.
+///
+/// # Errors
+/// The file cannot be read, is not a package, or the output cannot be written.
 pub fn unsigned(deb: &Path, output: &mut impl Write) -> io::Result<Vec<String>> {
     let members = DebFile::open(deb)?.members;
     let mut file = File::open(deb)?;
@@ -338,6 +349,10 @@ fn short(value: &Value) -> String {
 
 /// Downloads a package of a repository, and what lies beside it and belongs to it, into `folder`; returns the package's
 /// file. `architecture` is that of the machine that built it, which the name of its `.buildinfo` has.
+///
+/// # Errors
+/// The package or its `.buildinfo` cannot be downloaded, the package cannot be read, or the folder cannot be written.
+/// That there is no plan beside them is no error.
 pub fn download(
     downloader: &Downloader,
     url: &str,

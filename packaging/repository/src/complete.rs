@@ -14,11 +14,11 @@ use super::{Folder, RepositoryError, indices};
 /// A file that is named by a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Named {
-    /// Where it belongs.
+    /// The path where the file belongs.
     pub path: PathBuf,
-    /// What it has to be.
+    /// The digest that the file has to have.
     pub sha256: Digest,
-    /// Below a place that the repository was pushed to.
+    /// The file's path below a place that the repository was pushed to.
     pub remote: String,
 }
 

@@ -21,9 +21,9 @@ pub const SETTLED_DAYS: u32 = 14;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Edition {
-    /// The package's version.
+    /// The version of the keyring package.
     pub version: String,
-    /// The key ring in it.
+    /// The key ring in the package, as bytes of OpenPGP.
     #[serde(with = "keys::hex")]
     pub ring: Vec<u8>,
     /// Since when the suites have it: codename to a Unix time in seconds.
@@ -41,6 +41,9 @@ pub(super) struct Editions(pub Vec<Edition>);
 
 impl Editions {
     /// Reads them, with what the snapshots say that clients see now.
+    ///
+    /// # Errors
+    /// The list, a snapshot or a keyring package in the pool cannot be read.
     pub fn read(folder: &Folder, keys: &Keys) -> Result<Self, RepositoryError> {
         let kept: Option<Self> = files::read_json(&folder.state().join("editions.json"))?;
         let lost = kept.is_none();
@@ -57,6 +60,10 @@ impl Editions {
         Ok(editions)
     }
 
+    /// Writes the list, where it has changed.
+    ///
+    /// # Errors
+    /// The list that is there cannot be read, or the new one cannot be written.
     pub fn write(&self, folder: &Folder) -> Result<(), RepositoryError> {
         let path = folder.state().join("editions.json");
         match files::read_json::<Self>(&path)? {

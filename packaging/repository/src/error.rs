@@ -22,67 +22,67 @@ pub enum RepositoryError {
     /// Reading or writing failed.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
-        /// The attempt, such as `write`.
+        /// What was attempted, as a verb: `write`, `make the folder`.
         what: &'static str,
-        /// The file or folder.
+        /// The file or folder that it was attempted on.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The disk or the quota is exhausted.
     #[error("no space is left to write {}{}: what clients see has not changed", path.display(), failure::free_now(*free))]
     Full {
-        /// The file or folder.
+        /// The file or folder that was to be written.
         path: PathBuf,
-        /// What the file system still has.
+        /// What the file system still has for users without privileges, where that can be told.
         free: Option<ByteSize>,
     },
-    /// There is no repository.
+    /// The folder is not a repository of this tool.
     #[error("{} is no repository", path.display())]
     None {
-        /// The folder.
+        /// The folder that was given.
         path: PathBuf,
     },
-    /// There is something else.
+    /// The folder for a new repository has something in it.
     #[error("{} is there already and not empty", path.display())]
     Exists {
-        /// The folder.
+        /// The folder that was given.
         path: PathBuf,
     },
     /// A setting that cannot be used.
     #[error("{what}: '{value}' {problem}")]
     Setting {
-        /// The option or field.
+        /// The option, or the field of the settings.
         what: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: String,
         /// What is wrong with it, and what is right.
         problem: String,
     },
-    /// The repository's own files.
+    /// The settings of the repository cannot be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A file of the tool's own that it cannot read.
     #[error("{} is not as this tool writes it: {problem}", path.display())]
     State {
-        /// The file.
+        /// The file that is not as it should be.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with the file.
         problem: String,
     },
-    /// The lock.
+    /// The lock of the repository cannot be taken.
     #[error(transparent)]
     Lock(#[from] StoreError),
-    /// A key.
+    /// A key cannot be used, or makes no signature.
     #[error(transparent)]
     Sign(#[from] SignError),
     /// A `dist` folder, or a signature in the repository.
     #[error(transparent)]
     Verify(#[from] VerifyError),
-    /// A signature in the repository.
+    /// A signature in the repository is missing or not good.
     #[error(transparent)]
     Gpgv(#[from] GpgvError),
-    /// The keyring package.
+    /// The keyring package cannot be written.
     #[error(transparent)]
     Keyring(#[from] DebError),
     /// Packages that the repository does not take.
@@ -91,34 +91,34 @@ pub enum RepositoryError {
     /// The keys that were handed over are not those of the repository.
     #[error("{0}")]
     Keys(String),
-    /// No such codename.
+    /// No suite of the repository has this codename.
     #[error("the repository has no codename '{codename}', only {known}")]
     Codename {
-        /// What was asked for.
+        /// The codename that was asked for.
         codename: String,
-        /// What there is.
+        /// The codenames that there are, with commas between them.
         known: String,
-        /// The file of the settings.
+        /// The file of the settings, which has the suites.
         settings: PathBuf,
     },
-    /// No such package.
+    /// The suite does not have this package, or not in this version.
     #[error("{codename} has no {package}{}", if known.is_empty() { String::new() } else { format!(", only version {known}") })]
     NotThere {
-        /// The codename.
+        /// The codename of the suite.
         codename: String,
-        /// What was asked for.
+        /// The package that was asked for, with its version.
         package: String,
-        /// The versions of it that there are.
+        /// The versions of the package that the suite has, with commas between them.
         known: String,
     },
-    /// No such snapshot.
+    /// The suite does not have a snapshot with this number.
     #[error("{codename} has no snapshot {number}, only {known}")]
     Snapshot {
-        /// The codename.
+        /// The codename of the suite.
         codename: String,
-        /// What was asked for.
+        /// The number that was asked for.
         number: u64,
-        /// What there is.
+        /// The numbers that there are, with commas between them.
         known: String,
     },
     /// apt refuses a Release that is older than the one it has.
@@ -126,24 +126,24 @@ pub enum RepositoryError {
         "the clock says {now}, but what clients have of {codename} is dated {live}, and they would refuse anything older"
     )]
     Clock {
-        /// The codename.
+        /// The codename of the suite.
         codename: String,
-        /// This machine's time.
+        /// The time of this machine, for people.
         now: String,
-        /// The live snapshot's.
+        /// The date of the snapshot that clients see, for people.
         live: String,
     },
-    /// One of two clocks is wrong.
+    /// The clocks of this machine and of the web server differ, so one of them is wrong.
     #[error(
         "the clock says {now}, and the server at {uri} says {theirs}: correct the one that is wrong, since clients refuse what is \
          signed in their future. Nothing was changed; if this machine's clock is right, say so with --clock-is-right"
     )]
     ServerClock {
-        /// Where clients fetch from.
+        /// The address that clients fetch from.
         uri: String,
-        /// This machine's time.
+        /// The time of this machine, for people.
         now: String,
-        /// The server's.
+        /// The time that the server tells, for people.
         theirs: String,
     },
     /// Clients could not check what these keys sign.
@@ -158,18 +158,18 @@ pub enum RepositoryError {
         }
     )]
     CutOff {
-        /// The suite.
+        /// The codename of the suite.
         codename: String,
-        /// Version of their keyring package.
+        /// The version of the keyring package that these clients have.
         version: String,
-        /// What they accept, for people.
+        /// The keys that these clients accept, for people.
         accepted: String,
-        /// The keys that can sign.
+        /// The keys that can sign here, for people.
         own: String,
         /// Whether it is the newest of the keyring packages.
         newest: bool,
     },
-    /// The older key must not go yet.
+    /// The older key is still needed: some clients may know no other.
     #[error(
         "clients of {codename} {}, and who has no package with both would be cut off: {}. Nothing was changed",
         since.as_ref().map_or_else(
@@ -182,16 +182,16 @@ pub enum RepositoryError {
         )
     )]
     Unsettled {
-        /// The suite.
+        /// The codename of the suite.
         codename: String,
-        /// Since when it has both.
+        /// The day since which the suite has had both keys; none where it does not have them yet.
         since: Option<String>,
-        /// When the older key may go.
+        /// The day from which the older key may go; none where the suite does not have both yet.
         ready: Option<String>,
-        /// How long clients have, in days.
+        /// How many days clients have to update.
         days: u32,
     },
-    /// The stand-by key cannot take over yet.
+    /// The stand-by key cannot take over yet: some clients may not know it.
     #[error(
         "clients of {codename} {}, and who does not have it would be cut off: {}. Nothing was changed. Where waiting is worse, \
          --give-up-clients lets it take over now, and each of these machines needs the keyring package by hand",
@@ -205,53 +205,53 @@ pub enum RepositoryError {
         )
     )]
     StandByUnknown {
-        /// The suite.
+        /// The codename of the suite.
         codename: String,
-        /// Since when it has the key.
+        /// The day since which the suite has had the key; none where it does not have it yet.
         since: Option<String>,
-        /// When it can take over.
+        /// The day from which it can take over; none where the suite does not have it yet.
         ready: Option<String>,
     },
-    /// What the repository is called changes.
+    /// A name changes that apt has asked its users to trust, such as `Origin`.
     #[error(
         "{codename}: {field} changes from '{from}' to '{to}', and apt stops on every machine until its administrator has run \
          `apt-get update --allow-releaseinfo-change`. Nothing was changed: put it back in settings.toml, or publish all the same with \
          --allow-releaseinfo-change"
     )]
     ReleaseInfo {
-        /// The suite.
+        /// The codename of the suite.
         codename: String,
-        /// The field.
+        /// The field of the Release file that changes.
         field: &'static str,
-        /// What clients have.
+        /// The value that clients have.
         from: String,
-        /// What the settings say.
+        /// The value that the settings have now.
         to: String,
     },
-    /// The repository is not what it says it is.
+    /// Verifying the repository has found problems.
     #[error("{} is not sound:\n{}", path.display(), problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
     Unsound {
-        /// The repository.
+        /// The folder of the repository.
         path: PathBuf,
-        /// Everything that is wrong.
+        /// All problems, each as a sentence.
         problems: Vec<String>,
     },
     /// Clients get something else than what the repository has.
     #[error("clients of {url} do not get what this repository has:\n{}", problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
     Served {
-        /// Where they fetch from.
+        /// The address that clients fetch from.
         url: String,
-        /// Everything that is wrong.
+        /// All problems, each as a sentence.
         problems: Vec<String>,
     },
-    /// A file of the pool is gone or damaged.
+    /// A file of the pool is missing or damaged.
     #[error("{}: expected sha256 {expected}, found {found}", path.display())]
     Pool {
-        /// The file.
+        /// The path of the file in the pool.
         path: PathBuf,
-        /// What the repository has it as.
+        /// The digest that the repository has for it.
         expected: Digest,
-        /// What there is.
+        /// What is there instead, for people.
         found: String,
     },
     /// Something else has the place of a package in the pool.
@@ -261,11 +261,11 @@ pub enum RepositoryError {
         path.display()
     )]
     Occupied {
-        /// The file.
+        /// The path of the file in the pool.
         path: PathBuf,
-        /// The package's digest.
+        /// The digest of the package.
         expected: Digest,
-        /// That of what is there.
+        /// The digest of the file that is there.
         found: Digest,
     },
     /// Files that the repository's snapshots name are gone or damaged.
@@ -274,9 +274,9 @@ pub enum RepositoryError {
         path.display(), problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
     )]
     Incomplete {
-        /// The repository.
+        /// The folder of the repository.
         path: PathBuf,
-        /// What is wrong, file by file.
+        /// What is wrong, one sentence for each file.
         problems: Vec<String>,
     },
     /// What a repository cannot be without is gone or damaged.
@@ -285,9 +285,9 @@ pub enum RepositoryError {
         path.display()
     )]
     Remains {
-        /// The repository.
+        /// The folder of the repository.
         path: PathBuf,
-        /// What is missing.
+        /// What is missing or damaged.
         problem: String,
     },
     /// What clients see is not in the generation that is signed.
@@ -297,25 +297,25 @@ pub enum RepositoryError {
         path.display()
     )]
     Unrecorded {
-        /// The repository.
+        /// The folder of the repository.
         path: PathBuf,
     },
     /// A place that must not be pushed to as it is, or cannot be cloned.
     #[error("{place}: {problem}")]
     Place {
-        /// The place.
+        /// The place, as it was given.
         place: String,
-        /// What is wrong.
+        /// What is wrong with the place.
         problem: String,
-        /// What to do.
+        /// What to do about it.
         next: String,
     },
     /// Copying to where clients fetch from failed.
     #[error("{what} failed: {message}")]
     Remote {
-        /// What was attempted.
+        /// What was attempted, as the start of a sentence.
         what: String,
-        /// What the program said.
+        /// What rsync or rclone said.
         message: String,
     },
 }

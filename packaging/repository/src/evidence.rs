@@ -41,16 +41,16 @@ pub(super) struct Evidence(pub Vec<Build>);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Build {
-    /// The digests of its packages.
+    /// The SHA-256 digests of the packages of this build.
     pub packages: BTreeSet<Digest>,
-    /// The statements: name to digest and size.
+    /// The statements: file name to digest and size.
     pub files: BTreeMap<String, Sum>,
-    /// Who signed its packages.
+    /// The keys that signed the packages.
     pub builders: Vec<Who>,
-    /// What the tests said.
+    /// The result of upstream's tests, where a statement has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<Tests>,
-    /// Where it came from.
+    /// The source and the inputs, where a statement has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
     /// Who built it again with the same result, by the statement's name.
@@ -65,9 +65,9 @@ pub(super) struct Build {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Who {
-    /// Fingerprint of the primary key.
+    /// Fingerprint of the primary key, in hexadecimal digits.
     pub fingerprint: String,
-    /// The user id.
+    /// The user id of the key, such as `Demo Packages <demo@example.org>`.
     pub user_id: String,
 }
 
@@ -75,11 +75,11 @@ pub(super) struct Who {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Tests {
-    /// How many passed.
+    /// How many tests passed.
     pub passed: usize,
     /// Those that are flaky, or failed and are excused.
     pub warned: Vec<String>,
-    /// How many failed.
+    /// How many tests failed.
     pub failed: usize,
 }
 
@@ -87,16 +87,16 @@ pub(super) struct Tests {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Origin {
-    /// The source, in a few words.
+    /// The source in a few words, such as `tag 1.7.2`.
     pub source: String,
-    /// Its commit.
+    /// The commit that was built: 40 hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
     /// How many later commits were applied on it.
     pub applied: usize,
-    /// How many inputs the build had.
+    /// How many inputs the build had in all.
     pub inputs: usize,
-    /// Digest of the plan.
+    /// SHA-256 digest of the plan, in hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
 }
@@ -105,13 +105,17 @@ pub(super) struct Origin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Rebuild {
-    /// Who.
+    /// The key that signed the statement.
     pub by: Who,
     /// What differed from the usual circumstances.
     pub variations: Vec<String>,
 }
 
 impl Evidence {
+    /// Reads what is known of the builds; nothing where there is no file yet.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read, or is not as this tool writes it.
     pub fn read(folder: &Folder) -> Result<Self, RepositoryError> {
         Ok(files::read_json(&folder.state().join(NAME))?.unwrap_or_default())
     }

@@ -18,6 +18,9 @@ pub(super) struct FirstSeen(BTreeMap<String, BTreeMap<String, i64>>);
 
 impl FirstSeen {
     /// Reads it. Where there is none yet, the snapshots that are kept tell what they can.
+    ///
+    /// # Errors
+    /// The file, or a snapshot that is read in its place, is not as this tool writes it.
     pub fn read(folder: &Folder) -> Result<Self, RepositoryError> {
         if let Some(kept) = files::read_json(&folder.state().join(FILE))? {
             return Ok(kept);
@@ -38,6 +41,10 @@ impl FirstSeen {
         }
     }
 
+    /// Writes it, where it has changed.
+    ///
+    /// # Errors
+    /// What is there cannot be read, or the new file cannot be written.
     pub fn write(&self, folder: &Folder) -> Result<(), RepositoryError> {
         let path = folder.state().join(FILE);
         match files::read_json::<Self>(&path)? {

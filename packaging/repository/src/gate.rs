@@ -26,69 +26,69 @@ pub enum Refusal {
     /// Signed with a key that is worth nothing.
     #[error("{}: signed with the development key {key}, which says nothing about who built it", dist.display())]
     DevelopmentKey {
-        /// The folder.
+        /// The folder that was to be added.
         dist: PathBuf,
-        /// The key's fingerprint.
+        /// The fingerprint of the key.
         key: String,
     },
     /// Built from a local source.
     #[error("{package}: a local build, which nobody can repeat")]
     Local {
-        /// The file.
+        /// The file name of the package.
         package: String,
     },
     /// Nothing is said about tests.
     #[error("{}: nothing says that these packages passed upstream's tests", dist.display())]
     Untested {
-        /// The folder.
+        /// The folder that was to be added.
         dist: PathBuf,
     },
     /// Tests failed.
     #[error("{}: {failed} of upstream's tests failed on these packages", dist.display())]
     TestsFailed {
-        /// The folder.
+        /// The folder that was to be added.
         dist: PathBuf,
-        /// How many.
+        /// How many tests failed.
         failed: usize,
     },
     /// There is nothing to publish.
     #[error("{}: no package is in it", dist.display())]
     Empty {
-        /// The folder.
+        /// The folder that was to be added.
         dist: PathBuf,
     },
     /// A package that a description does not have, or has otherwise.
     #[error("{package}: expected {expected} as in {}, found {found}", description.display())]
     Differs {
-        /// The file.
+        /// The file name of the package.
         package: String,
-        /// The `.changes` or `.buildinfo`.
+        /// The `.changes` or `.buildinfo` that lists packages.
         description: PathBuf,
-        /// What it says.
+        /// What the description says of the package.
         expected: String,
-        /// What there is.
+        /// What the package has instead.
         found: String,
     },
     /// A file that a description has is not there.
     #[error("{}: expected {package}, which it lists, found no such file", description.display())]
     Missing {
-        /// The file.
+        /// The file name of the package that is missing.
         package: String,
-        /// The `.changes` or `.buildinfo`.
+        /// The `.changes` or `.buildinfo` that lists it.
         description: PathBuf,
     },
     /// A description of packages is not there, or cannot be read.
     #[error("{}: expected {expected}", path.display())]
     Description {
-        /// The folder or file.
+        /// The folder or file that was looked at.
         path: PathBuf,
-        /// What should be there.
+        /// What should be there, for people.
         expected: &'static str,
     },
     /// No .deb, or none that can be in an index.
     #[error("{}: {problem}", path.display())]
     NotAPackage {
-        /// The file.
+        /// The file that is no package.
         path: PathBuf,
         /// What is wrong with it.
         problem: String,
@@ -96,11 +96,11 @@ pub enum Refusal {
     /// For machines that this repository is not for.
     #[error("{package}: its architecture is {architecture}, and this repository is for {known}")]
     Architecture {
-        /// The file.
+        /// The file name of the package.
         package: String,
-        /// Its architecture.
+        /// The architecture of the package.
         architecture: String,
-        /// Those of the repository.
+        /// The architectures of the repository, with commas between them.
         known: String,
     },
     /// Packages that no client could use, or not beside the others of the suite.
@@ -112,9 +112,9 @@ pub enum Refusal {
     /// A statement about the packages that cannot be shown to anybody.
     #[error("{}: {problem}", path.display())]
     Statement {
-        /// The file.
+        /// The file of the statement.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the statement.
         problem: String,
     },
     /// A version that is out there with other bytes.
@@ -123,11 +123,11 @@ pub enum Refusal {
          would never get this one"
     )]
     Published {
-        /// The file.
+        /// The file name of the package.
         package: String,
-        /// The digest of what is published.
+        /// The digest of the package that was published.
         published: Digest,
-        /// The digest of what is in the folder.
+        /// The digest of the package in the folder.
         found: Digest,
     },
 }
@@ -170,24 +170,24 @@ const NEXT: &str = "publish nothing of this folder; build it again, or get it ag
 /// Packages that may be published.
 #[derive(Clone, Debug)]
 pub struct Accepted {
-    /// `Distribution` of the `.changes`.
+    /// The field `Distribution` of the `.changes`: the suite that the packages are for.
     pub distribution: String,
-    /// The packages.
+    /// The packages that may be published.
     pub packages: Vec<Candidate>,
-    /// What a development repository overlooks.
+    /// What a development repository overlooks, and another one refuses: one sentence each.
     pub overlooked: Vec<String>,
     /// What is proven of them.
     pub(super) build: evidence::Build,
 }
 
-/// One of them.
+/// A package of a folder that has passed the checks.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// The file.
+    /// The path of the .deb file.
     pub path: PathBuf,
-    /// Its digest.
+    /// The digest of the .deb file.
     pub sha256: Digest,
-    /// What it says of itself.
+    /// What the package's control file says.
     pub described: Described,
 }
 
@@ -203,6 +203,11 @@ pub(super) struct Gate<'a> {
 
 impl Gate<'_> {
     /// Checks a folder.
+    ///
+    /// # Errors
+    /// A signature or a digest in the folder is not good, the folder has no packages or not those that its `.changes`
+    /// and `.buildinfo` list, tests failed, or a package is none that clients can use. Unless the repository is one for
+    /// development, also where tests are missing, or the build is local or signed with a development key.
     pub fn check(&self, dist: &Path) -> Result<Accepted, RepositoryError> {
         let verified = verify::verify(dist, self.keyring)?;
         if verified.packages.is_empty() {

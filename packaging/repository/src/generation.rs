@@ -35,9 +35,9 @@ const ANCESTORS: usize = 1000;
 pub struct Generation {
     /// The repository's id: random, made once, the same in every copy.
     pub repository: String,
-    /// Its name.
+    /// The name of the repository, as the settings have it.
     pub name: String,
-    /// Counts from 1.
+    /// The number of the publication, counted from 1.
     pub number: u64,
     /// When it was published, as a Unix time in seconds.
     pub date: i64,

@@ -30,15 +30,15 @@ pub struct Keys {
     pub changed: i64,
 }
 
-/// A key.
+/// A key that signs the repository, or that clients are to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Key {
-    /// Fingerprint of the primary key.
+    /// Fingerprint of the primary key, in hexadecimal digits.
     pub fingerprint: String,
-    /// Its user id.
+    /// The first user id of the key.
     pub user_id: String,
-    /// The public key, a binary key ring.
+    /// The public key with its subkeys, as a binary key ring.
     #[serde(with = "hex")]
     pub ring: Vec<u8>,
     /// Whether it went in an emergency: what it signs since may be somebody else's.
@@ -48,6 +48,9 @@ pub struct Key {
 
 impl Key {
     /// The public part of the key that a signer has.
+    ///
+    /// # Errors
+    /// The signer cannot export the public key.
     pub fn of(signer: &dyn Signer) -> Result<Self, RepositoryError> {
         let SigningKey { primary, user_id, .. } = signer.key().clone();
         Ok(Self { fingerprint: primary, user_id, ring: signer.public_key(KeyForm::Binary)?, lost: false })
@@ -58,10 +61,18 @@ impl Key {
 pub(super) mod hex {
     use serde::{Deserialize, Deserializer, Serializer};
 
+    /// Writes the bytes, two digits each.
+    ///
+    /// # Errors
+    /// The serializer fails.
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
     }
 
+    /// Reads the bytes from two digits each.
+    ///
+    /// # Errors
+    /// The value is no text, or not pairs of hexadecimal digits.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
         let digit = |at: usize| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
@@ -72,6 +83,9 @@ pub(super) mod hex {
 
 impl Keys {
     /// The first keys of a repository.
+    ///
+    /// # Errors
+    /// A signer cannot export its public key.
     pub fn new(signers: &[&dyn Signer], now: i64) -> Result<Self, RepositoryError> {
         let signing = signers.iter().map(|signer| Key::of(*signer)).collect::<Result<_, _>>()?;
         Ok(Self { signing, retired: vec![], stand_by: None, version: day(now), changed: now })

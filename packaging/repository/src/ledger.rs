@@ -19,12 +19,19 @@ pub(super) struct Ledger(BTreeMap<String, Digest>);
 
 impl Ledger {
     /// Every repository has one, from its beginning: one that is missing was lost.
+    ///
+    /// # Errors
+    /// The file is missing, cannot be read, or is not as this tool writes it.
     pub fn read(folder: &Folder) -> Result<Self, RepositoryError> {
         let path = folder.state().join("ledger.json");
         let missing = || RepositoryError::State { path: path.clone(), problem: "it is missing".into() };
         files::read_json(&path)?.ok_or_else(missing)
     }
 
+    /// Writes the ledger, where it has changed.
+    ///
+    /// # Errors
+    /// What is there cannot be read, or the new file cannot be written.
     pub fn write(&self, folder: &Folder) -> Result<(), RepositoryError> {
         let path = folder.state().join("ledger.json");
         if files::read_json::<Self>(&path)?.as_ref() == Some(self) {

@@ -203,13 +203,17 @@ pub struct Repository {
     keys: Keys,
     consent: Consent,
     lock: StoreLock,
-    /// What was repaired when it was opened.
+    /// What was repaired when the repository was opened, one sentence each.
     repaired: Vec<String>,
 }
 
 impl Repository {
     /// Makes a repository in a new or empty folder, with a first snapshot of each suite. `builders` is a binary key ring
     /// with the keys whose packages it takes; without it, those that sign the repository.
+    ///
+    /// # Errors
+    /// The settings make no sense, there are no signers or more than two, a key is one that clients would refuse, the
+    /// folder is not empty, or it cannot be written.
     pub fn init(
         root: &Path,
         settings: &Settings,
@@ -261,6 +265,10 @@ impl Repository {
 
     /// Opens a repository to change it, and repairs what an interrupted run has left. While somebody else works there,
     /// waits, and calls `waiting` about twice a second.
+    ///
+    /// # Errors
+    /// The folder is no repository, what a repository cannot be without is missing, or what an interrupted run has left
+    /// cannot be repaired.
     pub fn open(root: &Path, what: &str, waiting: &mut dyn FnMut(&Holder)) -> Result<Self, RepositoryError> {
         let folder = Folder::open(root)?;
         let lock = StoreLock::acquire(&folder.state(), what, waiting)?;
@@ -289,6 +297,9 @@ impl Repository {
     }
 
     /// Compares this machine's clock with that of the web server which clients fetch from, where there is one.
+    ///
+    /// # Errors
+    /// The web server's time and this machine's are too far apart. A server that does not answer is no error.
     pub fn compare_clocks(&self, now: i64) -> Result<(), RepositoryError> {
         match &self.folder.settings.uri {
             Some(uri) if !self.consent.clock_is_right => clock::compare(uri, now),
@@ -330,7 +341,7 @@ pub struct Listing {
     pub development: bool,
     /// The keys that sign it: fingerprint to user id.
     pub keys: BTreeMap<String, String>,
-    /// The suites by codename.
+    /// What each suite has, by its codename.
     pub suites: BTreeMap<String, SuiteListing>,
 }
 
@@ -340,13 +351,16 @@ pub struct Listing {
 pub struct SuiteListing {
     /// The number of the snapshot that clients see.
     pub live: Option<u64>,
-    /// All that are kept, in order.
+    /// The snapshots that are kept, in the order of their numbers.
     pub snapshots: Vec<Snapshot>,
     /// Packages that the next publication brings.
     pub staged: Vec<Listed>,
 }
 
 /// Lists a repository. It takes no lock: snapshots never change.
+///
+/// # Errors
+/// The folder is no repository, or a file of it is not as this tool writes it.
 pub fn list(root: &Path) -> Result<Listing, RepositoryError> {
     let folder = Folder::open(root)?;
     let keys = Keys::read(&folder)?;

@@ -17,19 +17,19 @@ use super::{Folder, RepositoryError, files};
 /// A package, as far as the indices need it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Described {
-    /// `Package`.
+    /// The field `Package`: the package's name (Debian policy 5.6.7).
     pub name: String,
-    /// `Version`.
+    /// The field `Version` (Debian policy 5.6.12).
     pub version: String,
-    /// `Architecture`.
+    /// The field `Architecture`: one architecture, or `all`.
     pub architecture: String,
-    /// The source package's name.
+    /// The name of the source package; the package's own where it names none.
     pub source: String,
-    /// `Section`.
+    /// The field `Section`, such as `net` (Debian policy 2.4).
     pub section: String,
     /// The control file's fields as they are, one paragraph without its last line feed.
     pub control: String,
-    /// Size of the .deb in bytes.
+    /// Size of the .deb file in bytes.
     pub size: u64,
     /// The paths of what is not a folder, without a leading `./`.
     pub files: Vec<String>,
@@ -43,6 +43,9 @@ const RESERVED: [&str; 7] = ["Filename", "Size", "MD5sum", "SHA1", "SHA256", "SH
 
 impl Described {
     /// Reads a .deb (deb(5)). An error of kind `InvalidData` says what is wrong with it.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not a .deb, or its control file lacks a field that an index needs.
     pub fn read(deb: &Path) -> io::Result<Self> {
         let wrong = |problem: String| io::Error::new(io::ErrorKind::InvalidData, problem);
         let file = DebFile::open(deb)?;

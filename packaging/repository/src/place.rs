@@ -27,19 +27,19 @@ pub struct PushOptions {
     pub force_replace: Option<String>,
     /// Take over a place that a version of the tool pushed to which kept no record there.
     pub adopt: bool,
-    /// Remove this lock.
+    /// Remove the lock with this id, whose run is gone.
     pub break_lock: Option<String>,
 }
 
 /// A place, as it was when it was read.
 pub(super) struct Place {
-    /// Its name, for messages.
+    /// The place as it was given, for messages.
     name: String,
-    /// The names at its top.
+    /// The names of files and folders at the top of the place.
     top: BTreeSet<String>,
-    /// How far it has come.
+    /// The generation that the place has, and whether its signature is good.
     generation: Option<Signed>,
-    /// What was put there by pushes.
+    /// The paths of all files that pushes have put there.
     pub pushed: BTreeSet<String>,
     /// The content of each lock, by its file's name.
     pub locks: BTreeMap<String, Vec<u8>>,
@@ -49,6 +49,10 @@ pub(super) struct Place {
 
 impl Place {
     /// Reads it. `keys` decide whom to believe.
+    ///
+    /// # Errors
+    /// rsync or rclone fails, or a record at the place is not as this tool writes it. That there is no such place is no
+    /// error.
     pub fn read(transport: &Transport, keys: &Keys) -> Result<Self, RepositoryError> {
         let folder = tempfile::tempdir().map_err(RepositoryError::io("make a folder in", std::env::temp_dir()))?;
         let folder = folder.path();
@@ -96,6 +100,10 @@ impl Place {
 
     /// Whether this repository, with these files to be put there, may replace what is there. Where that takes an option,
     /// `tell` is told what is going to be lost.
+    ///
+    /// # Errors
+    /// The place has another repository, a generation that this one does not descend from, or something without a
+    /// record, and the option that insists on it is not given.
     pub fn check(
         &self,
         folder: &Folder,

@@ -21,7 +21,7 @@ use super::{Folder, Keys, RepositoryError, generation, release};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Owner {
-    /// `USER@HOST, process ID`.
+    /// The one who pushes: `USER@HOST, process ID`.
     who: String,
     /// When it was put there, as a Unix time in seconds.
     since: i64,
@@ -41,6 +41,9 @@ const ATTEMPTS: u64 = 4;
 impl<'a> PlaceLock<'a> {
     /// Takes the lock of a place. Whoever asks holds the lock of the folder: another lock of this same folder is of a run
     /// that has ended, and is removed. So is the one that is named in `broken`.
+    ///
+    /// # Errors
+    /// Somebody else holds the lock, the place cannot be read, or rsync or rclone fails.
     pub fn acquire(
         transport: &'a Transport<'a>,
         folder: &Folder,
@@ -87,6 +90,9 @@ impl<'a> PlaceLock<'a> {
     }
 
     /// Gives it back.
+    ///
+    /// # Errors
+    /// rsync or rclone fails; the lock may be there still.
     pub fn release(self) -> Result<(), RepositoryError> {
         let file = BTreeSet::from([format!("{LOCKS}/{}", self.file)]);
         self.transport.delete("unlocking the place", &file)

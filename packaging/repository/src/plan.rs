@@ -14,7 +14,7 @@ use sign::signer::Signer;
 #[derive(Clone)]
 pub(super) struct Signature<'a> {
     pub signer: &'a dyn Signer,
-    /// Fingerprint of the key that makes it.
+    /// Fingerprint of the key or subkey that makes it.
     pub key: String,
     /// The key ring of the clients that it is for.
     pub seen: Vec<u8>,
@@ -22,18 +22,26 @@ pub(super) struct Signature<'a> {
 
 /// A key ring that clients have.
 pub(super) struct Ring {
-    /// Version of its package.
+    /// The version of the keyring package that has it.
     pub version: String,
     pub bytes: Vec<u8>,
     pub certificates: Vec<Certificate>,
 }
 
 impl Ring {
+    /// Makes the key ring of an edition.
+    ///
+    /// # Errors
+    /// gpg cannot be run, or cannot read the key ring.
     pub fn of(edition: &Edition) -> Result<Self, RepositoryError> {
         let (version, bytes) = (edition.version.clone(), edition.ring.clone());
         Ok(Self { version, certificates: public_key::read(&bytes)?, bytes })
     }
 
+    /// Makes the key ring that the next keyring package has.
+    ///
+    /// # Errors
+    /// gpg cannot be run, or cannot read the key ring.
     pub fn newest(keys: &Keys) -> Result<Self, RepositoryError> {
         let bytes = keys.ring();
         Ok(Self { version: keys.version.clone(), certificates: public_key::read(&bytes)?, bytes })

@@ -15,11 +15,11 @@ use sign::signer::{Form, SignError, Signer};
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Objection {
-    /// Fingerprint of the key.
+    /// Fingerprint of the key or subkey.
     pub key: String,
     /// From when on they refuse it, as a Unix time in seconds; 0 for always.
     pub from: i64,
-    /// Why, as a verb phrase.
+    /// Why they refuse it, as a verb phrase with the key as its subject.
     pub why: String,
 }
 

@@ -9,21 +9,21 @@ use super::{Repository, RepositoryError, files};
 /// Which states of a suite stay: those that either rule keeps, and always the one that clients see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PruneOptions {
-    /// So many, the newest.
+    /// How many states to keep, counted from the newest.
     pub keep: usize,
-    /// Those of the last so many days.
+    /// How many days back to keep every state.
     pub days: u32,
 }
 
 /// What was removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Snapshots, as suite and number.
+    /// The snapshots that were removed, as suite and number.
     pub snapshots: Vec<(String, u64)>,
     /// Snapshots that were to go, and stay for as long as a client may ask for what they name: suite, number, and until when, as
     /// a Unix time in seconds.
     pub held: Vec<(String, u64, i64)>,
-    /// Files of the pool and indices.
+    /// How many files of the pool and how many indices were removed, together.
     pub files: usize,
 }
 
@@ -33,6 +33,10 @@ impl Repository {
     ///
     /// Whoever has fetched an InRelease may ask for what it names until it ends, by digest or by path; and a proxy may hand it out
     /// until then. So nothing goes that is named by one which has not ended.
+    ///
+    /// # Errors
+    /// A snapshot cannot be read, or a file cannot be removed. What was removed before that stays away; the next run
+    /// goes on.
     pub fn prune(&mut self, options: PruneOptions, now: i64) -> Result<Pruned, RepositoryError> {
         let from = now - i64::from(options.days) * 86_400;
         self.change(|repository| {

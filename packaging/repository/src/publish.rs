@@ -22,22 +22,22 @@ use super::{
 /// What became of a folder's packages.
 #[derive(Clone, Debug)]
 pub struct Added {
-    /// The folder.
+    /// The folder that the packages are from.
     pub dist: PathBuf,
-    /// The suite.
+    /// The codename of the suite that they were added to.
     pub codename: String,
-    /// Packages that are new there.
+    /// The packages that the suite did not have.
     pub new: Vec<Listed>,
-    /// How many were there already.
+    /// How many packages were in the suite already.
     pub known: usize,
-    /// What a development repository overlooks.
+    /// What a development repository overlooks, and another one refuses: one sentence each.
     pub overlooked: Vec<String>,
 }
 
 /// What became of a suite.
 #[derive(Clone, Debug)]
 pub struct Publication {
-    /// What clients see now.
+    /// The snapshot that clients see now.
     pub snapshot: Snapshot,
     /// How many packages it has that the one before did not have.
     pub added: usize,
@@ -53,6 +53,11 @@ impl Repository {
     /// Takes the packages of these folders into the pool, all or none. Clients see them after the next
     /// [`publish`](Self::publish). `keyring` has the keys of the builders that are trusted, `rebuilders` those of others whose
     /// statements on rebuilds are shown.
+    ///
+    /// # Errors
+    /// A folder is refused by the checks, the component or the codename is not one of the repository, clients could not
+    /// install the packages beside the others, a version is published with other bytes already, or the pool cannot be
+    /// written. Nothing is added then.
     pub fn add(
         &mut self,
         dists: &[PathBuf],
@@ -180,6 +185,10 @@ impl Repository {
     }
 
     /// Publishes what was added, and whatever else has changed: settings, keys. With no codename, all suites.
+    ///
+    /// # Errors
+    /// A codename is not known, the signers are not the repository's keys or clients would refuse what they sign, this
+    /// machine's clock is wrong, or a file cannot be read or written. Clients see the earlier snapshot then.
     pub fn publish(
         &mut self,
         codenames: &[String],
@@ -202,6 +211,10 @@ impl Repository {
     }
 
     /// Signs the suites anew, with the same packages, so that clients go on trusting them.
+    ///
+    /// # Errors
+    /// A codename is not known, the signers are not the repository's keys or clients would refuse what they sign, this
+    /// machine's clock is wrong, or a file cannot be read or written. Clients see the earlier snapshot then.
     pub fn refresh(
         &mut self,
         codenames: &[String],
@@ -215,6 +228,9 @@ impl Repository {
     }
 
     /// Publishes the packages of an earlier snapshot, as a new one: clients refuse a Release that is older than theirs.
+    ///
+    /// # Errors
+    /// The suite has no such snapshot, or publishing it fails as it does for [`Self::publish`].
     pub fn rollback(
         &mut self,
         codename: &str,

@@ -23,6 +23,10 @@ use super::{Repository, RepositoryError, changelogs, complete, files, index_page
 
 impl Repository {
     /// Whether a push to this place would be refused, before anything is published that could not be pushed afterwards.
+    ///
+    /// # Errors
+    /// The place cannot be read, has another repository or a generation that this one does not descend from, or the
+    /// export cannot be made.
     pub fn check_place(&self, remote: &Remote, options: &PushOptions) -> Result<(), RepositoryError> {
         // The first generation is still to come.
         let Some(ours) = Generation::read(&self.folder)? else { return Ok(()) };
@@ -34,6 +38,11 @@ impl Repository {
 
     /// Copies everything that clients and other copies of the repository need. What is interrupted is completed by the next
     /// one. `tell` is told what an option in `options` makes clients lose.
+    ///
+    /// # Errors
+    /// What clients would see is not complete or not signed as a generation, the place has something that must not be
+    /// replaced, somebody else is pushing there, or rsync or rclone fails. An interrupted push is completed by the next
+    /// one.
     pub fn push(
         &mut self,
         remote: &Remote,
@@ -200,6 +209,6 @@ impl Repository {
 struct Export {
     /// In this order: what for, how long it may be kept, and a folder of links.
     steps: Vec<(&'static str, Cache, PathBuf)>,
-    /// The paths of all, below the place.
+    /// The paths of all these files, below the place.
     all: BTreeSet<String>,
 }

@@ -29,12 +29,16 @@ pub struct Recovered {
     pub generation: Option<Generation>,
     /// The keys that vouch for it: fingerprint and user id of each.
     pub keys: Vec<(String, String)>,
-    /// What was done, for people.
+    /// What was done, one sentence each, for people.
     pub done: Vec<String>,
 }
 
 /// Makes a copy of the repository at a place in a new or empty folder, to continue it there. `keyring` has the keys to
 /// believe; without it, the place itself says which they are.
+///
+/// # Errors
+/// The folder is not empty, the place cannot be read, has no repository or an incomplete one, or its signatures are not
+/// by keys of `keyring`. Where nothing of the repository came, nothing stays in the folder.
 pub fn clone(remote: &Remote, root: &Path, keyring: Option<&Path>) -> Result<Recovered, RepositoryError> {
     let root = std::path::absolute(root).map_err(RepositoryError::io("find", root))?;
     if !files::names(&root)?.is_empty() {
@@ -58,6 +62,10 @@ pub fn clone(remote: &Remote, root: &Path, keyring: Option<&Path>) -> Result<Rec
 
 /// Brings back what a repository's folder has lost, as far as what is left, and a place that it was pushed to, still have
 /// it. Where the place is further than the folder, the folder follows.
+///
+/// # Errors
+/// The folder never had a repository, the place cannot be read or has another repository, or something that is needed
+/// is neither in the folder nor at the place.
 pub fn recover(root: &Path, remote: Option<&Remote>, keyring: Option<&Path>) -> Result<Recovered, RepositoryError> {
     let root = std::path::absolute(root).map_err(RepositoryError::io("find", root))?;
     let settings = root.join(".repository/settings.toml");

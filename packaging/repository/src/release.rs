@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc2822;
 use super::changelogs;
 use super::settings::{Settings, Suite};
 
-/// Digest and size of an index.
+/// SHA-256 digest and size in bytes of a file, as a Release file has them.
 pub type Sum = (Digest, u64);
 
 /// What a Release file says.

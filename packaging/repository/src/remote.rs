@@ -85,9 +85,9 @@ const LEFTOVERS: &str = ".*.??????";
 /// server has to be told in its own settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cache {
-    /// Its name never stands for other bytes.
+    /// The file's name never stands for other bytes: caches may keep it for ever.
     Forever,
-    /// Another publication replaces it.
+    /// The next publication replaces the file: caches have to ask again soon.
     Briefly,
 }
 
@@ -110,6 +110,9 @@ pub(super) struct Transport<'a> {
 impl Transport<'_> {
     /// Fetches what a place tells of itself into a folder. Returns the names at its top; `None` where there is no such
     /// place.
+    ///
+    /// # Errors
+    /// rsync or rclone cannot be run or fails. That there is no such place is no error.
     pub fn read(&self, into: &Path) -> Result<Option<BTreeSet<String>>, RepositoryError> {
         const WHAT: &str = "reading what is there";
         let output = match self.remote {
@@ -171,6 +174,9 @@ impl Transport<'_> {
     }
 
     /// Fetches these files, as far as they are there, to the same paths below a folder. The caller checks what came.
+    ///
+    /// # Errors
+    /// rsync or rclone cannot be run or fails. A file that is not there is no error.
     pub fn get(&self, what: &str, files: &BTreeSet<String>, into: &Path) -> Result<(), RepositoryError> {
         if files.is_empty() {
             return Ok(());
@@ -196,6 +202,9 @@ impl Transport<'_> {
 
     /// Copies a folder, following its links; files that are there with the same content stay as they are. Each appears under
     /// its name when it is whole, and folders above are made.
+    ///
+    /// # Errors
+    /// rsync or rclone cannot be run or fails. Files that were copied before that stay.
     pub fn put(&self, what: &str, from: &Path, cache: Cache) -> Result<(), RepositoryError> {
         let mut command = match self.remote {
             Remote::Rsync(_) => {
@@ -216,6 +225,9 @@ impl Transport<'_> {
     }
 
     /// Removes these files, as far as they are there.
+    ///
+    /// # Errors
+    /// rsync or rclone cannot be run or fails. A file that is not there is no error.
     pub fn delete(&self, what: &str, files: &BTreeSet<String>) -> Result<(), RepositoryError> {
         if files.is_empty() {
             return Ok(());
@@ -247,6 +259,9 @@ impl Transport<'_> {
 
     /// Removes what a killed rsync has left in the folders that are below this one. An object store has nothing of that
     /// kind.
+    ///
+    /// # Errors
+    /// rsync cannot be run or fails.
     pub fn tidy(&self, what: &str, folders: &Path) -> Result<(), RepositoryError> {
         let Remote::Rsync(_) = self.remote else { return Ok(()) };
         let mut command = Command::new("rsync");

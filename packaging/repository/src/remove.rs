@@ -12,7 +12,7 @@ use super::{Publication, Repository, RepositoryError, repair};
 /// What was taken out of a suite.
 #[derive(Clone, Debug)]
 pub struct Removed {
-    /// Packages that clients saw.
+    /// The packages that clients saw, and do not see any more.
     pub packages: Vec<Listed>,
     /// Packages that were added, and that clients never saw.
     pub unpublished: Vec<Listed>,
@@ -23,6 +23,10 @@ pub struct Removed {
 impl Repository {
     /// Takes packages, by name and version, out of a suite, with the debug symbols that are for nothing else. Refused where a
     /// package that stays needs one of them.
+    ///
+    /// # Errors
+    /// The suite or one of the packages is not known, one is the keyring package, a package that stays needs one that
+    /// would go, or publishing without them fails as it does for [`Self::publish`].
     pub fn remove(
         &mut self,
         codename: &str,

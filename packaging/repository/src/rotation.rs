@@ -12,6 +12,10 @@ impl Repository {
     /// A new key signs from now on, beside the present one; both have to be handed over from here to
     /// [`finish_rotation`](Self::finish_rotation). Every suite is published with the new keyring package. A beginning that
     /// did not reach every suite is completed by another one.
+    ///
+    /// # Errors
+    /// The new key is a development key or one that clients would refuse, a rotation is under way already, the signers
+    /// are not the repository's keys, or publishing fails as it does for [`Self::publish`].
     pub fn begin_rotation(
         &mut self,
         signers: &[&dyn Signer],
@@ -36,6 +40,10 @@ impl Repository {
 
     /// The older key signs no more, and clients that have the new keyring package do not trust it any longer. Refused while a
     /// suite has had the keyring package with both keys for less than `days`.
+    ///
+    /// # Errors
+    /// No rotation is under way, the signers are not both keys, a suite has not had both for `days`, or publishing
+    /// fails as it does for [`Self::publish`].
     pub fn finish_rotation(
         &mut self,
         signers: &[&dyn Signer],

@@ -18,9 +18,9 @@ pub struct Settings {
     pub name: String,
     /// `Origin` of the Release files, which clients pin by.
     pub origin: String,
-    /// `Label`, likewise.
+    /// The field `Label` of the Release files, which clients can pin by, too.
     pub label: String,
-    /// `Description`, one line.
+    /// The field `Description` of the Release files: one line for people.
     pub description: String,
     /// Maintainer of the keyring package: `NAME <ADDRESS>`.
     pub maintainer: String,
@@ -29,14 +29,14 @@ pub struct Settings {
     pub uri: Option<String>,
     /// The components. Packages go into the first one; those with debug symbols into `debug`, if there is one.
     pub components: Vec<String>,
-    /// The architectures, without `all`.
+    /// The architectures that the repository has packages for, without `all`.
     pub architectures: Vec<String>,
     /// How long clients trust a Release file, in days.
     pub valid_days: u32,
     /// Whether untested, local and development-signed packages are taken. Release files say so.
     #[serde(default)]
     pub development: bool,
-    /// The suites.
+    /// The suites of the repository; one at least.
     pub suite: Vec<Suite>,
 }
 
@@ -44,7 +44,7 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Suite {
-    /// Its codename: the folder below `dists/`.
+    /// The codename of the suite, such as `bookworm`: the folder below `dists/`.
     pub codename: String,
     /// Its other name, such as `stable`; the codename where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +106,10 @@ impl Settings {
     }
 
     /// Everything here ends up in paths or in fields of one line.
+    ///
+    /// # Errors
+    /// A value is not a line of text, is not one that Release files, paths or package names can have, or is there
+    /// twice. The error names the setting.
     pub fn check(&self) -> Result<(), RepositoryError> {
         let wrong = |what, value: &str, problem: &str| {
             Err(RepositoryError::Setting { what, value: value.into(), problem: problem.into() })

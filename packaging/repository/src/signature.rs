@@ -18,7 +18,7 @@ const END: &str = "-----END PGP SIGNATURE-----";
 pub(super) struct Signed {
     /// The text with its signatures (RFC 9580, 7).
     pub in_release: Vec<u8>,
-    /// The signatures alone.
+    /// The detached signatures of the text, armored.
     pub release_gpg: Vec<u8>,
 }
 

@@ -19,19 +19,19 @@ use super::{Folder, RepositoryError, files};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Snapshot {
-    /// Counts from 1 in each suite.
+    /// The number of the snapshot, counted from 1 in each suite.
     pub number: u64,
-    /// The suite.
+    /// The codename of the suite.
     pub codename: String,
-    /// How it came about.
+    /// The command that made it.
     pub made: Made,
     /// `Date` of its Release, as a Unix time in seconds.
     pub date: i64,
-    /// `Valid-Until`, likewise.
+    /// The field `Valid-Until` of its Release, as a Unix time in seconds.
     pub valid_until: i64,
-    /// Fingerprints of the keys that signed it.
+    /// Fingerprints of the primary keys that signed it.
     pub signed_by: Vec<String>,
-    /// Its packages, sorted.
+    /// The packages that clients see with it, sorted by name and version.
     pub packages: Vec<Listed>,
     /// What its Release names: path below `dists/CODENAME/` to digest and size.
     pub files: BTreeMap<String, Sum>,
@@ -45,11 +45,11 @@ pub enum Made {
     Publish,
     /// The packages of the snapshot before, signed anew.
     Refresh,
-    /// The packages of an earlier snapshot.
+    /// The packages are those of the earlier snapshot with this number.
     Rollback(u64),
-    /// The keys changed.
+    /// The keys that sign were changed, and with them the keyring package.
     RotateKey,
-    /// Packages were taken out.
+    /// Packages were taken out of the suite.
     Remove,
 }
 
@@ -69,19 +69,19 @@ impl std::fmt::Display for Made {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Listed {
-    /// Its name.
+    /// The name of the package.
     pub name: String,
-    /// Its version.
+    /// The version of the package (Debian policy 5.6.12).
     pub version: String,
-    /// `amd64`, or `all`.
+    /// The architecture of the package, such as `amd64` or `all`.
     pub architecture: String,
-    /// The component.
+    /// The component that it is in, such as `main`.
     pub component: String,
     /// Where the pool has it, below the repository's folder.
     pub path: String,
-    /// Its size in bytes.
+    /// Size of the .deb file in bytes.
     pub size: u64,
-    /// Its digest.
+    /// SHA-256 digest of the .deb file.
     pub sha256: Digest,
 }
 

@@ -17,9 +17,9 @@ const LASTS_DAYS: i64 = 180;
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StandBy {
-    /// Its fingerprint.
+    /// The fingerprint of its primary key.
     pub fingerprint: String,
-    /// Its user id.
+    /// The first user id of the key.
     pub user_id: String,
     /// When clients of all suites have had time for it, as a Unix time in seconds; `None` where a suite does not have it yet.
     pub ready: Option<i64>,
@@ -27,6 +27,10 @@ pub struct StandBy {
 
 impl Repository {
     /// Brings the public part of a stand-by key to clients, instead of the one before. The same one again brings its later end.
+    ///
+    /// # Errors
+    /// The certificate is not one key, is a development key or one that ends too soon, the signers are not the
+    /// repository's keys, or publishing fails as it does for [`Self::publish`].
     pub fn publish_stand_by(
         &mut self,
         certificate: &[u8],
@@ -49,6 +53,10 @@ impl Repository {
 
     /// The stand-by key signs alone from now on, and clients that have the new keyring package trust the present ones no longer.
     /// Refused while a suite has had it for less than `days`, unless clients may be lost.
+    ///
+    /// # Errors
+    /// No stand-by key was published, the signer has another key, clients would refuse it, a suite has not had it for
+    /// `days` and losing clients is not accepted, or publishing fails as it does for [`Self::publish`].
     pub fn emergency(&mut self, signer: &dyn Signer, days: u32, now: i64) -> Result<Vec<Publication>, RepositoryError> {
         let Some(stand_by) = &self.keys.stand_by else {
             return Err(RepositoryError::Keys(

@@ -20,15 +20,15 @@ use sign::public_key::{self, Certificate};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Status {
-    /// The present.
+    /// The time that the status is of.
     pub now: i64,
     /// What somebody has to do, and how; nothing where all is well.
     pub needs: Vec<String>,
-    /// The suites by codename.
+    /// How each suite is, by its codename.
     pub suites: BTreeMap<String, SuiteStatus>,
     /// The keys that sign, as clients with the newest keyring package know them.
     pub keys: Vec<KeyStatus>,
-    /// Version of the newest keyring package.
+    /// The version of the newest keyring package.
     pub keyring: String,
     /// While two keys sign: when the older one may go, once every suite has both.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,9 +36,9 @@ pub struct Status {
     /// The key that stands by, and when it can take over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stand_by: Option<StandBy>,
-    /// What the pool has.
+    /// The packages in the pool.
     pub pool: Size,
-    /// What the indices have, of all snapshots.
+    /// The indices of all snapshots.
     pub indices: Size,
 }
 
@@ -48,7 +48,7 @@ pub struct Status {
 pub struct SuiteStatus {
     /// What clients see: its number, how many packages it has, and its dates. `None` before the first publication.
     pub live: Option<Live>,
-    /// How many snapshots are kept.
+    /// How many snapshots of the suite are kept.
     pub snapshots: usize,
     /// How many packages the next publication brings.
     pub staged: usize,
@@ -60,13 +60,13 @@ pub struct SuiteStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Live {
-    /// The snapshot.
+    /// The number of the snapshot.
     pub number: u64,
-    /// Its packages.
+    /// How many packages the snapshot has.
     pub packages: usize,
-    /// `Date`.
+    /// The field `Date` of its Release.
     pub date: i64,
-    /// `Valid-Until`.
+    /// The field `Valid-Until` of its Release: after it, clients refuse the suite.
     pub valid_until: i64,
     /// Fingerprints of the keys that made its signatures, which may be subkeys.
     pub signed_with: Vec<String>,
@@ -76,17 +76,17 @@ pub struct Live {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct KeyStatus {
-    /// Its fingerprint.
+    /// The fingerprint of the key or subkey.
     pub fingerprint: String,
-    /// That of its primary key.
+    /// The fingerprint of its primary key.
     pub primary: String,
-    /// The user id.
+    /// The first user id of the primary key.
     pub user_id: String,
     /// Whether what clients see is signed with it.
     pub signs: bool,
-    /// When it ends.
+    /// When the key ends; `None` for a key that does not end.
     pub ends: Option<i64>,
-    /// Whether it was revoked.
+    /// Whether it was revoked by its owner.
     pub revoked: bool,
     /// From when on clients refuse it, whatever the reason.
     pub refused: Option<Objection>,
@@ -95,15 +95,18 @@ pub struct KeyStatus {
 /// Files and their size in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Size {
-    /// How many.
+    /// How many files there are.
     pub files: usize,
-    /// Their size.
+    /// The size of all of them together, in bytes.
     pub bytes: u64,
 }
 
 const DAY: i64 = 86_400;
 
 /// Tells how a repository is at this time. It takes no lock.
+///
+/// # Errors
+/// The folder is no repository, a file of it is not as this tool writes it, or gpg or gpgv cannot be run.
 pub fn status(root: &Path, now: i64) -> Result<Status, RepositoryError> {
     let folder = Folder::open(root)?;
     let keys = Keys::read(&folder)?;

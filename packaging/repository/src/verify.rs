@@ -29,7 +29,7 @@ pub struct Sound {
     pub snapshots: usize,
     /// Files of the pool that are as the indices have them.
     pub packages: usize,
-    /// Their size in bytes.
+    /// The size of these files together, in bytes.
     pub bytes: u64,
     /// Index files with the digest that their name has.
     pub indices: usize,
@@ -39,6 +39,10 @@ pub struct Sound {
 
 /// Verifies everything that is kept. With a binary key ring, also that clients who have no other keys would trust every
 /// suite. The error has all problems at once.
+///
+/// # Errors
+/// Something is not as it should be: [`RepositoryError::Unsound`] has all problems. Other errors say why it cannot be
+/// found out, for example because the folder is no repository.
 pub fn verify(root: &Path, keyring: Option<&Path>, now: i64) -> Result<Sound, RepositoryError> {
     let folder = Folder::open(root)?;
     // Nobody may write meanwhile; where this process cannot write either, it verifies a copy.

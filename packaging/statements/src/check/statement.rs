@@ -97,6 +97,9 @@ impl Statement {
     }
 
     /// Writes the statement and its signature into a folder.
+    ///
+    /// # Errors
+    /// The signer refuses the version of a package, no signature is made, or one of the two files cannot be written.
     pub fn write(&self, folder: &Path, signer: &dyn Signer, epoch: i64) -> Result<(), SumsError> {
         for subject in &self.subject {
             // A package's file name has its version.

@@ -235,6 +235,9 @@ impl Downloader {
     }
 
     /// Reads what an address gives without keeping it, and no more than `limit` bytes. Returns its digest and its size.
+    ///
+    /// # Errors
+    /// The network may not be used, or the address gives nothing or breaks off.
     pub fn measure(&self, name: &str, url: String, limit: u64) -> Result<(Digest, u64), DownloadError> {
         let measured = self.read(name, &[url], &|_| (), &|body| {
             Digest::of_reader(body.take(limit)).map_err(|error| Fault::of_body("it broke off", &error))

@@ -53,6 +53,10 @@ pub struct Served {
 }
 
 /// Compares what a web server gives with this repository. The error has all problems at once, as clients meet them.
+///
+/// # Errors
+/// The address is not one of a web server, the repository or the key ring cannot be read, or clients get something else
+/// than what the repository has: [`RepositoryError::Served`] has all problems.
 pub fn verify_served(root: &Path, look: &Look<'_>) -> Result<Served, RepositoryError> {
     let folder = Folder::open(root)?;
     let keys = Keys::read(&folder)?;

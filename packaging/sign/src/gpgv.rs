@@ -197,6 +197,9 @@ impl Gpgv {
     }
 
     /// The keys of a detached signature that the key ring has, one at least; apt(8) asks for no more.
+    ///
+    /// # Errors
+    /// gpgv cannot be run, or no signature is good and by a key of the key ring.
     pub fn trusted_detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Vec<Key>, GpgvError> {
         self.run(&[signature, Path::new("-")], None, content, file, Strange::Ignored)
     }

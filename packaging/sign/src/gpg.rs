@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 use tempfile::{NamedTempFile, TempDir};
@@ -151,27 +151,40 @@ impl Signer for Gpg {
         data: &mut dyn Read,
         epoch: i64,
     ) -> Result<Vec<u8>, SignError> {
-        let mut command = command(&self.program, &self.home);
         // Secret parts are the agent's; gpg takes what it knows of the key from the ring that it is pointed at.
         let ring = seen.map(public_key::write).transpose()?;
-        if let Some(ring) = &ring {
-            command.arg("--no-default-keyring").arg("--keyring").arg(ring.path());
-        }
-        // Exactly this key; frozen time.
-        command.args(["--digest-algo", "SHA512", "--no-emit-version", "--no-comments", "--local-user"]);
-        command.arg(format!("{key}!")).arg(format!("--faked-system-time={epoch}!"));
-        command.args(match form {
-            Form::Clear => &["--armor", "--clear-sign"][..],
-            Form::DetachedArmored => &["--armor", "--detach-sign"],
-            Form::DetachedBinary => &["--no-armor", "--detach-sign"],
-        });
-        let ran = match &self.home {
-            Home::Users(_) => run(command, data)?,
-            Home::ThrowAway(_) => {
-                command.args(["--pinentry-mode", "loopback", "--passphrase-fd", "0"]);
-                let line = format!("{}\n", self.passphrase.as_ref().map_or("", Passphrase::expose));
-                run(command, &mut line.as_bytes().chain(data))?
+        let sign = |data: &mut dyn Read| {
+            let mut command = command(&self.program, &self.home);
+            if let Some(ring) = &ring {
+                command.arg("--no-default-keyring").arg("--keyring").arg(ring.path());
             }
+            // Exactly this key; frozen time.
+            command.args(["--digest-algo", "SHA512", "--no-emit-version", "--no-comments", "--local-user"]);
+            command.arg(format!("{key}!")).arg(format!("--faked-system-time={epoch}!"));
+            command.args(match form {
+                Form::Clear => &["--armor", "--clear-sign"][..],
+                Form::DetachedArmored => &["--armor", "--detach-sign"],
+                Form::DetachedBinary => &["--no-armor", "--detach-sign"],
+            });
+            match &self.home {
+                Home::Users(_) => run(command, data),
+                Home::ThrowAway(_) => {
+                    command.args(["--pinentry-mode", "loopback", "--passphrase-fd", "0"]);
+                    let line = format!("{}\n", self.passphrase.as_ref().map_or("", Passphrase::expose));
+                    run(command, &mut line.as_bytes().chain(data))
+                }
+            }
+        };
+        // gpg does not freeze the second in which it starts (`gnupg_set_time` in GnuPG's common/gettime.c), and the next one may begin
+        // before it signs. Then that second is over, and the same again is dated as it should be. gpg's clock, time(2), is some
+        // milliseconds behind the one that is read here.
+        let ran = if epoch + 1 < present() {
+            sign(data)?
+        } else {
+            let mut kept = Vec::new();
+            data.read_to_end(&mut kept).map_err(|error| unreadable(&error))?;
+            let ran = sign(&mut kept.as_slice())?;
+            if ran.success && ran.check_created(key, form, epoch).is_err() { sign(&mut kept.as_slice())? } else { ran }
         };
         if ran.success {
             ran.check_created(key, form, epoch)?;
@@ -357,6 +370,16 @@ impl Ran {
     }
 }
 
+fn unreadable(error: &io::Error) -> SignError {
+    SignError::Gpg { what: "read what is to be signed".into(), message: error.to_string() }
+}
+
+/// This machine's time, a Unix time in seconds.
+fn present() -> i64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |now| now.as_secs().cast_signed())
+}
+
 /// Runs it on this input.
 pub(crate) fn run(mut command: Command, input: &mut dyn Read) -> Result<Ran, SignError> {
     let no_gpg = |source| SignError::NoGpg { source };
@@ -377,9 +400,7 @@ pub(crate) fn run(mut command: Command, input: &mut dyn Read) -> Result<Ran, Sig
     let messages = String::from_utf8_lossy(&messages).into_owned();
     match copied {
         // gpg had said enough, and says why.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe || status.success() => {
-            Err(SignError::Gpg { what: "read what is to be signed".into(), message: error.to_string() })
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe || status.success() => Err(unreadable(&error)),
         _ => Ok(Ran { success: status.success(), output, messages }),
     }
 }

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use deb::binary_package::BinaryPackage;
 use foundation::digest::Digest;
@@ -397,4 +398,19 @@ fn lock() -> recipe::root_lock::RootLock {
         request_sha256: digest,
         packages: vec![deb("gcc", "1:2"), deb("make", "3")],
     }
+}
+
+/// gpg takes the second in which it starts for no time that was asked for, and the next one may begin before it signs.
+#[test]
+fn a_signature_of_this_very_second_is_of_it() {
+    let home = Home::new("Test", "", EPOCH, "0");
+    let gpg = Gpg::open(&KeySource::SecretFile { path: home.secret(""), passphrase: None }).unwrap();
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    while now().subsec_millis() < 900 {
+        std::thread::yield_now();
+    }
+    // gpg starts in this second, and is at it for longer.
+    let (time, data) = (now().as_secs().cast_signed(), vec![0; 128 << 20]);
+    gpg.sign(Form::DetachedBinary, &mut data.as_slice(), time).unwrap();
+    assert!(now().as_secs().cast_signed() > time, "the test has no teeth: gpg was faster than the clock");
 }

@@ -6,6 +6,7 @@ mod mesos_scripts;
 mod reference;
 mod repository;
 mod repository_clients;
+mod repository_drill;
 mod repository_emergency;
 mod repository_faults;
 mod repository_gate;

@@ -47,6 +47,7 @@ mod plan;
 mod policy;
 mod prune;
 mod publish;
+mod published;
 mod push;
 mod recover;
 mod release;

@@ -1,7 +1,7 @@
 //! Rebuilding a repository: on a new machine from a place that it was pushed to, or where a part of it was lost. Nothing is
 //! believed but signatures by its keys, and digests that something signed has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,7 @@ use super::first_seen::{self, FirstSeen};
 use super::generation::{self, Generation};
 use super::ledger::Ledger;
 use super::place::{self, PUSHED};
+use super::published::{self, Published};
 use super::release::Parsed;
 use super::remote::{Remote, Transport};
 use super::snapshot::{self, Made, Snapshot};
@@ -128,11 +129,13 @@ fn rebuild(root: &Path, remote: Option<&Remote>, keyring: Option<&Path>) -> Resu
     let ring_file = fetched.path().join("ring.gpg");
     fs::write(&ring_file, ring).map_err(RepositoryError::io("write", &ring_file))?;
     let gpgv = Gpgv::new(&ring_file)?;
-    let mut rebuild = Rebuild { folder: &folder, transport: transport.as_ref(), fetched: fetched.path(), gpgv, done };
+    let published = chosen.as_ref().map(|chosen| Published::of(&chosen.generation, &chosen.top)).transpose()?;
+    let mut rebuild =
+        Rebuild { folder: &folder, transport: transport.as_ref(), fetched: fetched.path(), gpgv, published, done };
     rebuild.snapshots(related)?;
     rebuild.links(chosen.as_ref(), theirs)?;
     rebuild.files()?;
-    rebuild.ledger(chosen.as_ref())?;
+    rebuild.ledger()?;
     let mut done = rebuild.done;
     if files::read_json::<super::Staged>(&state.join("staged.json")).is_err() {
         files::remove(&state.join("staged.json"))?;
@@ -286,6 +289,8 @@ struct Rebuild<'a> {
     /// What came from the place, at the paths that it has there.
     fetched: &'a Path,
     gpgv: Gpgv,
+    /// `None` where a version of the tool has published it that knew of no generations.
+    published: Option<Published>,
     done: Vec<String>,
 }
 
@@ -318,10 +323,24 @@ impl Rebuild<'_> {
             wanted.extend(snapshots);
         }
         wanted.retain(|(codename, number)| !self.is_whole(codename, *number));
-        let files = wanted.iter().flat_map(|(codename, number)| {
+        // A push that was cut short leaves later ones at the place, of which nothing signed tells.
+        let covered = |(codename, number): &(String, u64)| self.covers(codename, *number);
+        let there: Vec<_> = wanted.iter().filter(|snapshot| covered(snapshot)).collect();
+        let files = there.iter().flat_map(|(codename, number)| {
             snapshot::FILES.iter().map(move |name| format!("snapshots/{codename}/{number}/{name}"))
         });
         self.fetch("fetching snapshots", &files.collect())?;
+        let indices = there.iter().flat_map(|(codename, number)| {
+            let came = self.fetched.join(format!("snapshots/{codename}/{number}/suite/InRelease"));
+            let parsed = self.gpgv.past_text(&came).ok().and_then(|(text, _)| Parsed::parse(&text));
+            let files = parsed.map_or_else(BTreeMap::new, |parsed| parsed.files);
+            let lists = files
+                .into_iter()
+                .filter(|(path, (sha256, _))| path.ends_with("/Packages.xz") && !folder.index(sha256).is_file());
+            lists.map(|(path, (sha256, _))| indices::by_hash(codename, &path, &sha256)).collect::<Vec<_>>()
+        });
+        self.fetch("fetching the lists of packages", &indices.collect())?;
+        wanted.retain(|snapshot| covered(snapshot) || folder.snapshot(&snapshot.0, snapshot.1).exists());
         for (codename, number) in wanted {
             let text = format!("snapshot {number} of {codename}");
             match self.restore(&codename, number) {
@@ -344,9 +363,23 @@ impl Rebuild<'_> {
         good.then_some(snapshot)
     }
 
+    fn covers(&self, codename: &str, number: u64) -> bool {
+        self.published.as_ref().is_none_or(|published| published.covers(codename, number))
+    }
+
+    /// Whether the file is there, and is the InRelease that the signed generation names, where it names one.
+    fn allows(&self, codename: &str, number: u64, in_release: &Path) -> bool {
+        let published = self.published.as_ref();
+        let allows = |bytes: Vec<u8>| published.is_none_or(|published| published.allows(codename, number, &bytes));
+        fs::read(in_release).is_ok_and(allows)
+    }
+
     fn is_whole(&self, codename: &str, number: u64) -> bool {
         let place = self.folder.snapshot(codename, number);
         let tree = place.join(snapshot::SUITE);
+        if !self.allows(codename, number, &tree.join("InRelease")) {
+            return false;
+        }
         let Some(snapshot) = self.record(&tree, &place.join(snapshot::RECORD)) else { return false };
         let links = indices::links(&snapshot.files);
         snapshot::FILES.iter().all(|name| place.join(name).is_file())
@@ -364,11 +397,13 @@ impl Rebuild<'_> {
         let sources = [&place, &came];
         let signed = sources.iter().find_map(|source| {
             let path = source.join("suite/InRelease");
+            self.allows(codename, number, &path).then_some(())?;
             let (text, keys) = self.gpgv.past_text(&path).ok()?;
             let parsed = Parsed::parse(&text).filter(|parsed| parsed.codename == codename)?;
             Some((fs::read(path).ok()?, text, keys, parsed))
         });
-        let (in_release, text, keys, parsed) = signed.ok_or_else(|| damaged("no InRelease of it is signed"))?;
+        let (in_release, text, keys, parsed) =
+            signed.ok_or_else(|| damaged("no InRelease of it is signed, and the one that was published"))?;
         let detached = sources.iter().find_map(|source| {
             let path = source.join("suite/Release.gpg");
             self.gpgv.past_detached(&path, &path, text.as_bytes()).ok()?;
@@ -384,14 +419,21 @@ impl Rebuild<'_> {
             files::set_date(&tree.join(name), parsed.date).map_err(RepositoryError::io("date", &tree))?;
         }
         let signed_by: Vec<String> = keys.into_iter().map(|key| key.primary).collect();
-        let record = sources.iter().find_map(|source| {
+        let record = |source: &Path| {
             let found = self.record(&tree, &source.join(snapshot::RECORD))?;
             ((found.number, found.codename.as_str()) == (number, codename)).then_some(found)
-        });
-        let record = match record {
-            Some(record) => record,
-            None => self.record_of(codename, number, parsed, signed_by)?,
         };
+        let record = match record(&place) {
+            Some(record) => record,
+            // No signature covers a record: of one that comes from elsewhere, only how the snapshot came to be is taken.
+            None => {
+                let made = record(&came).map_or(Made::Publish, |record| record.made);
+                Snapshot { made, ..self.record_of(codename, number, parsed, signed_by)? }
+            }
+        };
+        if let Some(package) = published::foreign(self.published.as_ref(), &record) {
+            return Err(damaged(&format!("its package {} is none that was published", package.path)));
+        }
         let json = serde_json::to_vec(&record).expect("plain data serialises to JSON");
         files::write(new.path(), &new.path().join(snapshot::RECORD), &json)?;
         indices::link(&tree, &record.files).map_err(RepositoryError::io("write", &tree))?;
@@ -414,8 +456,10 @@ impl Rebuild<'_> {
             let remote = indices::by_hash(codename, path, sha256);
             let mut index = self.folder.index(sha256);
             if !Digest::of_file(&index).is_ok_and(|found| found == *sha256) {
-                self.fetch("fetching an index", &BTreeSet::from([remote.clone()]))?;
-                index = self.fetched.join(remote);
+                index = self.fetched.join(&remote);
+                if !index.is_file() {
+                    self.fetch("fetching an index", &BTreeSet::from([remote]))?;
+                }
             }
             let bytes = fs::read(&index).map_err(RepositoryError::io("read", &index))?;
             let damaged = |problem: &str| RepositoryError::State { path: index.clone(), problem: problem.to_owned() };
@@ -519,17 +563,10 @@ impl Rebuild<'_> {
     }
 
     /// Everything that was ever published, by whatever still tells.
-    fn ledger(&mut self, chosen: Option<&Candidate>) -> Result<(), RepositoryError> {
+    fn ledger(&mut self) -> Result<(), RepositoryError> {
         let folder = self.folder;
         let own = Ledger::read(folder);
-        let mut ledger = Ledger::default();
-        if let Some(chosen) = chosen
-            && let Some(bytes) = chosen.generation.content(&chosen.top, "ledger.json")?
-        {
-            let path = chosen.top.join(generation::FILE);
-            let wrong = |error: serde_json::Error| RepositoryError::State { path, problem: error.to_string() };
-            ledger = serde_json::from_slice(&bytes).map_err(wrong)?;
-        }
+        let mut ledger = self.published.as_ref().map_or_else(Ledger::default, |published| published.ledger.clone());
         for snapshot in folder.all_snapshots()? {
             ledger.add(&snapshot.packages);
         }

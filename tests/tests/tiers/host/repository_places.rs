@@ -369,6 +369,79 @@ fn what_is_lost_is_recovered() {
     room.whole(&room.path("place"));
 }
 
+/// What a place says is believed as far as something signed says so: neither who can write there, nor a key that was stolen, decides what
+/// the next publication signs.
+#[test]
+fn what_was_planted_at_a_place_is_not_taken() {
+    let room = Room::new();
+    let place = room.name("place");
+    room.publish("one", "1.1-1", &["--to", &place]).success();
+    let evil = b"not a package";
+    let planted = "pool/main/d/demo/demo_9_all.deb";
+    fs::write(room.path("place").join(planted), evil).unwrap();
+    // Whoever can write there adds a package to the record of what clients see; and one that lies elsewhere on the next machine.
+    let record = room.path("place/snapshots/bookworm/3/snapshot.json");
+    let good = fs::read(&record).unwrap();
+    for path in [planted, "../planted.deb"] {
+        let mut json: serde_json::Value = serde_json::from_slice(&good).unwrap();
+        let mut package = json["packages"][0].clone();
+        package["path"] = path.into();
+        package["version"] = "9".into();
+        package["size"] = evil.len().into();
+        package["sha256"] = Digest::of(evil).to_string().into();
+        json["packages"].as_array_mut().unwrap().push(package);
+        fs::write(&record, json.to_string()).unwrap();
+        room.clone(&place, "two").success();
+        room.repo("two", &["refresh"]).success();
+        room.repo("two", &["verify"]).success();
+        let listed = room.repo("two", &["list", "--json"]).success().stdout;
+        assert!(listed.contains("demo_1.1-1_all.deb") && !listed.contains(path), "{listed}");
+        assert!(!room.path("planted.deb").exists() && !room.path("two").join(planted).exists());
+        fs::remove_dir_all(room.path("two")).unwrap();
+    }
+    fs::write(&record, &good).unwrap();
+    // A thief has the key as well: what he signs is not what was published, now or then.
+    room.clone(&place, "thiefs").success();
+    let mut dist = Dist::new("6.6-6");
+    dist.debs.truncate(1);
+    let folder = room.name("evil");
+    dist.write(Path::new(&folder), &room.key);
+    room.repo("thiefs", &["publish", &folder]).success();
+    for number in ["3", "2"] {
+        let (from, to) =
+            ("thiefs/snapshots/bookworm/4/suite".to_owned(), room.path("place/snapshots/bookworm").join(number));
+        let aside = room.path("aside");
+        fs::rename(&to, &aside).unwrap();
+        fs::create_dir_all(to.join("suite")).unwrap();
+        for name in ["InRelease", "Release", "Release.gpg"] {
+            fs::copy(room.path(&from).join(name), to.join("suite").join(name)).unwrap();
+        }
+        fs::copy(aside.join("snapshot.json"), to.join("snapshot.json")).unwrap();
+        judge(
+            "cp",
+            &["--archive", "--no-clobber", "thiefs/dists/bookworm/main", "place/dists/bookworm/"],
+            room.folder.path(),
+        );
+        judge("cp", &["--archive", "--no-clobber", "thiefs/pool", "place/"], room.folder.path());
+        let ran = room.clone(&place, "two");
+        if number == "3" {
+            ran.fails(3, &["snapshot 3 of bookworm", "the one that was published"]);
+            assert!(!room.path("two/dists").exists());
+        } else {
+            let said = ran.success();
+            let said = said.stdout + &said.stderr;
+            assert!(said.contains("snapshot 2 of bookworm cannot be restored"), "{said}");
+            room.repo("two", &["verify"]).success();
+            room.repo("two", &["rollback", "2"]).fails(1, &["no snapshot 2"]);
+        }
+        let _ = fs::remove_dir_all(room.path("two"));
+        fs::remove_dir_all(&to).unwrap();
+        fs::rename(&aside, &to).unwrap();
+    }
+    room.clone(&place, "two").success();
+    room.repo("two", &["verify"]).success();
+}
+
 /// Item 5: a machine with two repositories has the key ring of each.
 #[test]
 fn two_repositories_on_one_machine() {

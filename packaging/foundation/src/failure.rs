@@ -192,9 +192,26 @@ pub fn free_now(free: Option<ByteSize>) -> String {
     free.map_or_else(String::new, |free| format!(" (free now: {free})"))
 }
 
+/// What was found, each on a line of its own: the first ten, and how many more there are. Whoever has to mend thousands needs no
+/// more of them to know what they are.
+pub fn lines(found: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let shown = found.iter().take(SHOWN).map(|one| format!("  {one}"));
+    let more = found.len().checked_sub(SHOWN).filter(|more| *more > 0).map(|more| format!("  and {more} more"));
+    shown.chain(more).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_the_first_are_shown() {
+        let found = |count: usize| lines(&(1..=count).map(|n| n.to_string()).collect::<Vec<_>>());
+        assert_eq!(found(2), "  1\n  2");
+        assert!(found(10).ends_with("\n  9\n  10"));
+        assert!(found(5000).ends_with("\n  10\n  and 4990 more"));
+    }
 
     #[test]
     fn a_cause_is_said_once_and_the_next_step_last() {

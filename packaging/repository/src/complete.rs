@@ -95,15 +95,9 @@ pub(super) fn check(folder: &Folder) -> Result<(), RepositoryError> {
 }
 
 /// The error for files that are wanting.
-pub(super) fn incomplete(folder: &Folder, mut problems: Vec<String>) -> Result<(), RepositoryError> {
-    const SHOWN: usize = 10;
+pub(super) fn incomplete(folder: &Folder, problems: Vec<String>) -> Result<(), RepositoryError> {
     if problems.is_empty() {
         return Ok(());
-    }
-    let more = problems.len().saturating_sub(SHOWN);
-    problems.truncate(SHOWN);
-    if more > 0 {
-        problems.push(format!("and {more} more"));
     }
     Err(RepositoryError::Incomplete { path: folder.root().to_owned(), problems })
 }

@@ -229,7 +229,7 @@ pub enum RepositoryError {
         to: String,
     },
     /// Verifying the repository has found problems.
-    #[error("{} is not sound:\n{}", path.display(), problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
+    #[error("{} is not sound:\n{}", path.display(), failure::lines(problems))]
     Unsound {
         /// The folder of the repository.
         path: PathBuf,
@@ -237,7 +237,7 @@ pub enum RepositoryError {
         problems: Vec<String>,
     },
     /// Clients get something else than what the repository has.
-    #[error("clients of {url} do not get what this repository has:\n{}", problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
+    #[error("clients of {url} do not get what this repository has:\n{}", failure::lines(problems))]
     Served {
         /// The address that clients fetch from.
         url: String,
@@ -271,7 +271,7 @@ pub enum RepositoryError {
     /// Files that the repository's snapshots name are gone or damaged.
     #[error(
         "nothing was changed: files that clients are told of are not in {} as they should be:\n{}",
-        path.display(), problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
+        path.display(), failure::lines(problems)
     )]
     Incomplete {
         /// The folder of the repository.

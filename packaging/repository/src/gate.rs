@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use deb::control::Paragraph;
 use foundation::digest::Digest;
-use foundation::failure::{Failure, Kind, Outcome};
+use foundation::failure::{self, Failure, Kind, Outcome};
 use judges::{index, rules};
 use sign::gpgv::Gpgv;
 use sign::signer::DEVELOPMENT_NAME;
@@ -104,7 +104,7 @@ pub enum Refusal {
         known: String,
     },
     /// Packages that no client could use, or not beside the others of the suite.
-    #[error("no client could use what would be published:\n{}", problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n"))]
+    #[error("no client could use what would be published:\n{}", failure::lines(problems))]
     Unusable {
         /// What is wrong, each with the file and who says it.
         problems: Vec<String>,

@@ -504,7 +504,7 @@ impl Rebuild<'_> {
                 let path = folder.root().to_owned();
                 return Err(RepositoryError::Incomplete {
                     path,
-                    problems: self.done.iter().cloned().chain([problem]).collect(),
+                    problems: std::iter::once(problem).chain(self.done.iter().cloned()).collect(),
                 });
             }
             if live != Some(number) {

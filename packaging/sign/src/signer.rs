@@ -181,7 +181,7 @@ pub enum SignError {
         key: String,
     },
     /// Several secret keys have the name that was given.
-    #[error("{} secret keys in {place} match '{key}':\n{}", found.len(), found.iter().map(|key| format!("  {key}")).collect::<Vec<_>>().join("\n"))]
+    #[error("{} secret keys in {place} match '{key}':\n{}", found.len(), failure::lines(found))]
     Several {
         /// The name that was asked for.
         key: String,

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
@@ -367,11 +368,41 @@ fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// What apt-ftparchive(1), apt's reader of packages, says of a .deb; nothing where it can read it, or is not installed.
+/// What apt-ftparchive(1), apt's reader of packages, says of .debs: each that it cannot read, by its place among them, in order.
+/// Nothing where it is not installed. It is asked about all of them at once, and again about those alone that something is wrong with.
 ///
 /// # Errors
-/// The file of apt's settings cannot be written, or the program is installed and cannot be run.
-pub fn of_file(deb: &Path) -> io::Result<Option<String>> {
+/// A file for the program cannot be written, or it is installed and cannot be run.
+pub fn of_files(debs: &[&Path]) -> io::Result<Vec<(usize, String)>> {
+    let folder = tempfile::tempdir()?;
+    for (at, deb) in debs.iter().enumerate() {
+        symlink(std::path::absolute(deb)?, folder.path().join(format!("{at}.deb")))?;
+    }
+    let Some((index, said)) = ftparchive(folder.path())? else { return Ok(vec![]) };
+    let name = |line: &str| -> Option<usize> { line.rsplit('/').next()?.split('.').next()?.parse().ok() };
+    let read: BTreeSet<usize> = index.lines().filter_map(|line| name(line.strip_prefix("Filename: ")?)).collect();
+    let named: BTreeSet<usize> = said.iter().filter_map(|line| name(line.strip_prefix(APPLIES)?)).collect();
+    let mut doubtful: Vec<usize> = (0..debs.len()).filter(|at| !read.contains(at) || named.contains(at)).collect();
+    if doubtful.is_empty() && !said.is_empty() {
+        doubtful = (0..debs.len()).collect();
+    }
+    let mut found = Vec::new();
+    for at in doubtful {
+        let Some((index, said)) = ftparchive(debs[at])? else { return Ok(vec![]) };
+        if !said.is_empty() {
+            found.push((at, said.join("; ")));
+        } else if index.is_empty() {
+            found.push((at, "it finds no package in it".to_owned()));
+        }
+    }
+    Ok(found)
+}
+
+/// How apt-ftparchive ends what it says of a file.
+const APPLIES: &str = "Errors apply to file '";
+
+/// The index that apt-ftparchive makes of a .deb, or of all in a folder, and its errors.
+fn ftparchive(of: &Path) -> io::Result<Option<(String, Vec<String>)>> {
     // Nothing of this machine's own configuration.
     let configuration = tempfile::NamedTempFile::new()?;
     fs::write(configuration.path(), "Dir::Etc::main \"/dev/null\";\nDir::Etc::parts \"/dev/null\";\n")?;
@@ -380,19 +411,13 @@ pub fn of_file(deb: &Path) -> io::Result<Option<String>> {
     for digest in ["MD5", "SHA1", "SHA256", "SHA512"] {
         command.arg("-o").arg(format!("APT::FTPArchive::{digest}=false"));
     }
-    let output = match command.arg("packages").arg(deb).output() {
+    let output = match command.arg("packages").arg(of).output() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
     let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().filter_map(|line| line.strip_prefix("E: ")).collect::<Vec<_>>().join("; ");
-    Ok(if !said.is_empty() {
-        Some(said)
-    } else if output.stdout.is_empty() {
-        Some("it finds no package in it".to_owned())
-    } else {
-        None
-    })
+    let said = said.lines().filter_map(|line| line.strip_prefix("E: ")).map(str::to_owned).collect();
+    Ok(Some((String::from_utf8_lossy(&output.stdout).into_owned(), said)))
 }
 
 #[cfg(test)]
@@ -464,6 +489,31 @@ mod tests {
     /// Each of the real programs, with what our own rules would refuse before.
     mod host {
         use super::*;
+
+        #[test]
+        fn of_many_files_each_that_cannot_be_read_is_named() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |name: &str| folder.path().join(name);
+            fs::create_dir_all(path("tree/DEBIAN")).unwrap();
+            fs::write(path("tree/DEBIAN/control"), control("aa", "1.0-1", "")).unwrap();
+            let make =
+                Command::new("dpkg-deb").args(["--build", "tree", "good.deb"]).current_dir(folder.path()).output();
+            assert!(make.unwrap().status.success());
+            let whole = fs::read(path("good.deb")).unwrap();
+            fs::write(path("none.deb"), "no package").unwrap();
+            fs::write(path("cut off.deb"), &whole[..whole.len() / 3]).unwrap();
+            let asked = |names: &[&str]| {
+                let paths: Vec<_> = names.iter().map(|name| path(name)).collect();
+                of_files(&paths.iter().map(AsRef::as_ref).collect::<Vec<_>>()).unwrap()
+            };
+            assert_eq!(asked(&["good.deb", "good.deb"]), []);
+            let found = asked(&["none.deb", "good.deb", "cut off.deb"]);
+            assert_eq!(found.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 2]);
+            assert!(
+                found.iter().zip(["/none.deb'", "/cut off.deb'"]).all(|((_, says), name)| says.contains(name)),
+                "{found:?}"
+            );
+        }
 
         #[test]
         fn each_judge_names_the_package_and_says_why() {

@@ -235,6 +235,8 @@ impl Gate<'_> {
             self.check_candidate(&candidate, &changes)?;
             packages.push(candidate);
         }
+        self.check_use(&packages)?;
+        self.check_versions(&packages)?;
         let distribution = changes.field("Distribution").unwrap_or_default().to_owned();
         let digests = packages.iter().map(|candidate| candidate.sha256).collect();
         let build = evidence::read(dist, &verified, digests, self.rebuilders)?;
@@ -279,7 +281,7 @@ impl Gate<'_> {
     }
 
     fn check_candidate(&self, candidate: &Candidate, changes: &Description) -> Result<(), RepositoryError> {
-        let Candidate { path, sha256, described } = candidate;
+        let Candidate { path, described, .. } = candidate;
         let package = described.file_name();
         if path.file_name().is_none_or(|name| name != package.as_str()) {
             let problem = format!("its control file is that of {package}");
@@ -301,21 +303,40 @@ impl Gate<'_> {
         if described.version.contains("+local") && !self.settings.development {
             return Err(refused(Refusal::Local { package }));
         }
-        let path = path.display();
+        Ok(())
+    }
+
+    /// Clients can use each of them, as far as that can be told of it alone.
+    fn check_use(&self, packages: &[Candidate]) -> Result<(), RepositoryError> {
         let keyring = rules::Keyring { package: self.settings.keyring(), ring: self.settings.ring() };
-        let own = rules::objections(&described.control, &described.files, &keyring).into_iter();
-        let mut problems: Vec<String> = own.map(|problem| format!("{path}: {problem}")).collect();
-        let said = index::of_file(&candidate.path).map_err(RepositoryError::io("have judged", &candidate.path))?;
-        problems.extend(said.map(|said| format!("{path}: apt-ftparchive says: {said}")));
-        if !problems.is_empty() {
-            return Err(refused(Refusal::Unusable { problems }));
+        let paths: Vec<&Path> = packages.iter().map(|candidate| candidate.path.as_path()).collect();
+        let mut said = index::of_files(&paths)
+            .map_err(|error| {
+                RepositoryError::io("have judged", paths.first().copied().unwrap_or(Path::new("")))(error)
+            })?
+            .into_iter()
+            .peekable();
+        let mut problems = Vec::new();
+        for (at, Candidate { path, described, .. }) in packages.iter().enumerate() {
+            let path = path.display();
+            let own = rules::objections(&described.control, &described.files, &keyring).into_iter();
+            problems.extend(own.map(|problem| format!("{path}: {problem}")));
+            problems.extend(
+                said.next_if(|(of, _)| *of == at).map(|(_, said)| format!("{path}: apt-ftparchive says: {said}")),
+            );
         }
-        match self.ledger.published(&package) {
-            Some(published) if published != *sha256 => {
-                Err(refused(Refusal::Published { package, published, found: *sha256 }))
+        if problems.is_empty() { Ok(()) } else { Err(refused(Refusal::Unusable { problems })) }
+    }
+
+    /// None was ever published with other bytes.
+    fn check_versions(&self, packages: &[Candidate]) -> Result<(), RepositoryError> {
+        for Candidate { sha256, described, .. } in packages {
+            let package = described.file_name();
+            if let Some(published) = self.ledger.published(&package).filter(|published| published != sha256) {
+                return Err(refused(Refusal::Published { package, published, found: *sha256 }));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 

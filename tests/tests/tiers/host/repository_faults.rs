@@ -239,7 +239,7 @@ fn a_full_disk() {
 /// Many versions: how long each command takes, or as many as `PACKAGES` says. Run by hand:
 /// `cargo test --package tests --test tiers -- --ignored --nocapture scale`.
 #[test]
-#[ignore = "takes two minutes, as publish asks apt-ftparchive about each of 5,000 packages"]
+#[ignore = "a measurement, of half a minute"]
 fn scale() {
     let packages: usize = std::env::var("PACKAGES").ok().and_then(|text| text.parse().ok()).unwrap_or(5000);
     let room = Room::new(None);

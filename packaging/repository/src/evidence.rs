@@ -10,6 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use foundation::digest::Digest;
+use foundation::public;
 use serde::{Deserialize, Serialize};
 use sign::gpgv::Gpgv;
 use statements::check::statement;
@@ -285,7 +286,7 @@ pub(super) fn take(folder: &Folder, dist: &Path, build: &Build) -> Result<(), Re
         }
         let from = dist.join(name);
         let attempt = || -> std::io::Result<_> {
-            fs::create_dir_all(place.parent().expect("it is in a folder"))?;
+            public::make_folder(place.parent().expect("it is in a folder"))?;
             let file = tempfile::NamedTempFile::new_in(folder.temporary())?;
             let copied = package::copy(&from, file.as_file())?;
             file.as_file().set_permissions(Permissions::from_mode(0o644))?;

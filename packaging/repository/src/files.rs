@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use foundation::digest::Digest;
+use foundation::public;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -17,7 +18,7 @@ use super::RepositoryError;
 /// whatever the umask: web servers run as somebody else.
 pub(super) fn write(temporary: &Path, path: &Path, bytes: &[u8]) -> Result<(), RepositoryError> {
     let attempt = || -> io::Result<()> {
-        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        public::make_folder(path.parent().unwrap_or(Path::new(".")))?;
         let mut file = tempfile::NamedTempFile::new_in(temporary)?;
         file.write_all(bytes)?;
         file.as_file().set_permissions(Permissions::from_mode(0o644))?;
@@ -73,7 +74,7 @@ pub(super) fn replace_link(temporary: &Path, link: &Path, target: &Path) -> Resu
         let new = folder.path().join("link");
         symlink(target, &new)?;
         let parent = link.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(parent)?;
+        public::make_folder(parent)?;
         fs::rename(&new, link)?;
         sync_folder(parent)
     };

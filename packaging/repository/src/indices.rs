@@ -14,6 +14,7 @@ use deb::control::Paragraph;
 use flate2::read::GzDecoder;
 use flate2::{Compression, GzBuilder};
 use foundation::digest::Digest;
+use foundation::public;
 use xz2::read::XzDecoder;
 use xz2::write::XzEncoder;
 
@@ -160,7 +161,7 @@ fn keep(folder: &Folder, bytes: &[u8]) -> Result<Sum, RepositoryError> {
 pub(super) fn link(suite: &Path, listed: &BTreeMap<String, Sum>) -> io::Result<()> {
     for (path, target) in links(listed) {
         let link = suite.join(&path);
-        fs::create_dir_all(link.parent().expect("it is below the suite"))?;
+        public::make_folder(link.parent().expect("it is below the suite"))?;
         symlink(target, link)?;
     }
     Ok(())

@@ -2,12 +2,12 @@
 //! clients learn of a new key before the old one goes.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 
 use deb::manifest::MultiArch;
 use deb::writer::{Content, Package};
 use flate2::{Compression, GzBuilder};
+use foundation::public;
 use foundation::threads::Stop;
 
 use super::keys::{Key, Keys};
@@ -86,7 +86,7 @@ fn write(folder: &Folder, keys: &Keys, path: &str) -> Result<foundation::digest:
     let new = tempfile::TempDir::new_in(folder.temporary())
         .map_err(RepositoryError::io("make a folder in", folder.temporary()))?;
     let written = contents(folder, keys).write(new.path(), 1, &Stop::default())?;
-    fs::create_dir_all(parent).map_err(RepositoryError::io("make the folder", parent))?;
+    public::make_folder(parent).map_err(RepositoryError::io("make the folder", parent))?;
     files::settle(&new.path().join(&written.file), &place, &written.sha256)?;
     Ok(written.sha256)
 }

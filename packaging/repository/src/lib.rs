@@ -72,6 +72,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use foundation::digest::Digest;
+use foundation::public;
 use foundation::store::{Holder, StoreLock};
 use ledger::Ledger;
 use sign::public_key;
@@ -247,6 +248,7 @@ impl Repository {
             });
         }
         let temporary = state.join("tmp");
+        public::make_folder(&root).map_err(RepositoryError::io("make the folder", &root))?;
         fs::create_dir_all(&temporary).map_err(RepositoryError::io("make the folder", &temporary))?;
         let lock = StoreLock::try_acquire(&state, "repo init")?;
         let folder = Folder { root, settings: settings.clone() };

@@ -5,6 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use foundation::public;
 use sign::signer::Signer;
 
 use super::first_seen::FirstSeen;
@@ -167,7 +168,7 @@ impl Repository {
         let path = self.folder.path(&listed.path);
         candidate.described.keep(&self.folder, &listed.sha256)?;
         let attempt = || -> std::io::Result<_> {
-            fs::create_dir_all(path.parent().expect("it is in the pool"))?;
+            public::make_folder(path.parent().expect("it is in the pool"))?;
             let file = tempfile::NamedTempFile::new_in(self.folder.temporary())?;
             let copied = package::copy(&candidate.path, file.as_file())?;
             file.as_file().set_permissions(Permissions::from_mode(0o644))?;

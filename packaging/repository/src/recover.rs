@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use foundation::digest::Digest;
+use foundation::public;
 use foundation::store::StoreLock;
 use sign::gpgv::{self, Gpgv};
 
@@ -85,6 +86,7 @@ struct Candidate {
 fn rebuild(root: &Path, remote: Option<&Remote>, keyring: Option<&Path>) -> Result<Recovered, RepositoryError> {
     let state = root.join(".repository");
     let temporary = state.join("tmp");
+    public::make_folder(root).map_err(RepositoryError::io("make the folder", root))?;
     fs::create_dir_all(&temporary).map_err(RepositoryError::io("make the folder", &temporary))?;
     let lock = StoreLock::acquire(&state, "repo recover", &mut |_| ())?;
     for name in files::names(&temporary)? {
@@ -529,7 +531,7 @@ impl Rebuild<'_> {
             let came = self.fetched.join(&file.remote);
             if Digest::of_file(&came).is_ok_and(|found| found == file.sha256) {
                 let attempt = || -> std::io::Result<()> {
-                    fs::create_dir_all(file.path.parent().expect("it is in a folder"))?;
+                    public::make_folder(file.path.parent().expect("it is in a folder"))?;
                     // Web servers run as somebody else.
                     fs::set_permissions(&came, Permissions::from_mode(0o644))?;
                     // Rename replaces what has other bytes than it must.

@@ -283,12 +283,24 @@ impl Transport<'_> {
         Ok(file)
     }
 
-    fn output(&self, what: &str, mut command: Command) -> Result<Output, RepositoryError> {
+    fn output(&self, what: &str, command: Command) -> Result<Output, RepositoryError> {
         let program = command.get_program().to_string_lossy().into_owned();
-        self.lock.share_with(&mut command)?;
-        command.env("LC_ALL", "C").output().map_err(|error| {
-            self.failed(what, format!("{program} cannot be run ({error}): install it with `apt-get install {program}`"))
-        })
+        // Clients read what it writes in a folder, whatever the umask here; what is there already keeps its permissions.
+        let mut public = Command::new("sh");
+        public.args(["-c", "umask 022 && exec \"$@\"", "sh", &program]).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => public.env(name, value),
+                None => public.env_remove(name),
+            };
+        }
+        self.lock.share_with(&mut public)?;
+        let missing = |why: &str| {
+            self.failed(what, format!("{program} cannot be run ({why}): install it with `apt-get install {program}`"))
+        };
+        let output = public.env("LC_ALL", "C").output().map_err(|error| missing(&error.to_string()))?;
+        // sh(1), "EXIT STATUS".
+        if output.status.code() == Some(127) { Err(missing("there is no such program")) } else { Ok(output) }
     }
 
     /// That a program has ended well.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fetch::debian::version;
 use foundation::digest::Digest;
+use foundation::public;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
@@ -130,7 +131,7 @@ impl Snapshot {
 pub(super) fn settle(new: TempDir, place: &Path) -> Result<(), RepositoryError> {
     let attempt = || -> std::io::Result<()> {
         let parent = place.parent().expect("it is in a folder");
-        fs::create_dir_all(parent)?;
+        public::make_folder(parent)?;
         for path in [new.path(), &new.path().join(SUITE)] {
             fs::set_permissions(path, Permissions::from_mode(0o755))?;
         }

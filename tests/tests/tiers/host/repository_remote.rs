@@ -1,12 +1,13 @@
 //! Copying a repository to where clients fetch from, to real servers of each kind.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
 use tests::apt::{Client, Rsyncd, Server};
 use tests::dist::{Dist, TestKey};
-use tests::{Ran, run, run_off, tool};
+use tests::{Ran, judge, run, run_off, tool};
 
 struct Room {
     key: TestKey,
@@ -117,6 +118,63 @@ fn rsync_gets_everything_in_the_order_that_clients_need() {
     room.repo(&["push", "--to", &there]).success();
     client.update().success();
     assert_eq!(client.candidate("demo").as_deref(), Some("1.2-1"));
+}
+
+/// Whatever the umask of who publishes: web servers run as somebody else. What was there already keeps its permissions.
+#[test]
+fn everybody_can_read_what_clients_fetch() {
+    let room = Room { key: TestKey::new("Test Release"), folder: tempfile::tempdir().unwrap() };
+    let path = |name: &str| room.folder.path().join(name);
+    let name = |name: &str| path(name).display().to_string();
+    let rsync = Rsyncd::new(room.folder.path());
+    let repo = |arguments: &[&str], signs: bool| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask 077; exec \"$@\"", "sh"]).arg(tool()).arg("repo").args(arguments);
+        if signs {
+            command.arg("--key-file").arg(room.key.secret());
+        }
+        run(command.env("MESOS_PACKAGES_CACHE", path("cache"))).success()
+    };
+    let dist = path("dist");
+    Dist::new("1.0-1").write(&dist, &room.key);
+    let (repository, dist, place) = (name("above/repository"), dist.display().to_string(), name("above/place"));
+    repo(&["init", &repository, "--codename", "bookworm:stable"], true);
+    fs::create_dir(path("by-rsync")).unwrap();
+    repo(&["publish", &repository, &dist], true);
+    repo(&["push", &repository, "--to", &place], false);
+    let shared = path("above/place/dists");
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o2775)).unwrap();
+    repo(&["refresh", &repository, "--to", &place], true);
+    repo(&["push", &repository, "--to", &rsync.uri("by-rsync")], false);
+    repo(&["clone", &place, &name("above/clone")], false);
+    let hidden = judge(
+        "find",
+        &[
+            "above",
+            "by-rsync",
+            "-name",
+            ".repository",
+            "-prune",
+            "-o",
+            "(",
+            "-type",
+            "d",
+            "!",
+            "-perm",
+            "-755",
+            "-o",
+            "-type",
+            "f",
+            "!",
+            "-perm",
+            "-644",
+            ")",
+            "-print",
+        ],
+        room.folder.path(),
+    );
+    assert_eq!(hidden, "");
+    assert_eq!(fs::metadata(&shared).unwrap().permissions().mode() & 0o7777, 0o2775);
 }
 
 /// An S3 server that somebody has started, such as moto's: `S3_TEST_ENDPOINT=http://127.0.0.1:5000`, a bucket `mesos`,

@@ -15,7 +15,7 @@ use sign::public_key;
 use super::keys::Keys;
 use super::release::{self, Parsed, Sum};
 use super::snapshot::{self, Listed, Snapshot};
-use super::{Folder, RepositoryError, clock, indices, sources};
+use super::{Folder, RepositoryError, clock, index_page, indices, sources};
 
 /// How often what changes is asked for, each time on a connection of its own: edges take turns.
 const ASKED: usize = 4;
@@ -299,7 +299,9 @@ impl Visit<'_> {
 
     /// What new clients begin with.
     fn top(&self, keys: &Keys) -> Result<(), RepositoryError> {
-        for (name, content) in sources::contents(self.folder, keys)? {
+        // The page is for people and not for clients; a place may have one of its own, and a cache of packages none.
+        let contents = sources::contents(self.folder, keys)?.into_iter().filter(|(name, _)| name != index_page::NAME);
+        for (name, content) in contents {
             match self.get(&self.client, &name) {
                 Ok(found) if found == content => {}
                 Ok(_) => self.problem(&name, "is another one than this repository has"),

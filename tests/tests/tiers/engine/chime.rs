@@ -13,7 +13,7 @@ fn plain_make_and_one_daemon() {
     workshop.run(&["package", "--recipe", &recipe, "--dist", &dist]).success();
 
     let debs: Vec<String> = digests(dist.as_ref(), "deb").into_keys().collect();
-    assert_eq!(debs, ["chime-dbgsym_0.3-1_amd64.deb", "chime_0.3-1_amd64.deb"]);
+    assert_eq!(debs, ["chime-dbgsym_0.3-1~deb12u1_amd64.deb", "chime_0.3-1~deb12u1_amd64.deb"]);
     let mut arguments = vec!["--fail-on", "error,warning", "--allow-root"];
     arguments.extend(debs.iter().map(String::as_str));
     judge("lintian", &arguments, dist.as_ref());

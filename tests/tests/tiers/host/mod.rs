@@ -1,6 +1,7 @@
 //! Tests without a container engine that need root, servers on loopback or linters from package registries, or take long.
 
 mod book;
+mod first_run;
 mod linters;
 mod mesos_scripts;
 mod reference;

@@ -44,17 +44,17 @@ impl TargetName {
     }
 }
 
+/// As people type it. The name of a target's file and of its folder in `dist/`, `debian-13-amd64`, is understood as well.
 impl FromStr for TargetName {
     type Err = NotATarget;
     fn from_str(text: &str) -> Result<Self, NotATarget> {
-        let valid = |part: &str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        };
-        match text.split_once('/') {
-            Some((release, architecture)) if valid(release) && valid(architecture) => {
-                Ok(Self { release: release.to_owned(), architecture: architecture.to_owned() })
+        match text.rsplit_once('-') {
+            Some((release, architecture))
+                if !text.contains('/') && architecture.starts_with(|first: char| first.is_ascii_lowercase()) =>
+            {
+                format!("{release}/{architecture}").try_into()
             }
-            _ => Err(NotATarget(text.to_owned())),
+            _ => text.to_owned().try_into(),
         }
     }
 }
@@ -65,10 +65,19 @@ impl fmt::Display for TargetName {
     }
 }
 
+/// As files have it.
 impl TryFrom<String> for TargetName {
     type Error = NotATarget;
     fn try_from(text: String) -> Result<Self, NotATarget> {
-        text.parse()
+        let valid = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        match text.split_once('/') {
+            Some((release, architecture)) if valid(release) && valid(architecture) => {
+                Ok(Self { release: release.to_owned(), architecture: architecture.to_owned() })
+            }
+            _ => Err(NotATarget(text)),
+        }
     }
 }
 
@@ -213,7 +222,10 @@ mod tests {
     fn names() {
         let name: TargetName = "debian-12/amd64".parse().unwrap();
         assert_eq!(name.file_stem(), "debian-12-amd64");
-        for bad in ["debian-12", "debian-12/", "/amd64", "../x/amd64", "Debian/amd64"] {
+        assert_eq!("debian-12-amd64".parse::<TargetName>().unwrap(), name, "as its file is called");
+        assert!(TargetName::try_from("debian-12-amd64".to_owned()).is_err(), "files have one spelling");
+        for bad in ["debian-12", "debian-12/", "/amd64", "../x/amd64", "Debian/amd64", "debian-12-", "-amd64", "amd64"]
+        {
             assert!(bad.parse::<TargetName>().is_err(), "{bad}");
         }
     }

@@ -4,4 +4,5 @@ mod bad_input;
 mod mesos_data;
 mod pipelines;
 mod surroundings;
+mod targets;
 mod unity;

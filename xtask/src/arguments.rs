@@ -63,6 +63,8 @@ impl Subject {
         let recipe = Recipe::find(&self.recipe, &known_recipes())?;
         let targets = top.join("containers/targets");
         let target = Target::read(&targets, &self.target)?;
+        recipe.look_over_targets(&Target::names(&targets))?;
+        let recipe = recipe.for_target(&target.name)?;
         Ok(Options {
             recipe,
             target,

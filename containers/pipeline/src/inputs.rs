@@ -131,7 +131,7 @@ pub fn gather_from(
 ) -> Result<Inputs, Error> {
     let Options { recipe: original, target, .. } = options;
     original.look_over_scripts()?;
-    let recipe = frozen::freeze(original, store)?;
+    let recipe = frozen::freeze(original, store)?.for_target(&target.name)?;
     let folders = (recipe.folder.as_path(), original.folder.as_path());
     let changelog = read_copy(folders, |folder| Changelog::read(&folder.join("changelog")))?;
     let manifest = read_copy(folders, manifest::read)?;

@@ -5,6 +5,7 @@ pub mod cherry_pick;
 pub mod cluster;
 pub mod compile_memory;
 pub mod components;
+pub mod condition;
 pub mod control;
 mod error;
 pub mod frozen;

@@ -246,6 +246,8 @@ fn environment(recipe: &Recipe, target: &Target, version: &str, epoch: i64) -> B
         ("LC_ALL", "C.UTF-8".to_owned()),
         ("TZ", "UTC".to_owned()),
         ("SOURCE_DATE_EPOCH", epoch.to_string()),
+        ("BUILD_TARGET", target.name.to_string()),
+        ("BUILD_SUITE", target.suite.clone()),
         ("DEB_HOST_ARCH", target.name.architecture().to_owned()),
         ("DEB_HOST_MULTIARCH", target.multiarch.clone()),
         ("DEB_HOST_GNU_TYPE", target.gnu_type.clone()),

@@ -17,6 +17,7 @@ use walkdir::WalkDir;
 use crate::bench::{Bench, LeftOut};
 use crate::cherry_pick::{self, CherryPick, Pick};
 use crate::cluster::Cluster;
+use crate::condition::{self, Condition};
 use crate::error::RecipeError;
 use crate::root_lock::RootKind;
 use crate::target::Target;
@@ -56,6 +57,10 @@ pub struct RecipeFile {
     /// What `cargo xtask bench` measures, where the recipe says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bench: Option<Bench>,
+    /// What holds for some targets alone, by a pattern of their names such as `debian-11/*`, in which `*` is a release, an
+    /// architecture or a part of one. An edit for one target costs no other one a build.
+    #[serde(default, rename = "target", skip_serializing_if = "BTreeMap::is_empty")]
+    pub targets: BTreeMap<String, Condition>,
 }
 
 /// Where upstream's source comes from.
@@ -215,7 +220,7 @@ pub const CHECK_PHASE: &str = "check";
 pub const BASELINE_PHASE: &str = "baseline";
 
 /// Name of the recipe's description.
-const FILE: &str = "recipe.toml";
+pub(crate) const FILE: &str = "recipe.toml";
 
 /// A recipe that has been read and looked over.
 #[derive(Clone, Debug)]
@@ -224,6 +229,8 @@ pub struct Recipe {
     pub folder: PathBuf,
     /// What `recipe.toml` in that folder says.
     pub file: RecipeFile,
+    /// Files and folders that only phases of other targets read, once the recipe is for a target.
+    pub(crate) elsewhere: Vec<PathBuf>,
 }
 
 /// A file of the recipe, by its path in the recipe's folder.
@@ -321,7 +328,10 @@ impl Recipe {
         if let Some(Err(message)) = file.bench.as_ref().map(|bench| bench.look_over(&file.phases)) {
             return invalid(format!("bench.{message}"));
         }
-        Ok(Self { folder: folder.to_owned(), file })
+        if let Err((pattern, message)) = condition::look_over(&file) {
+            return Err(condition::invalid(folder, &pattern, &message));
+        }
+        Ok(Self { folder: folder.to_owned(), file, elsewhere: Vec::new() })
     }
 
     /// The name of the recipe, which is that of the source package.
@@ -400,6 +410,7 @@ impl Recipe {
         for phase in self.file.phases.iter().chain(&self.check_phase()).chain(&self.baseline_phase()) {
             skipped.extend(phase.inputs.iter().map(|input| input.display().to_string()));
         }
+        skipped.extend(self.elsewhere.iter().map(|input| input.display().to_string()));
         files.retain(|path, _| {
             !path.ends_with(".lock")
                 && !skipped.iter().any(|skip| path == skip || path.starts_with(&format!("{skip}/")))

@@ -176,6 +176,15 @@ impl Failure for TargetError {
 }
 
 impl Target {
+    /// The names of the targets that a folder has, sorted. A file that cannot be read is none.
+    pub fn names(targets: &Path) -> Vec<TargetName> {
+        let files = std::fs::read_dir(targets).into_iter().flatten().flatten().map(|entry| entry.path());
+        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+        let mut names: Vec<_> = files.filter_map(|path| Some(read_toml::<Self>(&path).ok()?.name)).collect();
+        names.sort();
+        names
+    }
+
     /// Reads the target `name` from the folder of targets.
     ///
     /// # Errors
@@ -184,16 +193,7 @@ impl Target {
     pub fn read(targets: &Path, name: &TargetName) -> Result<Self, TargetError> {
         let path = targets.join(name.file_stem() + ".toml");
         if !path.exists() {
-            let mut known: Vec<String> = std::fs::read_dir(targets)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|entry| entry.path())
-                .filter(|path| path.extension().is_some_and(|e| e == "toml"))
-                .filter_map(|path| read_toml::<Self>(&path).ok())
-                .map(|target| target.name.to_string())
-                .collect();
-            known.sort();
+            let known: Vec<String> = Self::names(targets).iter().map(TargetName::to_string).collect();
             return Err(TargetError::Unknown { name: name.clone(), known: known.join(", "), path });
         }
         let target: Self = read_toml(&path)?;

@@ -9,8 +9,12 @@ use bollard::query_parameters::{
 use crate::names::{KIND_TEMPORARY, LABEL_KIND, LABEL_RUN};
 use crate::{Engine, Error, is_missing};
 
-/// Removes containers and temporary images whose run label `stale` accepts; returns what was removed.
-/// Volumes and build roots stay: they are what a later run continues from.
+/// Removes the containers and temporary images whose run label `stale` accepts; returns a line for people about each
+/// thing that was removed. Volumes and build roots stay: they are what a later run continues from.
+///
+/// # Errors
+/// The engine cannot list what it has, or refuses to remove something that it still has. What was removed before stays
+/// removed.
 pub async fn cleanup(engine: &Engine, stale: impl Fn(&str) -> bool) -> Result<Vec<String>, Error> {
     let mut removed = Vec::new();
     let is_stale = |labels: &HashMap<String, String>| labels.get(LABEL_RUN).is_some_and(|run| stale(run));

@@ -27,13 +27,16 @@ const SETTLE: Duration = Duration::from_secs(60);
 /// cancelled: Ctrl-C must leave nothing that runs.
 pub struct Container {
     engine: Engine,
-    /// Its id in the engine.
+    /// The container's id in the engine: 64 hexadecimal digits.
     pub id: String,
     gone: bool,
 }
 
 impl Container {
-    /// Makes a container (and does not start it) with our labels, where it has none of its own.
+    /// Makes a container, and does not start it. It gets the labels of our run and of `kind`, where `body` has none.
+    ///
+    /// # Errors
+    /// The engine does not answer, does not have the image, or refuses a setting.
     pub async fn create(engine: &Engine, kind: &str, mut body: ContainerCreateBody) -> Result<Self, Error> {
         let labels = body.labels.get_or_insert_default();
         labels.entry(LABEL_RUN.into()).or_insert_with(|| engine.run.clone());
@@ -50,7 +53,10 @@ impl Container {
         Ok(Self { engine: engine.clone(), id: created.id, gone: false })
     }
 
-    /// Kills (if it runs) and removes it, with the volumes that have no name.
+    /// Removes the container, after killing it if it runs, and its volumes that have no name.
+    ///
+    /// # Errors
+    /// The engine does not answer or cannot remove it. It is no error if the container is gone already.
     pub async fn remove(mut self) -> Result<(), Error> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         let result = self.engine.docker.remove_container(&self.id, Some(options)).await;
@@ -61,7 +67,11 @@ impl Container {
         }
     }
 
-    /// Starts it and returns its output. Attached before the start, so that no line is lost.
+    /// Starts the container and returns its output. The output is attached before the start, so that no line is lost.
+    /// `what` names the container in errors.
+    ///
+    /// # Errors
+    /// The engine does not answer, or cannot attach to the container or start it.
     pub async fn start(&self, what: &str) -> Result<BoxStream<'static, Result<LogOutput, ApiError>>, Error> {
         let docker = &self.engine.docker;
         let fail = |error| self.engine.error(format!("starting the container of {what}"), error);
@@ -84,7 +94,12 @@ impl Container {
         let _ = self.engine.docker.kill_container(&self.id, None::<KillContainerOptions>).await;
     }
 
-    /// The state after the output has ended.
+    /// Waits up to a minute for the end of a container whose output has ended, and returns the state that the engine
+    /// wrote down: its exit status, and whether memory ran out.
+    ///
+    /// # Errors
+    /// The container was removed by somebody else ([`Error::KilledFromOutside`]), or the engine does not answer or does
+    /// not see an end within the minute. An exit status other than 0 is no error here.
     pub async fn ended(&self, what: &str) -> Result<ContainerState, Error> {
         let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
         let docker = self.engine.patient();
@@ -108,7 +123,11 @@ impl Container {
         Error::KilledFromOutside { name: what.to_owned(), exit: 137 }
     }
 
-    /// Starts it, gives every piece of output to `output`, and waits for its end.
+    /// Starts the container, gives every piece of its output to `output`, and waits for its end.
+    ///
+    /// # Errors
+    /// The container cannot be started, its output breaks off while its end cannot be learned, or it was removed by
+    /// somebody else. An exit status other than 0 is no error here.
     pub async fn run(&self, what: &str, mut output: impl FnMut(LogOutput)) -> Result<ContainerState, Error> {
         let mut stream = self.start(what).await?;
         while let Some(piece) = stream.next().await {
@@ -143,7 +162,7 @@ impl Drop for Container {
     }
 }
 
-/// Runs a last request to its end although our own runtime may be going down.
+/// Runs a last request to its end, on a thread with a runtime of its own: the caller's runtime may be going down.
 pub fn detached<F: Future<Output = ()>>(request: impl FnOnce() -> F + Send + 'static) {
     let thread = std::thread::spawn(move || {
         if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -168,7 +187,8 @@ pub fn isolated(engine: &Engine) -> HostConfig {
     }
 }
 
-/// Limits of the processes in a container: core files (the soft limit and the hard one, in bytes, -1 for none), 16384 open files.
+/// The limits (setrlimit(2)) of the processes in a container: for core files the soft and the hard one in bytes, -1 for
+/// no limit; and 16384 open files.
 pub fn limits(engine: &Engine, core: (i64, i64)) -> Vec<ResourcesUlimits> {
     let limit = |name: &str, (soft, hard): (i64, i64)| ResourcesUlimits {
         name: Some(name.into()),
@@ -183,7 +203,7 @@ pub fn limits(engine: &Engine, core: (i64, i64)) -> Vec<ResourcesUlimits> {
     limits
 }
 
-/// A named volume at a path.
+/// Mounts the volume of this name at the path `target` of a container.
 pub fn mount(volume: &str, target: &str) -> Mount {
     Mount { typ: Some(MountType::VOLUME), source: Some(volume.into()), target: Some(target.into()), ..Mount::default() }
 }
@@ -191,7 +211,7 @@ pub fn mount(volume: &str, target: &str) -> Mount {
 /// An image that is removed when this goes out of scope.
 pub struct TemporaryImage {
     engine: Engine,
-    /// Its name in the engine.
+    /// The image's name in the engine.
     pub name: String,
 }
 
@@ -208,7 +228,10 @@ impl Drop for TemporaryImage {
 }
 
 impl TemporaryImage {
-    /// Imports a root file system under a name that nobody else uses.
+    /// Imports a root file system, which `write` writes as a tar archive, under a name that nobody else uses.
+    ///
+    /// # Errors
+    /// As for [`import`].
     pub async fn import(
         engine: &Engine,
         write: impl FnOnce(&mut ChannelWriter) -> Result<(), Error> + Send + 'static,
@@ -224,7 +247,11 @@ impl TemporaryImage {
     }
 }
 
-/// Imports a root file system, written as an uncompressed tar archive, as an image.
+/// Imports a root file system, which `write` writes as an uncompressed tar archive, as the image `name`. It gets the
+/// labels of our run and of `kind`, and `labels`.
+///
+/// # Errors
+/// `write` fails, whose error comes first, or the engine refuses the archive, has no space for it, or is lost.
 pub async fn import(
     engine: &Engine,
     name: &str,
@@ -256,7 +283,10 @@ pub async fn import(
     }
 }
 
-/// Labels of an image; none if there is no such image.
+/// The labels of an image; none if the engine has no such image.
+///
+/// # Errors
+/// The engine does not answer, or cannot say.
 pub async fn image_labels(engine: &Engine, name: &str) -> Result<Option<HashMap<String, String>>, Error> {
     match engine.docker.inspect_image(name).await {
         Ok(image) => Ok(Some(image.config.and_then(|config| config.labels).unwrap_or_default())),

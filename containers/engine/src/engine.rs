@@ -21,19 +21,19 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// A container engine that answered: Docker, or Podman through its compatible socket.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    /// The connection.
+    /// The client of the Engine API that is connected to it.
     pub docker: Docker,
     address: Address,
     /// The run whose label everything carries that is made through this value.
     pub run: String,
-    /// Whether it is Podman.
+    /// Whether it is Podman, which does some things differently, and not Docker.
     pub podman: bool,
 }
 
-/// Where an engine listens.
+/// The address of an engine, and what it wants for TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Address {
-    /// `unix:///…`, `tcp://…`, `ssh://…`.
+    /// The address as in DOCKER_HOST: `unix:///…`, `tcp://…`, `ssh://…`.
     host: String,
     /// Folder with `ca.pem`, `cert.pem` and `key.pem`, where the engine wants TLS.
     certificates: Option<PathBuf>,
@@ -42,27 +42,27 @@ struct Address {
 /// What an engine says about itself.
 #[derive(Clone, Debug, Serialize)]
 pub struct EngineInfo {
-    /// `Docker` or `Podman`.
+    /// The name of the engine: `Docker` or `Podman`.
     pub name: String,
-    /// Its version.
+    /// The version of the engine, such as `20.10.24`.
     pub version: String,
-    /// The API version that was negotiated.
+    /// The version of the Engine API that was negotiated, such as `1.41`.
     pub api: String,
-    /// 1 or 2.
+    /// The version of the control groups on the engine's machine: 1 or 2.
     pub cgroup_version: u8,
-    /// Such as `overlay2`.
+    /// How the engine stores images and containers, such as `overlay2`.
     pub storage_driver: String,
-    /// Processors that containers may use.
+    /// How many processors containers may use.
     pub cpus: u32,
-    /// Memory of the engine's machine.
+    /// Memory of the engine's machine, in bytes.
     pub memory_bytes: u64,
     /// Whether it runs on another machine (or a virtual one): this machine's free memory says nothing then.
     pub remote: bool,
-    /// Its address.
+    /// Address of the engine, such as `unix:///var/run/docker.sock`.
     pub endpoint: String,
 }
 
-/// One endpoint to try, and why.
+/// An address to try, and where it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Candidate {
     origin: String,
@@ -230,8 +230,11 @@ impl Address {
 }
 
 impl Engine {
-    /// The first engine that answers: DOCKER_HOST, the Docker context, the default socket, the
-    /// rootless socket, Podman's sockets.
+    /// Finds the first engine that answers: at DOCKER_HOST, in the Docker context, at the default socket, at the
+    /// rootless socket, at Podman's sockets. Where the environment names one, only that is tried.
+    ///
+    /// # Errors
+    /// None answers ([`Error::NoEngine`]). The error says of each that was tried where it is and why it did not answer.
     pub async fn find() -> Result<Self, Error> {
         Self::first(Environment::current().candidates()).await
     }
@@ -273,13 +276,14 @@ impl Engine {
         Ok(Self { docker, address, run, podman })
     }
 
-    /// The same engine on a connection of its own, for a thread with its own runtime.
+    /// The same engine on a connection of its own, for a thread with its own runtime; none if the engine is gone. A
+    /// request may take 20 s.
     pub fn reconnected(&self) -> Option<Docker> {
         let docker = self.address.connect().ok()?;
         Some(docker.with_timeout(Duration::from_secs(20)))
     }
 
-    /// The same engine, with patience for requests that are answered only when gigabytes are through.
+    /// The same engine, with a day of patience for requests that are answered only when gigabytes are through.
     pub fn patient(&self) -> Docker {
         self.docker.clone().with_timeout(LONG_TIMEOUT)
     }
@@ -292,7 +296,10 @@ impl Engine {
         self
     }
 
-    /// What the engine says about itself.
+    /// Asks the engine about itself and its machine.
+    ///
+    /// # Errors
+    /// The connection is lost, or the engine refuses to answer.
     pub async fn info(&self) -> Result<EngineInfo, Error> {
         let doing = || "asking the engine about itself".to_owned();
         let info = self.docker.info().await.map_err(|error| self.error(doing(), error))?;
@@ -316,12 +323,12 @@ impl Engine {
         })
     }
 
-    /// Its address.
+    /// Address of the engine, such as `unix:///var/run/docker.sock`.
     pub fn endpoint(&self) -> &str {
         &self.address.host
     }
 
-    /// Says in our words what the client library reports.
+    /// Says in our words what the client library reports. `doing` is what was attempted, such as `listing volumes`.
     pub fn error(&self, doing: String, error: ApiError) -> Error {
         match &error {
             ApiError::HyperResponseError { .. }
@@ -359,7 +366,7 @@ fn explain(error: &ApiError) -> String {
     text
 }
 
-/// Whether the engine says that there is no such thing, or none in a moment.
+/// Whether the engine says that there is no such thing, or that it is being removed already.
 pub fn is_missing(error: &ApiError) -> bool {
     match error {
         ApiError::DockerResponseServerError { status_code: 404, .. } => true,

@@ -16,19 +16,19 @@ pub enum Error {
     /// An engine could not be installed or started.
     #[error("cannot set up a container engine: {step} failed: {why}")]
     Setup {
-        /// The step, such as `apt-get install docker.io`.
+        /// The step that failed, such as `apt-get install docker.io`.
         step: String,
         /// The reason, with the last lines of the log where there is one.
         why: String,
-        /// What to do.
+        /// What the user can do about it.
         next: String,
     },
     /// The engine refused a request.
     #[error("{doing} failed: the container engine answered: {why}")]
     Engine {
-        /// What was asked of it.
+        /// What was asked of the engine, such as `listing volumes`.
         doing: String,
-        /// Its answer.
+        /// The engine's answer.
         why: String,
     },
 
@@ -37,29 +37,29 @@ pub enum Error {
         "{doing} failed: the connection to the container engine at {endpoint} was lost ({why}), and its containers may be gone"
     )]
     EngineGone {
-        /// What was going on.
+        /// What was attempted when it broke.
         doing: String,
-        /// The engine's address.
+        /// The engine's address, such as `unix:///var/run/docker.sock`.
         endpoint: String,
-        /// What the connection said.
+        /// What the client library says about the connection.
         why: String,
     },
-    /// Somebody else stopped the container.
+    /// Somebody else killed or removed the container.
     #[error("the container of {name} was killed from outside (exit status {exit}, not for memory)")]
     KilledFromOutside {
-        /// The phase or step.
+        /// What the container did: a phase or another step.
         name: String,
-        /// Its exit status.
+        /// Exit status of the container: 137 after SIGKILL.
         exit: i64,
     },
     /// A file of the host cannot be read or written.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
-        /// `read`, `write`, `create`…
+        /// What was attempted: `read`, `write`, `create`…
         doing: &'static str,
-        /// The file.
+        /// The file or folder that it was attempted on.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// A .deb is not what the lock promises.
@@ -68,21 +68,21 @@ pub enum Error {
         path = path.display()
     )]
     Verification {
-        /// The file.
+        /// The path of the .deb file.
         path: PathBuf,
-        /// The package.
+        /// The name of the package.
         name: String,
-        /// Its version.
+        /// The version that the lock pins.
         version: String,
-        /// The pinned digest.
+        /// The sha256 digest that the lock pins, in hexadecimal.
         expected: String,
-        /// What is wrong.
+        /// How the file differs from that.
         why: String,
     },
     /// An archive cannot be read or holds what it must not.
     #[error("cannot use {archive}: {why}")]
     Archive {
-        /// The archive, or where it came from.
+        /// The path of the archive, or where it came from.
         archive: String,
         /// What is wrong, and with which entry.
         why: String,
@@ -90,15 +90,15 @@ pub enum Error {
     /// A build root or node root could not be made from its packages.
     #[error("the {what} cannot be made: {step} failed with exit status {exit}. Its last lines:\n{tail}")]
     Root {
-        /// Build root or node root.
+        /// What was to be made: `build root` or `node root`.
         what: &'static str,
-        /// The step.
+        /// The step of its script that failed.
         step: String,
-        /// Exit status of the step.
+        /// Exit status of the script.
         exit: i64,
-        /// The last lines of its output.
+        /// The last lines of the script's output.
         tail: String,
-        /// What to do.
+        /// What the user can do about it.
         next: String,
     },
     /// The caller asked for something that cannot be.
@@ -132,7 +132,7 @@ impl Failure for Error {
 }
 
 impl Error {
-    /// An error of the file system, named.
+    /// Makes the error of an operation on the file system, which says what was attempted on which path.
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }

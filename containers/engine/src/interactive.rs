@@ -12,12 +12,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::container::Container;
 use crate::{Engine, Error};
 
-/// What comes from a terminal.
+/// What comes from a person's terminal.
 #[derive(Clone, Debug)]
 pub enum FromTerminal {
-    /// What was typed.
+    /// These bytes were typed.
     Typed(Vec<u8>),
-    /// Its size: columns and rows, at the beginning and each time it changes.
+    /// The terminal has so many columns and rows. It comes at the beginning and each time the size changes.
     Size(u16, u16),
 }
 
@@ -31,7 +31,11 @@ pub fn with_terminal(body: &mut ContainerCreateBody) {
     body.attach_stderr = Some(true);
 }
 
-/// Starts it, sends it what comes from the terminal, gives its output to `output`, and waits for its end.
+/// Starts the container, sends it what comes from the terminal, gives its output to `output`, and waits for its end.
+///
+/// # Errors
+/// The container cannot be started, or was removed by somebody else, or the engine is lost. An exit status other than 0
+/// is no error.
 pub async fn converse(
     engine: &Engine,
     container: &Container,

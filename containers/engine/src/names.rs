@@ -30,17 +30,17 @@ pub fn of_recipe(store: &Store, recipe: &str) -> String {
     format!("{}{recipe}-", of_store(store))
 }
 
-/// The volume of a store's own compiler cache.
+/// The name of the volume with a store's own compiler cache.
 pub fn own_compiler_cache(store: &Store) -> String {
     format!("{}ccache", of_store(store))
 }
 
-/// The volume of the compiler cache that all stores share for the build root with this digest.
+/// The name of the volume with the compiler cache that all stores share for the build root with this digest.
 pub fn shared_compiler_cache(root: &Digest) -> String {
     format!("mesos-packages-ccache-{}", root.short())
 }
 
-/// An image of this kind.
+/// The name of an image of this kind. `tag` tells it from others of its kind.
 pub fn image(kind: &str, tag: &str) -> String {
     format!("mesos-packages/{kind}:{tag}")
 }

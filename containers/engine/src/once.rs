@@ -12,19 +12,23 @@ use crate::{Engine, Error};
 /// What a script printed and how it ended.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// Exit status.
+    /// Exit status of the script.
     pub exit: i64,
-    /// Standard output.
+    /// Standard output, as bytes.
     pub stdout: Vec<u8>,
-    /// Standard error.
+    /// Standard error, as bytes.
     pub stderr: Vec<u8>,
 }
 
 /// Where the script is put; a name that no package ships.
 const SCRIPT: &str = "/.run-once";
 
-/// Runs a POSIX shell script in a new container of `image`, without network, and removes it.
-/// The root file system is writable; `as_root` false means 1000:1000.
+/// Runs a POSIX shell script in a new container of `image`, without network, and removes the container. The root file
+/// system is writable; where `as_root` is false, the script runs as user and group 1000.
+///
+/// # Errors
+/// The engine refuses the container or is lost, an upload cannot be read, or somebody else removed the container. A
+/// script that fails is no error: [`Output::exit`] says so.
 pub async fn run_once(
     engine: &Engine,
     image: &str,
@@ -36,7 +40,10 @@ pub async fn run_once(
     run_once_with_volumes(engine, image, script, uploads, env, as_root, &[]).await
 }
 
-/// Like [`run_once`], with named volumes mounted: pairs of a volume's name and a path.
+/// Runs a script like [`run_once`], with named volumes mounted: pairs of a volume's name and a path.
+///
+/// # Errors
+/// As for [`run_once`].
 pub async fn run_once_with_volumes(
     engine: &Engine,
     image: &str,

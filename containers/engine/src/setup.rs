@@ -13,8 +13,12 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Lines of a log that an error shows.
 const TAIL: usize = 20;
 
-/// Returns the engine that answers, or installs Debian's `docker.io` and starts it: through systemd
-/// where that is PID 1, else as a background daemon whose pid and log are kept in `state`.
+/// Returns the engine that answers, or installs Debian's `docker.io` and starts it: through systemd where that is PID
+/// 1, else as a background daemon whose pid and log are kept in the folder `state`.
+///
+/// # Errors
+/// The environment names an engine and that does not answer, root is needed, apt or the daemon fails, `state` cannot be
+/// written, or the engine does not answer within 90 seconds of its start.
 pub async fn setup(state: &Path, progress: &dyn Fn(&str)) -> Result<Engine, Error> {
     let none = match Engine::find().await {
         Ok(engine) => return Ok(engine),
@@ -55,7 +59,7 @@ fn root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// What an ordinary user has to type.
+/// The error for an ordinary user: what has to be typed to do this step as root.
 fn as_root(step: &str) -> Error {
     Error::Setup {
         step: step.to_owned(),

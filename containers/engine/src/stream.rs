@@ -14,7 +14,7 @@ use crate::Error;
 const DEPTH: usize = 8;
 const CHUNK: usize = 256 << 10;
 
-/// Writes into a stream that somebody else reads.
+/// Writes, from a thread that may wait, into a stream that the engine reads.
 pub struct ChannelWriter {
     sender: mpsc::Sender<io::Result<Bytes>>,
     buffer: BytesMut,
@@ -64,7 +64,7 @@ pub fn produce(
     (stream, handle)
 }
 
-/// Reads what arrives on a stream.
+/// Reads, on a thread that may wait, what arrives on a stream of the engine's.
 pub struct ChannelReader {
     receiver: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
@@ -85,21 +85,24 @@ impl Read for ChannelReader {
 }
 
 impl ChannelReader {
-    /// Takes what comes behind an archive's end, or the sender sees a broken pipe.
+    /// Reads on to the end of the stream, behind an archive's own end: else the sender would see a broken pipe.
+    ///
+    /// # Errors
+    /// The stream breaks.
     pub fn drain(&mut self) -> Result<(), Error> {
         io::copy(self, &mut io::sink()).map(drop).map_err(Error::io("read from", "the engine"))
     }
 }
 
-/// Why a stream could not be consumed.
+/// Why [`consume`] has no result.
 pub enum Failed {
-    /// The stream itself broke.
+    /// The stream from the engine broke.
     Stream(bollard::errors::Error),
-    /// The reader gave up.
+    /// The reader gave up, or what it read was not usable.
     Reader(Error),
 }
 
-/// The two ends between an asynchronous stream and a reader on another thread.
+/// The two ends of a pipe between an asynchronous stream and a reader on another thread.
 pub fn pipe() -> (mpsc::Sender<io::Result<Bytes>>, ChannelReader) {
     let (sender, receiver) = mpsc::channel(DEPTH);
     (sender, ChannelReader { receiver, current: Bytes::new() })
@@ -124,7 +127,11 @@ pub async fn pump(
     broken
 }
 
-/// Runs `read` on a thread of its own with everything that `stream` brings.
+/// Runs `read` on a thread of its own with everything that `stream` brings, and returns what `read` does.
+///
+/// # Errors
+/// The stream breaks ([`Failed::Stream`], also where `read` failed because of that), or `read` fails
+/// ([`Failed::Reader`]).
 pub async fn consume<T: Send + 'static>(
     stream: impl Stream<Item = Result<Bytes, bollard::errors::Error>>,
     read: impl FnOnce(&mut ChannelReader) -> Result<T, Error> + Send + 'static,

@@ -23,11 +23,11 @@ const UPLOAD_TIME: u64 = 1_000_000_000;
 /// Something to put into a container or volume.
 #[derive(Clone, Debug)]
 pub struct Upload {
-    /// Absolute path inside.
+    /// Absolute path inside of the container.
     pub path: String,
     /// What to put there.
     pub content: Content,
-    /// Permissions of a file (`Bytes`, `File`); folders and archives bring their own.
+    /// Permissions of a file (`Bytes`, `File`), such as 0o644; folders and archives bring their own.
     pub mode: u32,
 }
 
@@ -45,23 +45,30 @@ pub enum Content {
 }
 
 impl Upload {
-    /// A file with this content.
+    /// Makes a file of this content. `mode` is its permissions, such as 0o644.
     pub fn bytes(path: impl Into<String>, content: impl Into<Vec<u8>>, mode: u32) -> Self {
         Self { path: path.into(), content: Content::Bytes(content.into()), mode }
     }
 }
 
-/// Puts files into a volume. `image` is any image with `/build`; nothing is run in it.
-/// Everything belongs to 1000:1000 afterwards.
+/// Puts files into a volume, at paths below `/build`. `image` is any image with a folder `/build`; nothing is run in
+/// it. Everything belongs to user and group 1000 afterwards.
+///
+/// # Errors
+/// A path is not below `/build`, a file of this machine cannot be read or changes meanwhile, an archive has an entry
+/// that leads out of its folder or is none of file, folder and link, or the engine refuses.
 pub async fn upload(engine: &Engine, image: &str, volume: &str, uploads: &[Upload]) -> Result<(), Error> {
     let container = idle(engine, image, volume).await?;
     put(engine, &container, "/build", uploads.to_vec(), BUILDER).await?;
     container.remove().await
 }
 
-/// Fetches the folder or file `path` (absolute, below `/build`) of a volume into the existing folder `dest`:
-/// a folder's content lands directly in `dest`, a file lands there under its name.
-/// False if there is no such path.
+/// Fetches the folder or file `path` (absolute, below `/build`) of a volume into the existing folder `dest`: a folder's
+/// content lands directly in `dest`, a file lands there under its name. Returns false if there is no such path.
+///
+/// # Errors
+/// `dest` cannot be written, what the engine sends is no archive or has a name that leads out of it, or the engine
+/// refuses. Nothing of a download that breaks off is left in `dest`.
 pub async fn download(engine: &Engine, image: &str, volume: &str, path: &str, dest: &Path) -> Result<bool, Error> {
     let container = idle(engine, image, volume).await?;
     let found = get(engine, &container, path, dest).await?;
@@ -69,8 +76,11 @@ pub async fn download(engine: &Engine, image: &str, volume: &str, path: &str, de
     Ok(found)
 }
 
-/// Like [`download`], as an uncompressed tar archive written to the file `dest`, whose names start with
-/// the last component of `path`. False if there is no such path.
+/// Fetches like [`download`], as an uncompressed tar archive written to the file `dest`, whose names start with the
+/// last component of `path`. Returns false if there is no such path.
+///
+/// # Errors
+/// As for [`download`]; the file `dest` stays then as it was.
 pub async fn download_tar(engine: &Engine, image: &str, volume: &str, path: &str, dest: &Path) -> Result<bool, Error> {
     let container = idle(engine, image, volume).await?;
     let (origin, target) = (path.to_owned(), dest.to_owned());
@@ -94,8 +104,11 @@ async fn idle(engine: &Engine, image: &str, volume: &str) -> Result<Container, E
     Container::create(engine, "transfer", body).await
 }
 
-/// Puts files below `root` of a container. Folders on the way belong to `owner` too, unless that is root:
-/// in a root file system they mostly exist, and must keep their permissions.
+/// Puts files below the folder `root` of a container. Folders on the way belong to `owner` too, unless that is 0
+/// (root): in a root file system they mostly exist, and must keep their permissions.
+///
+/// # Errors
+/// As for [`upload`], where `root` is the folder that each path has to be below.
 pub async fn put(
     engine: &Engine,
     container: &Container,
@@ -116,13 +129,20 @@ pub async fn put(
     }
 }
 
-/// Fetches a path from a container into a folder.
+/// Fetches a path from a container into the existing folder `dest`, as [`download`] does. Returns false if there is no
+/// such path.
+///
+/// # Errors
+/// As for [`download`].
 pub async fn get(engine: &Engine, container: &Container, path: &str, dest: &Path) -> Result<bool, Error> {
     let (origin, target) = (path.to_owned(), dest.to_owned());
     Ok(get_with(engine, container, path, move |reader| unpack(reader, &origin, &target)).await?.is_some())
 }
 
-/// Reads a path of a container as a tar archive.
+/// Has `read` read a path of a container as a tar archive, and returns what `read` does; none if there is no such path.
+///
+/// # Errors
+/// `read` fails, or the engine refuses or is lost.
 pub async fn get_with<T: Send + 'static>(
     engine: &Engine,
     container: &Container,
@@ -307,7 +327,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// The name of an archive's entry, if it stays below the folder that it is unpacked in.
+/// Returns the name of an archive's entry, if it stays below the folder that the archive is unpacked in.
 fn safe(path: &Path, archive: &str) -> Result<PathBuf, Error> {
     let mut clean = PathBuf::new();
     for part in path.components() {

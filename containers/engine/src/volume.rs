@@ -11,13 +11,16 @@ use crate::{Engine, Error, is_missing};
 /// A named volume and its labels.
 #[derive(Clone, Debug)]
 pub struct Volume {
-    /// The name.
+    /// The volume's name in the engine.
     pub name: String,
-    /// All its labels.
+    /// All labels of the volume: those of this tool, and others'.
     pub labels: BTreeMap<String, String>,
 }
 
-/// Makes a volume; where it exists already, it is left as it is.
+/// Makes a volume with the labels of our run, of `kind` and of `key`; where it exists already, it is left as it is.
+///
+/// # Errors
+/// The engine does not answer, or cannot make it.
 pub async fn create(engine: &Engine, name: &str, kind: &str, key: &str) -> Result<(), Error> {
     if exists(engine, name).await? {
         return Ok(());
@@ -32,7 +35,10 @@ pub async fn create(engine: &Engine, name: &str, kind: &str, key: &str) -> Resul
     created.map(drop).map_err(|error| engine.error(format!("making the volume {name}"), error))
 }
 
-/// Whether there is a volume of that name.
+/// Whether the engine has a volume of that name.
+///
+/// # Errors
+/// The engine does not answer, or cannot say.
 pub async fn exists(engine: &Engine, name: &str) -> Result<bool, Error> {
     match engine.docker.inspect_volume(name).await {
         Ok(_) => Ok(true),
@@ -42,6 +48,9 @@ pub async fn exists(engine: &Engine, name: &str) -> Result<bool, Error> {
 }
 
 /// Removes a volume; it is no error if there is none.
+///
+/// # Errors
+/// The engine does not answer, or a container still uses the volume.
 pub async fn remove(engine: &Engine, name: &str) -> Result<(), Error> {
     let options = RemoveVolumeOptionsBuilder::default().force(true).build();
     match engine.docker.remove_volume(name, Some(options)).await {
@@ -50,7 +59,10 @@ pub async fn remove(engine: &Engine, name: &str) -> Result<(), Error> {
     }
 }
 
-/// All volumes that this tool made.
+/// Lists all volumes that this tool made, of all stores.
+///
+/// # Errors
+/// The engine does not answer.
 pub async fn list(engine: &Engine) -> Result<Vec<Volume>, Error> {
     let filters = HashMap::from([("label", vec![LABEL_KIND])]);
     let options = ListVolumesOptionsBuilder::default().filters(&filters).build();

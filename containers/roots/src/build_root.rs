@@ -26,7 +26,7 @@ use crate::rootfs::{Normaliser, merge, verify};
 pub const ASSEMBLY: [&str; 2] = ["assembly 1", SCRIPT];
 
 const SCRIPT: &str = include_str!("../assets/assemble.sh");
-/// What makes a node of it.
+/// The script that makes a cluster's node of such a root, sourced after the packages are installed.
 pub const NODE_SCRIPT: &str = include_str!("../assets/node-root.sh");
 /// Lines of output that an error shows.
 const TAIL: usize = 30;
@@ -34,7 +34,7 @@ const TAIL: usize = 30;
 /// A root file system made of locked .debs, as an image in the engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootImage {
-    /// Digest of its normalised tar: the same lock always gives the same.
+    /// SHA-256 digest of its normalised tar: the same lock always gives the same.
     pub digest: Digest,
     /// The image's name in the engine. Its id is not stable, so nothing refers to that.
     pub image: String,
@@ -47,7 +47,10 @@ pub type BuildRoot = RootImage;
 pub type NodeRoot = RootImage;
 
 impl RootImage {
-    /// The root of this kind with this digest, if the engine has it.
+    /// Finds the root of this kind with this digest; none if the engine does not have it.
+    ///
+    /// # Errors
+    /// The engine does not answer, or cannot say.
     pub async fn find(engine: &Engine, kind: RootKind, digest: Digest) -> Result<Option<Self>, Error> {
         let image = image_name(kind, &digest);
         let labels = image_labels(engine, &image).await?;
@@ -56,7 +59,7 @@ impl RootImage {
     }
 }
 
-/// `build-root` or `node-root`: in the names of images, as a label, and in the store.
+/// The root's name in the names of images, as a label, and in the store: `build-root` or `node-root`.
 pub fn slug(kind: RootKind) -> &'static str {
     match kind {
         RootKind::Build => "build-root",
@@ -69,7 +72,12 @@ fn image_name(kind: RootKind, digest: &Digest) -> String {
     names::image(slug(kind), &digest.short())
 }
 
-/// Makes the root of a lock. `debs` are the files of all the lock's packages.
+/// Makes the root file system of a lock, as an image in the engine, unless the engine has it. `debs` are the files of
+/// all the lock's packages, and `progress` is told each step.
+///
+/// # Errors
+/// A file is missing or not the one that the lock pins, a package cannot be unpacked or installed, or the engine does
+/// not do its part.
 pub async fn assemble(
     engine: &Engine,
     kind: RootKind,
@@ -99,8 +107,12 @@ pub async fn assemble(
     Ok(RootImage { digest, image })
 }
 
-/// Makes an image of the base packages alone, in which `cargo xtask lock` lets apt solve.
-/// `debs` need not be sorted; all of them are installed. The image is kept and found again.
+/// Makes an image of the base packages alone, in which `cargo xtask lock` lets apt solve. `debs` need not be sorted;
+/// all of them are installed. Times after `release_date` (Unix time in seconds) are set to it. The image is kept and
+/// found again.
+///
+/// # Errors
+/// As for [`assemble`].
 pub async fn base_only(
     engine: &Engine,
     target: &Target,
@@ -192,7 +204,7 @@ async fn installed(
     Ok((container, image))
 }
 
-/// Runs the script and tells how far it is.
+/// Runs the container, whose script installs the packages, and tells how far it is.
 async fn install(container: &Container, kind: RootKind, packages: usize, progress: &dyn Fn(&str)) -> Result<(), Error> {
     let mut tail: VecDeque<String> = VecDeque::new();
     let mut step = "starting".to_owned();

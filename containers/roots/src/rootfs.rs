@@ -28,7 +28,10 @@ const OF_THE_ENGINE: &[&str] = &[
     "etc/mtab",
 ];
 
-/// Checks that every file is what the lock pins.
+/// Checks that every file is the one that the lock pins: size and sha256.
+///
+/// # Errors
+/// A file cannot be read, or is another one ([`Error::Verification`]).
 pub fn verify(debs: &[(PinnedDeb, PathBuf)]) -> Result<(), Error> {
     for (deb, path) in debs {
         let file = File::open(path).map_err(Error::io("read", path))?;
@@ -46,8 +49,11 @@ pub fn verify(debs: &[(PinnedDeb, PathBuf)]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes the content of some .debs as one root file system: enough to run dpkg in, which then
-/// installs the same packages properly.
+/// Writes the content of some .debs as one root file system, an uncompressed tar archive: enough to run dpkg in, which
+/// then installs the same packages properly.
+///
+/// # Errors
+/// A .deb cannot be read, has no archive of files or one of a kind that this tool does not know, or `writer` fails.
 pub fn merge(writer: &mut impl Write, debs: &[(PinnedDeb, PathBuf)], target: &Target) -> Result<(), Error> {
     let links = &target.merged_folders;
     let mut merger = Merger { builder: Builder::new(writer), seen: BTreeSet::new(), links };
@@ -84,7 +90,7 @@ impl<W: Write> Merger<'_, W> {
         self.builder.append_data(&mut header, path, io::empty()).map_err(Error::io("send to", "the engine"))
     }
 
-    /// Where a path of a package really is.
+    /// Where a path of a package really is, with the links of merged folders followed.
     fn place(&self, path: &Path) -> PathBuf {
         let clean: PathBuf = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
         match clean.components().next() {
@@ -95,7 +101,7 @@ impl<W: Write> Merger<'_, W> {
         }
     }
 
-    /// deb(5): an ar archive whose member `data.tar.*` is the file system.
+    /// Adds the files of a .deb: an ar archive (deb(5)), whose member `data.tar.*` has them.
     fn deb(&mut self, path: &Path) -> Result<(), Error> {
         let broken = |error: io::Error| Error::Archive { archive: path.display().to_string(), why: error.to_string() };
         let file = File::open(path).map_err(Error::io("read", path))?;
@@ -185,7 +191,7 @@ impl Normaliser {
     /// Leaves out what matches `remove` (glob patterns), and sets time stamps after `latest` (Unix time in seconds) to it.
     ///
     /// # Errors
-    /// A pattern is none.
+    /// A pattern cannot be parsed.
     pub fn new(remove: &[String], latest: i64) -> Result<Self, Error> {
         let mut set = GlobSetBuilder::new();
         for pattern in remove.iter().map(String::as_str).chain(OF_THE_ENGINE.iter().copied()) {
@@ -200,6 +206,10 @@ impl Normaliser {
     /// sizes, permissions, numeric owners and content are kept, times are cut at `latest`, extended attributes
     /// and names of owners are left out, and so is what matches `remove`. The order is the engine's, which walks
     /// folders by name.
+    ///
+    /// # Errors
+    /// What `reader` gives is no tar archive or breaks off, `remove` matches the target of a hard link and not the
+    /// link, or `writer` fails.
     pub fn copy(&self, reader: impl Read, writer: &mut impl Write) -> Result<(), Error> {
         let broken = |error: io::Error| Error::Archive {
             archive: "the export of the root file system".into(),
@@ -247,7 +257,10 @@ impl Normaliser {
         builder.finish().map_err(Error::io("send to", "the engine"))
     }
 
-    /// The digest of what [`Self::copy`] writes.
+    /// Returns the digest of what [`Self::copy`] would write.
+    ///
+    /// # Errors
+    /// As for [`Self::copy`].
     pub fn digest(&self, reader: impl Read) -> Result<Digest, Error> {
         // Hashing tar's small writes one by one costs more than the hash itself.
         let mut hasher = io::BufWriter::with_capacity(1 << 20, Hasher::default());

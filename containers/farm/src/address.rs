@@ -6,28 +6,28 @@ use std::str::FromStr;
 
 use super::PORT;
 
-/// Jobs at once where nothing says otherwise: distcc's own default.
+/// How many files a worker is given at once where nothing says otherwise: distcc's own default.
 const JOBS: u32 = 4;
 
-/// A worker: `HOST[:PORT][/JOBS]`, as distcc(1) writes it.
+/// The address of a worker: `HOST[:PORT][/JOBS]`, as distcc(1) writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkerAddress {
     host: String,
     port: u16,
-    /// Files that it is given at once.
+    /// How many files the worker is given at once.
     pub jobs: u32,
 }
 
 /// The most jobs of one worker: beyond what any machine has processors for.
 const MOST_JOBS: u32 = 1024;
 
-/// Files that all of them are given at once.
+/// How many files all of the workers are given at once.
 pub fn jobs(workers: &[WorkerAddress]) -> u32 {
     workers.iter().map(|worker| worker.jobs).fold(0, u32::saturating_add)
 }
 
 impl WorkerAddress {
-    /// `HOST:PORT`.
+    /// The place where the worker listens, as `HOST:PORT`.
     pub fn endpoint(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
@@ -101,7 +101,7 @@ impl FromStr for Listen {
     }
 }
 
-/// Who may ask: `ADDRESS/BITS`.
+/// The addresses of those who may ask: `ADDRESS/BITS`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
     address: IpAddr,

@@ -5,7 +5,7 @@ use foundation::failure::{Failure, Kind, Outcome};
 /// A compile farm that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FarmError {
-    /// The engine.
+    /// The engine or a container failed.
     #[error(transparent)]
     Engine(#[from] engine::Error),
     /// None of the workers can be used.

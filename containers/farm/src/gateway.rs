@@ -16,7 +16,7 @@ pub struct Gateway {
     /// How distcc names the workers.
     hosts: String,
     compilers: String,
-    /// Files that the workers compile at once, all together.
+    /// How many files the workers compile at once, all together.
     pub jobs: u32,
     /// What each worker answered.
     pub answers: Vec<(WorkerAddress, Answer)>,
@@ -25,7 +25,7 @@ pub struct Gateway {
 /// What a worker answered to the first file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It compiled it.
+    /// The worker compiled it.
     Compiled,
     /// Nobody listens there, or the way is closed.
     Unreachable,
@@ -34,7 +34,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// For people.
+    /// The answer as a part of a sentence for people, behind the worker's address.
     pub fn text(self) -> &'static str {
         match self {
             Self::Compiled => "compiles",
@@ -54,7 +54,10 @@ fn usable(answers: &[(WorkerAddress, Answer)]) -> impl Iterator<Item = (usize, &
 }
 
 impl Gateway {
-    /// Opens the way to the workers, and has each compile a first file.
+    /// Opens the way to the workers, and has each compile a first file. `debs` are the packages of the farm's programs.
+    ///
+    /// # Errors
+    /// No worker compiled the first file ([`FarmError::NoWorker`]), or the engine cannot make or run the gateway.
     pub async fn open(
         engine: &Engine,
         root: &BuildRoot,
@@ -116,7 +119,7 @@ impl Gateway {
 pub struct Access {
     /// The gateway's volume, as `HostConfig.VolumesFrom` names it.
     pub volumes_from: String,
-    /// The variables that its programs read.
+    /// The environment variables that the farm's programs read.
     pub environment: BTreeMap<String, String>,
 }
 

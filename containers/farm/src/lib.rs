@@ -37,7 +37,7 @@ pub use worker::{WorkerOptions, serve};
 /// The port that distcc has at IANA.
 pub const PORT: u16 = 3632;
 
-/// Where its programs, packages and sockets are, in every container that takes part.
+/// The folder of the farm's programs, packages and sockets, in every container that takes part.
 const FOLDER: &str = "/build/farm";
 
 const TOOL: &str = include_str!("../assets/tool");
@@ -50,13 +50,13 @@ const SCRIPTS: [(&str, &str); 6] = [
     ("worker.sh", include_str!("../assets/worker.sh")),
 ];
 
-/// Where a worker has the compilers of this build root.
+/// The folder where a worker has the compilers of this build root.
 fn compilers(root: &Digest) -> String {
     format!("{FOLDER}/root-{root}")
 }
 
-/// A container with a network and the farm's volume: the others use its volume, and reach the network through it only.
-/// It lives as long as this value.
+/// Makes a container with a network and the farm's volume: the others use its volume, and reach the network through it
+/// only. It lives as long as this value.
 async fn with_network(
     engine: &Engine,
     root: &BuildRoot,
@@ -124,7 +124,7 @@ async fn until_ready(
     Err(text)
 }
 
-/// A container that ended instead of becoming ready.
+/// The error of a container that ended instead of becoming ready.
 fn not_ready(what: &str, output: &str) -> Error {
     Error::Engine { doing: format!("starting {what}"), why: format!("its container ended: {}", output.trim()) }
 }

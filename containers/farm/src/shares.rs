@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Shares {
-    /// The workers that compile with this build root.
+    /// The addresses of the workers that compile with this build root.
     pub workers: Vec<String>,
-    /// Number of files that they compiled.
+    /// How many files the workers compiled.
     pub compiled_by_workers: usize,
-    /// Files that were compiled in the build's own container.
+    /// The files that were compiled in the build's own container, sorted.
     pub compiled_here: Vec<String>,
 }
 
 impl Shares {
-    /// From lines `worker FILE` and `here FILE`, as `assets/farm/compile` writes them.
+    /// Reads lines `worker FILE` and `here FILE`, as `assets/farm/compile` writes them.
     pub fn read(text: &str, workers: Vec<String>) -> Self {
         let mut compiled_here: Vec<String> =
             text.lines().filter_map(|line| line.strip_prefix("here ")).map(str::to_owned).collect();

@@ -14,9 +14,9 @@ use super::{Listen, Range, body, not_ready, until_ready, with_network};
 /// How a worker works.
 #[derive(Clone, Debug)]
 pub struct WorkerOptions {
-    /// Where it listens.
+    /// Where the worker listens.
     pub listen: Listen,
-    /// Files that it compiles at once.
+    /// How many files it compiles at once.
     pub jobs: u32,
     /// Memory for all of them together, in bytes.
     pub memory: u64,
@@ -24,7 +24,12 @@ pub struct WorkerOptions {
     pub allow: Option<Range>,
 }
 
-/// Compiles until the containers end or this is dropped; tells when it listens, and every file that it compiled.
+/// Compiles for others until its containers end or this is dropped; tells when it listens, and of every file that it
+/// compiled. `debs` are the packages of the farm's programs.
+///
+/// # Errors
+/// The address cannot be listened at, the engine cannot make or run the containers, or they end, which is always an
+/// error.
 pub async fn serve(
     engine: &Engine,
     root: &BuildRoot,

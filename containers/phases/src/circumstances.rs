@@ -19,27 +19,27 @@ const FOLDER: &str = "/build/vary";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Aspect {
-    /// How many processors programs count, and `-j`.
+    /// How many processors programs count, and how many jobs make runs at once.
     Cpus,
-    /// The memory budget.
+    /// The memory budget of the phase.
     Memory,
-    /// Host name and domain.
+    /// Host name and domain of the container.
     Hostname,
-    /// User and group.
+    /// The user and group that the script runs as.
     User,
     /// The umask that the script starts with.
     Umask,
     /// The clock: date and time of day.
     Time,
-    /// The time zone.
+    /// The time zone that programs see.
     Timezone,
-    /// Language and locale.
+    /// Language and locale that programs see.
     Locale,
     /// The order of files in a directory.
     Order,
     /// Home folder and further variables.
     Environment,
-    /// The version of the kernel.
+    /// The version of the kernel that programs see.
     Kernel,
     /// The order in which parallel jobs end.
     Jobs,
@@ -48,7 +48,7 @@ pub enum Aspect {
 }
 
 impl Aspect {
-    /// All of them, as they are listed everywhere.
+    /// All aspects, in the order in which they are listed everywhere.
     pub const ALL: [Self; 13] = [
         Self::Cpus,
         Self::Memory,
@@ -65,7 +65,7 @@ impl Aspect {
         Self::Cache,
     ];
 
-    /// The name, as on the command line.
+    /// The aspect's name, as on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpus => "cpus",
@@ -107,7 +107,7 @@ impl Default for Wanted {
     }
 }
 
-/// The text names no aspect.
+/// A text that names no aspect; it is from the command line.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "'{text}' says nothing about what may vary: write + or - and one of all, {}, several separated by commas",
@@ -160,7 +160,7 @@ impl FromStr for Wanted {
     }
 }
 
-/// What differs from the usual; nothing by default.
+/// What differs from the usual in a phase; nothing by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Circumstances {
@@ -174,27 +174,30 @@ impl Circumstances {
         self.varied.contains(&aspect)
     }
 
-    /// User and group, as number. The other user is `backup`, which every Debian system has (policy 9.2.2).
+    /// The number of the user and group that the script runs as. The other user is `backup`, which every Debian system
+    /// has (Debian policy 9.2.2).
     pub fn user(&self) -> u64 {
         if self.varies(Aspect::User) { 34 } else { BUILDER }
     }
 
-    /// Host name and domain.
+    /// Host name of the container, and its domain where it has one.
     pub fn host(&self) -> (&'static str, Option<&'static str>) {
         if self.varies(Aspect::Hostname) { ("elsewhere", Some("rebuild.invalid")) } else { ("build", None) }
     }
 
-    /// A memory budget of this many bytes.
+    /// The memory budget in bytes, where the usual one has so many.
     pub fn memory(&self, usual: u64) -> u64 {
         if self.varies(Aspect::Memory) { usual - usual / 4 } else { usual }
     }
 
-    /// Jobs at once. One more, not one less: a rebuild should not take twice as long.
+    /// How many jobs run at once, where there are usually so many. One more, not one less: a rebuild should not take
+    /// twice as long.
     pub fn jobs(&self, usual: u32) -> u32 {
         if self.varies(Aspect::Cpus) { usual + 1 } else { usual }
     }
 
-    /// Changes a phase's variables. Those of the locale follow inside, where there is one to name.
+    /// Changes a phase's environment variables. Those of the locale follow inside of the container, where there is one
+    /// to name.
     pub fn change(&self, variables: &mut BTreeMap<String, String>) {
         let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
         if self.varies(Aspect::Timezone) {
@@ -212,7 +215,8 @@ impl Circumstances {
         }
     }
 
-    /// What the driver runs in place of a phase's script: the file, and the files that have to be there.
+    /// What the driver runs in place of a phase's script: the path of that file, and the files that have to be put
+    /// there for it.
     pub fn wrap(&self, script: &str) -> (String, Vec<Upload>) {
         if self.varied.is_empty() {
             return (script.to_owned(), Vec::new());

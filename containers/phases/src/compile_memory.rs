@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::usage::margin;
 
-/// What a compile took. Nothing is 0: not measured yet.
+/// What the compile of a source file took. A figure of 0 is not measured yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figure {
-    /// Bytes of its largest process.
+    /// Bytes of memory of the compile's largest process.
     pub usual: u64,
-    /// The same with a compiler that was to be frugal; more than the budget where that did not do.
+    /// The same with a compiler that was told to be frugal; more than the budget where that was not enough.
     pub frugal: u64,
-    /// CPU time in milliseconds.
+    /// CPU time of the compile in milliseconds.
     pub milliseconds: u64,
     /// Key of the phase when `frugal` was measured. With other flags that may be another figure: good enough to decide when
     /// a compile starts, not to refuse it.
@@ -34,19 +34,20 @@ pub struct Figures(BTreeMap<String, Figure>);
 /// A file that cannot be compiled within a budget.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TooLarge {
-    /// Its path, or the pattern in the recipe.
+    /// The file's path in the container, or the pattern of the recipe that covers it.
     pub file: String,
-    /// Bytes that it takes at least.
+    /// Bytes of memory that it takes at least.
     pub needed: u64,
-    /// The smallest budget that has room for it.
+    /// The smallest memory budget, in bytes, that has room for it.
     pub least: u64,
 }
 
 const MIB: u64 = 1 << 20;
 
 impl Figures {
-    /// Takes up the governor's lines `BYTES FRUGAL-BYTES MILLISECONDS PATH`. A phase can write where they lie, so that
-    /// others are passed over. What is measured now counts, whatever it was before.
+    /// Takes up the lines `BYTES FRUGAL-BYTES MILLISECONDS PATH` that the governor (`assets/governor.c`) writes. A
+    /// phase can write where they lie, so that other lines are passed over. What is measured now counts, whatever it
+    /// was before.
     pub fn learn(&mut self, text: &str, phase: Digest) {
         for line in text.lines() {
             let mut words = line.splitn(4, ' ');
@@ -66,8 +67,8 @@ impl Figures {
         }
     }
 
-    /// The lines `BYTES MILLISECONDS PATTERN` that the governor gets: what is measured, then what the recipe knows, each
-    /// with what a second compile may take more than the first.
+    /// The lines `BYTES MILLISECONDS PATTERN` that the governor gets: what is measured, then what the recipe knows. To
+    /// each is added what a second compile may take more than the first.
     pub fn for_governor(&self, known: &[&Known]) -> String {
         let mut text = String::new();
         let mut line = |bytes: u64, milliseconds: u64, file: &str| {

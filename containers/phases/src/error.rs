@@ -10,31 +10,31 @@ use crate::record::PhaseRecord;
 /// A phase that did not end by itself. A script that fails is none: its record has the exit status.
 #[derive(Debug, thiserror::Error)]
 pub enum PhaseError {
-    /// The engine.
+    /// The engine failed, or a file of this machine.
     #[error(transparent)]
     Engine(#[from] engine::Error),
     /// The memory budget is too small even for one job.
     #[error("in the phase {phase}, {what} needs more memory than the budget of {budget}, even alone")]
     OutOfMemory {
-        /// The phase.
+        /// Name of the phase, such as `build`.
         phase: String,
         /// The source file that was being compiled, or a description of what was killed.
         what: String,
-        /// The limit, for people.
+        /// The phase's memory limit, written for people.
         budget: String,
-        /// A value that may do.
+        /// The end of the advice: the option with a value that may do.
         hint: String,
-        /// What was measured.
+        /// What was measured until then.
         record: Box<PhaseRecord>,
     },
     /// A phase took longer than allowed.
     #[error("the phase {phase} was stopped after {} s, which is its time limit", after.as_secs())]
     TimedOut {
-        /// The phase.
+        /// Name of the phase, such as `build`.
         phase: String,
-        /// The limit.
+        /// The time that the phase was given.
         after: Duration,
-        /// The log so far.
+        /// The file with the log so far.
         log: PathBuf,
     },
 }

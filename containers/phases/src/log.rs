@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use engine::Error;
 
-/// The log.
+/// The log of one phase or shard, while it is written.
 pub struct Log {
     file: BufWriter<File>,
     path: PathBuf,
-    /// Bytes so far.
+    /// Bytes written so far.
     pub bytes: u64,
     line: Vec<u8>,
 }
@@ -19,6 +19,10 @@ pub struct Log {
 const LONGEST_LINE: usize = 1 << 20;
 
 impl Log {
+    /// Begins a log in a new file, and makes the folder of it.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be made.
     pub fn create(path: &Path) -> Result<Self, Error> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
@@ -27,6 +31,10 @@ impl Log {
         Ok(Self { file: BufWriter::new(file), path: path.to_owned(), bytes: 0, line: Vec::new() })
     }
 
+    /// Adds output as it comes, and gives `listen` each line that is whole now, without its end.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn write(&mut self, bytes: &[u8], listen: &mut dyn FnMut(String)) -> Result<(), Error> {
         // Flushed at once: who reads the file while the container runs wants the last line.
         self.file.write_all(bytes).and_then(|()| self.file.flush()).map_err(Error::io("write", &self.path))?;
@@ -48,7 +56,10 @@ impl Log {
         listen(line);
     }
 
-    /// A last line without a line feed.
+    /// Gives a last line that has no line feed to the listener, and writes what is left to the file.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn finish(&mut self, listen: &mut dyn FnMut(String)) -> Result<(), Error> {
         if !self.line.is_empty() {
             self.emit(listen);
@@ -56,7 +67,10 @@ impl Log {
         self.file.flush().map_err(Error::io("write", &self.path))
     }
 
-    /// A line of our own.
+    /// Adds a line of our own, such as a note about a repeat, to the file.
+    ///
+    /// # Errors
+    /// The file cannot be written.
     pub fn line(&mut self, text: &str) -> Result<(), Error> {
         self.bytes += text.len() as u64 + 1;
         writeln!(self.file, "{text}").and_then(|()| self.file.flush()).map_err(Error::io("write", &self.path))

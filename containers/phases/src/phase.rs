@@ -37,63 +37,67 @@ const MIB: u64 = 1 << 20;
 pub struct PhaseSpec {
     /// Name of the phase, such as `build`.
     pub name: String,
-    /// The build root's image.
+    /// The name of the build root's image in the engine.
     pub image: String,
-    /// Volume mounted at `/build`.
+    /// Name of the volume mounted at `/build`.
     pub volume: String,
-    /// Volume mounted at `/ccache`.
+    /// Name of the volume mounted at `/ccache`, with the compiler cache; none for a phase without one.
     pub cache_volume: Option<String>,
-    /// The script, for `/bin/sh`.
+    /// The script's text, for `/bin/sh`.
     pub script: Vec<u8>,
     /// Files put in place before it starts, below `/build`.
     pub uploads: Vec<Upload>,
     /// The whole environment; `PATH`, `HOME`, `TZ`, `LC_ALL`, `JOBS` and `MEMORY_…` are added where missing.
     pub env: BTreeMap<String, String>,
-    /// Memory limit; swap is not available on top of it.
+    /// Memory limit in bytes; swap is not available on top of it.
     pub memory_bytes: u64,
     /// Bytes that a compile is taken to need of whose file nothing is known; none for a phase that compiles nothing,
     /// and so needs no governor.
     pub memory_per_job: Option<u64>,
-    /// Jobs at once; fewer after the kernel killed for memory.
+    /// How many jobs run at once; it is halved each time the kernel kills for memory.
     pub jobs: u32,
-    /// Processes and threads at once.
+    /// How many processes and threads there may be at once.
     pub pids_limit: i64,
-    /// Processors; none means all.
+    /// How many processors it may use; none means all.
     pub cpus: Option<f64>,
     /// What differs from the usual, for a rebuild.
     pub circumstances: Circumstances,
     /// The way to a compile farm's workers, where compiles go.
     pub farm: Option<Access>,
-    /// Longest time to run; none means no limit.
+    /// The longest time that it may run; none means no limit.
     pub timeout: Option<Duration>,
     /// Labels of the container, beside the run's.
     pub labels: BTreeMap<String, String>,
-    /// File on the host for the log.
+    /// File of this machine for the log.
     pub log: PathBuf,
     /// Paths below `/build/out` to fetch afterwards, also when the script failed; what is missing is skipped.
     pub downloads: Vec<String>,
-    /// Folder of the host for them; `/build/out/a/b` becomes `a/b` in it.
+    /// Folder of this machine for them; `/build/out/a/b` becomes `a/b` in it.
     pub download_dir: PathBuf,
 }
 
 /// What happens while a phase runs.
 #[derive(Clone, Debug)]
 pub enum PhaseEvent {
-    /// A line of output.
+    /// The script printed this line, given without its line feed.
     Line(String),
     /// Memory (without page cache that could be given back) and CPU time so far; about once a second.
     Usage {
-        /// Bytes in use.
+        /// Memory in use, in bytes.
         memory: u64,
-        /// CPU seconds so far.
+        /// CPU time so far, in seconds.
         cpu: f64,
     },
     /// Something that this tool decided, such as a repeat with fewer jobs.
     Note(String),
 }
 
-/// Runs a phase. A script that fails is no error here: the record has its exit status.
-/// Dropping the future stops and removes the container.
+/// Runs a phase, again with half as many jobs where memory ran out. A script that fails is no error here: the record
+/// has its exit status. Dropping the future stops and removes the container.
+///
+/// # Errors
+/// Memory ran out with one job too, the phase took longer than it may, somebody else removed or killed the container,
+/// the engine fails or is lost, or a file of this machine (an upload, the log, a result) cannot be read or written.
 pub async fn run(
     engine: &Engine,
     spec: PhaseSpec,
@@ -131,7 +135,7 @@ pub async fn run(
     }
 }
 
-/// What one container did.
+/// What a phase did in one container.
 #[derive(Default)]
 struct Attempt {
     /// None if the driver itself was killed for memory.
@@ -149,7 +153,7 @@ enum Lack {
 }
 
 impl PhaseRecord {
-    /// What is told of a phase that ended well.
+    /// The event that tells what a phase that ended well has taken.
     pub fn finished(&self) -> Event {
         Event::PhaseFinished {
             phase: self.name.clone(),
@@ -298,7 +302,11 @@ async fn attempt(
     Ok(done)
 }
 
-/// The report is the only entry of what the engine sends.
+/// Reads the report of a phase or shard from the tar archive in which the engine sends it; none if there is none, or if
+/// it is not such a report.
+///
+/// # Errors
+/// What the engine sends is no tar archive, breaks off, or is no text.
 pub fn read_report(reader: &mut dyn Read, path: &str) -> Result<Option<Report>, Error> {
     let broken =
         |error: std::io::Error| Error::Archive { archive: format!("the archive of {path}"), why: error.to_string() };

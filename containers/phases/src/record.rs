@@ -14,23 +14,23 @@ pub struct PhaseRecord {
     pub exit: i64,
     /// Seconds from start to end, repeats included.
     pub wall: f64,
-    /// CPU seconds, repeats included.
+    /// CPU time in seconds, repeats included.
     pub cpu: f64,
-    /// Largest memory use by the cgroup's own account; page cache counts there.
+    /// Largest memory use in bytes by the control group's own account; page cache counts there.
     pub peak_memory: u64,
-    /// Largest memory use without page cache, sampled about once a second.
+    /// Largest memory use in bytes without page cache, sampled about once a second.
     pub peak_rss: u64,
-    /// Jobs in the last attempt.
+    /// How many jobs ran at once in the last attempt.
     pub jobs: u32,
-    /// Attempts: more than one after memory ran out.
+    /// How often the phase was run: more than once after memory ran out.
     pub attempts: u32,
     /// Source files whose compiler was killed for memory and was run again alone.
     pub killed_for_memory: Vec<String>,
-    /// Who compiled, where there was a compile farm.
+    /// What the workers of the compile farm compiled, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub farm: Option<Shares>,
-    /// The log.
+    /// The file with the phase's log.
     pub log: PathBuf,
-    /// Its size.
+    /// Size of the log in bytes.
     pub log_bytes: u64,
 }

@@ -19,26 +19,27 @@ const MIB: u64 = 1 << 20;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Surroundings {
-    /// The build root's image.
+    /// The name of the build root's image in the engine.
     pub image: String,
-    /// Volume mounted at `/build`.
+    /// Name of the volume mounted at `/build`.
     pub volume: String,
-    /// Volume mounted at `/ccache`.
+    /// Name of the volume mounted at `/ccache`, with the compiler cache.
     pub cache_volume: Option<String>,
-    /// The whole environment.
+    /// The whole environment: variables and their values.
     pub environment: BTreeMap<String, String>,
     /// Memory limit in bytes; swap is not available on top of it.
     pub memory_bytes: u64,
-    /// Processes and threads at once.
+    /// How many processes and threads there may be at once.
     pub pids_limit: i64,
-    /// Processors; none means all.
+    /// How many processors may be used; none means all.
     pub cpus: Option<f64>,
     /// What differs from the usual, for a rebuild.
     pub circumstances: Circumstances,
 }
 
 impl Surroundings {
-    /// Those of a phase with so many jobs at once. The way to a compile farm is no part of them: it ends with the run.
+    /// The surroundings of a phase with so many jobs at once. The way to a compile farm is no part of them: it ends
+    /// with the run.
     pub fn of(spec: &PhaseSpec, jobs: u32) -> Self {
         Self {
             image: spec.image.clone(),
@@ -52,7 +53,7 @@ impl Surroundings {
         }
     }
 
-    /// A container in which this command runs there.
+    /// What the engine is asked for to make a container in which this command runs in these surroundings.
     pub fn body(&self, engine: &Engine, command: &[&str]) -> ContainerCreateBody {
         let bytes = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let mut host = isolated(engine);

@@ -10,8 +10,8 @@ use foundation::bytes::ByteSize;
 const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
 
-/// The memory that a build may take unless the user says otherwise: what the engine's machine can
-/// spare while it stays usable.
+/// The memory, in bytes, that a build may take unless the user says otherwise: what the engine's machine can spare
+/// while it stays usable.
 pub fn budget(info: &EngineInfo) -> u64 {
     let available = (!info.remote).then(available_memory).flatten();
     spare(info.memory_bytes, available)
@@ -68,7 +68,12 @@ pub enum TooMuch {
 /// Jobs for each processor, beyond which more of them cannot help: most compiles wait for memory, not for each other.
 const JOBS_PER_PROCESSOR: u32 = 32;
 
-/// Says whether a machine has what was asked for; `beside` is how many jobs other machines take.
+/// Says whether the engine's machine has the memory (in bytes) and the processors for the jobs that were asked for;
+/// `beside` is how many jobs other machines take.
+///
+/// # Errors
+/// More memory is asked for than the machine has, or more than 32 jobs for each of its processors. The error says what
+/// may be asked for.
 pub fn refuse_too_much(info: &EngineInfo, memory: Option<u64>, jobs: Option<u32>, beside: u32) -> Result<(), TooMuch> {
     if let Some(asked) = memory.filter(|asked| *asked > info.memory_bytes) {
         return Err(TooMuch::Memory { asked, has: info.memory_bytes });
@@ -91,7 +96,8 @@ pub fn jobs(info: &EngineInfo, memory_bytes: u64, per_job: u64) -> u32 {
     fit.min(info.cpus).max(1)
 }
 
-/// Bytes in use that cannot be given back (anonymous and shared memory), and CPU seconds so far.
+/// Bytes in use that cannot be given back (anonymous and shared memory), and CPU seconds so far; each is none where the
+/// engine does not tell it.
 pub fn in_use(stats: &ContainerStatsResponse) -> (Option<u64>, Option<f64>) {
     let memory = stats.memory_stats.as_ref().and_then(|memory| {
         let figures = memory.stats.as_ref();
@@ -111,11 +117,11 @@ pub fn in_use(stats: &ContainerStatsResponse) -> (Option<u64>, Option<f64>) {
 pub struct Report {
     /// Exit status of the script.
     pub exit: i64,
-    /// Largest memory use, page cache included; none where the kernel does not keep it.
+    /// Largest memory use in bytes, page cache included; none where the kernel does not keep it.
     pub peak: Option<u64>,
-    /// Processes killed for memory.
+    /// Number of processes that the kernel killed for memory.
     pub kills: u64,
-    /// CPU seconds.
+    /// CPU time in seconds; none where the kernel does not keep it.
     pub cpu: Option<f64>,
     /// Files whose compiler was killed while others ran.
     pub together: Vec<String>,
@@ -124,7 +130,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// None if it is not such a report: phases can write where it lies.
+    /// Reads the lines `KEY VALUE` of a report; none if the text is not a whole report: phases can write where it lies.
     pub fn parse(text: &str) -> Option<Self> {
         let mut report = Self::default();
         let mut complete = false;

@@ -13,7 +13,7 @@ const LONGEST_OUTPUT: usize = 64 << 10;
 
 /// How a container ended.
 pub(super) enum End {
-    /// With the program's exit status.
+    /// It ended by itself, with the program's exit status.
     Exit(i64),
     /// The program was killed for memory.
     Memory,
@@ -22,7 +22,7 @@ pub(super) enum End {
 }
 
 pub(super) struct Course {
-    /// In the program's order.
+    /// The tests that are still to run, in the program's order.
     left: VecDeque<String>,
     done: Vec<(String, Execution)>,
     alone: bool,
@@ -81,7 +81,7 @@ impl Course {
         self.done
     }
 
-    /// A new container has started.
+    /// Takes note that a new container has started.
     pub(super) fn start(&mut self) {
         self.reader = Reader::default();
         self.suite = None;
@@ -92,7 +92,7 @@ impl Course {
         self.finished = false;
     }
 
-    /// A line of output.
+    /// Takes up a line of the program's output.
     pub(super) fn line(&mut self, line: &str, event: &mut (dyn FnMut(ShardEvent) + Send)) {
         if let Some(suite) = suite_start(line) {
             self.suite = Some(suite.to_owned());
@@ -118,7 +118,8 @@ impl Course {
         }
     }
 
-    /// The container has ended. Whatever is left goes to the next one, which has less to do than this one.
+    /// Takes note that the container has ended. Whatever is left goes to the next one, which has less to do than this
+    /// one.
     pub(super) fn ended(&mut self, end: &End, event: &mut (dyn FnMut(ShardEvent) + Send)) {
         if let Some(test) = self.reader.running().map(str::to_owned) {
             self.end(&test, outcome(end), self.since.elapsed().as_secs_f64(), event);

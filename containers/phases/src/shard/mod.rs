@@ -42,13 +42,13 @@ const REPORT: &str = "/tmp/.check/report";
 /// The container that test programs run in.
 #[derive(Clone, Debug)]
 pub struct TestRoom {
-    /// The build root's image.
+    /// The name of the build root's image in the engine.
     pub image: String,
-    /// The volume with the compiled tests.
+    /// Name of the volume with the compiled tests.
     pub volume: String,
-    /// Variables, beside `PATH`, `HOME`, `TZ` and `LC_ALL`.
+    /// Environment variables, beside `PATH`, `HOME`, `TZ` and `LC_ALL`.
     pub environment: BTreeMap<String, String>,
-    /// Memory limit; swap is not available on top of it.
+    /// Memory limit in bytes; swap is not available on top of it.
     pub memory_bytes: u64,
     /// For tests that need root; none means the user `builder`, without any capability.
     pub root: Option<RootRoom>,
@@ -57,30 +57,30 @@ pub struct TestRoom {
 /// What is different where tests are root.
 #[derive(Clone, Debug)]
 pub struct RootRoom {
-    /// Capabilities, without `CAP_`.
+    /// The capabilities (capabilities(7)) that they have, without `CAP_`.
     pub capabilities: Vec<String>,
-    /// Devices beside the engine's usual ones.
+    /// Devices that they may use beside the engine's usual ones, as `docker run --device-cgroup-rule` takes them.
     pub device_cgroup_rules: Vec<String>,
-    /// Shell commands that come first.
+    /// Shell commands that are run before the program.
     pub prepare: String,
 }
 
-/// What to run.
+/// Which tests to run, and how.
 #[derive(Clone, Debug)]
 pub struct ShardSpec {
-    /// Name for messages.
+    /// Name of the shard, for messages.
     pub name: String,
-    /// The program, below `/build`.
+    /// Path of the test program in the container, below `/build`.
     pub program: PathBuf,
-    /// The tests.
+    /// The tests to run, as `SUITE.NAME`.
     pub tests: Vec<String>,
     /// Whether these are all tests of the program: then it is started without a filter, as upstream does.
     pub whole: bool,
     /// Whether nothing else runs at the same time.
     pub alone: bool,
-    /// Time for each test.
+    /// The longest time that each test may take.
     pub test_limit: Duration,
-    /// File on the host for the log.
+    /// File of this machine for the log.
     pub log: PathBuf,
 }
 
@@ -89,9 +89,9 @@ pub struct ShardSpec {
 pub enum ShardEvent {
     /// A test ended.
     Ended {
-        /// The test.
+        /// The test's name, as `SUITE.NAME`.
         test: String,
-        /// How.
+        /// How the test ended.
         outcome: Outcome,
     },
     /// Memory in use, in bytes, without page cache; about once a second.
@@ -102,19 +102,23 @@ pub enum ShardEvent {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ShardRecord {
-    /// Tests and how they went, in order.
+    /// Each test and how it went, in the order in which they ended.
     pub executions: Vec<(String, Execution)>,
     /// Wall time in seconds.
     pub seconds: f64,
-    /// CPU seconds.
+    /// CPU time in seconds.
     pub cpu_seconds: f64,
-    /// Largest memory use in bytes by the cgroup's account.
+    /// Largest memory use in bytes by the control group's own account.
     pub peak_memory: u64,
     /// Containers beyond the first: one for each test that ended its program.
     pub restarts: u32,
 }
 
-/// Runs a shard. Tests that fail are no error here.
+/// Runs the tests of a shard, in one container after the other until none is left. Tests that fail, crash or take too
+/// long are no error here.
+///
+/// # Errors
+/// The engine fails or is lost, somebody else killed or removed a container, or the log cannot be written.
 pub async fn run(
     engine: &Engine,
     room: &TestRoom,
@@ -141,7 +145,11 @@ pub async fn run(
     Ok(record)
 }
 
-/// Runs a program to its end and returns its output; for questions to it, not for tests.
+/// Runs a test program to its end and returns its output; for questions to it, not for tests.
+///
+/// # Errors
+/// The program ends with another status than 0, of which the error has the last lines, or not within `limit`; or the
+/// engine fails or is lost.
 pub async fn ask(
     engine: &Engine,
     room: &TestRoom,
@@ -161,7 +169,10 @@ pub async fn ask(
     )))
 }
 
-/// Whether a shell command ends well in the container that tests would run in.
+/// Runs a shell command in the container that tests would run in, and says whether it ends with status 0.
+///
+/// # Errors
+/// The command does not end within `limit`, or the engine fails or is lost.
 pub async fn probe(engine: &Engine, room: &TestRoom, command: &str, limit: Duration) -> Result<bool, Error> {
     let (exit, _) = answer(engine, room, Path::new("/bin/sh"), &["-c", command], limit).await?;
     Ok(exit == 0)

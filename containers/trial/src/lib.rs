@@ -14,13 +14,13 @@ use phases::record::PhaseRecord;
 use tar::{Builder, EntryType, Header};
 use tokio::sync::OnceCell;
 
-/// What the scripts of these tests call.
+/// The programs that the scripts of these tests call.
 const PROGRAMS: &[&str] = &[
     "sh", "env", "cat", "cp", "mkdir", "mv", "rm", "grep", "sleep", "flock", "id", "true", "tail", "head", "touch",
     "ls", "chmod", "wc", "stat",
 ];
 
-/// The engine, with a run of its own.
+/// Finds the engine, with a run of its own; panics where none answers.
 pub async fn engine() -> Engine {
     match Engine::find().await {
         Ok(engine) => engine.with_run(&format!("test-{}", std::process::id())),
@@ -28,8 +28,8 @@ pub async fn engine() -> Engine {
     }
 }
 
-/// An image of this machine's own shell and a few programs, with the libraries that they load: nothing
-/// to download, and made in a second. It has the folders and the user of a build root.
+/// Makes an image of this machine's own shell and a few programs, with the libraries that they load, and returns its
+/// name: nothing to download, and made in a second. It has the folders and the user of a build root.
 pub async fn image(engine: &Engine) -> &'static str {
     static ONCE: OnceCell<()> = OnceCell::const_new();
     const NAME: &str = "mesos-packages/test:2";
@@ -106,13 +106,13 @@ fn root(writer: &mut impl std::io::Write) {
 
 /// A volume and a folder of one test, removed with it.
 pub struct Trial {
-    /// The engine.
+    /// The engine that the test uses.
     pub engine: Engine,
-    /// The volume.
+    /// The name of the volume in the engine.
     pub volume: String,
-    /// Logs and results.
+    /// The folder with logs and results.
     pub folder: tempfile::TempDir,
-    /// The image.
+    /// The name of the image in the engine.
     pub image: &'static str,
 }
 
@@ -127,7 +127,7 @@ impl Trial {
         Self { engine, volume, folder: tempfile::tempdir().unwrap(), image }
     }
 
-    /// A phase of 256 MiB with this script.
+    /// A phase with 256 MiB of memory and two minutes of time that runs this script.
     pub fn spec(&self, script: &str) -> PhaseSpec {
         PhaseSpec {
             circumstances: Default::default(),
@@ -152,7 +152,10 @@ impl Trial {
         }
     }
 
-    /// Runs a phase, and collects what it says meanwhile.
+    /// Runs a phase, and returns its record and what it said meanwhile.
+    ///
+    /// # Errors
+    /// As for [`phases::phase::run`].
     pub async fn run(&self, spec: PhaseSpec) -> Result<(PhaseRecord, Vec<PhaseEvent>), PhaseError> {
         let mut events = Vec::new();
         let record = run(&self.engine, spec, &mut |event| events.push(event)).await?;
@@ -172,7 +175,7 @@ impl Trial {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
-    /// Removes the volume.
+    /// Removes the volume, at the end of a test that passed.
     pub async fn done(self) {
         volume::remove(&self.engine, &self.volume).await.unwrap();
     }
@@ -190,8 +193,8 @@ impl Drop for Trial {
     }
 }
 
-/// A stand-in for a compiler at `/build/fake/cc`. A source named `N-….c` costs N MiB for two seconds;
-/// once it has them, there is a file `/build/full`.
+/// A stand-in for a compiler at `/build/fake/cc`. A source named `N-….c` costs N MiB for two seconds; once it has them,
+/// there is a file `/build/full`.
 pub fn fake_compiler() -> Upload {
     let script = r#"#!/bin/sh
 for argument; do source=$argument; done

@@ -10,6 +10,9 @@ use crate::options::{BuildOptions, Options};
 
 /// Refuses memory and jobs that the engine's machine cannot have, before anything is built; `beside` is how many jobs
 /// other machines take.
+///
+/// # Errors
+/// More is asked for than the machine has, or the engine does not say what it has.
 pub async fn refuse_too_much(
     engine: &Engine,
     memory: Option<ByteSize>,
@@ -20,22 +23,25 @@ pub async fn refuse_too_much(
     Ok(usage::refuse_too_much(&info, memory.map(|size| size.0), jobs, beside)?)
 }
 
-/// Memory and jobs of a run.
+/// How much memory and how many jobs a run may have.
 pub struct Budget {
-    /// Memory in bytes.
+    /// Memory in bytes, for all that runs at once.
     pub memory: u64,
-    /// Jobs that fit where nobody governs them.
+    /// How many jobs fit into it where nobody governs them.
     pub jobs: u32,
-    /// Jobs that are wanted; the governor lets as many compiles start as have room.
+    /// How many jobs are wanted at once; the governor lets as many compiles start as have room.
     pub wanted_jobs: u32,
-    /// Memory of a file of which nothing is known.
+    /// Memory that a source file is taken to need of which nothing is known.
     pub per_job: ByteSize,
-    /// Processors of the engine's machine.
+    /// How many processors the engine's machine has.
     pub cpus: u32,
 }
 
 impl Budget {
-    /// What was asked for, as far as the engine's machine has it.
+    /// The budget that was asked for; what was not asked for follows from what the engine's machine has.
+    ///
+    /// # Errors
+    /// The engine does not say what its machine has.
     pub async fn of(engine: &Engine, options: &Options, build: &BuildOptions) -> Result<Self, Error> {
         let info = engine.info().await?;
         let memory = build.memory.map_or_else(|| usage::budget(&info), |size| size.0);
@@ -50,7 +56,7 @@ impl Budget {
         })
     }
 
-    /// Says what it is and why.
+    /// Tells how large the budget is, and why.
     pub fn tell(&self, build: &BuildOptions, progress: &dyn Progress) {
         let Self { memory, wanted_jobs: jobs, per_job, cpus, .. } = *self;
         let why = if build.memory.is_some() { "as asked for" } else { "what the host can spare" };

@@ -34,53 +34,53 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// What builds these inputs in this root.
+    /// Puts together what builds these inputs in this root.
     pub fn new(job: Job<'a>, engine: &'a Engine, inputs: &'a Inputs, root: &'a BuildRoot) -> Self {
         let Job { store, options, build, progress } = job;
         Self { engine, store, options, build, inputs, root, progress }
     }
 
-    /// The same with other options.
+    /// The same builder with other build options.
     pub fn with(&self, build: &'a BuildOptions) -> Self {
         Self { build, ..*self }
     }
 
-    /// The engine.
+    /// The engine that runs the phases.
     pub fn engine(&self) -> &'a Engine {
         self.engine
     }
 
-    /// Where results are kept.
+    /// The store where results are kept.
     pub fn store(&self) -> &'a Store {
         self.store
     }
 
-    /// What was asked for.
+    /// What was asked for: recipe, target and source.
     pub fn options(&self) -> &'a Options {
         self.options
     }
 
-    /// How it is built.
+    /// How it is built: what does not change the bytes.
     pub fn build(&self) -> &'a BuildOptions {
         self.build
     }
 
-    /// What it is built from.
+    /// What the packages are built from.
     pub fn inputs(&self) -> &'a Inputs {
         self.inputs
     }
 
-    /// What it is built in.
+    /// The build root that the phases run in.
     pub fn root(&self) -> &'a BuildRoot {
         self.root
     }
 
-    /// Who is told.
+    /// Who is told what happens.
     pub fn progress(&self) -> &'a dyn Progress {
         self.progress
     }
 
-    /// What is remembered of a phase, whatever its key: nothing that decides bytes.
+    /// The file in the store with what is remembered of a phase, whatever its key: nothing that decides bytes.
     pub(crate) fn history_path(&self, phase: &PlannedPhase, extension: &str) -> PathBuf {
         let plan = &self.inputs.plan();
         let name = format!("{}-{}-{}.{extension}", plan.recipe(), plan.target().name.file_stem(), phase.name);
@@ -101,7 +101,7 @@ impl<'a> Builder<'a> {
         if self.build.circumstances.varies(Aspect::Cache) { CompilerCache::None } else { self.build.compiler_cache }
     }
 
-    /// The variables of a phase.
+    /// The environment variables of a phase: those of the plan, and those of the compiler cache.
     pub fn environment(&self, phase: &PlannedPhase) -> BTreeMap<String, String> {
         let mut environment = phase.environment.clone();
         environment.insert("CCACHE_DIR".into(), "/ccache".into());
@@ -114,7 +114,10 @@ impl<'a> Builder<'a> {
         environment
     }
 
-    /// The volume of the compiler cache, where it is used.
+    /// Makes the volume of the compiler cache, if there is none yet, and returns its name; none where no cache is used.
+    ///
+    /// # Errors
+    /// The engine does not answer, or cannot make the volume.
     pub async fn cache_volume(&self) -> Result<Option<String>, engine::Error> {
         let name = match self.compiler_cache() {
             CompilerCache::None => return Ok(None),
@@ -144,12 +147,15 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The volume of a phase's result.
+/// The name of the volume with a phase's result.
 pub fn volume_name(store: &Store, inputs: &Inputs, phase: &PlannedPhase) -> String {
     format!("{}{}-{}", names::of_recipe(store, inputs.plan().recipe()), phase.name, phase.key.short())
 }
 
-/// Gives a new volume to whoever works in it, if that is not the user whom the image gives it to.
+/// Gives a new volume to whoever works in it, if that is not the user to whom the image gives it.
+///
+/// # Errors
+/// The engine cannot run a container with the volume, or the change of ownership fails.
 pub async fn own(
     engine: &Engine,
     image: &str,

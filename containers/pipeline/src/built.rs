@@ -29,10 +29,10 @@ use crate::records::{keep_log, read_json, write_json};
 use crate::stage::Stage;
 use crate::{copy, workers};
 
-/// The kind of stage that has a phase's record and log; its result is a volume.
+/// The kind of stage that has a phase's record and log; the phase's result itself is a volume.
 const STAGE: &str = "phase";
 
-/// What such a stage has.
+/// The files in such a stage.
 const RECORD: &str = "record.json";
 const LOG: &str = "log";
 
@@ -74,17 +74,17 @@ pub struct Built {
 }
 
 impl Built {
-    /// The volume with the last phase's result.
+    /// The name of the volume with the last phase's result.
     pub fn volume(&self) -> &str {
         &self.volume
     }
 
-    /// What is on record of them.
+    /// How the phases went, when their results were made.
     pub fn record(&self) -> &BuildRecord {
         &self.record
     }
 
-    /// Their logs, by the phases' names.
+    /// The phases' names and the files with their logs, in order.
     pub fn logs(&self) -> &[(String, PathBuf)] {
         &self.logs
     }

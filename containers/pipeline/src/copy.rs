@@ -6,8 +6,12 @@ use engine::once::run_once_with_volumes;
 use engine::{Engine, Error, volume};
 use foundation::digest::Digest;
 
-/// Makes the volume `to` with the content of `from`. Ownership, permissions and time stamps are
-/// kept: make decides by them. `foreign` is for files that do not belong to the usual user: only root can keep that.
+/// Makes the volume `to` with the content of `from`, and the labels of `kind` and `key`. Ownership, permissions and
+/// time stamps are kept: make decides by them. `foreign` is for files that do not belong to the usual user: only root
+/// can keep that. What the volume `to` had before is lost.
+///
+/// # Errors
+/// The engine refuses, the image has no cp, or there is no space for the copy. Then there is no volume `to`.
 pub async fn copy(
     engine: &Engine,
     image: &str,

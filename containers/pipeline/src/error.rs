@@ -8,10 +8,10 @@ use foundation::failure::{self, Failure, Kind, Outcome};
 /// A failure of any stage.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The engine or a container.
+    /// The engine or a container failed.
     #[error(transparent)]
     Containers(#[from] engine::Error),
-    /// A phase.
+    /// A phase did not end.
     #[error(transparent)]
     Ended(#[from] phases::PhaseError),
     /// No machine, or not this one, has what was asked for.
@@ -20,30 +20,30 @@ pub enum Error {
     /// A phase has a result, and nothing is on record of it.
     #[error("the cache has a result of the phase {phase}, but no record of it")]
     NoRecord {
-        /// The phase.
+        /// The phase without a record.
         phase: String,
     },
     /// There are no tests to run.
     #[error("the recipe {recipe} has no tests")]
     NoCheck {
-        /// The recipe.
+        /// Name of the recipe.
         recipe: String,
     },
-    /// The compile farm.
+    /// The compile farm cannot be used.
     #[error(transparent)]
     Farm(#[from] farm::FarmError),
-    /// The quarantine of tests.
+    /// The quarantine of tests cannot be read.
     #[error(transparent)]
     Quarantine(#[from] recipe::quarantine::QuarantineError),
-    /// What the bills of materials are made of.
+    /// `components.toml`, which the bills of materials are made of, cannot be used.
     #[error(transparent)]
     Components(#[from] recipe::components::ComponentsError),
     /// Tests were run on other objects than those that are in the packages.
     #[error("upstream's tests were run on the plan {}, and the packages are of the plan {}", tested.short(), packed.short())]
     OtherTests {
-        /// The plan that was tested.
+        /// Digest of the plan that was tested.
         tested: foundation::digest::Digest,
-        /// The plan of the packages.
+        /// Digest of the plan of the packages.
         packed: foundation::digest::Digest,
     },
     /// Upstream's tests found the build unsound.
@@ -51,53 +51,53 @@ pub enum Error {
         "{failures} of upstream's tests failed, and {expired} entries of quarantine.toml have expired: nothing was put into dist"
     )]
     Unsound {
-        /// Tests that failed and are not excused.
+        /// How many tests failed that are not excused.
         failures: usize,
-        /// Entries of the quarantine that excuse nothing any more.
+        /// How many entries of the quarantine have expired.
         expired: usize,
-        /// Where the results are.
+        /// The folder with the results.
         results: PathBuf,
     },
-    /// The cache.
+    /// The cache cannot be read or written.
     #[error(transparent)]
     Store(#[from] foundation::store::StoreError),
-    /// The recipe.
+    /// The recipe cannot be used.
     #[error(transparent)]
     Recipe(#[from] recipe::RecipeError),
-    /// The build-root lock.
+    /// The lock of a root cannot be used.
     #[error(transparent)]
     Lock(#[from] recipe::root_lock::LockError),
-    /// A configuration file.
+    /// A configuration file cannot be used.
     #[error(transparent)]
     Config(#[from] foundation::config::ConfigError),
-    /// The changelog.
+    /// The changelog cannot be used.
     #[error(transparent)]
     Changelog(#[from] deb::changelog::ChangelogError),
-    /// The source.
+    /// The source cannot be had, or is not what the recipe asks for.
     #[error(transparent)]
     Source(#[from] fetch::source::SourceError),
-    /// Debian's archive.
+    /// Debian's archive does not have what is needed, or cannot be trusted.
     #[error(transparent)]
     Debian(#[from] fetch::debian::DebianError),
-    /// A download.
+    /// A download failed.
     #[error(transparent)]
     Download(#[from] fetch::download::DownloadError),
-    /// The packages' manifest.
+    /// The packages' manifest cannot be used, or does not fit the staged tree.
     #[error(transparent)]
     Manifest(#[from] deb::manifest::ManifestError),
-    /// Stripping and dependencies.
+    /// What separates debug symbols and finds dependencies left no usable result.
     #[error(transparent)]
     Split(#[from] deb::split::SplitError),
-    /// Writing a package.
+    /// A package cannot be written.
     #[error(transparent)]
     Deb(#[from] deb::DebError),
-    /// Signing.
+    /// The key cannot be used, or gpg failed.
     #[error(transparent)]
     Sign(#[from] sign::signer::SignError),
-    /// An origin signature.
+    /// A package's origin signature cannot be made.
     #[error(transparent)]
     Debsig(#[from] sign::debsig::DebsigError),
-    /// Checksums.
+    /// The list of checksums cannot be made.
     #[error(transparent)]
     Sums(#[from] sign::sums::SumsError),
     /// What was just signed is not what it should be.
@@ -109,31 +109,31 @@ pub enum Error {
          and the budget is {budget}", figures = figures.display()
     )]
     TooLarge {
-        /// The phase.
+        /// Name of the phase.
         phase: String,
         /// The source file, or the recipe's pattern of it.
         file: String,
-        /// What it takes.
+        /// Memory that the file takes.
         needed: ByteSize,
-        /// The limit.
+        /// The memory budget that it does not fit into.
         budget: ByteSize,
-        /// The smallest limit that may do.
+        /// The smallest budget that may do, as `--memory` takes it.
         least: String,
-        /// Where that is known from.
+        /// The file where that is known from.
         figures: PathBuf,
     },
     /// A phase's script failed.
     #[error("the phase {phase} failed with exit status {exit}. Its last lines:\n{tail}{more}")]
     Phase {
-        /// The phase.
+        /// Name of the phase.
         phase: String,
-        /// The exit status.
+        /// The exit status of its script.
         exit: i64,
-        /// The end of the log.
+        /// The last lines of the log.
         tail: String,
         /// What else helps: the relevant lines of config.log.
         more: String,
-        /// The log.
+        /// The file with the whole log.
         log: PathBuf,
         /// The folder with what else is kept of it, where its container can be opened.
         kept: Option<PathBuf>,
@@ -141,39 +141,39 @@ pub enum Error {
     /// No phase failed whose container could be opened.
     #[error("{}", no_failed_phase(phase.as_deref(), known))]
     NoFailedPhase {
-        /// The phase that was asked for.
+        /// The phase that was asked for; none means the latest.
         phase: Option<String>,
-        /// The phases that failed.
+        /// The names of the phases that failed, for people; empty if there are none.
         known: String,
     },
     /// What a failed phase left is gone.
     #[error("what the phase {phase} left is gone from the engine: somebody removed the {what}")]
     FailedPhaseGone {
-        /// The phase.
+        /// Name of the phase.
         phase: String,
-        /// The volume or the image.
+        /// The volume or the image that is gone, with its name.
         what: String,
     },
     /// A file of the host cannot be used.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
-        /// `read`, `write`, …
+        /// What was attempted: `read`, `write`, …
         doing: &'static str,
-        /// The file.
+        /// The file or folder that it was attempted on.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// A file of the recipe's copy is not the one that was copied.
     #[error("{} in the cache is not what the plan says: somebody wrote there", path.display())]
     Changed {
-        /// The file.
+        /// The file that was changed.
         path: PathBuf,
     },
     /// The packages make no cluster.
     #[error("the recipe {recipe} has no cluster")]
     NoCluster {
-        /// The recipe.
+        /// Name of the recipe.
         recipe: String,
     },
     /// What was published cannot be rebuilt.
@@ -184,7 +184,7 @@ pub enum Error {
         "the packages were built by another version of this tool, so that nothing can be said about them from here"
     )]
     OtherTool {
-        /// The revision that built them, where they say it.
+        /// The git revision that built them, where they say it.
         revision: Option<String>,
     },
     /// This checkout builds something else than what was published.
@@ -194,9 +194,9 @@ pub enum Error {
         recorded = recorded.short(), here = here.short()
     )]
     OtherPlan {
-        /// The plan digest of the packages.
+        /// Digest of the plan that the packages say they are of.
         recorded: foundation::digest::Digest,
-        /// The plan digest here.
+        /// Digest of the plan that this checkout leads to.
         here: foundation::digest::Digest,
         /// Where they differ, one a line.
         differences: String,
@@ -206,31 +206,31 @@ pub enum Error {
         "{aspect} was asked to vary, and a phase sees the same as usual: this host or build root does not allow it"
     )]
     NotVaried {
-        /// What was to vary.
+        /// The aspect that was to vary.
         aspect: phases::circumstances::Aspect,
     },
     /// The rebuild made other packages.
     #[error("{different} of {all} packages are not the same bytes as those that were published")]
     Differs {
-        /// Packages that are not the same.
+        /// How many packages are not the same.
         different: usize,
-        /// Packages that were compared.
+        /// How many packages were compared.
         all: usize,
-        /// Where the report is.
+        /// The folder with the report.
         folder: PathBuf,
     },
     /// apt could not solve the dependencies.
     #[error("apt cannot solve the dependencies of the {what} of {recipe} for {target}:\n{output}")]
     Solve {
-        /// Build root or node root.
+        /// Name of the root whose packages are asked for, such as `build root`.
         what: &'static str,
-        /// Where they are written.
+        /// Where these packages are written down.
         field: &'static str,
-        /// The recipe.
+        /// Name of the recipe.
         recipe: String,
-        /// The target.
+        /// Name of the target, such as `debian-12/amd64`.
         target: String,
-        /// What apt said.
+        /// What apt printed.
         output: String,
     },
 }
@@ -311,7 +311,7 @@ fn no_failed_phase(phase: Option<&str>, known: &str) -> String {
 }
 
 impl Error {
-    /// An error of the file system, named.
+    /// Makes the error of an operation on the file system, which says what was attempted on which path.
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }

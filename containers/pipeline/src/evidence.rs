@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use engine::Engine;
 use engine::once::run_once_with_volumes;
 
-/// Prints the files as a tar archive.
+/// The script that prints the files as a tar archive.
 const SCRIPT: &str = include_str!("../assets/evidence.sh");
 
 /// Lines of a file that are shown, from its end.
@@ -17,7 +17,7 @@ const LAST: usize = 15;
 /// Files that are shown; all are kept.
 const SHOWN: usize = 3;
 
-/// What was found.
+/// What was found in a failed phase's volume.
 #[derive(Debug, Default)]
 pub struct Evidence {
     /// Files, by their paths below `/build`, the newest first.
@@ -29,7 +29,7 @@ pub struct Evidence {
 /// A file that was kept.
 #[derive(Debug)]
 pub struct File {
-    /// Its path below `/build`.
+    /// The path of the file, below `/build`.
     pub name: String,
     /// When it was written, as a Unix time in seconds.
     written: u64,
@@ -38,8 +38,8 @@ pub struct File {
 }
 
 impl Evidence {
-    /// Looks into a volume for what was written in the last so many seconds. Nothing here may hide the failure itself, so what
-    /// cannot be had is left out.
+    /// Looks into a volume for what was written in the last `seconds`. Nothing here may hide the failure itself, so
+    /// what cannot be had is left out.
     pub async fn find(engine: &Engine, image: &str, volume: &str, seconds: f64) -> Self {
         let minutes = (seconds / 60.0).ceil() as u64 + 2;
         let variables = BTreeMap::from([("MINUTES".to_owned(), minutes.to_string())]);
@@ -73,7 +73,10 @@ impl Evidence {
         found
     }
 
-    /// Writes the files into a folder, each where it was below `/build`; returns where they are.
+    /// Writes the files into a folder, each where it was below `/build`; returns their paths.
+    ///
+    /// # Errors
+    /// A folder or file cannot be written.
     pub fn keep(&self, folder: &Path) -> std::io::Result<Vec<PathBuf>> {
         let write = |file: &File| {
             let path = folder.join(&file.name);
@@ -84,7 +87,7 @@ impl Evidence {
         self.files.iter().map(write).collect()
     }
 
-    /// The lines that matter, for people; the files are kept in `folder`.
+    /// The lines of the files that matter, for people.
     pub fn shown(&self) -> String {
         let mut text = String::new();
         for file in self.files.iter().take(SHOWN) {

@@ -31,13 +31,13 @@ const RECORD: &str = "phase.json";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FailedPhase {
-    /// The recipe.
+    /// Name of the recipe.
     pub recipe: String,
-    /// The target.
+    /// The target that it was built for.
     pub target: TargetName,
-    /// The phase.
+    /// Name of the phase, such as `build`.
     pub phase: String,
-    /// Digest of what it depends on.
+    /// Digest of everything that the phase depends on.
     pub key: Digest,
     /// When it failed, as a Unix time in seconds.
     pub failed: u64,
@@ -46,7 +46,7 @@ pub struct FailedPhase {
 }
 
 impl FailedPhase {
-    /// All that are on record in a store, the latest first.
+    /// All failed phases that are on record in a store, the latest first.
     pub fn all(store: &Store) -> Vec<Self> {
         let folders = std::fs::read_dir(failures(store)).into_iter().flatten().flatten();
         let mut found: Vec<Self> = folders.filter_map(|entry| read_json(&entry.path().join(RECORD)).ok()).collect();
@@ -54,10 +54,10 @@ impl FailedPhase {
         found
     }
 
-    /// The latest, or the latest of this name.
+    /// The failed phase of this name, or of any; the latest, if there are several.
     ///
     /// # Errors
-    /// There is none.
+    /// No such phase is on record. The error has the names of those that are.
     pub fn find(store: &Store, phase: Option<&str>) -> Result<Self, Error> {
         let all = Self::all(store);
         let mut names: Vec<String> = all.iter().map(|failed| failed.phase.clone()).collect();
@@ -83,7 +83,11 @@ pub(crate) fn forget_all(store: &Store) -> Result<(), Error> {
     }
 }
 
-/// Forgets earlier failures of a phase that is run now, whatever they depended on: a volume may be gigabytes.
+/// Forgets earlier failures of a phase that is run now, whatever they depended on, and removes their volumes, which may
+/// be gigabytes.
+///
+/// # Errors
+/// The engine cannot remove a volume, or a folder of the store cannot be removed.
 pub async fn forget(builder: &Builder<'_>, phase: &PlannedPhase) -> Result<(), Error> {
     let plan = builder.inputs.plan();
     for failed in FailedPhase::all(builder.store) {
@@ -96,14 +100,18 @@ pub async fn forget(builder: &Builder<'_>, phase: &PlannedPhase) -> Result<(), E
     Ok(())
 }
 
-/// What is kept of a failed phase.
+/// What was kept of a failed phase, and where.
 pub struct Kept {
     log: PathBuf,
     folder: PathBuf,
     evidence: Evidence,
 }
 
-/// Keeps what helps to understand why a phase failed. It ran for so many seconds.
+/// Keeps what helps to understand why a phase failed that ran for so many seconds: its log, files from its volume, and
+/// what it ran with.
+///
+/// # Errors
+/// The store cannot be written. That the volume cannot be looked into is no error: less is kept then.
 pub async fn keep(
     builder: &Builder<'_>,
     phase: &PlannedPhase,
@@ -132,7 +140,8 @@ pub async fn keep(
 }
 
 impl Kept {
-    /// The error of a script that failed.
+    /// The error of a phase whose script failed: with the exit status, the lines of the log that matter, and where all
+    /// is kept.
     pub fn error(self, record: &PhaseRecord) -> Error {
         let text = std::fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);

@@ -44,7 +44,7 @@ impl Inputs {
         &self.recipe
     }
 
-    /// What the packages are.
+    /// The packages' manifest: what goes into which package, and the packages' fields.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -54,17 +54,17 @@ impl Inputs {
         &self.changelog
     }
 
-    /// The build-root lock.
+    /// The lock of the build root: its packages and their digests.
     pub fn lock(&self) -> &RootLock {
         &self.lock
     }
 
-    /// The archives that the source bundles.
+    /// The lock of the archives that the source bundles.
     pub fn sources(&self) -> &SourcesLock {
         &self.sources
     }
 
-    /// The source.
+    /// The source: its archive, digest and origin.
     pub fn source(&self) -> &SourceTree {
         &self.source
     }
@@ -94,7 +94,7 @@ impl Inputs {
         &self.quarantine
     }
 
-    /// The plan.
+    /// The plan that all of it leads to.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -119,7 +119,7 @@ pub fn gather(store: &Store, options: &Options, progress: &dyn Progress) -> Resu
     gather_from(store, options, progress, |rules| source(store, options, rules, progress))
 }
 
-/// The same, with a source that somebody else brings.
+/// Gathers like [`gather`], with a source that somebody else brings.
 ///
 /// # Errors
 /// As those of [`gather`], and what the bringer of the source says.

@@ -32,7 +32,8 @@ impl Job<'_> {
         self.package_from(&inputs, self.store, find_engine, asked, started).await
     }
 
-    /// The same from inputs that were gathered, with a build root that the store `roots` may know.
+    /// Does what [`Job::package`] does from inputs that were gathered, with a build root that the store `roots` may
+    /// know. `started` is when the run began.
     ///
     /// # Errors
     /// As those of [`Job::package`].
@@ -71,7 +72,8 @@ impl Job<'_> {
         }
     }
 
-    /// Puts what upstream's tests found beside the packages, if those in `dist` are of the same plan and key.
+    /// Puts what upstream's tests found beside the packages, if those in `dist` are of the same plan and key, and
+    /// returns that folder; none if they are others.
     ///
     /// # Errors
     /// The inputs cannot be read, the key cannot be used, or `dist` cannot be written.

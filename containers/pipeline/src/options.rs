@@ -15,12 +15,12 @@ use sign::signer::KeySource;
 
 use crate::error::Error;
 
-/// What is asked for.
+/// What is asked for: what to build, for which target, from which source.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The recipe.
+    /// The recipe to build.
     pub recipe: Recipe,
-    /// The target.
+    /// The target to build for.
     pub target: Target,
     /// The folder of targets, with their locks and keyrings.
     pub targets: PathBuf,
@@ -28,12 +28,15 @@ pub struct Options {
     pub source: Option<PathBuf>,
     /// Whether the network may be used.
     pub network: Network,
-    /// `--mirror`.
+    /// The address of a mirror that is tried first, from `--mirror`.
     pub mirror: Option<String>,
 }
 
 impl Options {
-    /// The lock of a root of this recipe and target.
+    /// Reads the lock of a root of this recipe and target.
+    ///
+    /// # Errors
+    /// There is no lock, it cannot be read, or the recipe or target has changed since it was made.
     pub fn lock(&self, kind: RootKind) -> Result<RootLock, Error> {
         let Self { recipe, target, .. } = self;
         let path = recipe.lock_path(target, kind);
@@ -44,9 +47,9 @@ impl Options {
 /// How it is built; nothing here changes the bytes.
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
-    /// Memory budget in bytes; none means what the host can spare.
+    /// The memory budget; none means what the host can spare.
     pub memory: Option<ByteSize>,
-    /// Jobs at once; none means what budget and processors allow.
+    /// How many jobs run at once; none means what budget and processors allow.
     pub jobs: Option<u32>,
     /// Where compiled objects are found and kept.
     pub compiler_cache: CompilerCache,
@@ -54,9 +57,9 @@ pub struct BuildOptions {
     pub circumstances: Circumstances,
     /// Workers of a compile farm; none means that everything is compiled by the engine's machine.
     pub workers: Vec<WorkerAddress>,
-    /// Where the packages go.
+    /// The folder where the packages go, such as `dist/debian-12-amd64`.
     pub dist: PathBuf,
-    /// The key.
+    /// The key that signs.
     pub key: KeySource,
     /// Finds out the revision of the tool itself, which is written beside what it made.
     pub revision: fn() -> Option<String>,
@@ -76,12 +79,12 @@ pub enum CompilerCache {
 /// What is asked for, where results are kept, and who is told. The caller holds the store's lock.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
-    /// Has the results of all stages.
+    /// The store with the results of all stages.
     pub store: &'a Store,
-    /// What is asked for.
+    /// What is asked for: recipe, target and source.
     pub options: &'a Options,
-    /// How it is built.
+    /// How it is built: what does not change the bytes.
     pub build: &'a BuildOptions,
-    /// Who is told.
+    /// Who is told what happens.
     pub progress: &'a dyn Progress,
 }

@@ -35,7 +35,7 @@ pub struct Packed<'a> {
     record: PackRecord,
 }
 
-/// The packages, and what it took to make them.
+/// The packages that were written, and what it took to make them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PackRecord {
     packages: Vec<Written>,
@@ -46,12 +46,12 @@ pub struct PackRecord {
 }
 
 impl PackRecord {
-    /// The packages, sorted by name.
+    /// The packages and how each was written, sorted by name.
     pub fn packages(&self) -> &[Written] {
         &self.packages
     }
 
-    /// How what is in them came to be.
+    /// How the staged tree that is in them came to be.
     pub fn build(&self) -> &BuildRecord {
         &self.build
     }
@@ -66,7 +66,7 @@ impl PackRecord {
         self.seconds
     }
 
-    /// Threads that wrote them.
+    /// How many threads wrote them at once.
     pub fn threads(&self) -> u32 {
         self.threads
     }
@@ -83,7 +83,7 @@ impl<'a> Packed<'a> {
         Ok(Some(Self { inputs, folder, record }))
     }
 
-    /// What they were made from.
+    /// The inputs that they were made from.
     pub fn inputs(&self) -> &'a Inputs {
         self.inputs
     }

@@ -28,20 +28,24 @@ use crate::records::{copy_logs, logs_in, write_file};
 use crate::report::{CheckReport, PackageReport, PackingReport, PhaseReport, Report};
 use crate::stage::Stage;
 
-/// What is in `dist` now.
+/// The packages that are in `dist` now, and the report about them.
 #[derive(Clone, Debug)]
 pub struct Published {
-    /// The folder.
+    /// The folder with the packages: `dist`.
     pub folder: PathBuf,
-    /// The report.
+    /// The report of the build, as it is in `report.json`.
     pub report: Report,
-    /// Whether everything was there already.
+    /// Whether everything was there already, so that nothing was written.
     pub unchanged: bool,
     /// Wall time of this run, in seconds.
     pub seconds: f64,
 }
 
-/// Opens the key before anything long begins: a wrong one must not be found out after an hour.
+/// Opens the key, and makes the folder `dist`, before anything long begins: a wrong one must not be found out after an
+/// hour.
+///
+/// # Errors
+/// The key cannot be used or may not sign this version, or `dist` cannot be written.
 pub fn open_signer(build: &BuildOptions, inputs: &Inputs) -> Result<Box<dyn Signer>, Error> {
     let signer = Gpg::open(&build.key)?;
     signer.check_version(&inputs.changelog().version)?;
@@ -51,8 +55,11 @@ pub fn open_signer(build: &BuildOptions, inputs: &Inputs) -> Result<Box<dyn Sign
     Ok(Box::new(signer))
 }
 
-/// What `dist` holds, if it is what this plan and key lead to, unchanged; where tests are asked for, only if
-/// those of this key found it sound.
+/// What `dist` holds, if it is what this plan and key lead to, unchanged; where tests are asked for (`check` is their
+/// [`check::key`]), only if those of this key found it sound. What cannot be read there counts as something else.
+///
+/// # Errors
+/// Does not fail: whatever is wrong with `dist` leads to none.
 pub fn up_to_date(
     options: &Options,
     inputs: &Inputs,

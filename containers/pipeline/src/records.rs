@@ -10,23 +10,30 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 
-/// Reads a record that [`write_json`] wrote.
+/// Reads a record, which [`write_json`] wrote, from a file.
+///
+/// # Errors
+/// The file cannot be read, or has something else in it.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let text = std::fs::read(path).map_err(Error::io("read", path))?;
     serde_json::from_slice(&text).map_err(|error| Error::io("understand", path)(std::io::Error::other(error)))
 }
 
-/// Writes a record.
+/// Writes a record to a file as JSON, as [`write_file`] does.
+///
+/// # Errors
+/// The file cannot be written.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     write_file(path, &serde_json::to_vec_pretty(value).expect("plain data"))
 }
 
-/// Where what is kept of failed phases is.
+/// The folder of a store where what is kept of failed phases is.
 pub fn failures(store: &Store) -> PathBuf {
     store.root().join("failed")
 }
 
-/// Keeps the log of a phase that failed where the next run does not remove it; returns where it is.
+/// Keeps the log of a phase that failed where the next run does not remove it; returns where it is: the old place, if
+/// it cannot be copied.
 pub fn keep_log(store: &Store, phase: &str, key: &Digest, log: &Path) -> PathBuf {
     let folder = failures(store);
     let kept = folder.join(format!("{phase}-{}.log", key.short()));
@@ -37,7 +44,11 @@ pub fn keep_log(store: &Store, phase: &str, key: &Digest, log: &Path) -> PathBuf
     }
 }
 
-/// Writes a file so that a reader sees the old content or the new one, never a part.
+/// Writes a file so that a reader sees the old content or the new one, never a part. The new one is written beside it
+/// first, with the extension `part`.
+///
+/// # Errors
+/// The file cannot be written; the old one stays then.
 pub fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
     let temporary = path.with_extension("part");
     std::fs::write(&temporary, content)
@@ -45,7 +56,10 @@ pub fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
         .map_err(Error::io("write", path))
 }
 
-/// Copies logs into a new folder, each under its phase's name; returns the names with the digests.
+/// Copies logs into a new folder, each under its phase's name as `NAME.log`; returns these file names with the digests.
+///
+/// # Errors
+/// The folder is there already or cannot be made, or a log cannot be read or written.
 pub fn copy_logs(logs: &[(String, PathBuf)], to: &Path) -> Result<BTreeMap<String, Digest>, Error> {
     std::fs::create_dir(to).map_err(Error::io("make the folder", to))?;
     let mut copied = BTreeMap::new();
@@ -58,7 +72,10 @@ pub fn copy_logs(logs: &[(String, PathBuf)], to: &Path) -> Result<BTreeMap<Strin
     Ok(copied)
 }
 
-/// The logs that [`copy_logs`] put into a folder.
+/// The logs that [`copy_logs`] put into a folder: phases' names and files, sorted by name.
+///
+/// # Errors
+/// The folder cannot be read.
 pub fn logs_in(folder: &Path) -> Result<Vec<(String, PathBuf)>, Error> {
     let mut logs = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {

@@ -12,40 +12,40 @@ use statements::check::verdict::Verdict;
 
 use crate::check::Checked;
 
-/// The report of a build.
+/// The report of a build, which is `report.json` beside the packages.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Report {
-    /// The recipe.
+    /// Name of the recipe.
     pub recipe: String,
-    /// The packages' version.
+    /// Version of the packages.
     pub version: String,
-    /// The target.
+    /// Name of the target, such as `debian-12/amd64`.
     pub target: String,
-    /// The plan digest.
+    /// Digest of the plan: of everything that decides the packages' bytes.
     pub plan: Digest,
     /// Unix time in seconds that every time stamp is clamped to.
     pub source_date_epoch: i64,
     /// Digest of the source tree.
     pub source: Digest,
-    /// Where it came from.
+    /// Where the source came from, as the plan says it.
     pub origin: serde_json::Value,
     /// How it differs from what the recipe asks for, and from the commit that it names.
     pub deviations: Vec<Deviation>,
-    /// Digest of the build root.
+    /// Digest of the build root's root file system.
     pub build_root: Digest,
-    /// The key.
+    /// The key that signed.
     pub key: SigningKey,
     /// The phases, as they ran when their results were made.
     pub phases: Vec<PhaseReport>,
-    /// From the staged tree to the packages.
+    /// How the packages were made from the staged tree.
     pub packing: PackingReport,
     /// The packages, as they are distributed.
     pub packages: Vec<PackageReport>,
-    /// Upstream's tests, where they were run.
+    /// What upstream's tests found, where they were run.
     #[serde(default)]
     pub check: Option<CheckReport>,
-    /// Name of the file beside it with what is known of vulnerabilities, where the recipe says something.
+    /// Name of the file beside it with what is known of vulnerabilities (OpenVEX), where the recipe says something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vex: Option<String>,
     /// Digest of `components.toml`, which the bills of materials are made of.
@@ -56,7 +56,7 @@ pub struct Report {
     pub logs: BTreeMap<String, Digest>,
 }
 
-/// Upstream's tests.
+/// What upstream's tests found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct CheckReport {
@@ -82,11 +82,11 @@ impl From<&Checked> for CheckReport {
     }
 }
 
-/// One phase.
+/// What a phase took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PhaseReport {
-    /// The name.
+    /// Name of the phase, such as `build`.
     pub name: String,
     /// Wall time in seconds.
     pub wall_seconds: f64,
@@ -96,11 +96,11 @@ pub struct PhaseReport {
     pub peak_memory: u64,
     /// Largest memory use in bytes without page cache, sampled about once a second.
     pub peak_rss: u64,
-    /// Jobs at once.
+    /// How many jobs ran at once.
     pub jobs: u32,
     /// Files whose compiler was killed for memory and run again alone.
     pub killed_for_memory: Vec<String>,
-    /// Who compiled, where there was a compile farm.
+    /// What the workers of the compile farm compiled, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub farm: Option<Shares>,
 }
@@ -120,40 +120,40 @@ impl From<PhaseRecord> for PhaseReport {
     }
 }
 
-/// From the staged tree to signed packages. All times are wall times in seconds.
+/// How the staged tree became signed packages. All times are wall times in seconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackingReport {
     /// The tool's own phase, which separates debug symbols, when it ran.
     pub split: PhaseReport,
-    /// Writing the packages that were not there yet.
+    /// What writing the packages took that were not there yet.
     pub writing_seconds: f64,
-    /// Signing all of them.
+    /// What signing all packages took.
     pub signing_seconds: f64,
-    /// Threads in all.
+    /// How many threads wrote and signed packages at once.
     pub threads: u32,
 }
 
-/// One package.
+/// A package, as it is distributed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackageReport {
-    /// The name.
+    /// Name of the package.
     pub name: String,
-    /// The architecture.
+    /// Architecture of the package: the target's own, such as `amd64`, or `all`.
     pub architecture: String,
-    /// The file's name.
+    /// Name of the .deb file.
     pub file: String,
-    /// Its size in bytes.
+    /// Size of the .deb file in bytes.
     pub size: u64,
-    /// Digest of the file with its origin signature.
+    /// SHA-256 digest of the file with its origin signature.
     pub sha256: Digest,
-    /// Digest of the file without it: what a rebuild with another key compares.
+    /// SHA-256 digest of the file without it: what a rebuild with another key compares.
     pub unsigned_sha256: Digest,
-    /// Wall time in seconds of writing it, when it was written.
+    /// Wall time in seconds that writing the package took, when it was written.
     pub writing_seconds: f64,
-    /// Threads that compressed it then.
+    /// How many threads compressed it then.
     pub threads: u32,
-    /// Wall time in seconds of signing it.
+    /// Wall time in seconds that signing the package took.
     pub signing_seconds: f64,
 }

@@ -24,7 +24,11 @@ use crate::options::Options;
 use crate::records::{read_json, write_file, write_json};
 use crate::stage::Stage;
 
-/// Brings the .debs of a lock into the store and returns where they are.
+/// Brings the .debs of a lock into the store, and returns each with the path of its file.
+///
+/// # Errors
+/// A file cannot be downloaded from any mirror, is not the one that the lock pins, or the user's configuration cannot
+/// be read.
 pub fn fetch_debs(
     store: &Store,
     options: &Options,
@@ -59,7 +63,10 @@ fn tell(progress: &dyn Progress, event: DownloadEvent) {
     });
 }
 
-/// The build root of the plan: the one that the engine has, or a new one from the locked .debs.
+/// Returns the build root of the plan: the one that the engine has, or a new one from the locked .debs.
+///
+/// # Errors
+/// A .deb cannot be had, a package cannot be installed in the root, or the engine does not do its part.
 pub async fn build_root(
     engine: &Engine,
     store: &Store,
@@ -71,7 +78,11 @@ pub async fn build_root(
     root(engine, store, options, RootKind::Build, key, inputs.lock(), progress).await
 }
 
-/// The same build root, and what a compile farm needs beside it, for a worker: it needs no source.
+/// Returns the same build root for a worker of a compile farm, which needs no source, and the .debs that it needs
+/// beside it.
+///
+/// # Errors
+/// As for [`build_root`]; or the lock of the build root or of the farm cannot be used.
 pub async fn worker_root(
     engine: &Engine,
     store: &Store,
@@ -86,7 +97,10 @@ pub async fn worker_root(
     Ok((found, debs))
 }
 
-/// The node root of a cluster of the recipe's packages, likewise.
+/// Returns the node root of a cluster of the recipe's packages, as [`build_root`] does the build root.
+///
+/// # Errors
+/// The recipe has no cluster, the lock of the node root cannot be used, or as for [`build_root`].
 pub async fn node_root(
     engine: &Engine,
     store: &Store,
@@ -142,7 +156,12 @@ async fn root(
     Ok(root)
 }
 
-/// Makes the lock of a root: verified indices, a pinned base, and apt in it solving the rest.
+/// Makes the lock of a root, writes it, and returns its path and content: with verified indices (as of `snapshot`, such
+/// as `20260712T000000Z`, or as they are now), a pinned base, and apt in it, which solves the rest.
+///
+/// # Errors
+/// Debian's archive cannot be reached or is not signed as it should be, apt cannot solve the dependencies, the recipe
+/// has no cluster whose nodes would need a root, the engine does not do its part, or the lock cannot be written.
 pub async fn lock(
     engine: &Engine,
     store: &Store,

@@ -26,7 +26,12 @@ const RECORD: &str = "record.json";
 const SPLIT_MEMORY: u64 = 2 << 30;
 const SPLIT_MEMORY_BESIDE: u64 = 256 << 20;
 
-/// Splits a staged tree, unless that was done before.
+/// Separates debug symbols and finds out dependencies of a staged tree, unless that was done before; returns the result
+/// and the record of making it.
+///
+/// # Errors
+/// The tree does not fit the manifest, the phase fails or does not fit into the memory, the engine does not do its
+/// part, or the store cannot be written.
 pub async fn split(builder: &Builder<'_>, staged: &StagedTree) -> Result<(Split, PhaseRecord), Error> {
     let Builder { store, inputs, root, progress, .. } = *builder;
     let split_inputs = tokio::task::block_in_place(|| split::inputs(inputs.manifest(), &staged.folder))?;

@@ -31,12 +31,12 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// The tree.
+    /// The tree: its folder and digest.
     pub fn tree(&self) -> &StagedTree {
         &self.tree
     }
 
-    /// How it came to be.
+    /// How the tree came to be: the phases that made it.
     pub fn record(&self) -> &BuildRecord {
         &self.record
     }

@@ -10,10 +10,15 @@ use crate::builder::Builder;
 use crate::error::Error;
 use crate::root::fetch_debs;
 
-/// Where a phase leaves who compiled what, below `/build/out`.
+/// The file, below `/build/out`, where a phase leaves who compiled what.
 pub const COMPILED_BY: &str = "compiled-by";
 
-/// Opens the way to the workers that were asked for. One that does not compile is told of, and done without.
+/// Opens the way to the workers that were asked for; none if none were. One that does not compile is told of, and done
+/// without.
+///
+/// # Errors
+/// No worker compiles, the lock of the farm's programs cannot be used, one of them cannot be downloaded, or the engine
+/// does not do its part.
 pub async fn open(builder: &Builder<'_>) -> Result<Option<Gateway>, Error> {
     let Builder { engine, store, options, build, root, progress, .. } = *builder;
     if build.workers.is_empty() {
@@ -32,7 +37,8 @@ pub async fn open(builder: &Builder<'_>) -> Result<Option<Gateway>, Error> {
     Ok(Some(gateway))
 }
 
-/// Who compiled what in a phase; removes the file that says so. Nothing where the phase compiled nothing.
+/// Reads who compiled what in a phase from the file that says so, and removes it; none where the phase compiled
+/// nothing.
 pub fn shares(gateway: &Gateway, path: &Path) -> Option<Shares> {
     let text = std::fs::read_to_string(path).ok()?;
     let _ = std::fs::remove_file(path);

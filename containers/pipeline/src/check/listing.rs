@@ -9,11 +9,11 @@ use recipe::{RootTests, TestProgram, test_filter};
 use serde::{Deserialize, Serialize};
 use statements::check::gtest;
 
-/// The tests of a program.
+/// The tests of a test program, as the program lists them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Listing {
-    /// The program's name.
+    /// The program's name in the recipe.
     pub program: String,
     /// Whether it was asked as root, and only of the tests that need it.
     pub root: bool,
@@ -36,13 +36,16 @@ impl Listing {
 /// A program that has nothing to say about its tests within this time hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Where the programs are.
+/// Where a test program is in the container.
 pub fn program_path(program: &TestProgram) -> PathBuf {
     Path::new("/build/work").join(&program.path)
 }
 
-/// Asks a program for its tests. `root` says which of them need root: with a room for root, these and no
-/// others are meant; without, they are left out.
+/// Asks a program for its tests. `filter` is in googletest's syntax. `root` says which of the tests need root: with a
+/// room for root, these and no others are meant; without, they are left out.
+///
+/// # Errors
+/// The program does not end well within two minutes, lists no test at all, or the engine fails.
 pub async fn list(
     engine: &Engine,
     room: &TestRoom,

@@ -38,37 +38,38 @@ use crate::records::{read_json, write_json};
 use crate::root::build_root;
 use crate::stage::Stage;
 
-/// What is asked for.
+/// Which tests are asked for, and how they are run.
 #[derive(Clone, Debug, Default)]
 pub struct CheckOptions {
-    /// Only these tests, in googletest's filter syntax.
+    /// Only these tests, in googletest's filter syntax; none means all.
     pub filter: Option<String>,
-    /// The tests that need root as well.
+    /// Whether the tests that need root are run as well.
     pub root: bool,
-    /// As upstream's `make check` does: each program as a whole, one after the other, nothing twice.
+    /// Whether the tests run as upstream's `make check` runs them: each program as a whole, one after the other,
+    /// nothing twice.
     pub serial: bool,
-    /// Judge again what was judged before.
+    /// Whether what was judged before is judged again.
     pub again: bool,
-    /// Shards at once; none means what memory and the recipe allow.
+    /// How many shards run at once; none means what memory and the recipe allow.
     pub at_once: Option<u32>,
 }
 
-/// The verdict, and what it rests on.
+/// The verdict on upstream's tests, and what it rests on.
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// Digest of the compiled tests and of how they were run.
     pub key: Digest,
     /// Digest of the phase that compiled them.
     pub tests: Digest,
-    /// The verdicts.
+    /// The verdict on each test.
     pub judgement: Judgement,
-    /// The shards.
+    /// What each shard took.
     pub shards: Vec<ShardFigures>,
-    /// What the programs said about the machine.
+    /// What the test programs said about the machine: why they leave tests out.
     pub notices: Vec<String>,
-    /// Wall time of running the tests, in this run.
+    /// Wall time of running the tests in this run, in seconds.
     pub seconds: f64,
-    /// Shards that an earlier run had judged.
+    /// How many shards an earlier run had judged.
     pub judged_before: usize,
     /// The plan whose objects were tested.
     plan: Digest,
@@ -92,7 +93,11 @@ pub async fn check(engine: &Engine, job: Job<'_>, asked: &CheckOptions) -> Resul
     run(&Builder::new(job, engine, &inputs, &root), asked).await
 }
 
-/// The same, within a run that has made the first stages already.
+/// Does what [`check`] does, within a run that has made the first stages already.
+///
+/// # Errors
+/// The recipe has no tests, a phase before them fails, or the engine does not do its part. Tests that fail are no
+/// error.
 pub async fn run(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checked, Error> {
     let Builder { store, inputs, .. } = *builder;
     let recipe = inputs.recipe();
@@ -115,7 +120,11 @@ pub async fn run(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checked,
     Ok(checked)
 }
 
-/// The same where the tests decide whether packages are published.
+/// Runs upstream's tests where they decide whether packages are published.
+///
+/// # Errors
+/// As for [`run`]; and a test that is not excused failed, or an entry of the quarantine has expired. The results are
+/// written then, and the error says where.
 pub async fn sound(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checked, Error> {
     let checked = run(builder, asked).await?;
     if !checked.judgement.sound() {
@@ -130,7 +139,10 @@ pub async fn sound(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checke
     Ok(checked)
 }
 
-/// The key of a run with these options.
+/// The digest under which what a run with these options finds is kept: of the compiled tests and of how they are run.
+///
+/// # Errors
+/// The recipe has no tests, or their phase cannot be planned.
 pub fn key(inputs: &Inputs, asked: &CheckOptions) -> Result<Digest, Error> {
     let recipe = inputs.recipe();
     match (inputs.plan().check(recipe)?, &recipe.file.check) {
@@ -432,7 +444,7 @@ impl Records {
         }
     }
 
-    /// In the programs' order.
+    /// The records in the order of programs and tests.
     fn in_order(mut self, listings: &[Listing]) -> Vec<TestRecord> {
         let mut records = Vec::new();
         for listing in listings {

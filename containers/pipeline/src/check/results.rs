@@ -14,12 +14,13 @@ use crate::records::write_file;
 
 const SUMMARY: &str = "summary.txt";
 
-/// The day, in UTC: quarantine entries expire.
+/// Today's date in UTC: by it the quarantine's entries expire.
 pub fn today() -> Date {
     OffsetDateTime::now_utc().date()
 }
 
-/// Where results go that belong to no published packages: `dist/check/debian-12-amd64` for `dist/debian-12-amd64`.
+/// The folder for results that belong to no published packages: `dist/check/debian-12-amd64` for
+/// `dist/debian-12-amd64`.
 pub fn results_beside(dist: &Path) -> PathBuf {
     match (dist.parent(), dist.file_name()) {
         (Some(parent), Some(name)) => parent.join("check").join(name),
@@ -27,7 +28,10 @@ pub fn results_beside(dist: &Path) -> PathBuf {
     }
 }
 
-/// Writes the results into a folder in place of what it held before.
+/// Writes the results into a folder, in place of earlier ones.
+///
+/// # Errors
+/// The folder holds something else than results, or it or its parent cannot be written.
 pub fn write_folder(checked: &Checked, folder: &Path) -> Result<(), Error> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     public::make_folder(parent).map_err(Error::io("make the folder", parent))?;
@@ -47,7 +51,11 @@ pub fn write_folder(checked: &Checked, folder: &Path) -> Result<(), Error> {
     fs::rename(&content, folder).map_err(Error::io("write", folder))
 }
 
-/// Writes the results into a folder that exists and is empty.
+/// Writes the results into a folder that exists and is empty: `junit.xml`, `summary.txt`, and in `logs` a file for each
+/// test that neither passed nor was skipped.
+///
+/// # Errors
+/// The folder cannot be written.
 pub fn write(checked: &Checked, folder: &Path) -> Result<(), Error> {
     write_file(&folder.join("junit.xml"), junit::xml(&checked.judgement).as_ref())?;
     let mut text = summary::text(&checked.judgement, &checked.shards, checked.seconds);

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Some tests of one program.
+/// Some tests of one program, which run one after the other in a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Shard {
-    /// The program's name.
+    /// The program's name in the recipe.
     pub program: String,
     /// Whether they run as root.
     pub root: bool,
@@ -21,8 +21,9 @@ const UNKNOWN: f64 = 1.0;
 /// Expected seconds that one shard should take at most: a run that is killed loses no more of each shard under way.
 const SHARD_SECONDS: f64 = 40.0;
 
-/// Splits the tests of a program into at least `least` shards (where there are as many tests) of about the
-/// same expected time: the longest test first, each to the shard that has least so far.
+/// Splits the tests of a program into at least `least` shards (where there are as many tests) of about the same
+/// expected time: the longest test first, each to the shard that has least so far. `seconds` says how long a test took
+/// before.
 pub fn split(
     program: &str,
     root: bool,

@@ -6,22 +6,22 @@ use std::process::Command;
 
 use serde::Serialize;
 
-/// What there is of diffoscope's.
+/// What there is of diffoscope's reports about a package.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Diffoscope {
-    /// Its reports.
+    /// Both reports were written.
     Reports {
-        /// The report as text.
+        /// The file with the report as text.
         text: PathBuf,
-        /// The same as a page.
+        /// The file with the report as a web page.
         html: PathBuf,
     },
-    /// Why there is none, and what to do.
+    /// There is no report; the text says why, and what to do.
     Missing(String),
 }
 
-/// Compares two packages; the reports get this name, with their endings.
+/// Compares two packages; the reports get the path `name`, with `.txt` and `.html` behind it.
 pub fn compare(published: &Path, rebuilt: &Path, name: &Path) -> Diffoscope {
     compare_with("diffoscope", published, rebuilt, name)
 }

@@ -34,23 +34,23 @@ const SHOWN: usize = 12;
 /// What is rebuilt, where and how.
 #[derive(Clone, Copy)]
 pub struct Rebuild<'a> {
-    /// The engine.
+    /// The engine to build with.
     pub engine: &'a Engine,
-    /// Where source, downloads and build root come from.
+    /// The store that source, downloads and build root come from.
     pub usual: &'a Store,
-    /// Where it is built; the caller holds its lock.
+    /// The store in which it is built; the caller holds its lock.
     pub work: &'a Store,
     /// The recipe and target; they have to lead to the recorded plan.
     pub options: &'a Options,
-    /// Budget; its circumstances are of no account.
+    /// How it is built; its circumstances are of no account, because they follow from `wanted`.
     pub build: &'a BuildOptions,
-    /// What is to vary.
+    /// Which aspects are to vary.
     pub wanted: &'a Wanted,
-    /// What was published.
+    /// What was published, read from its folder.
     pub published: &'a Published,
-    /// Where report, attestation and the packages that differ go.
+    /// The folder where report, attestation and the packages that differ go.
     pub results: &'a Path,
-    /// Who is told.
+    /// Who is told what happens.
     pub progress: &'a dyn Progress,
 }
 
@@ -65,8 +65,13 @@ struct Begun {
 const BEGUN: &str = "rebuild.json";
 
 impl Rebuild<'_> {
-    /// Builds, compares, and leaves a report in the folder of results. The lock of the usual store is given back as soon as
-    /// nothing is needed from there: others may build meanwhile.
+    /// Builds, compares, and leaves a report in the folder of results. The lock of the usual store is given back as
+    /// soon as nothing is needed from there: others may build meanwhile.
+    ///
+    /// # Errors
+    /// The checkout leads to another plan than the recorded one, an aspect that was asked for by name does not act
+    /// here, a stage of the build fails, or the results cannot be written. Packages that differ are no error here: the
+    /// report says so.
     pub async fn run(&self, usual_lock: StoreLock) -> Result<RebuildReport, Error> {
         let Self { engine, usual, work, options, published, progress, .. } = *self;
         let inputs = tokio::task::block_in_place(|| gather(usual, options, progress))?;

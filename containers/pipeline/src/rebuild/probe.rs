@@ -17,7 +17,11 @@ pub type Seen = BTreeMap<Aspect, String>;
 const SCRIPT: &str = include_str!("../../assets/probe.sh");
 const KIND: &str = "probe";
 
-/// Runs the probe as a phase would run.
+/// Runs a script as a phase would be run, with the circumstances of the builder, and returns what it sees of each
+/// aspect.
+///
+/// # Errors
+/// The engine fails, or the script does.
 pub async fn probe(builder: &Builder<'_>) -> Result<Seen, Error> {
     let Builder { engine, store, inputs, root, build, .. } = *builder;
     let volume = engine::names::of_recipe(store, inputs.plan().recipe()) + KIND;

@@ -27,35 +27,35 @@ const TEXT: &str = "rebuild.txt";
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RebuildReport {
-    /// The recipe.
+    /// Name of the recipe.
     pub recipe: String,
     /// The packages' version.
     pub version: String,
-    /// The target.
+    /// Name of the target, such as `debian-12/amd64`.
     pub target: String,
     /// Digest of the plan that was built twice.
     pub plan: Digest,
     /// Members of the packages that were left out of the comparison: the embedded signature.
     pub left_out: Vec<String>,
-    /// The circumstances.
+    /// Each aspect of the circumstances: what was usual, and what it was in the rebuild.
     pub variations: Vec<Varied>,
-    /// The packages.
+    /// Each package that was published, and how its rebuild compares.
     pub packages: Vec<Comparison>,
 }
 
-/// A circumstance.
+/// An aspect of the circumstances, and whether it differed in the rebuild.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Varied {
-    /// Its name.
+    /// The aspect that may differ.
     pub name: Aspect,
     /// Whether it differed from the usual.
     pub varied: bool,
-    /// Whether it was to differ.
+    /// Whether it was asked to differ.
     pub wanted: bool,
     /// What a phase usually sees on this machine.
     pub usual: String,
-    /// What it saw.
+    /// What a phase of the rebuild saw, or would have seen if it had been varied.
     pub rebuilt: String,
 }
 
@@ -63,22 +63,26 @@ pub struct Varied {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Comparison {
-    /// The file's name.
+    /// Name of the .deb file.
     pub file: String,
-    /// Digest of the published file.
+    /// SHA-256 digest of the published file.
     pub sha256: Digest,
-    /// Digest of the published file without what was left out.
+    /// SHA-256 digest of the published file without the members that were left out.
     pub unsigned_sha256: Digest,
-    /// Digest of the rebuilt file; none if the rebuild made no such package.
+    /// SHA-256 digest of the rebuilt file; none if the rebuild made no such package.
     pub rebuilt_sha256: Option<Digest>,
-    /// Where they begin to differ; none if they are the same.
+    /// Where the two begin to differ, for people; none if they are the same.
     pub difference: Option<String>,
     /// diffoscope's reports, where they differ.
     pub diffoscope: Option<Diffoscope>,
 }
 
 impl Comparison {
-    /// Compares a package with the rebuilt file and its digest.
+    /// Compares a published package with the rebuilt file and its digest. `first_difference` is asked where two files
+    /// begin to differ, if their digests do.
+    ///
+    /// # Errors
+    /// `first_difference` fails.
     pub fn of(
         published: &PublishedPackage,
         rebuilt: Option<(PathBuf, Digest)>,
@@ -104,7 +108,8 @@ impl Comparison {
 }
 
 impl RebuildReport {
-    /// Puts together what was found.
+    /// Puts the report together from what was published, under which circumstances it was rebuilt, and how the packages
+    /// compare.
     pub fn new(published: &Published, options: &Options, variations: Vec<Varied>, packages: Vec<Comparison>) -> Self {
         let mut left_out: Vec<String> =
             published.packages.iter().flat_map(|package| package.left_out.iter().cloned()).collect();
@@ -121,12 +126,17 @@ impl RebuildReport {
         }
     }
 
-    /// How many packages are not the same.
+    /// How many packages are not the same bytes.
     pub fn different(&self) -> usize {
         self.packages.iter().filter(|package| package.difference.is_some()).count()
     }
 
-    /// Writes the report, in place of an earlier one; for packages that differ also both files and what diffoscope says.
+    /// Writes the report into `folder`, in place of an earlier one; for packages that differ also both files (the
+    /// rebuilt ones are in the folder `rebuilt`) and what diffoscope says. Returns the report with that added.
+    ///
+    /// # Errors
+    /// A package cannot be read, or `folder` cannot be written. Without diffoscope there are only the files: that is no
+    /// error.
     pub fn write(
         mut self,
         published: &Published,
@@ -200,7 +210,11 @@ impl RebuildReport {
     }
 }
 
-/// Signs that these packages were rebuilt, and writes that into `folder`; `now` is the Unix time in seconds.
+/// Signs a statement that these packages were rebuilt, and writes it into `folder`; `now` is the Unix time in seconds.
+/// Returns its file.
+///
+/// # Errors
+/// A package differs, the key may not sign this version or cannot be used, or `folder` cannot be written.
 pub fn attest(
     report: &RebuildReport,
     published: &Published,

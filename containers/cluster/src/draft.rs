@@ -14,12 +14,12 @@ use super::layout::{self, Place, Size};
 use super::record::{ClusterName, ClusterRecord};
 use super::{Error, repository};
 
-/// What is asked for.
+/// What cluster is asked for.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The cluster's name.
     pub name: ClusterName,
-    /// How large it is.
+    /// How many nodes of each kind it has.
     pub size: Size,
     /// The folder with the packages.
     pub dist: PathBuf,
@@ -39,14 +39,18 @@ pub struct Draft {
     test: bool,
     /// `cluster/environment` of the recipe: what all its scripts and commands begin with.
     preface: String,
-    /// `cluster/ROLE`, by role.
+    /// The text of `cluster/ROLE` of the recipe, for each role in their order.
     scripts: Vec<String>,
-    /// `cluster/scenarios/NAME`, by name.
+    /// The text of `cluster/scenarios/NAME` of the recipe, by name.
     scenarios: BTreeMap<String, String>,
 }
 
 impl Draft {
-    /// Reads the recipe's data and looks for the packages.
+    /// Reads the recipe's data and looks for the packages of the cluster that `request` asks for.
+    ///
+    /// # Errors
+    /// The recipe has no cluster or not the scripts that it names, a cluster of this size cannot be made, or the folder
+    /// has no packages.
     pub fn new(options: &Options, request: &Request) -> Result<Self, Error> {
         let recipe = &options.recipe;
         let Some(cluster) = recipe.file.cluster.clone() else {
@@ -75,6 +79,9 @@ impl Draft {
     }
 
     /// Refuses to replace a cluster that is up, unless it is what a test that was killed has left.
+    ///
+    /// # Errors
+    /// Such a cluster is up, or its record cannot be read.
     pub fn refuse_existing(&self, store: &Store) -> Result<(), Error> {
         match ClusterRecord::find(store, &self.name)?.filter(|record| record.up && !record.test) {
             Some(record) => Err(Error::Exists { name: self.name.to_string(), recipe: record.recipe }),
@@ -114,7 +121,7 @@ impl Draft {
     }
 }
 
-/// A script of the recipe; there need not be one.
+/// Reads a script of the recipe; without such a file it is empty.
 fn read(path: &Path) -> Result<String, Error> {
     match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),

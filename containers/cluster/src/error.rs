@@ -7,13 +7,13 @@ use foundation::failure::{self, Failure, Kind, Outcome};
 /// A failure around a cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// What a cluster is made from.
+    /// What the cluster is made from cannot be had.
     #[error(transparent)]
     Pipeline(#[from] pipeline::Error),
-    /// The engine or a container.
+    /// The engine or a container failed.
     #[error(transparent)]
     Engine(#[from] engine::Error),
-    /// The cache.
+    /// The cache cannot be read or written.
     #[error(transparent)]
     Store(#[from] foundation::store::StoreError),
     /// The caller asked for something that makes no sense.
@@ -25,53 +25,53 @@ pub enum Error {
     /// There is no such cluster.
     #[error("there is no cluster {name}")]
     NoCluster {
-        /// The name.
+        /// The name that was asked for.
         name: String,
     },
-    /// There is one already.
+    /// There is a cluster of this name already.
     #[error("there is a cluster {name} already, of {recipe}")]
     Exists {
-        /// The name.
+        /// The name of the cluster.
         name: String,
         /// The recipe of the one that exists.
         recipe: String,
     },
-    /// Nothing to install.
+    /// There are no packages to install.
     #[error("{} has no packages", dist.display())]
     NoPackages {
-        /// The folder.
+        /// The folder that was looked through.
         dist: PathBuf,
-        /// The recipe.
+        /// Name of the recipe.
         recipe: String,
     },
     /// There is no such node.
     #[error("the cluster {cluster} has no node {node}, only {nodes}")]
     NoNode {
-        /// The cluster.
+        /// The cluster's name.
         cluster: String,
         /// The name that was asked for.
         node: String,
-        /// Those that exist.
+        /// The names of its nodes, for people.
         nodes: String,
     },
     /// Something on a node failed.
     #[error("{node}: {step} failed with exit status {exit}. Its last lines:\n{tail}")]
     Step {
-        /// The node, or what stands for it.
+        /// The node's name, or what stands for it.
         node: String,
-        /// What was done.
+        /// What was attempted.
         step: String,
-        /// The exit status.
+        /// The exit status of the script.
         exit: i64,
-        /// The end of its output.
+        /// The last lines of its output.
         tail: String,
     },
     /// Something on a node did not fail, and did not do what it should either.
     #[error("{node}: {step}: {found}")]
     Wrong {
-        /// The node.
+        /// The node's name, or what stands for it.
         node: String,
-        /// What was done.
+        /// What was attempted.
         step: String,
         /// What was found instead.
         found: String,
@@ -84,15 +84,15 @@ pub enum Error {
     Late {
         /// What was waited for, as `no leader was elected`.
         what: String,
-        /// How long.
+        /// How long was waited, in seconds.
         seconds: u64,
-        /// What was seen instead.
+        /// What was seen last.
         found: String,
     },
     /// A cluster did not come up; its nodes are left for looking at them.
     #[error("{why}")]
     NotUp {
-        /// The cluster.
+        /// The cluster's name.
         name: String,
         /// What went wrong.
         why: Box<Error>,
@@ -100,11 +100,11 @@ pub enum Error {
     /// A file cannot be used.
     #[error("cannot {doing} {}: {source}", path.display())]
     Io {
-        /// `read`, `write`…
+        /// What was attempted: `read`, `write`…
         doing: &'static str,
-        /// The file.
+        /// The file or folder that it was attempted on.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: std::io::Error,
     },
 }
@@ -141,7 +141,7 @@ impl Failure for Error {
 }
 
 impl Error {
-    /// An error of the file system, named.
+    /// Makes the error of an operation on the file system, which says what was attempted on which path.
     pub fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { doing, path, source }

@@ -11,7 +11,10 @@ use engine::{Engine, Error};
 use super::names::{GATE as NAME, Names};
 
 /// Opens a way to a port of each of these nodes, on a port of the loopback that the engine chooses; returns the
-/// addresses by node.
+/// addresses, such as `http://127.0.0.1:32768/`, by node.
+///
+/// # Errors
+/// The engine cannot make the container, put it into the cluster's network, or start it.
 pub async fn open(
     engine: &Engine,
     names: &Names,

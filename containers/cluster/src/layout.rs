@@ -11,16 +11,16 @@ use super::Error;
 pub struct Size {
     /// Masters: an odd number, because half of an even one is no majority.
     pub masters: u32,
-    /// Agents.
+    /// How many agents.
     pub agents: u32,
-    /// Clients: one where frameworks are to be run.
+    /// How many clients, from which frameworks are run: one where that is tried.
     pub clients: u32,
 }
 
 /// A node that is to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Its name, also its host name: `master1`.
+    /// The node's name, also its host name: `master1`.
     pub name: String,
     /// The index of its role among the recipe's.
     pub role: usize,
@@ -31,7 +31,11 @@ pub struct Place {
 /// The most nodes, which are all on one machine: each is a container with a systemd of its own.
 const MOST_NODES: u32 = 100;
 
-/// The nodes of a cluster of this size, role by role.
+/// Lays out the nodes of a cluster of this size, role by role.
+///
+/// # Errors
+/// There are more than a hundred masters and agents, an even number of masters, or several where nothing of the recipe
+/// elects a leader.
 pub fn places(recipe: &str, cluster: &Cluster, size: Size) -> Result<Vec<Place>, Error> {
     let nodes = size.masters.saturating_add(size.agents);
     if nodes > MOST_NODES {
@@ -74,7 +78,7 @@ pub fn environment(cluster: &Cluster, places: &[Place]) -> BTreeMap<String, Stri
     cluster.roles.iter().enumerate().map(|(index, role)| (variable(role), names(index).join(" "))).collect()
 }
 
-/// What the scripts know where a node is the whole cluster: master and agent in one, and nothing that elects.
+/// What the scripts know where a node is the whole cluster: master and agent in one, with nothing that elects.
 pub fn alone(cluster: &Cluster, node: &str) -> BTreeMap<String, String> {
     let everything = |role: &Role| match role.nodes {
         Nodes::Masters | Nodes::Agents => node.to_owned(),

@@ -36,6 +36,9 @@ use engine::Engine;
 use names::Names;
 
 /// Removes a cluster, also one that was never finished; returns how many containers, networks and volumes it had.
+///
+/// # Errors
+/// The engine cannot remove a part of it within 20 seconds, or the record cannot be removed.
 pub async fn down(engine: &Engine, store: &Store, name: &ClusterName) -> Result<usize, Error> {
     let removed = Names::new(store, name).remove_all(engine).await?;
     ClusterRecord::forget(store, name)?;

@@ -12,7 +12,7 @@ use super::record::ClusterRecord;
 /// What one master said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Whether it leads.
+    /// Whether this master leads.
     pub leads: bool,
     /// How many agents are registered with it; of no meaning where it does not lead.
     pub agents: u64,

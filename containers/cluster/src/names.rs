@@ -17,7 +17,7 @@ use super::record::ClusterName;
 /// The name of the gate among those of the nodes.
 pub const GATE: &str = "gate";
 
-/// Names of a cluster's parts.
+/// The names of a cluster's parts in the engine.
 #[derive(Clone, Debug)]
 pub struct Names {
     store: String,
@@ -25,7 +25,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Those of a cluster of this store.
+    /// The names of the parts of a cluster of this store.
     pub fn new(store: &Store, name: &ClusterName) -> Self {
         Self { store: store.id(), name: name.to_string() }
     }
@@ -34,17 +34,17 @@ impl Names {
         of_cluster(&self.store, &self.name)
     }
 
-    /// The network.
+    /// The name of the network.
     pub fn network(&self) -> String {
         self.prefix()
     }
 
-    /// The volume with the packages.
+    /// The name of the volume with the packages.
     pub fn volume(&self) -> String {
         self.prefix() + "-packages"
     }
 
-    /// The container of a node.
+    /// The name of a node's container.
     pub fn container(&self, node: &str) -> String {
         format!("{}-{node}", self.prefix())
     }
@@ -53,7 +53,7 @@ impl Names {
         format!("{}/{}", self.store, self.name)
     }
 
-    /// Labels by which everything of the cluster is found again.
+    /// The labels by which everything of the cluster is found again.
     pub fn labels(&self) -> HashMap<String, String> {
         let labels = [
             (LABEL_CLUSTER, self.label()),
@@ -64,7 +64,10 @@ impl Names {
         labels.map(|(label, value)| (label.to_owned(), value)).into()
     }
 
-    /// Makes the network: its nodes see each other and nothing outside.
+    /// Makes the network, in which the nodes see each other and nothing outside.
+    ///
+    /// # Errors
+    /// The engine cannot make it, such as where it has no addresses left, or where there is one of that name.
     pub async fn make_network(&self, engine: &Engine) -> Result<(), Error> {
         let request = NetworkCreateRequest {
             name: self.network(),
@@ -78,11 +81,17 @@ impl Names {
     }
 
     /// Makes the volume of packages, empty.
+    ///
+    /// # Errors
+    /// The engine does not answer, or cannot make it.
     pub async fn make_volume(&self, engine: &Engine) -> Result<(), Error> {
         volume::create(engine, &self.volume(), "cluster", &self.label()).await
     }
 
-    /// The nodes that the engine has, whether they run or not: names and containers.
+    /// Lists the nodes that the engine has, whether they run or not: pairs of a node's name and its container's.
+    ///
+    /// # Errors
+    /// The engine does not answer.
     pub async fn nodes(&self, engine: &Engine) -> Result<Vec<(String, String)>, Error> {
         let prefix = self.container("");
         let names = self.containers(engine).await?.into_iter().filter_map(|container| container.names?.pop());
@@ -105,7 +114,11 @@ impl Names {
         containers.map_err(|error| engine.error("listing the cluster's nodes".into(), error))
     }
 
-    /// Removes everything that the cluster has in the engine; returns how many containers, networks and volumes it was.
+    /// Removes everything that the cluster has in the engine; returns how many containers, networks and volumes that
+    /// were.
+    ///
+    /// # Errors
+    /// The engine still refuses to remove something after 20 seconds, or is lost.
     pub async fn remove_all(&self, engine: &Engine) -> Result<usize, Error> {
         let started = Instant::now();
         let mut removed = 0;

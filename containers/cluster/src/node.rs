@@ -24,11 +24,11 @@ const TAIL: usize = 20;
 
 /// What a node is made with.
 pub struct NodeSpec<'a> {
-    /// The node root.
+    /// The name of the node root's image in the engine.
     pub image: &'a str,
-    /// Its name and host name.
+    /// The node's name, also its host name.
     pub name: &'a str,
-    /// A volume's name, and where it is mounted, for reading only.
+    /// The name of a volume, and the path where it is mounted, for reading only.
     pub volume: (&'a str, &'a str),
 }
 
@@ -36,14 +36,17 @@ pub struct NodeSpec<'a> {
 #[derive(Clone, Debug)]
 pub struct Node {
     engine: Engine,
-    /// Its name.
+    /// The node's name, such as `master1`.
     pub name: String,
-    /// The name of its container.
+    /// The name of the node's container in the engine.
     pub container: String,
 }
 
 impl Node {
-    /// Makes a node and starts it, in the cluster's network.
+    /// Makes a node and starts it, in the cluster's network. Whether it boots is not waited for.
+    ///
+    /// # Errors
+    /// The engine cannot make or start the container.
     pub async fn start(engine: &Engine, names: &Names, spec: &NodeSpec<'_>) -> Result<Self, engine::Error> {
         let container = names.container(spec.name);
         let (volume, path) = spec.volume;
@@ -88,12 +91,15 @@ impl Node {
         Ok(Self { engine: engine.clone(), name: spec.name.to_owned(), container })
     }
 
-    /// A node that was started before.
+    /// A node that was started before, by its name and that of its container. The engine is not asked.
     pub fn of(engine: &Engine, name: &str, container: &str) -> Self {
         Self { engine: engine.clone(), name: name.to_owned(), container: container.to_owned() }
     }
 
-    /// Its address in the network; none while it has none.
+    /// The node's address in a network; none while it has none.
+    ///
+    /// # Errors
+    /// There is no such container, or the engine does not answer.
     pub async fn address(&self, network: &str) -> Result<Option<String>, engine::Error> {
         let found = self.engine.docker.inspect_container(&self.container, None::<InspectContainerOptions>).await;
         let found = found.map_err(|error| self.engine.error(format!("looking at the node {}", self.name), error))?;
@@ -102,7 +108,11 @@ impl Node {
         Ok(address.filter(|address| !address.is_empty()))
     }
 
-    /// Runs a command, gives every piece of its output to `output`, and returns its exit status.
+    /// Runs a command on the node, with these environment variables, gives every piece of its output to `output`, and
+    /// returns its exit status.
+    ///
+    /// # Errors
+    /// The node does not run, or the engine fails or is lost. Another exit status than 0 is no error.
     pub async fn stream(
         &self,
         command: &[&str],
@@ -132,7 +142,10 @@ impl Node {
         Ok(docker.inspect_exec(&id).await.map_err(fail)?.exit_code.unwrap_or(-1))
     }
 
-    /// Runs a shell script and returns what it printed and how it ended.
+    /// Runs a shell script on the node and returns what it printed and how it ended.
+    ///
+    /// # Errors
+    /// As for [`Node::stream`].
     pub async fn shell(&self, script: &str, environment: &BTreeMap<String, String>) -> Result<Output, engine::Error> {
         let mut output = Output { exit: 0, stdout: Vec::new(), stderr: Vec::new() };
         let take = |piece: LogOutput| match piece {
@@ -144,7 +157,11 @@ impl Node {
         Ok(output)
     }
 
-    /// Runs a shell script that must succeed; returns its standard output.
+    /// Runs a shell script on the node that must succeed; returns its standard output. `step` says in errors what it
+    /// does.
+    ///
+    /// # Errors
+    /// The script ends with another status than 0, of which the error has the last lines; or as for [`Node::stream`].
     pub async fn step(
         &self,
         step: &str,
@@ -162,7 +179,7 @@ impl Node {
     }
 }
 
-/// The last lines of an output.
+/// The last lines of an output, as many as errors show.
 pub fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     lines[lines.len().saturating_sub(TAIL)..].join("\n")

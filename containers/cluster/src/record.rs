@@ -37,34 +37,34 @@ impl fmt::Display for ClusterName {
 /// A node of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeRecord {
-    /// Its name.
+    /// The node's name, such as `master1`.
     pub name: String,
-    /// The name of its role.
+    /// The name of its role in the recipe.
     pub role: String,
     /// What the role is among roles.
     pub kind: Nodes,
-    /// The name of its container.
+    /// The name of its container in the engine.
     pub container: String,
     /// Its address in the cluster's network.
     pub address: String,
-    /// What systemd runs there.
+    /// The units of systemd that are started there.
     pub units: Vec<String>,
 }
 
-/// A cluster.
+/// What is known of a cluster.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClusterRecord {
-    /// Its name.
+    /// The cluster's name.
     pub name: ClusterName,
-    /// The recipe.
+    /// Name of the recipe.
     pub recipe: String,
-    /// The target.
+    /// The target that its packages are for.
     pub target: TargetName,
-    /// Where its packages came from.
+    /// The folder that its packages came from.
     pub dist: PathBuf,
     /// How its masters tell what they know.
     pub state: State,
-    /// What the recipe's scripts know of the cluster, as variables.
+    /// The environment variables by which the recipe's scripts know the cluster.
     pub environment: BTreeMap<String, String>,
     /// Whether it is there to be tested, and for nobody else.
     pub test: bool,
@@ -82,13 +82,20 @@ fn folder(store: &Store, name: &ClusterName) -> PathBuf {
     store.root().join("clusters").join(&name.0)
 }
 
-/// Makes sure that nobody else makes or removes this cluster now, or says who does.
+/// Locks the record of a cluster, so that nobody else makes or removes this cluster meanwhile. `what` says to others
+/// why it is locked.
+///
+/// # Errors
+/// Somebody else has the lock, of whom the error tells, or it cannot be written.
 pub fn lock(store: &Store, name: &ClusterName, what: &str) -> Result<StoreLock, Error> {
     Ok(StoreLock::try_acquire(&folder(store, name), what)?)
 }
 
 impl ClusterRecord {
-    /// The record of a cluster, if there is one.
+    /// Reads the record of a cluster, if there is one.
+    ///
+    /// # Errors
+    /// There is one, and it cannot be read or understood.
     pub fn find(store: &Store, name: &ClusterName) -> Result<Option<Self>, Error> {
         let path = folder(store, name).join(FILE);
         match fs::read(&path) {
@@ -100,12 +107,18 @@ impl ClusterRecord {
         }
     }
 
-    /// The record of a cluster that must be there.
+    /// Reads the record of a cluster that must be there.
+    ///
+    /// # Errors
+    /// There is no such cluster, or as for [`ClusterRecord::find`].
     pub fn read(store: &Store, name: &ClusterName) -> Result<Self, Error> {
         Self::find(store, name)?.ok_or_else(|| Error::NoCluster { name: name.to_string() })
     }
 
-    /// Writes it in place of what was there.
+    /// Writes the record in place of an earlier one. The caller holds the lock.
+    ///
+    /// # Errors
+    /// The record cannot be written.
     pub fn save(&self, store: &Store) -> Result<(), Error> {
         let path = folder(store, &self.name).join(FILE);
         let temporary = path.with_extension("part");
@@ -113,7 +126,10 @@ impl ClusterRecord {
         fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &path)).map_err(Error::io("write", path))
     }
 
-    /// Forgets a cluster; it is no error if there is none.
+    /// Removes the record of a cluster; it is no error if there is none.
+    ///
+    /// # Errors
+    /// The record cannot be removed.
     pub fn forget(store: &Store, name: &ClusterName) -> Result<(), Error> {
         let path = folder(store, name).join(FILE);
         match fs::remove_file(&path) {
@@ -122,7 +138,7 @@ impl ClusterRecord {
         }
     }
 
-    /// The nodes of a kind.
+    /// The nodes whose role is of this kind.
     pub fn of(&self, kind: Nodes) -> Vec<&NodeRecord> {
         self.nodes.iter().filter(|node| node.kind == kind).collect()
     }

@@ -14,24 +14,27 @@ use super::Error;
 use super::names::Names;
 use super::node::tail;
 
-/// Where nodes see it.
+/// The folder where nodes see it.
 pub const FOLDER: &str = "/srv/packages";
 
-/// What makes a node take packages from it, and from nowhere else: the node root has no other source.
+/// A script that makes a node take packages from it, and from nowhere else: the node root has no other source.
 pub const CONFIGURE: &str = "echo 'deb [trusted=yes] file:/srv/packages ./' >/etc/apt/sources.list.d/packages.list
 apt-get --quiet update";
 
-/// What makes a node take the next versions as well, which [`add_next`] makes.
+/// A script that makes a node take the next versions as well, which [`add_next`] makes.
 pub const CONFIGURE_NEXT: &str = "for folder in packages packages/next; do
     echo \"deb [trusted=yes] file:/srv/$folder ./\"
 done >/etc/apt/sources.list.d/packages.list
 apt-get --quiet update";
 
-/// How the next versions end.
+/// What the next versions end with.
 pub const NEXT: &str = "+next";
 
-/// The packages of a `dist` folder that an administrator's repository would have; debug symbols are kept apart, as
-/// Debian does.
+/// The files of the packages of a `dist` folder that an administrator's repository would have, sorted; debug symbols
+/// are kept apart, as Debian does.
+///
+/// # Errors
+/// The folder has no such package, is not there, or cannot be read.
 pub fn packages(dist: &Path, recipe: &str) -> Result<Vec<PathBuf>, Error> {
     let none = || Error::NoPackages { dist: dist.to_owned(), recipe: recipe.to_owned() };
     let mut found: Vec<PathBuf> = match fs::read_dir(dist) {
@@ -48,7 +51,11 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Fills the cluster's volume with these packages and lets Debian's own apt-ftparchive write the index.
+/// Makes the cluster's volume, fills it with these packages, and lets Debian's own apt-ftparchive write the index.
+/// `image` is the node root.
+///
+/// # Errors
+/// A package cannot be read, apt-ftparchive fails, or the engine does not do its part.
 pub async fn fill(engine: &Engine, names: &Names, image: &str, debs: &[PathBuf]) -> Result<(), Error> {
     names.make_volume(engine).await?;
     let upload = |deb: &PathBuf| Upload {
@@ -62,6 +69,9 @@ pub async fn fill(engine: &Engine, names: &Names, image: &str, debs: &[PathBuf])
 
 /// Adds a higher version of every package, in a folder of its own that nodes do not take packages from unless they are
 /// told to.
+///
+/// # Errors
+/// A package cannot be taken apart and put together again, or the engine does not do its part.
 pub async fn add_next(engine: &Engine, names: &Names, image: &str) -> Result<(), Error> {
     let script = format!("SUFFIX={NEXT}\n{}", include_str!("../assets/next-version.sh"));
     work(engine, names, image, &script, Vec::new()).await

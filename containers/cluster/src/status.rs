@@ -14,47 +14,51 @@ use super::{Error, masters};
 /// A unit on a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnitStatus {
-    /// Its name.
+    /// The unit's name, such as `mesos-master.service`.
     pub unit: String,
     /// What systemd says of it: `active`, `inactive`, `failed`…
     pub active: String,
 }
 
-/// A node.
+/// How a node is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NodeStatus {
-    /// Its name.
+    /// The node's name, such as `master1`.
     pub name: String,
-    /// Its role.
+    /// The name of its role in the recipe.
     pub role: String,
     /// Its address in the cluster's network.
     pub address: String,
-    /// Its units; none where the node does not run.
+    /// Its units; none at all where the node does not run.
     pub units: Vec<UnitStatus>,
     /// For a master that answers: whether it leads.
     pub leads: Option<bool>,
     /// For the leading master: how many agents are registered with it.
     pub agents: Option<u64>,
-    /// For a master: its web interface.
+    /// For a master: the address of its web interface on the loopback of the engine's machine.
     pub web: Option<String>,
 }
 
-/// A cluster.
+/// How a cluster is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
-    /// Its name.
+    /// The cluster's name.
     pub name: String,
-    /// The recipe.
+    /// Name of the recipe.
     pub recipe: String,
-    /// The target.
+    /// Name of the target, such as `debian-12/amd64`.
     pub target: String,
     /// Whether the run that made it came to its end.
     pub up: bool,
-    /// The nodes.
+    /// Each node, role by role.
     pub nodes: Vec<NodeStatus>,
 }
 
-/// Looks at all nodes.
+/// Looks at all nodes of a cluster.
+///
+/// # Errors
+/// There is no such cluster, or its record cannot be read. That a node cannot be asked is no error: its units are left
+/// out.
 pub async fn status(engine: &Engine, store: &Store, name: &ClusterName) -> Result<Status, Error> {
     let record = ClusterRecord::read(store, name)?;
     let units = record.nodes.iter().map(|node| units(engine, node));
@@ -91,6 +95,10 @@ async fn units(engine: &Engine, node: &NodeRecord) -> Vec<UnitStatus> {
 }
 
 /// Runs a command on a node, hands its output on as it comes, and returns its exit status.
+///
+/// # Errors
+/// There is no such cluster or node, the node does not run, or the engine fails. Another exit status than 0 is no
+/// error.
 pub async fn exec(
     engine: &Engine,
     store: &Store,
@@ -108,7 +116,10 @@ pub async fn exec(
     Ok(Node::of(engine, &found.name, &found.container).stream(command, &record.environment, output).await?)
 }
 
-/// The journal of a node, since it booted.
+/// Hands the journal of a node on, since it booted; returns the exit status of journalctl.
+///
+/// # Errors
+/// As for [`exec`].
 pub async fn logs(
     engine: &Engine,
     store: &Store,

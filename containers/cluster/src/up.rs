@@ -24,11 +24,15 @@ const BOOT: Duration = Duration::from_secs(60);
 const READY: Duration = Duration::from_secs(60);
 /// How long the masters may take to elect a leader, and the agents to register.
 pub const ELECTION: Duration = Duration::from_secs(90);
-/// How often is looked.
+/// How long is waited between two looks.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Makes a cluster in place of what is left of one of the same name, and waits until a leader is elected and all agents
 /// are registered. Returns the cluster and its leader's name. The caller holds the cluster's lock.
+///
+/// # Errors
+/// What is left of an earlier one cannot be removed, or the cluster does not come up ([`Error::NotUp`]): its nodes are
+/// left then, for looking at them.
 pub async fn up(
     engine: &Engine,
     store: &Store,
@@ -98,7 +102,10 @@ async fn make(
     Ok(leader)
 }
 
-/// Makes what nodes are put into: the network, and the local repository.
+/// Makes what nodes are put into: the network, and the local repository of packages.
+///
+/// # Errors
+/// The engine cannot make the network, or the repository cannot be filled.
 pub async fn prepare(
     engine: &Engine,
     names: &Names,
@@ -114,6 +121,10 @@ pub async fn prepare(
 }
 
 /// Makes nodes, waits until systemd has started all that it starts there, and returns them with their addresses.
+///
+/// # Errors
+/// The engine cannot make or start a node, or one does not boot within a minute, has a unit that failed, or has no
+/// address.
 pub async fn boot(
     engine: &Engine,
     names: &Names,
@@ -150,14 +161,20 @@ async fn booted(names: &Names, node: Node) -> Result<(Node, String), Error> {
     Ok((node, address))
 }
 
-/// As an administrator would, and without questions; returns what apt and dpkg said.
+/// Installs packages on a node as an administrator would, and without questions; returns what apt and dpkg said.
+///
+/// # Errors
+/// apt-get fails, or the node does not run.
 pub async fn install(node: &Node, packages: &[String]) -> Result<String, Error> {
     node.step("apt-get update", repository::CONFIGURE, &BTreeMap::new()).await?;
     apt(node, &format!("install {}", packages.join(" "))).await
 }
 
-/// apt-get on a node, without questions: about a configuration file that the administrator has changed and a new version
-/// brings anew, dpkg is told to keep what is there. Returns what was said.
+/// Runs apt-get on a node, without questions: about a configuration file that the administrator has changed and a new
+/// version brings anew, dpkg is told to keep what is there. Returns what was said.
+///
+/// # Errors
+/// apt-get fails, or the node does not run.
 pub async fn apt(node: &Node, arguments: &str) -> Result<String, Error> {
     let environment = BTreeMap::from([("DEBIAN_FRONTEND".to_owned(), "noninteractive".to_owned())]);
     let keep = "-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold";
@@ -165,7 +182,8 @@ pub async fn apt(node: &Node, arguments: &str) -> Result<String, Error> {
     node.step(&format!("apt-get {arguments}"), &script, &environment).await
 }
 
-/// What a node's scripts know: the cluster, and the node itself.
+/// The environment variables by which a node's scripts know the cluster, and the node itself: `NODE`, `NUMBER`,
+/// `ADDRESS`.
 pub fn environment(
     cluster: &BTreeMap<String, String>,
     node: &Node,
@@ -178,6 +196,9 @@ pub fn environment(
 }
 
 /// Configures a node for a role, and enables and starts what the role runs.
+///
+/// # Errors
+/// The recipe's script fails, a unit does not start, or what it runs does not answer within a minute.
 pub async fn start(
     node: &Node,
     role: &Role,
@@ -200,6 +221,9 @@ pub async fn start(
 }
 
 /// Waits until what was started on a node answers.
+///
+/// # Errors
+/// It does not answer within a minute, or the node does not run.
 pub async fn ready(node: &Node, role: &Role) -> Result<(), Error> {
     let waiting = format!(
         "deadline=$(($(date +%s) + {}))
@@ -215,6 +239,9 @@ pub async fn ready(node: &Node, role: &Role) -> Result<(), Error> {
 }
 
 /// Waits until one master leads and all agents are registered with it; returns its name.
+///
+/// # Errors
+/// That does not come about within `limit`.
 pub async fn elected(engine: &Engine, record: &ClusterRecord, limit: Duration) -> Result<String, Error> {
     let agents = record.of(Nodes::Agents).len() as u64;
     let started = Instant::now();

@@ -18,6 +18,10 @@ const KILLS: usize = 10;
 /// How long the cluster is looked at while one of the nodes that elect is away.
 const AWAY: Duration = Duration::from_secs(15);
 
+/// Disturbs a cluster in the way that `scenario` says, while a task runs on it; returns what was measured.
+///
+/// # Errors
+/// The cluster does not recover in time, two masters lead at once, the task stands still, or a node cannot be reached.
 pub async fn run(test: &Test<'_>, record: &ClusterRecord, scenario: &Scenario) -> Result<Vec<String>, Error> {
     let task = test.draft.cluster.task.as_ref().expect("the scenario applies");
     let running = running(test, record, task).await?;
@@ -34,7 +38,10 @@ pub async fn run(test: &Test<'_>, record: &ClusterRecord, scenario: &Scenario) -
     Ok(figures)
 }
 
-/// The nodes' clock, which is what samples carry.
+/// The time on the node's clock in seconds since 1970, which is what samples carry.
+///
+/// # Errors
+/// The node does not run.
 pub async fn now(node: &Node) -> Result<f64, Error> {
     done(node, ":").await
 }
@@ -51,6 +58,9 @@ fn kill(unit: &str) -> String {
 }
 
 /// Each master, asked on its own node.
+///
+/// # Errors
+/// A node does not run.
 pub async fn watch_from_inside(test: &Test<'_>, record: &ClusterRecord) -> Result<Watch, Error> {
     let pairs = record.of(Nodes::Masters).into_iter().map(|master| (test.node(master), master)).collect();
     Watch::start(&record.state, pairs).await
@@ -61,6 +71,9 @@ fn master<'a>(record: &'a ClusterRecord, name: &str) -> &'a NodeRecord {
 }
 
 /// Waits until every master answers, one of them leads, and all agents are registered; returns the leader.
+///
+/// # Errors
+/// No leader has all agents within 90 seconds, or a master still does not answer after 60.
 pub async fn all_well(test: &Test<'_>, record: &ClusterRecord) -> Result<String, Error> {
     let started = std::time::Instant::now();
     loop {
@@ -106,6 +119,9 @@ async fn kill_leader(test: &Test<'_>, record: &ClusterRecord) -> Result<Vec<Stri
 }
 
 /// Fails where two masters led at the same time.
+///
+/// # Errors
+/// There was such a time.
 pub fn never_two(overlap: Option<f64>) -> Result<(), Error> {
     match overlap {
         None => Ok(()),

@@ -17,13 +17,18 @@ use crate::Error;
 use crate::node::tail;
 use crate::record::{ClusterRecord, NodeRecord};
 
-/// The program.
+/// The browser's program.
 const BROWSER: &str = "chromium";
 /// How long a page's clock runs, in milliseconds: it stands still while the page waits for an answer.
 const PAGE_TIME: u32 = 8000;
 /// How long one page may take altogether.
 const LIMIT: Duration = Duration::from_secs(180);
 
+/// Opens the recipe's pages on the leading master in a browser, while a task runs; skipped where there is no browser.
+///
+/// # Errors
+/// A page does not show what it should, complains on the console or asks for something outside of the cluster, or the
+/// browser fails.
 pub async fn run(test: &Test<'_>, record: &ClusterRecord) -> Result<Outcome, Error> {
     let version = tokio::process::Command::new(BROWSER).arg("--version").stderr(Stdio::null()).output().await;
     let Ok(version) = version else {

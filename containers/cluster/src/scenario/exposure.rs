@@ -6,6 +6,10 @@ use super::{Test, otherwise};
 use crate::Error;
 use crate::record::ClusterRecord;
 
+/// Has systemd-analyze rate each unit that the recipe gives a limit; returns the figures.
+///
+/// # Errors
+/// A unit is more exposed than the recipe's limit allows, or a node does not run.
 pub async fn run(test: &Test<'_>, record: &ClusterRecord) -> Result<Vec<String>, Error> {
     let mut figures = Vec::new();
     for role in &test.draft.cluster.roles {

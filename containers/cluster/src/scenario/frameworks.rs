@@ -13,6 +13,10 @@ use crate::up::install;
 /// How long one may take, in seconds.
 const LIMIT: u32 = 180;
 
+/// Runs each framework of the recipe to its end; returns how long each took.
+///
+/// # Errors
+/// One fails or takes longer than three minutes, or the packages that it needs cannot be installed.
 pub async fn run(test: &Test<'_>, record: &ClusterRecord) -> Result<Vec<String>, Error> {
     let frameworks = &test.draft.cluster.frameworks;
     let mut packages: Vec<String> = frameworks.iter().flat_map(|framework| framework.packages.clone()).collect();

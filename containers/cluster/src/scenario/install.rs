@@ -27,6 +27,10 @@ failed=$(systemctl --failed --plain --no-legend)
 echo $units
 "#;
 
+/// Installs each package on a new node and all on another one; returns how many there were, and their units.
+///
+/// # Errors
+/// A package cannot be installed, or something is enabled, started or failed afterwards.
 pub async fn run(test: &Test<'_>) -> Result<Vec<String>, Error> {
     down(test.engine, test.store, &test.draft.name).await?;
     prepare(test.engine, &test.names, test.draft, test.root, test.progress).await?;
@@ -48,6 +52,9 @@ pub async fn run(test: &Test<'_>) -> Result<Vec<String>, Error> {
 
 /// Fails where a unit of the recipe's packages is enabled or active on a node, where any unit failed, or dpkg is not
 /// content; returns the units.
+///
+/// # Errors
+/// It is so, or the node does not run.
 pub async fn quiet(test: &Test<'_>, node: &Node, after: &str) -> Result<String, Error> {
     let environment = BTreeMap::from([("PACKAGES".to_owned(), test.packages().join(" "))]);
     node.step(&format!("after {after}, looking for units that are enabled or run"), QUIET, &environment).await

@@ -14,15 +14,15 @@ pub enum Scenario {
     Purge,
     /// A machine is upgraded, downgraded, cleared and set up again.
     Lifecycle,
-    /// One of the recipe's own.
+    /// A scenario of the recipe's own, which is a script.
     Own(Script),
     /// The cluster comes up.
     Up,
-    /// What systemd thinks of the units.
+    /// The units are no more exposed, as systemd counts it, than they may be.
     Exposure,
-    /// The web interface in a browser.
+    /// The web interface works in a browser.
     Web,
-    /// The recipe's frameworks.
+    /// The recipe's frameworks run to their end.
     Frameworks,
     /// The leading master is killed, again and again.
     KillLeader,
@@ -56,7 +56,7 @@ impl Scenario {
         all
     }
 
-    /// Its name.
+    /// The scenario's name, as on the command line.
     pub fn name(&self) -> &str {
         match self {
             Self::Install => "install",
@@ -75,7 +75,7 @@ impl Scenario {
         }
     }
 
-    /// What is checked.
+    /// What is checked, as a line for people.
     pub fn checks(&self) -> &str {
         match self {
             Self::Install => "each package alone and all together; nothing is enabled, started or failed",
@@ -94,8 +94,12 @@ impl Scenario {
         }
     }
 
-    /// Those of these scenarios, or of all if none is named, that a cluster has what is needed for, in the order in which
-    /// they are run.
+    /// The scenarios with these names, or all if none is named, that a cluster has what is needed for, in the order in
+    /// which they are run.
+    ///
+    /// # Errors
+    /// There is no scenario of such a name, the recipe has given two the same name, or the cluster has what is needed
+    /// for none of them.
     pub fn applying(draft: &Draft, wanted: &[String]) -> Result<Vec<Self>, Error> {
         let all = Self::all(&draft.cluster);
         for (i, one) in all.iter().enumerate() {

@@ -57,6 +57,10 @@ struct Machine<'a> {
     environment: BTreeMap<String, String>,
 }
 
+/// Puts a node through the life of a machine; returns what was measured, and what stays after a purge.
+///
+/// # Errors
+/// apt-get fails, or a unit, setting or file is afterwards not what it should be.
 pub async fn run(test: &Test<'_>) -> Result<Vec<String>, Error> {
     down(test.engine, test.store, &test.draft.name).await?;
     prepare(test.engine, &test.names, test.draft, test.root, test.progress).await?;

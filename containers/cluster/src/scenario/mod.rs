@@ -41,19 +41,19 @@ use super::{Error, down};
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finding {
-    /// The scenario.
+    /// The scenario's name.
     pub scenario: String,
-    /// What was checked.
+    /// What was checked, as a line for people.
     pub checks: String,
-    /// How long it took.
+    /// How long it took, in seconds.
     pub seconds: f64,
-    /// What was measured, a sentence each.
+    /// What was measured: a sentence each.
     pub figures: Vec<String>,
     /// Why this machine cannot tell, if it cannot.
     pub skipped: Option<String>,
     /// Why it failed; none if it did not.
     pub failure: Option<String>,
-    /// Where the nodes' journals are, if it failed.
+    /// The folder with the nodes' journals, if it failed and they could be kept.
     pub journals: Option<PathBuf>,
 }
 
@@ -65,7 +65,7 @@ enum Outcome {
     Skipped(String),
 }
 
-/// Where the journals of failed scenarios go unless the user says otherwise: beside `dist`.
+/// The folder for the journals of failed scenarios unless the user says otherwise: beside `dist`.
 pub fn results_beside(dist: &Path) -> PathBuf {
     match (dist.parent(), dist.file_name()) {
         (Some(parent), Some(name)) => parent.join("cluster").join(name),
@@ -83,8 +83,12 @@ struct Test<'a> {
     names: Names,
 }
 
-/// Runs scenarios, one after the other; nothing of the cluster is left afterwards. The caller
-/// holds the cluster's lock.
+/// Runs scenarios, one after the other, and returns what came of each; nothing of the cluster is left afterwards.
+/// Journals of those that fail go into `results`. The caller holds the cluster's lock.
+///
+/// # Errors
+/// Journals of an earlier run cannot be removed, or the cluster cannot be removed at the end. A scenario that fails is
+/// no error: its finding says so.
 pub async fn test(
     engine: &Engine,
     store: &Store,
@@ -254,7 +258,7 @@ fn otherwise(node: &str, step: &str, found: impl Into<String>) -> Error {
     Error::Wrong { node: node.to_owned(), step: step.to_owned(), found: found.into() }
 }
 
-/// For people: `9.1 s`.
+/// A time in seconds for people: `9.1 s`.
 fn seconds(value: f64) -> String {
     format!("{value:.1} s")
 }

@@ -7,13 +7,18 @@ use crate::node::tail;
 use crate::up::{boot, environment, install, prepare};
 use crate::{Error, down, layout, repository};
 
-/// What every script can call.
+/// The functions that every script can call.
 const CHECKS: &str = include_str!("../../assets/scenario.sh");
 /// How long a script may take, in seconds.
 const LIMIT: u32 = 600;
 /// By which exit status a script says that the machine cannot do what it is about (automake's word for tests).
 const SKIPPED: i64 = 77;
 
+/// Runs the script on a new node; what it prints are the figures, or the reason where it says that the machine cannot
+/// tell.
+///
+/// # Errors
+/// The script fails or takes longer than ten minutes, or the packages that it needs cannot be installed.
 pub async fn run(test: &Test<'_>, script: &Script) -> Result<Outcome, Error> {
     down(test.engine, test.store, &test.draft.name).await?;
     prepare(test.engine, &test.names, test.draft, test.root, test.progress).await?;

@@ -9,6 +9,11 @@ use crate::node::Node;
 use crate::up::{apt, boot, prepare};
 use crate::{Error, down};
 
+/// Installs, upgrades, removes and purges each package on a node of its own; returns how many there were.
+///
+/// # Errors
+/// apt-get fails or complains, a unit is enabled, started or failed, or a file is left or gone. One error tells this of
+/// all packages.
 pub async fn run(test: &Test<'_>) -> Result<Vec<String>, Error> {
     down(test.engine, test.store, &test.draft.name).await?;
     prepare(test.engine, &test.names, test.draft, test.root, test.progress).await?;

@@ -9,7 +9,7 @@ use crate::Error;
 use crate::node::Node;
 use crate::record::ClusterRecord;
 
-/// What the task is.
+/// The shell script that is the task.
 const TASK: &str = "while :; do date +%s.%N >>/tmp/steady-task; sleep 0.2; done";
 /// The unit on the client in which its framework runs.
 const UNIT: &str = "steady-task";
@@ -25,12 +25,16 @@ pub struct Running {
 }
 
 impl Running {
-    /// The agent's node.
+    /// The node of the agent that runs it.
     pub fn agent(&self) -> &Node {
         &self.agent
     }
 
-    /// Fails unless the task has gone on since `from` without a gap, and its framework too; returns the longest gap.
+    /// Fails unless the task has gone on since `from` (seconds since 1970) without a gap, and its framework too;
+    /// returns the longest gap in seconds.
+    ///
+    /// # Errors
+    /// The task stood still for more than five seconds, its framework has ended, or a node does not run.
     pub async fn went_on(&self, from: f64) -> Result<f64, Error> {
         let step = "asking how the task went on";
         let script = format!(
@@ -51,7 +55,10 @@ impl Running {
     }
 }
 
-/// The task, started if it does not run yet.
+/// Starts the task if it does not run yet, and returns where it runs.
+///
+/// # Errors
+/// No agent runs it within a minute, or a node does not run.
 pub async fn running(test: &Test<'_>, record: &ClusterRecord, task: &Task) -> Result<Running, Error> {
     let client = test.client(record);
     let mut environment = record.environment.clone();

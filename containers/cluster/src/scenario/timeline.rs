@@ -5,9 +5,9 @@ use crate::masters::Answer;
 /// What a master said at a time, in seconds since 1970 on the clock of the nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// The master.
+    /// The name of the master that was asked.
     pub master: String,
-    /// When it was asked.
+    /// When it was asked, in seconds since 1970.
     pub at: f64,
     /// What it said; none if it did not answer.
     pub answer: Option<Answer>,
@@ -25,7 +25,7 @@ struct Reign<'a> {
 }
 
 impl Timeline {
-    /// Of samples in any order.
+    /// A timeline of samples that come in any order.
     pub fn new(mut samples: Vec<Sample>) -> Self {
         samples.sort_by(|a, b| a.at.total_cmp(&b.at));
         Self(samples)
@@ -36,31 +36,31 @@ impl Timeline {
         later.filter_map(|sample| Some((sample, sample.answer.as_ref().filter(|answer| answer.leads)?)))
     }
 
-    /// How long after `from` a master led, other than `except`.
+    /// How many seconds after `from` a master led, other than `except`.
     pub fn led_after(&self, from: f64, except: Option<&str>) -> Option<f64> {
         let (sample, _) = self.leading(from).find(|(sample, _)| Some(sample.master.as_str()) != except)?;
         Some(sample.at - from)
     }
 
-    /// How long after `from` a master led with so many agents registered, other than `except`.
+    /// How many seconds after `from` a master led with so many agents registered, other than `except`.
     pub fn agents_after(&self, from: f64, agents: u64, except: Option<&str>) -> Option<f64> {
         let led =
             |(sample, answer): &(&Sample, &Answer)| Some(sample.master.as_str()) != except && answer.agents == agents;
         Some(self.leading(from).find(led)?.0.at - from)
     }
 
-    /// How long after `from` a master was last seen leading.
+    /// How many seconds after `from` a master was last seen leading.
     pub fn last_led_after(&self, from: f64, master: &str) -> Option<f64> {
         let (sample, _) = self.leading(from).filter(|(sample, _)| sample.master == master).last()?;
         Some(sample.at - from)
     }
 
-    /// Whether the masters were watched for so long after `from`.
+    /// Whether the masters were watched for more than so many seconds after `from`.
     pub fn goes_beyond(&self, from: f64, seconds: f64) -> bool {
         self.0.last().is_some_and(|sample| sample.at > from + seconds)
     }
 
-    /// The longest time after `from` during which nobody was seen leading.
+    /// The longest time after `from`, in seconds, during which nobody was seen leading.
     pub fn longest_without(&self, from: f64) -> f64 {
         let mut last = from;
         let mut longest: f64 = 0.0;
@@ -72,7 +72,7 @@ impl Timeline {
         longest.max(end - last)
     }
 
-    /// The longest time during which two masters were seen leading; none if that was never so.
+    /// The longest time in seconds during which two masters were seen leading; none if that was never so.
     pub fn two_leaders(&self) -> Option<f64> {
         let reigns = self.reigns();
         let mut worst: Option<f64> = None;
@@ -108,7 +108,7 @@ impl Timeline {
     }
 }
 
-/// The middle of some values, and the largest.
+/// The middle of some values, and the largest; none of none.
 pub fn median_and_worst(values: &[f64]) -> Option<(f64, f64)> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

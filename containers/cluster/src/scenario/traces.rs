@@ -23,7 +23,10 @@ find / -xdev \( \
 pub struct Files(BTreeSet<String>);
 
 impl Files {
-    /// Those that are there now.
+    /// Lists the files that a node has now.
+    ///
+    /// # Errors
+    /// The node does not run.
     pub async fn of(node: &Node) -> Result<Self, Error> {
         let said = node.step("listing all files", LIST, &BTreeMap::new()).await?;
         Ok(Self(said.lines().map(|line| line.trim_end().to_owned()).collect()))
@@ -31,6 +34,9 @@ impl Files {
 
     /// Fails where something is there that was not, or is gone that was; `kept` are folders that may stay, with all that
     /// is in them.
+    ///
+    /// # Errors
+    /// The files differ: the error lists them.
     pub fn same_after(&self, node: &Node, step: &str, later: &Self, kept: &[String]) -> Result<(), Error> {
         let found = self.difference(later, kept);
         if found.is_empty() {

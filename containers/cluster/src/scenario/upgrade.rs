@@ -9,6 +9,11 @@ use super::{Test, seconds};
 use crate::Error;
 use crate::record::{ClusterRecord, NodeRecord};
 
+/// Upgrades and downgrades a cluster, node by node; returns how long that took, and how long nobody led.
+///
+/// # Errors
+/// A node cannot be changed, a unit does not come back, the cluster does not recover in time, two masters lead at once,
+/// or the task stands still.
 pub async fn run(test: &Test<'_>, record: &ClusterRecord) -> Result<Vec<String>, Error> {
     make_next(test).await?;
     let task = match &test.draft.cluster.task {

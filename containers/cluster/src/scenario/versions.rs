@@ -8,7 +8,7 @@ use crate::node::Node;
 use crate::repository::{self, NEXT};
 use crate::up::apt;
 
-/// Which of the two.
+/// Which of the two versions of the recipe's packages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// The packages as they were made.
@@ -17,12 +17,18 @@ pub enum Version {
     Next,
 }
 
-/// Makes the higher versions.
+/// Makes the higher versions, in the cluster's local repository.
+///
+/// # Errors
+/// A package cannot be taken apart and put together again.
 pub async fn make_next(test: &Test<'_>) -> Result<(), Error> {
     repository::add_next(test.engine, &test.names, &test.root.image).await
 }
 
 /// Brings the recipe's packages that a node has to the other version; returns what apt and dpkg said.
+///
+/// # Errors
+/// apt-get fails, or a package has not the other version afterwards.
 pub async fn change(test: &Test<'_>, node: &Node, to: Version) -> Result<String, Error> {
     let none = BTreeMap::new();
     let said = match to {
@@ -70,6 +76,9 @@ async fn installed(test: &Test<'_>, node: &Node) -> Result<Vec<(String, String)>
 }
 
 /// Fails where apt, dpkg or a maintainer script complained, though nothing failed.
+///
+/// # Errors
+/// There is such a line: the error has all of them.
 pub fn without_complaint(node: &Node, step: &str, said: &str) -> Result<(), Error> {
     let complaint = |line: &&str| {
         ["W:", "E:", "dpkg: warning", "dpkg: error", "Failed", "Traceback"].iter().any(|begin| line.starts_with(begin))

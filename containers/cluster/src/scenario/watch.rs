@@ -19,7 +19,7 @@ const MARK: &str = "/run/watching";
 /// How long the last questions may take to end: longer than one may take to be answered.
 const END: Duration = Duration::from_secs(10);
 
-/// A watch that goes on.
+/// A watch that goes on until [`Watch::stop`].
 pub struct Watch {
     observers: Vec<Node>,
     samples: Arc<Mutex<Vec<Sample>>>,
@@ -28,6 +28,9 @@ pub struct Watch {
 
 impl Watch {
     /// Begins to watch masters: pairs of the node that asks and the master that is asked.
+    ///
+    /// # Errors
+    /// A node does not run.
     pub async fn start(state: &State, pairs: Vec<(Node, &NodeRecord)>) -> Result<Self, Error> {
         let samples = Arc::new(Mutex::new(Vec::new()));
         let (mut observers, mut asking) = (Vec::new(), Vec::new());
@@ -65,12 +68,16 @@ impl Watch {
         Ok(Self { observers, samples, asking })
     }
 
-    /// What was seen so far.
+    /// What the watch has seen so far.
     pub fn timeline(&self) -> Timeline {
         Timeline::new(self.samples.lock().expect("no panic while held").clone())
     }
 
-    /// Waits until something was seen, and returns it.
+    /// Waits until `look` finds something in what was seen, and returns that. `what` says in errors what did not come
+    /// about.
+    ///
+    /// # Errors
+    /// That does not come about within `limit`.
     pub async fn until<T>(
         &self,
         what: &str,
@@ -93,7 +100,10 @@ impl Watch {
         }
     }
 
-    /// Ends the watch.
+    /// Ends the watch, and returns what was seen.
+    ///
+    /// # Errors
+    /// A node does not run any more.
     pub async fn stop(self) -> Result<Timeline, Error> {
         for node in &self.observers {
             node.step("ending the watch", &format!("rm -f {MARK}"), &BTreeMap::new()).await?;

@@ -22,25 +22,29 @@ use super::error::BenchError;
 /// What upstream's own way took, and what it made.
 #[derive(Clone, Debug)]
 pub struct Baseline {
-    /// Its figures.
+    /// What upstream's own way took.
     pub record: PhaseRecord,
-    /// What others can see of what it installs: `bin/exports` of the recipe printed it.
+    /// The file that lists what others can see of what it installs: `bin/exports` of the recipe printed it.
     pub exports: PathBuf,
 }
 
-/// Where the phase leaves the list, below `/build/out`.
+/// The file, below `/build/out`, where the phase leaves that list.
 const EXPORTS: &str = "exports";
 
-/// The figures, in the stage and in that of the phase.
+/// The file with the figures, in the stage and in that of the phase.
 const RECORD: &str = "record.json";
 
-/// Its phase, and those before it.
+/// The phase that is upstream's own way, and those before it.
 struct Course<'a> {
     phase: PlannedPhase,
     before: Vec<&'a PlannedPhase>,
 }
 
-/// The result, from the store if it is there.
+/// Measures upstream's own way, or returns what an earlier run on this machine measured.
+///
+/// # Errors
+/// The recipe does not describe upstream's own way, its phase or one before it fails or lists no exports, or the engine
+/// does not do its part.
 pub async fn baseline(builder: &Builder<'_>) -> Result<Baseline, BenchError> {
     let (engine, store, options, root, progress) =
         (builder.engine(), builder.store(), builder.options(), builder.root(), builder.progress());
@@ -67,7 +71,10 @@ pub async fn baseline(builder: &Builder<'_>) -> Result<Baseline, BenchError> {
     find(store, &key).map(|found| found.expect("it was just written"))
 }
 
-/// The result, if it was measured before.
+/// Returns what was measured before; none if nothing was, or if the recipe does not describe upstream's own way.
+///
+/// # Errors
+/// The recipe's files or the record of an earlier run cannot be read, or the engine does not answer.
 pub async fn kept(builder: &Builder<'_>) -> Result<Option<Baseline>, BenchError> {
     match course(builder).await? {
         Some(course) => find(builder.store(), &course.phase.key),

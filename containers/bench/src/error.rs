@@ -31,35 +31,35 @@ pub enum BenchError {
     /// A row did not measure what it says.
     #[error("row {row} did not measure what it says, and its figures are thrown away: {why}")]
     Row {
-        /// Its letter.
+        /// Letter of the row, from a to f.
         row: char,
         /// What happened instead.
         why: String,
-        /// What to do.
+        /// What the user can do about it.
         next: &'static str,
     },
     /// Something other than memory ended what the governor is measured with.
     #[error("`{run}`, with which the memory governor of {recipe} is measured, failed, and not for memory:\n{tail}")]
     Governor {
-        /// The command.
+        /// The command that was run.
         run: String,
         /// The recipe's name.
         recipe: String,
-        /// The end of its log.
+        /// The last lines of its log.
         tail: String,
     },
     /// Fewer, more or other things are installed than in upstream's own way.
     #[error("what is installed differs from upstream's own way in {differences} places")]
     Unlike {
-        /// How many.
+        /// In how many places.
         differences: usize,
     },
     /// A script of the recipe did not write what the bench reads.
     #[error("{}: {why}", script.display())]
     Script {
-        /// The script.
+        /// The script, in the recipe's folder.
         script: PathBuf,
-        /// What is wrong.
+        /// What is wrong with what it did.
         why: String,
     },
 }

@@ -21,7 +21,7 @@ use super::error::BenchError;
 /// The script that lists them, in the recipe's folder.
 const SCRIPT: &str = "bin/exports";
 
-/// The list.
+/// What others see of an installed tree, as the script lists it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Exports {
     /// Paths of files and links, without a leading `/`.
@@ -33,7 +33,10 @@ pub struct Exports {
 }
 
 impl Exports {
-    /// Reads a list that was kept.
+    /// Reads a list that was kept in a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, a line is neither a file nor a symbol, or no file at all is listed.
     pub fn read(path: &Path) -> Result<Self, pipeline::Error> {
         let text = std::fs::read(path).map_err(pipeline::Error::io("read", path))?;
         Self::parse(&String::from_utf8_lossy(&text))
@@ -71,7 +74,10 @@ impl Exports {
     }
 }
 
-/// Lists a staged tree, in a container of the build root.
+/// Lists what others see of a staged tree, in a container of the build root.
+///
+/// # Errors
+/// The recipe has no such script, it fails or prints something else than a list, or the engine does not do its part.
 pub async fn of_tree(
     engine: &Engine,
     root: &BuildRoot,
@@ -97,30 +103,30 @@ pub async fn of_tree(
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Comparison {
-    /// Files that upstream's own way installs.
+    /// How many files upstream's own way installs.
     pub files: usize,
-    /// Those that ours lacks, but for those that are excused.
+    /// The paths that ours lacks, but for those that are excused.
     pub missing_files: Vec<String>,
     /// What the recipe leaves out on purpose.
     pub excused: Vec<Excused>,
-    /// Symbols of upstream's libraries that are not weak.
+    /// How many symbols of upstream's libraries are not weak.
     pub symbols: usize,
     /// Those that ours lacks: the library and the symbol.
     pub missing_symbols: Vec<(String, String)>,
-    /// Those that only ours has.
+    /// Those that only ours has: the library and the symbol.
     pub added_symbols: Vec<(String, String)>,
-    /// Weak symbols, upstream's and ours.
+    /// How many weak symbols there are: upstream's and ours.
     pub weak_symbols: (usize, usize),
 }
 
 /// Files that ours lacks on purpose.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Excused {
-    /// Which, as glob patterns.
+    /// Which files, as glob patterns of paths.
     pub patterns: Vec<String>,
-    /// Why.
+    /// Why they are left out.
     pub reason: String,
-    /// How many there are. None means that the recipe excuses what needs no excuse, which counts as a difference.
+    /// How many there are. 0 means that the recipe excuses what needs no excuse, which counts as a difference.
     pub files: usize,
 }
 
@@ -162,13 +168,13 @@ impl Comparison {
         }
     }
 
-    /// How many differences there are.
+    /// How many differences there are that nothing excuses.
     pub fn differences(&self) -> usize {
         let stale = self.excused.iter().filter(|excused| excused.files == 0).count();
         self.missing_files.len() + self.missing_symbols.len() + self.added_symbols.len() + stale
     }
 
-    /// For people.
+    /// The comparison as text for people.
     pub fn text(&self) -> String {
         let mut text = format!(
             "beside upstream's own way: {} of {} files are missing, {} of {} symbols, and {} symbols are added \

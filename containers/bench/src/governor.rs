@@ -44,56 +44,56 @@ pub enum End {
     GivenUp,
 }
 
-/// One run.
+/// One run of the command.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Run {
-    /// Jobs that make was told.
+    /// How many jobs make was told to run at once.
     pub jobs: u32,
-    /// How it ended.
+    /// How the run ended.
     pub end: End,
-    /// Seconds from start to end.
+    /// Wall time in seconds, from start to end.
     pub wall_seconds: f64,
-    /// CPU seconds; nothing is known of a run that did not end by itself.
+    /// CPU time in seconds; 0 for a run that did not end by itself, of which it is not known.
     pub cpu_seconds: f64,
     /// Largest memory use in bytes without page cache, sampled about once a second.
     pub peak_rss: u64,
 }
 
-/// Everything under one cap.
+/// All runs under one memory cap.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Cap {
-    /// Bytes.
+    /// The memory cap in bytes.
     pub memory: u64,
-    /// With the governor.
+    /// The run with the governor.
     pub governed: Run,
-    /// Each fixed `-j`.
+    /// The runs with each fixed `-j`, from 1 up.
     pub fixed: Vec<Run>,
 }
 
-/// What was measured.
+/// What was measured of the memory governor.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct GovernorReport {
-    /// The recipe.
+    /// Name of the recipe.
     pub recipe: String,
-    /// What was run.
+    /// The command that was run.
     pub command: String,
-    /// Processors.
+    /// How many processors the engine's machine has.
     pub processors: u32,
-    /// The caps, as they were asked for.
+    /// Each cap with its runs, in the order in which they were asked for.
     pub caps: Vec<Cap>,
 }
 
 impl Cap {
-    /// The fastest fixed `-j` that survives.
+    /// The run with the fastest fixed `-j` that survives; none if none does.
     pub fn best(&self) -> Option<&Run> {
         let done = self.fixed.iter().filter(|run| run.end == End::Done);
         done.min_by(|one, other| one.wall_seconds.total_cmp(&other.wall_seconds))
     }
 
-    /// Wall time with the governor in that of the best fixed `-j`.
+    /// Wall time with the governor as a share of that of the best fixed `-j`; none where either did not end well.
     pub fn ratio(&self) -> Option<f64> {
         let governed = &self.governed;
         self.best().filter(|_| governed.end == End::Done).map(|best| governed.wall_seconds / best.wall_seconds)
@@ -101,7 +101,7 @@ impl Cap {
 }
 
 impl GovernorReport {
-    /// As a table.
+    /// The report as a table for people.
     pub fn text(&self) -> String {
         let mut text = format!("{} processors, {}: {}\n", self.processors, self.recipe, self.command.trim());
         let mut line = |cap: &str, way: &str, run: &Run, more: &str| {
@@ -136,7 +136,11 @@ impl GovernorReport {
     }
 }
 
-/// Measures under these caps.
+/// Measures the command of the recipe under these memory caps.
+///
+/// # Errors
+/// The recipe does not say what to run, a phase before fails, the command fails for another reason than memory, or the
+/// engine does not do its part.
 pub async fn run(builder: &Builder<'_>, caps: &[ByteSize]) -> Result<GovernorReport, BenchError> {
     let (engine, options, inputs) = (builder.engine(), builder.options(), builder.inputs());
     let recipe = &options.recipe;
@@ -172,7 +176,7 @@ pub async fn run(builder: &Builder<'_>, caps: &[ByteSize]) -> Result<GovernorRep
     Ok(report)
 }
 
-/// What runs are made of.
+/// What all runs have in common, and what they have learned.
 struct Bed<'a> {
     builder: &'a Builder<'a>,
     asked: &'a GovernorBench,
@@ -180,7 +184,7 @@ struct Bed<'a> {
     /// The volume that each works in a copy of.
     prepared: String,
     known: Vec<Known>,
-    /// What files took so far.
+    /// What compiling each file took so far.
     figures: Figures,
 }
 

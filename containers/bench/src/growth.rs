@@ -16,28 +16,31 @@ use super::report::{BenchReport, describe};
 use super::row::{Row, Rows};
 use super::rows::copy_folder;
 
-/// `bench-growth.json`.
+/// What `bench-growth.json` has: how the figures grow with the number of source files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct GrowthReport {
-    /// The format of this value.
+    /// The number of the format of this value: 1.
     pub format: u32,
-    /// One for each number of files.
+    /// The measurements, one for each number of files, in the order in which they were asked for.
     pub sizes: Vec<Size>,
 }
 
-/// One size.
+/// A measurement with so many files more.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Size {
-    /// Source files that were added.
+    /// How many source files were added.
     pub files: u32,
-    /// What was measured.
+    /// What was measured with them.
     pub report: BenchReport,
 }
 
-/// The rows that are measured.
+/// The letters of the rows that are measured.
 const ROWS: &str = "bcdf";
 
-/// Measures the sample, which is the recipe of the options, in these sizes.
+/// Measures the sample, which is the recipe of the options, with so many source files more, for each of `sizes`.
+///
+/// # Errors
+/// A copy of the recipe cannot be made, or as for [`Bench::run`].
 pub async fn run(bench: &Bench<'_>, sizes: &[u32]) -> Result<GrowthReport, BenchError> {
     let rows: Rows = ROWS.parse().expect("letters of rows");
     let mut measured = Vec::new();
@@ -97,7 +100,7 @@ fn source(number: u32) -> String {
 }
 
 impl GrowthReport {
-    /// The table: a line for each size, a pair of columns for each row.
+    /// The table for people: a line for each size, a pair of columns for each row.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let Some(Size { report, .. }) = self.sizes.first() else { return text };
@@ -120,7 +123,7 @@ impl GrowthReport {
         text
     }
 
-    /// The plot: wall time of every row, by size.
+    /// The plot as an SVG picture: wall time of every row, by size.
     pub fn svg(&self) -> String {
         let rows = self.sizes.first().map(|size| size.report.rows.as_slice()).unwrap_or_default();
         let wall = |row: Row| {

@@ -43,23 +43,27 @@ pub use row::{Row, Rows};
 /// What is measured, and where.
 #[derive(Clone, Copy)]
 pub struct Bench<'a> {
-    /// The engine.
+    /// The engine to build with.
     pub engine: &'a Engine,
-    /// Where downloads and build root come from. The caller holds its lock to the end: another build at the same time would
-    /// spoil the figures.
+    /// The store that downloads and build root come from. The caller holds its lock to the end: another build at the
+    /// same time would spoil the figures.
     pub usual: &'a Store,
-    /// Where it is built; the caller holds its lock.
+    /// The store in which it is built; the caller holds its lock.
     pub work: &'a Store,
-    /// The recipe and target.
+    /// What is built: recipe and target.
     pub options: &'a Options,
-    /// Budget and key; where the packages go and which compiler cache is used is no choice here.
+    /// Budget and key; where the packages go and which compiler cache is used is decided here.
     pub build: &'a BuildOptions,
-    /// Who is told.
+    /// Who is told what happens.
     pub progress: &'a dyn Progress,
 }
 
 impl Bench<'_> {
-    /// Measures the memory governor beside each fixed `-j`, under these caps.
+    /// Measures the memory governor beside each fixed `-j`, under these memory caps.
+    ///
+    /// # Errors
+    /// The inputs cannot be had, the recipe does not say what to run, that fails for another reason than memory, or the
+    /// engine does not do its part.
     pub async fn governor(&self, caps: &[ByteSize]) -> Result<GovernorReport, BenchError> {
         let Self { engine, usual, work, options, progress, .. } = *self;
         let inputs = tokio::task::block_in_place(|| gather(usual, options, progress))?;
@@ -70,7 +74,12 @@ impl Bench<'_> {
         governor::run(&builder, caps).await
     }
 
-    /// Measures these rows.
+    /// Measures these rows, and compares what is installed with upstream's own way where both were measured.
+    ///
+    /// # Errors
+    /// The inputs cannot be had, the recipe does not say what to edit or does not describe upstream's own way, a build
+    /// fails, or a row did not measure what it says. Differences from upstream's own way are no error: the report has
+    /// them.
     pub async fn run(&self, rows: &Rows) -> Result<BenchReport, BenchError> {
         let Self { engine, usual, work, options, progress, .. } = *self;
         let mut bed = tokio::task::block_in_place(|| Bed::make(self, rows))?;

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Machine {
-    /// The processor's name, as the kernel has it.
+    /// The name of its processor's model, as the kernel has it.
     pub cpu: String,
-    /// Processors.
+    /// How many processors it has.
     pub processors: u32,
     /// Memory in bytes.
     pub memory: u64,
-    /// The kernel's release.
+    /// The release of its kernel, such as `6.1.0-18-amd64`.
     pub kernel: String,
     /// The engine with its version and storage driver.
     pub engine: String,
@@ -27,7 +27,10 @@ pub struct Machine {
 const SCRIPT: &[u8] = b"uname -r\nsed -n 's/^\\(model name\\|Model\\|cpu model\\)[[:space:]]*: *//p' /proc/cpuinfo\n";
 
 impl Machine {
-    /// Asks in a container of this image.
+    /// Asks the engine, and the machine's kernel in a container of this image.
+    ///
+    /// # Errors
+    /// The engine does not answer, or cannot run the container.
     pub async fn of(engine: &Engine, image: &str) -> Result<Self, Error> {
         let info = engine.info().await?;
         let output = run_once(engine, image, SCRIPT, &[], &BTreeMap::new(), false).await?;

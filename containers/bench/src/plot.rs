@@ -4,13 +4,13 @@ use foundation::progress::duration;
 use svg::Document;
 use svg::node::element::{Line, Rectangle, Style, Text, Title};
 
-/// What is drawn.
+/// What a plot shows.
 pub struct Plot {
-    /// Above it.
+    /// The title, above the plot.
     pub title: String,
-    /// Below the title, smaller.
+    /// A line below the title, smaller.
     pub note: String,
-    /// What the bars of a group are.
+    /// What the bars of a group stand for, from top to bottom.
     pub series: Vec<String>,
     /// The groups, from top to bottom.
     pub groups: Vec<Group>,
@@ -18,9 +18,9 @@ pub struct Plot {
 
 /// Bars that belong together.
 pub struct Group {
-    /// Beside it.
+    /// The name of the group, beside it.
     pub label: String,
-    /// One for each series.
+    /// How long each bar is, in seconds: one for each of the series.
     pub seconds: Vec<f64>,
 }
 
@@ -48,7 +48,7 @@ text { fill: #f0f6fc }
 }";
 const COLOURS: usize = 4;
 
-/// Draws it.
+/// Draws the plot as an SVG picture.
 pub fn svg(plot: &Plot) -> String {
     let axis = Axis::of(plot.groups.iter().flat_map(|group| group.seconds.iter().copied()));
     let group_height = plot.series.len() as f64 * BAR + GAP;

@@ -22,7 +22,7 @@ pub fn reset_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
-/// The largest memory use since then, in bytes: `VmHWM` in proc(5), `status`.
+/// The largest memory use since [`reset_peak`], in bytes: `VmHWM` in proc(5), `status`.
 pub fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     high_water(&status).unwrap_or(0)

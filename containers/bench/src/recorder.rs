@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// What a stage took.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StageTime {
-    /// Its name.
+    /// The name of the stage.
     pub name: String,
     /// Wall time in seconds.
     pub seconds: f64,

@@ -15,39 +15,39 @@ use super::plot::{self, Group, Plot};
 use super::recorder::{Noted, StageTime};
 use super::row::Row;
 
-/// `bench.json`.
+/// What `bench.json` has: what was measured, on which machine, of what.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BenchReport {
-    /// The format of this value.
+    /// The number of the format of this value: 1.
     pub format: u32,
-    /// The version of this tool.
+    /// The version of the tool that measured.
     pub tool: String,
     /// When it was measured, in UTC (RFC 3339).
     pub date: String,
     /// The machine that compiled.
     pub machine: Machine,
-    /// The recipe.
+    /// Name of the recipe.
     pub recipe: String,
     /// The packages' version.
     pub version: String,
-    /// The target.
+    /// Name of the target, such as `debian-12/amd64`.
     pub target: String,
-    /// The plan digest.
+    /// Digest of the plan: of everything that decides the packages' bytes.
     pub plan: Digest,
-    /// The rows.
+    /// What was measured in each row.
     pub rows: Vec<Measured>,
     /// How what is installed differs from upstream's own way, where that was measured.
     pub comparison: Option<Comparison>,
 }
 
-/// One row.
+/// What was measured in one row.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Measured {
-    /// Its letter.
+    /// The row; its letter in JSON.
     pub row: Row,
-    /// What it is.
+    /// What the row measures, in few words.
     pub what: String,
     /// Wall time in seconds.
     pub wall_seconds: f64,
@@ -96,7 +96,7 @@ impl Measured {
         Self::new(Row::Upstream, record.wall, 0.0, 0, noted)
     }
 
-    /// One line for people.
+    /// The row's figures in a line for people.
     pub fn line(&self) -> String {
         format!(
             "row {}: {} wall, {} CPU, {} memory",
@@ -125,7 +125,7 @@ impl BenchReport {
         }
     }
 
-    /// The table.
+    /// The report as a table for people.
     pub fn text(&self) -> String {
         let mut text = format!(
             "\n{} {} for {}, plan {}\n{}\n\n",
@@ -162,7 +162,7 @@ impl BenchReport {
         text
     }
 
-    /// The plot: wall and CPU time of every row.
+    /// The plot as an SVG picture: wall and CPU time of every row.
     pub fn svg(&self) -> String {
         let groups = self.rows.iter().map(|row| Group {
             label: format!("{}: {}", row.row.letter(), row.what),
@@ -177,7 +177,7 @@ impl BenchReport {
     }
 }
 
-/// Machine and day, in a line.
+/// The machine and the day of the measurement in a line for people.
 pub(super) fn describe(machine: &Machine, date: &str) -> String {
     let Machine { cpu, processors, memory, kernel, engine } = machine;
     let day = date.split('T').next().unwrap_or(date);

@@ -7,7 +7,7 @@ use foundation::failure::{Failure, Kind, Outcome};
 use recipe::Recipe;
 use serde::{Deserialize, Serialize};
 
-/// A row, by its letter.
+/// A row of the table, which has a letter for people and in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Row {
     /// Upstream's own way.
@@ -31,10 +31,10 @@ pub enum Row {
 }
 
 impl Row {
-    /// All of them, in the order in which they are measured.
+    /// All rows, in the order in which they are measured.
     pub const ALL: [Self; 6] = [Self::Upstream, Self::Cold, Self::Cached, Self::Source, Self::Unit, Self::Nothing];
 
-    /// Its letter.
+    /// The row's letter, from a to f.
     pub fn letter(self) -> char {
         match self {
             Self::Upstream => 'a',
@@ -46,7 +46,7 @@ impl Row {
         }
     }
 
-    /// What it is, in few words.
+    /// What the row measures, in few words.
     pub fn what(self) -> &'static str {
         match self {
             Self::Upstream => "upstream's own way",
@@ -59,7 +59,7 @@ impl Row {
     }
 }
 
-/// Rows to be measured.
+/// The rows that are to be measured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows(BTreeSet<Row>);
 
@@ -75,7 +75,7 @@ impl Rows {
         self.0.contains(&row)
     }
 
-    /// In the order in which they are measured.
+    /// The rows in the order in which they are measured.
     pub fn iter(&self) -> impl Iterator<Item = Row> {
         self.0.iter().copied()
     }

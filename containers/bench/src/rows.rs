@@ -32,18 +32,22 @@ pub struct Bed {
     folder: TempDir,
     /// Keeps packed sources, but for the pinned one.
     sources: Store,
-    /// Of the recipe as it is.
+    /// What the recipe as it is is built from.
     pub inputs: Inputs,
-    /// The source with an edited file.
+    /// The folder of the source with an edited file, for the row of that.
     edited_source: Option<PathBuf>,
-    /// The recipe with an edited unit.
+    /// What is asked for of the recipe with an edited unit, for the row of that.
     edited_recipe: Option<Options>,
     /// Digests of the unsigned packages of the recipe as it is, once they were made.
     packages: Vec<Digest>,
 }
 
 impl Bed {
-    /// Makes the copies. What does not fit is found out before anything long begins.
+    /// Makes the copies that these rows need. What does not fit is found out before anything long begins.
+    ///
+    /// # Errors
+    /// The recipe does not say what to edit or does not describe upstream's own way, the inputs cannot be had, or a
+    /// copy cannot be made.
     pub fn make(bench: &Bench<'_>, rows: &Rows) -> Result<Self, BenchError> {
         let Bench { usual, work, options, progress, .. } = *bench;
         let recipe = &options.recipe;
@@ -74,6 +78,10 @@ impl Bed {
     }
 
     /// Brings about what the row starts from, and times it.
+    ///
+    /// # Errors
+    /// The build fails, or the row did not measure what it says: what was edited changed nothing, or something was
+    /// built although nothing had changed.
     pub async fn measure(&mut self, bench: &Bench<'_>, row: Row) -> Result<Measured, BenchError> {
         let Bench { work, options, progress, .. } = *bench;
         match row {
@@ -193,7 +201,10 @@ fn append(path: &Path, text: &str) -> Result<(), Error> {
     file.write_all(text.as_bytes()).map_err(Error::io("edit", path))
 }
 
-/// Copies a folder with permissions and links.
+/// Copies a folder with permissions and links into `to`.
+///
+/// # Errors
+/// Something cannot be read, or `to` cannot be written.
 pub fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
     for entry in walkdir::WalkDir::new(from) {
         let entry = entry.map_err(|error| Error::io("read", from)(error.into()))?;

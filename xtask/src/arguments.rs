@@ -50,14 +50,20 @@ pub struct Subject {
 }
 
 impl Selection {
-    /// Reads recipe and target.
+    /// Reads the recipe and the target that are named.
+    ///
+    /// # Errors
+    /// There is no such recipe or target, or one of their files is not what it should be: the error names the line.
     pub fn options(&self) -> Result<Options, AnyFailure> {
         Ok(Options { source: self.source.clone(), ..self.subject.options()? })
     }
 }
 
 impl Subject {
-    /// Reads recipe and target; the source is the pinned one.
+    /// Reads the recipe and the target that are named; the source is the pinned one.
+    ///
+    /// # Errors
+    /// As for [`Selection::options`].
     pub fn options(&self) -> Result<Options, AnyFailure> {
         let top = repository();
         let recipe = Recipe::find(&self.recipe, &known_recipes())?;
@@ -110,6 +116,9 @@ pub fn installed(program: &str) -> bool {
 }
 
 /// Opens the cache and takes its lock; while another run holds it, says who, and waits.
+///
+/// # Errors
+/// The cache cannot be made, or its lock cannot be taken.
 pub fn locked_store(what: &str, terminal: &Terminal) -> Result<(Store, StoreLock), AnyFailure> {
     let store = Store::open(None)?;
     let lock = lock(&store, what, terminal)?;
@@ -117,6 +126,9 @@ pub fn locked_store(what: &str, terminal: &Terminal) -> Result<(Store, StoreLock
 }
 
 /// Takes a store's lock; while another run holds it, says who, and waits.
+///
+/// # Errors
+/// The lock cannot be taken.
 pub fn lock(store: &Store, what: &str, terminal: &Terminal) -> Result<StoreLock, AnyFailure> {
     use foundation::progress::Progress;
     let mut told = false;
@@ -135,6 +147,9 @@ pub fn lock(store: &Store, what: &str, terminal: &Terminal) -> Result<StoreLock,
 }
 
 /// Finds the engine, and sets it up where that was asked for.
+///
+/// # Errors
+/// No engine answers, or it cannot be set up: the error says what was tried.
 pub async fn found_engine(store: &Store, setup: bool, terminal: &Terminal) -> Result<Engine, engine::Error> {
     use foundation::progress::Progress;
     if setup {
@@ -144,7 +159,11 @@ pub async fn found_engine(store: &Store, setup: bool, terminal: &Terminal) -> Re
     }
 }
 
-/// The same, and removes what a killed run left in it. Without the lock, that could be what another run works with.
+/// Finds the engine like [`found_engine`], and removes what a killed run left in it. Without the lock, that could be
+/// what another run works with.
+///
+/// # Errors
+/// As for [`found_engine`]; or what was left cannot be removed.
 pub async fn engine(
     store: &Store,
     _held: &StoreLock,
@@ -204,6 +223,9 @@ pub async fn remove_own(engine: &Engine, store: &Store) {
 
 /// Runs an async job of a run that holds the store's lock; on a signal that ends it (see `signals.rs`) removes the containers
 /// that it started.
+///
+/// # Errors
+/// `job` fails, or the worker threads cannot be started.
 pub fn block_on<T>(store: &Store, job: impl AsyncFnOnce() -> Result<T, AnyFailure>) -> Result<T, AnyFailure> {
     let store = store.clone();
     let undo = |engine: Engine| async move { drop(leftovers(&engine, &store).await) };
@@ -211,6 +233,10 @@ pub fn block_on<T>(store: &Store, job: impl AsyncFnOnce() -> Result<T, AnyFailur
 }
 
 /// Runs an async job; on a signal that ends it undoes what it did.
+///
+/// # Errors
+/// `job` fails, or the worker threads cannot be started. A signal that ends it does not return: the process exits with
+/// the code of an interruption.
 pub fn block_on_or<T, U: Future<Output = ()> + Send>(
     undo: impl FnOnce(Engine) -> U + Send + 'static,
     job: impl AsyncFnOnce() -> Result<T, AnyFailure>,
@@ -240,6 +266,9 @@ pub fn block_on_or<T, U: Future<Output = ()> + Send>(
 }
 
 /// Runs an async job that leaves nothing behind, whenever it ends.
+///
+/// # Errors
+/// `job` fails, or the worker threads cannot be started.
 pub fn wait_for<T>(job: impl AsyncFnOnce() -> Result<T, AnyFailure>) -> Result<T, AnyFailure> {
     runtime()?.block_on(job())
 }

@@ -7,17 +7,17 @@ use serde::Deserialize;
 
 use crate::arguments::repository;
 
-/// `packaging/defaults.toml`.
+/// What `packaging/defaults.toml` says.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Defaults {
-    /// The recipe.
+    /// The name of the recipe that a command is about where none is named.
     pub recipe: String,
-    /// The target, as text for clap.
+    /// The name of the target, such as `debian-12/amd64`, as text for clap.
     pub target: String,
 }
 
-/// The file as it was when this program was compiled.
+/// The defaults as they were when this program was compiled.
 pub static DEFAULTS: LazyLock<Defaults> = LazyLock::new(|| {
     toml::from_str(include_str!("../../packaging/defaults.toml")).expect("a test reads packaging/defaults.toml")
 });

@@ -18,10 +18,10 @@ use crate::arguments::wait_for;
 /// The pipes that close when this process ends.
 static PIPES: Mutex<Vec<ChildStdin>> = Mutex::new(Vec::new());
 
-/// Name of the command, which people need not know.
+/// The name of the command that is the second process; people need not know it.
 pub const COMMAND: &str = "guard";
 
-/// Arguments of the second process.
+/// The arguments of the second process.
 #[derive(Args)]
 pub struct Arguments {
     /// The label of the run
@@ -29,6 +29,9 @@ pub struct Arguments {
 }
 
 /// Starts the second process for what carries this run's label.
+///
+/// # Errors
+/// This program's own file cannot be found, or not be started again.
 pub fn start(run: &str) -> Result<(), AnyFailure> {
     let tool = std::env::current_exe().map_err(Message::of("cannot find this program's own file"))?;
     let mut command = Command::new(tool);
@@ -42,7 +45,10 @@ pub fn start(run: &str) -> Result<(), AnyFailure> {
     Ok(())
 }
 
-/// The second process: waits, and removes.
+/// Is the second process: waits for the end of the first, and removes what carries its label.
+///
+/// # Errors
+/// No engine answers, or something cannot be removed. Nobody sees that.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let mut nothing = Vec::new();
     std::io::stdin().read_to_end(&mut nothing).map_err(Message::of("cannot wait for the other process"))?;

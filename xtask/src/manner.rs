@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::say::{self, Loudness};
 
-/// How the tool talks.
+/// How much the tool says, and whether in colour.
 #[derive(Args)]
 #[command(next_help_heading = "How it talks")]
 pub struct Manner {
@@ -19,7 +19,7 @@ pub struct Manner {
 }
 
 impl Manner {
-    /// Keeps to it from now on.
+    /// Keeps to these options from now on.
     pub fn adopt(&self) {
         self.color.write_global();
         say::set_loudness(match (self.quiet, self.verbose) {
@@ -30,7 +30,7 @@ impl Manner {
     }
 }
 
-/// The same as arguments, for another process of this tool.
+/// The same options as arguments, for another process of this tool.
 pub fn arguments() -> Option<&'static str> {
     match say::loudness() {
         Loudness::Quiet => Some("--quiet"),

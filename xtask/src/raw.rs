@@ -12,7 +12,10 @@ static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 pub struct Raw;
 
 impl Raw {
-    /// Makes it raw.
+    /// Makes the terminal at standard input raw.
+    ///
+    /// # Errors
+    /// Standard input is no terminal.
     pub fn enter() -> io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut raw = before.clone();

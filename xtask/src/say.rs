@@ -19,10 +19,10 @@ static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 /// The status line, while there is one.
 static STATUS: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
-/// How much is said.
+/// How much is said, once it was decided.
 static LOUDNESS: OnceLock<Loudness> = OnceLock::new();
 
-/// Where it goes.
+/// Where a text goes: standard output or standard error.
 pub enum Stream {
     Output,
     Errors,
@@ -46,7 +46,7 @@ pub fn set_loudness(loudness: Loudness) {
     let _ = LOUDNESS.set(loudness);
 }
 
-/// How much is said.
+/// How much is said; [`Loudness::Usual`] before it was decided.
 pub fn loudness() -> Loudness {
     LOUDNESS.get().copied().unwrap_or_default()
 }

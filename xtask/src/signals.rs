@@ -10,12 +10,15 @@ fn kinds() -> [SignalKind; 4] {
     [SignalKind::interrupt(), SignalKind::quit(), SignalKind::terminate(), SignalKind::hangup()]
 }
 
-/// Waits for these signals.
+/// The signals that ask this program to end, while it listens for them.
 pub struct Endings(Vec<Signal>);
 
 impl Endings {
     /// Listens from now on. What this process was started to ignore stays ignored: `nohup` does so with SIGHUP, a shell with
     /// Ctrl-C for what it runs in the background.
+    ///
+    /// # Errors
+    /// The operating system does not let it listen.
     pub fn new() -> Result<Self, AnyFailure> {
         let ignored = ignored();
         let wanted = kinds().into_iter().filter(|kind| ignored & (1 << (kind.as_raw_value() - 1)) == 0);
@@ -23,7 +26,7 @@ impl Endings {
         Ok(Self(signals.collect::<Result<_, Message>>()?))
     }
 
-    /// Waits for the next one.
+    /// Waits for the next of these signals.
     pub async fn next(&mut self) {
         std::future::poll_fn(|context| {
             let came = self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready());

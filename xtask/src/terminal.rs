@@ -21,7 +21,7 @@ pub fn print_json(value: &impl Serialize) {
     println!("{}", serde_json::to_string(value).expect("plain data"));
 }
 
-/// Shows events.
+/// Shows events, in the form that the user can read best.
 pub struct Terminal {
     form: Form,
     loudness: Loudness,

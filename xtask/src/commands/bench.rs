@@ -15,7 +15,7 @@ use crate::arguments::{Selection, block_on, engine, lock, repository};
 use crate::commands::package::development_key;
 use crate::terminal::{Terminal, print_json};
 
-/// Arguments.
+/// The arguments of `cargo xtask bench`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -52,14 +52,17 @@ pub struct Arguments {
 /// In the cache, the stores in which it is built.
 pub const BENCH_FOLDER: &str = "bench";
 
-/// What came out.
+/// What was measured.
 enum Found {
     Rows(Box<BenchReport>),
     Growth(GrowthReport),
     Governor(GovernorReport),
 }
 
-/// Runs the command.
+/// Measures, prints the table, and writes the files that were asked for.
+///
+/// # Errors
+/// Something to be measured fails, a file cannot be written, or what is installed differs from upstream's own way.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(arguments.json);
     let mut selection = arguments.selection.clone();

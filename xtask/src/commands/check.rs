@@ -14,7 +14,7 @@ use crate::arguments::{Selection, block_on, engine, locked_store};
 use crate::commands::package::{BuildArguments, default_dist};
 use crate::terminal::{Terminal, duration, print_json};
 
-/// Arguments.
+/// The arguments of `cargo xtask check`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -41,7 +41,10 @@ pub struct Arguments {
     results: Option<PathBuf>,
 }
 
-/// Runs the command.
+/// Runs upstream's tests, and writes and tells what they found.
+///
+/// # Errors
+/// The tests cannot be run, results cannot be written, or a test fails that the quarantine does not excuse.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(arguments.build.json);
     let options = arguments.selection.options()?;

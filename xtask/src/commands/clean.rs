@@ -12,7 +12,7 @@ use crate::arguments::{block_on, engine, locked_store};
 use crate::commands::bench::BENCH_FOLDER;
 use crate::terminal::Terminal;
 
-/// Arguments.
+/// The arguments of `cargo xtask clean`.
 #[derive(Args)]
 pub struct Arguments {
     /// Also remove the compiler caches, and forget build roots, node roots and what upstream's own way took
@@ -20,7 +20,10 @@ pub struct Arguments {
     all: bool,
 }
 
-/// Runs the command.
+/// Removes volumes from the engine and results from the cache, also those of rebuilds and measurements.
+///
+/// # Errors
+/// No engine answers, somebody works in a store of a rebuild or measurement, or something cannot be removed.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(false);
     let (store, lock) = locked_store("clean", &terminal)?;

@@ -18,7 +18,7 @@ use crate::commands::package::default_dist;
 use crate::say::{self, Stream};
 use crate::terminal::{Terminal, duration, print_json};
 
-/// Commands.
+/// The commands of `cargo xtask cluster`.
 #[derive(Subcommand)]
 pub enum Command {
     /// Make a cluster: nodes with systemd, the packages installed by apt, configured, enabled and started
@@ -35,7 +35,7 @@ pub enum Command {
     Down(Which),
 }
 
-/// Which cluster.
+/// The cluster that a command is about.
 #[derive(Args, Clone)]
 pub struct Which {
     /// Name of the cluster, for more than one at the same time
@@ -43,7 +43,7 @@ pub struct Which {
     name: ClusterName,
 }
 
-/// Arguments of `up`.
+/// The arguments of `cargo xtask cluster up`.
 #[derive(Args)]
 pub struct UpArguments {
     #[command(flatten)]
@@ -64,7 +64,7 @@ pub struct UpArguments {
     setup: bool,
 }
 
-/// Arguments of `test`.
+/// The arguments of `cargo xtask cluster test`.
 #[derive(Args)]
 pub struct TestArguments {
     #[command(flatten)]
@@ -95,7 +95,7 @@ pub struct TestArguments {
     json: bool,
 }
 
-/// Arguments of `status`.
+/// The arguments of `cargo xtask cluster status`.
 #[derive(Args)]
 pub struct StatusArguments {
     #[command(flatten)]
@@ -105,7 +105,7 @@ pub struct StatusArguments {
     json: bool,
 }
 
-/// Arguments of `exec`.
+/// The arguments of `cargo xtask cluster exec`.
 #[derive(Args)]
 pub struct ExecArguments {
     #[command(flatten)]
@@ -117,7 +117,7 @@ pub struct ExecArguments {
     command: Vec<String>,
 }
 
-/// Arguments of `logs`.
+/// The arguments of `cargo xtask cluster logs`.
 #[derive(Args)]
 pub struct LogsArguments {
     #[command(flatten)]
@@ -126,7 +126,10 @@ pub struct LogsArguments {
     node: String,
 }
 
-/// Runs the command.
+/// Runs one of these commands.
+///
+/// # Errors
+/// The command's own part fails; `exec` and `logs` hand the exit status of what they ran on.
 pub fn run(command: Command) -> Result<(), AnyFailure> {
     match command {
         Command::Up(arguments) => up(arguments),
@@ -204,7 +207,7 @@ pub fn described(record: &ClusterRecord, leader: &str, seconds: f64) -> String {
     text
 }
 
-/// Runs the scenarios.
+/// Runs the scenarios, and tells what came of each.
 fn test(arguments: TestArguments) -> Result<(), AnyFailure> {
     let started = Instant::now();
     let terminal = Terminal::new(false);

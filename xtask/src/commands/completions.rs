@@ -7,7 +7,7 @@ use foundation::failure::AnyFailure;
 use crate::Cli;
 use crate::say::{self, Stream};
 
-/// Arguments.
+/// The arguments of `cargo xtask completions`.
 #[derive(Args)]
 pub struct Arguments {
     /// The shell; the first lines of what is printed say where it belongs
@@ -57,7 +57,10 @@ complete --command cargo --condition '__fish_seen_subcommand_from xtask' --no-fi
 
 "#;
 
-/// Runs the command.
+/// Prints the script for a shell.
+///
+/// # Errors
+/// Does not fail: what could not be printed is told at the end of the program.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     say::write(Stream::Output, script(arguments.shell).as_bytes());
     Ok(())

@@ -6,11 +6,14 @@ use foundation::failure::AnyFailure;
 use crate::arguments::repository;
 use crate::{Cli, reference};
 
-/// Arguments.
+/// The arguments of `cargo xtask docs`: none.
 #[derive(Args)]
 pub struct Arguments {}
 
-/// Runs the command.
+/// Writes the pages and schemas that are not current, and tells which.
+///
+/// # Errors
+/// A file cannot be written.
 pub fn run(_: Arguments) -> Result<(), AnyFailure> {
     let written = reference::write(&repository(), &Cli::command())?;
     for path in &written {

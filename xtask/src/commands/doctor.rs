@@ -12,7 +12,7 @@ use sign::gpg::DEVELOPMENT_FILE;
 
 use crate::arguments::{Selection, block_on, installed};
 
-/// Arguments.
+/// The arguments of `cargo xtask doctor`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -29,7 +29,10 @@ pub struct Finding {
     pub found: String,
 }
 
-/// Runs the command: fails when something that a build needs is missing.
+/// Looks for what a build needs on this machine, and prints a line about each.
+///
+/// # Errors
+/// Something that a build needs is missing, or a file that says what it needs cannot be read.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let options = arguments.selection.options()?;
     let store = Store::open(None)?;
@@ -87,7 +90,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     }
 }
 
-/// One line for each finding.
+/// The findings for people, a line for each.
 pub fn table(findings: &[Finding]) -> String {
     let line = |Finding { good, what, found }: &Finding| {
         format!("{} {what:<8} {found}\n", if *good { "ok     " } else { "MISSING" })
@@ -95,7 +98,7 @@ pub fn table(findings: &[Finding]) -> String {
     findings.iter().map(line).collect()
 }
 
-/// What the container engine offers.
+/// What the container engine offers, and whether that is enough for the recipe.
 pub fn of_engine(info: &EngineInfo, recipe: &Recipe) -> Vec<Finding> {
     let place = if info.remote { "remote" } else { "local" };
     let memory = phases::usage::budget(info);

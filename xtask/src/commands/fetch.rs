@@ -7,7 +7,7 @@ use recipe::root_lock::RootKind;
 use crate::arguments::{Selection, locked_store};
 use crate::terminal::Terminal;
 
-/// Arguments.
+/// The arguments of `cargo xtask fetch`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -20,7 +20,10 @@ pub struct Arguments {
     farm: bool,
 }
 
-/// Runs the command.
+/// Downloads packages and source into the cache.
+///
+/// # Errors
+/// There is no lock, something cannot be downloaded, or it is not what is pinned.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(false);
     let options = arguments.selection.options()?;

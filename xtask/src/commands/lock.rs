@@ -7,7 +7,7 @@ use recipe::root_lock::RootKind;
 use crate::arguments::{Selection, block_on, engine, locked_store};
 use crate::terminal::Terminal;
 
-/// Arguments.
+/// The arguments of `cargo xtask lock`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -26,7 +26,10 @@ pub struct Arguments {
     setup: bool,
 }
 
-/// Runs the command.
+/// Makes a lock, writes it beside the recipe, and tells what it pins.
+///
+/// # Errors
+/// `--offline` was given, Debian's archive cannot be had or trusted, or apt cannot solve the dependencies.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     if arguments.selection.subject.offline {
         let text =

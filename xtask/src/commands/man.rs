@@ -7,7 +7,7 @@ use foundation::failure::{AnyFailure, Message};
 
 use crate::Cli;
 
-/// Arguments.
+/// The arguments of `cargo xtask man`.
 #[derive(Args)]
 pub struct Arguments {
     /// Folder for the pages, such as ~/.local/share/man/man1; `man cargo-xtask` finds them there
@@ -15,7 +15,10 @@ pub struct Arguments {
     folder: PathBuf,
 }
 
-/// Runs the command.
+/// Writes the man pages into the folder.
+///
+/// # Errors
+/// The folder cannot be made or written.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let folder = &arguments.folder;
     // As cargo's own commands have their pages: `cargo-xtask-package(1)`.

@@ -17,7 +17,7 @@ use crate::arguments::{Selection, block_on, engine, locked_store, repository, re
 use crate::defaults::DEFAULTS;
 use crate::terminal::{Terminal, duration, print_json};
 
-/// Arguments.
+/// The arguments of `cargo xtask package`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub struct BuildArguments {
     pub json: bool,
 }
 
-/// What it is signed with.
+/// The key that packages are signed with, as the user names it.
 #[derive(Args)]
 pub struct KeyArguments {
     /// Sign with this key of the GnuPG key ring (fingerprint, id or address)
@@ -81,13 +81,17 @@ impl KeyArguments {
     }
 }
 
-/// The key that this machine makes for itself.
+/// The key that this machine makes for itself, with its folder in the cache.
 pub fn development_key(store: &Store) -> KeySource {
     KeySource::Development { state: store.root().join("development-key") }
 }
 
 impl BuildArguments {
-    /// What the pipeline understands.
+    /// These arguments as the pipeline understands them; the packages go to `default_dist` unless another folder was
+    /// named.
+    ///
+    /// # Errors
+    /// Less memory was asked for than one compiler needs.
     pub fn options(self, store: &Store, default_dist: PathBuf) -> Result<BuildOptions, AnyFailure> {
         if let Some(memory) = self.memory.filter(|memory| *memory < LEAST_MEMORY) {
             let text = format!("--memory {memory} is too little to compile anything: {LEAST_MEMORY} is the least");
@@ -107,13 +111,16 @@ impl BuildArguments {
     }
 }
 
-/// Names the passphrase of `--key-file`.
+/// The environment variable with the passphrase of `--key-file`.
 pub const PASSPHRASE: &str = "MESOS_PACKAGES_KEY_PASSPHRASE";
 
-/// The least that one compiler needs.
+/// The least memory that one compiler needs.
 const LEAST_MEMORY: ByteSize = ByteSize(256 << 20);
 
-/// Runs the command.
+/// Makes the packages, and prints a table of what came out, or that there was nothing to do.
+///
+/// # Errors
+/// A stage fails: the error says which and what to do.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let started = Instant::now();
     let json = arguments.build.json;
@@ -157,13 +164,14 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     Ok(())
 }
 
-/// Where packages go unless the user says otherwise.
+/// The folder where packages go unless the user says otherwise: `dist/RELEASE-ARCH`, for another recipe than the usual
+/// one below `dist/RECIPE`.
 pub fn default_dist(recipe: &str, target: &str) -> PathBuf {
     let dist = repository().join("dist");
     if recipe == DEFAULTS.recipe { dist.join(target) } else { dist.join(recipe).join(target) }
 }
 
-/// What came out, for people.
+/// The packages, and what making them took, as a table for people.
 pub fn table(published: &Published) -> String {
     let report = &published.report;
     let mut text = String::new();

@@ -6,7 +6,7 @@ use foundation::failure::AnyFailure;
 use crate::arguments::{Selection, locked_store};
 use crate::terminal::Terminal;
 
-/// Arguments.
+/// The arguments of `cargo xtask plan`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -16,7 +16,10 @@ pub struct Arguments {
     digest: bool,
 }
 
-/// Runs the command.
+/// Prints the plan as JSON, or its digest.
+///
+/// # Errors
+/// An input cannot be read, is not what it should be, or cannot be downloaded.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(false);
     let options = arguments.selection.options()?;

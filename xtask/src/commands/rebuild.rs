@@ -21,7 +21,7 @@ use crate::commands::package::KeyArguments;
 use crate::defaults::DEFAULTS;
 use crate::terminal::{Terminal, print_json};
 
-/// Arguments.
+/// The arguments of `cargo xtask rebuild`.
 #[derive(Args)]
 pub struct Arguments {
     /// A folder of packages, a .deb with its .buildinfo beside it, or the address of one in an apt repository
@@ -71,7 +71,10 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Runs the command.
+/// Builds again, prints how the packages compare, and signs a statement about that where it was asked for.
+///
+/// # Errors
+/// What is to be rebuilt cannot be had or was built from something else, the build fails, or a package differs.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(arguments.json);
     if arguments.vary.aspects.contains(&Aspect::User) && !arguments.vary.aspects.contains(&Aspect::Cache) {

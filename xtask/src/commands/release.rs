@@ -20,7 +20,7 @@ use crate::manner;
 use crate::signals::Endings;
 use crate::terminal::duration;
 
-/// Arguments.
+/// The arguments of `cargo xtask release`.
 #[derive(Args)]
 pub struct Arguments {
     /// Try all steps with a development key and a new repository in a temporary folder, and keep nothing
@@ -204,7 +204,11 @@ impl Release {
     }
 }
 
-/// Runs the command. The exit code is that of the first step that failed.
+/// Runs the steps, each as a process of its own, or prints their commands. The exit code is that of the first step that
+/// failed.
+///
+/// # Errors
+/// Something is missing that a step needs, which is said before the first one runs, or a step fails.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let (list, step, dry_run) = (arguments.list, arguments.step, arguments.dry_run);
     let target = arguments.subject.options()?.target;

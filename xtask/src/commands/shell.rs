@@ -15,7 +15,7 @@ use crate::raw;
 use crate::say::{self, Stream};
 use crate::terminal::Terminal;
 
-/// Arguments.
+/// The arguments of `cargo xtask shell`.
 #[derive(Args)]
 pub struct Arguments {
     /// The phase; the default is the one that failed last
@@ -26,7 +26,11 @@ pub struct Arguments {
     command: Vec<String>,
 }
 
-/// Runs the command.
+/// Opens a shell, or runs a command, where a phase failed. The exit status is that of the shell or command.
+///
+/// # Errors
+/// No phase has failed, what it left is gone, there is no terminal for a shell, or the shell or command ends with
+/// another status than 0.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(false);
     let command: Vec<&str> = arguments.command.iter().map(String::as_str).collect();

@@ -12,7 +12,7 @@ use crate::commands::package::default_dist;
 use crate::defaults::DEFAULTS;
 use crate::terminal::print_json;
 
-/// Arguments.
+/// The arguments of `cargo xtask size`.
 #[derive(Args)]
 pub struct Arguments {
     /// The folder; the default is where `package` puts them
@@ -23,7 +23,10 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Runs the command.
+/// Prints what takes space in each package of a folder.
+///
+/// # Errors
+/// The folder has no packages, or one cannot be read.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let dist = arguments.dist.unwrap_or_else(|| {
         let target: TargetName = DEFAULTS.target.parse().expect("a test reads it");
@@ -49,7 +52,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     Ok(())
 }
 
-/// What takes space, for people.
+/// What takes space in each package, as a table for people.
 pub fn table(sizes: &[PackageSize]) -> String {
     let mut text = format!("{:>10}  {:>10}  package, its folders, and its largest files\n", "download", "installed");
     let line = |size: u64, name: &str| format!("{:>10}  {:>10}    {name}\n", "", ByteSize(size).to_string());

@@ -15,7 +15,7 @@ use xshell::{Shell, cmd};
 use crate::arguments::{found_engine, installed, repository, wait_for};
 use crate::terminal::Terminal;
 
-/// Arguments.
+/// The arguments of `cargo xtask test`.
 #[derive(Args)]
 pub struct Arguments {
     /// Install what the tests need: Debian packages, cargo-nextest and, for the tier engine, a container engine
@@ -47,7 +47,7 @@ impl Tier {
     /// In the order in which they are run: who made a mistake is told early.
     const ALL: [Self; 3] = [Self::Fast, Self::Host, Self::Engine];
 
-    /// The name of its profile.
+    /// The name of the tier's profile.
     fn name(self) -> &'static str {
         match self {
             Self::Fast => "fast",
@@ -104,7 +104,10 @@ const JUDGES: &[Judge] = &[
     judge("xz", "xz-utils", &Tier::ALL),
 ];
 
-/// Runs the command.
+/// Runs the tiers that were asked for, all of them to their end, and prints how long each took.
+///
+/// # Errors
+/// A program that the tests need is not installed, the tests do not compile, or one fails.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let tiers = match arguments.fast {
         true => vec![Tier::Fast],

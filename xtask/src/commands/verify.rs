@@ -12,7 +12,7 @@ use statements::verify::{self, Verified};
 use crate::commands::package::default_dist;
 use crate::defaults::DEFAULTS;
 
-/// Arguments.
+/// The arguments of `cargo xtask verify`.
 #[derive(Args)]
 pub struct Arguments {
     /// The folder; the default is where `package` puts them
@@ -23,7 +23,10 @@ pub struct Arguments {
     keyring: Option<PathBuf>,
 }
 
-/// Runs the command.
+/// Checks the folder, and prints what was found.
+///
+/// # Errors
+/// Something in the folder is not what was signed, or is signed by nobody whom the keys name.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let dist = arguments.dist.unwrap_or_else(|| {
         let target: TargetName = DEFAULTS.target.parse().expect("a test reads it");
@@ -49,7 +52,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     Ok(())
 }
 
-/// What was found, for people.
+/// What was found in a folder of packages, as a table for people.
 pub fn text(verified: &Verified) -> String {
     let Verified { files, packages, signed, provenance, bills, tests, keys, digests: _ } = verified;
     let mut text = format!("ok  digests     {files} files as listed, {} packages and no other\n", packages.len());

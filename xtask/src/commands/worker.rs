@@ -12,7 +12,7 @@ use phases::usage;
 use crate::arguments::{Subject, block_on_or, engine, guarded, locked_store, remove_workers, worker_run};
 use crate::terminal::Terminal;
 
-/// Arguments.
+/// The arguments of `cargo xtask worker`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -34,7 +34,10 @@ pub struct Arguments {
     setup: bool,
 }
 
-/// Runs the command.
+/// Compiles for others until it is ended.
+///
+/// # Errors
+/// The build root cannot be had, the address cannot be listened at, or the worker's containers end by themselves.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(false);
     let options = arguments.subject.options()?;

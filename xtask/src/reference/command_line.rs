@@ -10,7 +10,7 @@ output; progress, warnings and errors go to standard error. [Exit codes](exit-co
 
 ";
 
-/// The page.
+/// Writes the page about all commands as Markdown.
 pub fn page(command: &Command) -> String {
     let mut command = command.clone();
     command.build();
@@ -77,7 +77,7 @@ fn item(argument: &Arg) -> String {
     text
 }
 
-/// `-q, --quiet`, `--memory SIZE`, `FOLDER`.
+/// How an argument is written: `-q, --quiet`, `--memory SIZE`, `FOLDER`.
 fn form(argument: &Arg) -> String {
     let values = argument.get_value_names().unwrap_or_default().iter().map(|name| name.to_string());
     let values = values.collect::<Vec<_>>().join(" ");

@@ -47,7 +47,10 @@ pub fn files(command: &Command) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// Writes those that are not current; returns their paths.
+/// Writes those files that are not current; returns their paths, below the checkout.
+///
+/// # Errors
+/// A folder or file of the checkout cannot be written.
 pub fn write(top: &Path, command: &Command) -> Result<Vec<PathBuf>, AnyFailure> {
     let mut written = Vec::new();
     for (path, text) in stale(top, command) {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 /// A TOML file that people write.
 pub struct TomlFile {
-    /// Its name, as people know it.
+    /// The name of the file, as people know it.
     pub name: &'static str,
     /// Name of its schema, without `.json`.
     pub schema_name: &'static str,
@@ -16,7 +16,7 @@ pub struct TomlFile {
 }
 
 impl TomlFile {
-    /// Where its schema is kept, below the checkout.
+    /// The path where its schema is kept, below the checkout.
     pub fn schema_path(&self) -> PathBuf {
         format!("docs/schemas/{}.json", self.schema_name).into()
     }
@@ -55,7 +55,7 @@ impl TomlFile {
     }
 }
 
-/// A page about these files.
+/// Writes a page about these files as Markdown.
 pub fn page(title: &str, files: &[TomlFile]) -> String {
     let mut text = format!(
         "# {title}\n\nFields that are not listed are errors, which name the file, the line and the fields that there are. \

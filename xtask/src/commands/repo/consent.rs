@@ -6,7 +6,7 @@ use repository::{Consent, Repository};
 
 use super::keys;
 
-/// Consent.
+/// What the user agrees to, of what is refused otherwise.
 #[derive(Args)]
 pub struct ConsentArguments {
     /// Publish though origin, label, suite or codename have changed: apt stops on every machine until its administrator agrees
@@ -21,7 +21,11 @@ pub struct ConsentArguments {
 }
 
 impl ConsentArguments {
-    /// Hands them over, and compares the clock with the server's. Returns the present, as a Unix time in seconds.
+    /// Hands the consent over to the repository, and compares the clock with the server's. Returns the present, as a
+    /// Unix time in seconds.
+    ///
+    /// # Errors
+    /// The clocks differ, and the user has not said that this machine's is right.
     pub fn apply(&self, repository: &mut Repository) -> Result<i64, AnyFailure> {
         repository.allow(Consent {
             changed_release_info: self.allow_releaseinfo_change,

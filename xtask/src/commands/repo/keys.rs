@@ -12,10 +12,10 @@ use sign::signer::{KeySource, Passphrase, Signer};
 pub use crate::arguments::now;
 use crate::commands::package::{PASSPHRASE, development_key};
 
-/// Names the passphrase of `--new-key-file`.
+/// The environment variable with the passphrase of `--new-key-file`.
 const NEW_PASSPHRASE: &str = "MESOS_PACKAGES_NEW_KEY_PASSPHRASE";
 
-/// Secret keys.
+/// The secret keys that sign, as the user names them.
 #[derive(Args)]
 pub struct KeyArguments {
     /// Key in your key ring that signs the repository; may be given more than once [default: those that signed it]
@@ -27,17 +27,26 @@ pub struct KeyArguments {
 }
 
 impl KeyArguments {
-    /// The keys of a repository that is there: those that are given, else those that signed it.
+    /// The keys of a repository that is there: those that are given, else those that signed it last.
+    ///
+    /// # Errors
+    /// A key is not in the key ring or file that it should be in, or cannot sign.
     pub fn signers(&self, repository: &Repository) -> Result<Vec<Box<dyn Signer>>, AnyFailure> {
         self.given_or(repository, 0)
     }
 
-    /// The same when all but the newest key go.
+    /// The same keys without the older ones, for when all but the newest go.
+    ///
+    /// # Errors
+    /// As for [`KeyArguments::signers`].
     pub fn newest_signer(&self, repository: &Repository) -> Result<Vec<Box<dyn Signer>>, AnyFailure> {
         self.given_or(repository, repository.keys().signing.len() - 1)
     }
 
-    /// The one that stands by: the one that is given, else the one of the repository, in the user's key ring.
+    /// The key that stands by: the one that is given, else the one of the repository, in the user's key ring.
+    ///
+    /// # Errors
+    /// More than one is given, none was ever published, or it cannot sign.
     pub fn stand_by_signer(&self, repository: &Repository) -> Result<Box<dyn Signer>, AnyFailure> {
         let mut given = self.given();
         if given.len() > 1 {
@@ -71,7 +80,11 @@ impl KeyArguments {
         Ok(signers)
     }
 
-    /// The keys of a new repository.
+    /// The keys of a new repository: those that are given, or this machine's development key for one that is for
+    /// trials.
+    ///
+    /// # Errors
+    /// None is given for a repository that is no trial, or one cannot sign.
     pub fn first_signers(&self, development: bool) -> Result<Vec<Box<dyn Signer>>, AnyFailure> {
         let given = self.given();
         match (given.is_empty(), development) {
@@ -91,7 +104,10 @@ impl KeyArguments {
     }
 }
 
-/// The key that takes over.
+/// The key that takes over, from the key ring or from a file; none where neither is named.
+///
+/// # Errors
+/// It is not there, or cannot sign.
 pub fn new_signer(key: Option<&str>, file: Option<&Path>) -> Result<Option<Box<dyn Signer>>, AnyFailure> {
     let source = match (key, file) {
         (Some(key), _) => KeySource::KeyRing { home: None, key: key.to_owned() },

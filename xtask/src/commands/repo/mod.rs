@@ -20,7 +20,7 @@ use sign::signer::Signer;
 use crate::defaults::{DEFAULTS, known_recipes};
 use crate::terminal::print_json;
 
-/// Commands.
+/// The commands of `cargo xtask repo`.
 #[derive(Subcommand)]
 pub enum Command {
     /// Make a repository in a new folder
@@ -53,7 +53,7 @@ pub enum Command {
     Recover(place::RecoverArguments),
 }
 
-/// Which repository.
+/// The repository that a command is about.
 #[derive(Args)]
 struct Which {
     /// The repository's folder
@@ -61,7 +61,7 @@ struct Which {
     folder: PathBuf,
 }
 
-/// Arguments of `init`.
+/// The arguments of `cargo xtask repo init`.
 #[derive(Args)]
 pub struct InitArguments {
     #[command(flatten)]
@@ -107,7 +107,7 @@ pub struct InitArguments {
     keys: KeyArguments,
 }
 
-/// Packages, and where they belong.
+/// Where packages belong, and who may have built them.
 #[derive(Args)]
 struct Packages {
     /// Codename of the suite [default: the Distribution of the .changes]
@@ -124,7 +124,7 @@ struct Packages {
     rebuilders: Option<PathBuf>,
 }
 
-/// Arguments of `add`.
+/// The arguments of `cargo xtask repo add`.
 #[derive(Args)]
 pub struct AddArguments {
     #[command(flatten)]
@@ -136,7 +136,7 @@ pub struct AddArguments {
     packages: Packages,
 }
 
-/// Arguments of `publish`.
+/// The arguments of `cargo xtask repo publish`.
 #[derive(Args)]
 pub struct PublishArguments {
     #[command(flatten)]
@@ -154,7 +154,7 @@ pub struct PublishArguments {
     destination: Destination,
 }
 
-/// Arguments of `refresh`.
+/// The arguments of `cargo xtask repo refresh`.
 #[derive(Args)]
 pub struct SuitesArguments {
     #[command(flatten)]
@@ -170,7 +170,7 @@ pub struct SuitesArguments {
     destination: Destination,
 }
 
-/// Arguments of `rollback`.
+/// The arguments of `cargo xtask repo rollback`.
 #[derive(Args)]
 pub struct RollbackArguments {
     #[command(flatten)]
@@ -189,7 +189,7 @@ pub struct RollbackArguments {
     destination: Destination,
 }
 
-/// Arguments of `rotate-key`.
+/// The arguments of `cargo xtask repo rotate-key`.
 #[derive(Args)]
 #[group(id = "step", required = true, multiple = false, args = ["new_key", "new_key_file", "finish", "stand_by", "emergency"])]
 pub struct RotateArguments {
@@ -222,7 +222,7 @@ pub struct RotateArguments {
     destination: Destination,
 }
 
-/// Arguments of `list` and `status`.
+/// The arguments of `cargo xtask repo list` and `cargo xtask repo status`.
 #[derive(Args)]
 pub struct ListArguments {
     #[command(flatten)]
@@ -232,7 +232,7 @@ pub struct ListArguments {
     json: bool,
 }
 
-/// Arguments of `verify`.
+/// The arguments of `cargo xtask repo verify`.
 #[derive(Args)]
 pub struct VerifyArguments {
     #[command(flatten)]
@@ -248,7 +248,7 @@ pub struct VerifyArguments {
     without_packages: bool,
 }
 
-/// Arguments of `prune`.
+/// The arguments of `cargo xtask repo prune`.
 #[derive(Args)]
 pub struct PruneArguments {
     #[command(flatten)]
@@ -263,7 +263,11 @@ pub struct PruneArguments {
     destination: Destination,
 }
 
-/// Runs a command.
+/// Runs one of these commands.
+///
+/// # Errors
+/// The repository refuses or cannot be read or written, a key cannot sign, or a place cannot be reached: the error says
+/// what to do. `status` fails where something needs a hand.
 pub fn run(command: Command) -> Result<(), AnyFailure> {
     match command {
         Command::Init(arguments) => init(arguments),

@@ -3,7 +3,7 @@
 use foundation::bytes::ByteSize;
 use repository::{Added, Listing, Pruned, Publication, Removed, Repository, Served, Sound, Status, date_text};
 
-/// What became of folders.
+/// What `repo add` has taken from each folder, for people.
 pub fn added(added: &[Added]) -> String {
     let mut text = String::new();
     for added in added {
@@ -16,7 +16,7 @@ pub fn added(added: &[Added]) -> String {
     text
 }
 
-/// What clients see now.
+/// What clients of each suite see now, for people.
 pub fn published(published: &[Publication]) -> String {
     let mut text = String::new();
     for Publication { snapshot, added, removed, unchanged, dropped } in published {
@@ -39,7 +39,7 @@ pub fn published(published: &[Publication]) -> String {
     text
 }
 
-/// What was taken out of a suite.
+/// What was taken out of a suite, for people.
 pub fn removed(codename: &str, removed: &Removed) -> String {
     let mut text = String::new();
     for (packages, what) in [(&removed.packages, "removed"), (&removed.unpublished, "removed before it was published")]
@@ -56,7 +56,7 @@ pub fn removed(codename: &str, removed: &Removed) -> String {
     text
 }
 
-/// The keys, and what clients install.
+/// The keys that sign, and what clients install, for people.
 pub fn keys(repository: &Repository) -> String {
     let (keys, keyring) = (repository.keys(), repository.settings().keyring());
     let mut text = String::new();
@@ -69,7 +69,7 @@ pub fn keys(repository: &Repository) -> String {
     text + &format!("clients install {keyring}.deb (version {}) and a .sources file from its top\n", keys.version)
 }
 
-/// A repository.
+/// The suites of a repository with their snapshots, as a table for people.
 pub fn listing(listing: &Listing) -> String {
     let mut text = String::new();
     if listing.development {
@@ -101,7 +101,7 @@ pub fn listing(listing: &Listing) -> String {
     text
 }
 
-/// How a repository is. What needs a hand is told as an error.
+/// What ends when in a repository, for people. What needs a hand is told as an error.
 pub fn status(status: &Status) -> String {
     let left = |time: i64| match (time - status.now).div_euclid(86_400) {
         days @ ..0 => format!("{} days ago", -days),
@@ -165,7 +165,7 @@ pub fn status(status: &Status) -> String {
     )
 }
 
-/// What was found to be right.
+/// What was checked and found right, for people.
 pub fn sound(sound: &Sound) -> String {
     let Sound { snapshots, packages, bytes, indices, keys } = sound;
     let mut text = format!(
@@ -179,7 +179,7 @@ pub fn sound(sound: &Sound) -> String {
     text
 }
 
-/// What clients get.
+/// What clients get from a web server, for people.
 pub fn served(served: &Served) -> String {
     let Served { suites, indices, packages, bytes } = served;
     let suite = |(name, (date, end)): (&String, &(i64, i64))| {
@@ -193,7 +193,7 @@ pub fn served(served: &Served) -> String {
     }
 }
 
-/// What was removed.
+/// What was removed and what was kept, for people.
 pub fn pruned(pruned: &Pruned) -> String {
     let mut text: String = pruned
         .snapshots

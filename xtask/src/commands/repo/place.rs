@@ -8,7 +8,7 @@ use repository::{PushOptions, Recovered, Remote, Repository};
 
 use super::{Which, keys, open};
 
-/// Where clients fetch from.
+/// The place that clients fetch from, where one is named.
 #[derive(Args)]
 pub struct Destination {
     /// Copy it afterwards to /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH or rclone:NAME:PATH
@@ -16,7 +16,7 @@ pub struct Destination {
     to: Option<Remote>,
 }
 
-/// Arguments of `push`.
+/// The arguments of `cargo xtask repo push`.
 #[derive(Args)]
 pub struct PushArguments {
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub struct PushArguments {
     break_lock: Option<String>,
 }
 
-/// Arguments of `clone`.
+/// The arguments of `cargo xtask repo clone`.
 #[derive(Args)]
 pub struct CloneArguments {
     /// Where it was pushed to: /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH or rclone:NAME:PATH
@@ -50,7 +50,7 @@ pub struct CloneArguments {
     keyring: Option<PathBuf>,
 }
 
-/// Arguments of `recover`.
+/// The arguments of `cargo xtask repo recover`.
 #[derive(Args)]
 pub struct RecoverArguments {
     #[command(flatten)]
@@ -64,8 +64,11 @@ pub struct RecoverArguments {
 }
 
 impl Destination {
-    /// Whether it could be pushed there: asked before anything is published, since a publication that cannot be pushed is
-    /// one that the other publishers do not know.
+    /// Looks whether the repository could be pushed there: asked before anything is published, since a publication that
+    /// cannot be pushed is one that the other publishers do not know.
+    ///
+    /// # Errors
+    /// The place cannot be reached, or has something that this repository does not continue.
     pub fn check(&self, repository: &Repository) -> Result<(), AnyFailure> {
         match &self.to {
             Some(to) => Ok(repository.check_place(to, &PushOptions::default())?),
@@ -73,7 +76,10 @@ impl Destination {
         }
     }
 
-    /// Copies it there, if a place was given.
+    /// Copies the repository there, if a place was given.
+    ///
+    /// # Errors
+    /// As for [`Destination::check`]; or the copy fails.
     pub fn push(&self, repository: &mut Repository) -> Result<(), AnyFailure> {
         match &self.to {
             Some(to) => push_to(repository, to, &PushOptions::default()),
@@ -82,7 +88,11 @@ impl Destination {
     }
 }
 
-/// `repo push`.
+/// Runs `repo push`: copies a repository to a place.
+///
+/// # Errors
+/// The place refuses or cannot be reached, somebody else pushes there, or it has something that this repository does
+/// not continue.
 pub fn push(arguments: &PushArguments) -> Result<(), AnyFailure> {
     let PushArguments { which, to, force_replace, adopt, break_lock } = arguments;
     let mut repository = open(&which.folder, "repo push")?;
@@ -96,7 +106,10 @@ fn push_to(repository: &mut Repository, to: &Remote, options: &PushOptions) -> R
     Ok(())
 }
 
-/// `repo clone`.
+/// Runs `repo clone`: brings a repository from a place into a new folder.
+///
+/// # Errors
+/// The folder is not empty, or the place cannot be reached or has no repository that is signed as it should be.
 pub fn clone(arguments: &CloneArguments) -> Result<(), AnyFailure> {
     if arguments.keyring.is_none() {
         eprintln!(
@@ -109,7 +122,10 @@ pub fn clone(arguments: &CloneArguments) -> Result<(), AnyFailure> {
     Ok(())
 }
 
-/// `repo recover`.
+/// Runs `repo recover`: brings back what a repository's folder has lost.
+///
+/// # Errors
+/// Something that is missing is nowhere to be had, or is not what was signed.
 pub fn recover(arguments: &RecoverArguments) -> Result<(), AnyFailure> {
     let RecoverArguments { which, from, keyring } = arguments;
     tell(&repository::recover(&which.folder, from.as_ref(), keyring.as_deref())?);

@@ -8,7 +8,7 @@ use super::keys::KeyArguments;
 use super::place::Destination;
 use super::{Which, borrowed, one_suite, open, output};
 
-/// Arguments of `remove`.
+/// The arguments of `cargo xtask repo remove`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
@@ -27,7 +27,10 @@ pub struct Arguments {
     destination: Destination,
 }
 
-/// Runs the command.
+/// Takes the packages out of the suite, and shows clients what is left.
+///
+/// # Errors
+/// An argument is not NAME=VERSION, the suite has no such package, a key cannot sign, or the place cannot be pushed to.
 pub fn run(arguments: &Arguments) -> Result<(), AnyFailure> {
     let named = |text: &String| match text.split_once('=') {
         Some((name, version)) if !name.is_empty() && !version.is_empty() => Ok((name.to_owned(), version.to_owned())),

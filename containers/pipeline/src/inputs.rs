@@ -13,7 +13,7 @@ use recipe::compile_memory::{self, Known};
 use recipe::components::{self, Components};
 use recipe::plan::{Parts, Plan, PlannedSource, Tool};
 use recipe::quarantine::Quarantine;
-use recipe::root_lock::{RootKind, RootLock};
+use recipe::root_lock::{LockKind, RootLock};
 use recipe::sources_lock::SourcesLock;
 use recipe::vulnerabilities::Vulnerabilities;
 use recipe::{Recipe, Source, frozen};
@@ -139,7 +139,7 @@ pub fn gather_from(
     let known_memory = read_copy(folders, compile_memory::read)?;
     // Now: a mistake in it must not be found after an hour.
     let quarantine = read_copy(folders, Quarantine::read)?;
-    let lock = options.lock(RootKind::Build)?;
+    let lock = options.lock(LockKind::BuildRoot)?;
     let log = original.folder.join("changelog");
     changelog.check_subject(&log, recipe.name(), &recipe.file.version)?;
     let lock_path = original.folder.join("sources.lock");

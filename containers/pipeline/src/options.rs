@@ -9,7 +9,7 @@ use foundation::progress::Progress;
 use foundation::store::Store;
 use phases::circumstances::Circumstances;
 use recipe::Recipe;
-use recipe::root_lock::{RootKind, RootLock};
+use recipe::root_lock::{LockKind, RootLock};
 use recipe::target::Target;
 use sign::signer::KeySource;
 
@@ -33,11 +33,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the lock of a root of this recipe and target.
+    /// Reads the lock of this kind for this recipe and target.
     ///
     /// # Errors
     /// There is no lock, it cannot be read, or the recipe or target has changed since it was made.
-    pub fn lock(&self, kind: RootKind) -> Result<RootLock, Error> {
+    pub fn lock(&self, kind: LockKind) -> Result<RootLock, Error> {
         let Self { recipe, target, .. } = self;
         let path = recipe.lock_path(target, kind);
         Ok(RootLock::read(&path, kind, recipe.name(), &target.name, recipe.request_digest(target, kind))?)

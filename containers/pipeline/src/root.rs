@@ -14,7 +14,7 @@ use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::Store;
 use recipe::plan::build_root_key;
-use recipe::root_lock::{PinnedDeb, RootKind, RootLock};
+use recipe::root_lock::{LockKind, PinnedDeb, RootLock};
 use roots::build_root as assembling;
 use roots::build_root::{ASSEMBLY, BuildRoot, NodeRoot, RootImage, slug};
 
@@ -75,7 +75,7 @@ pub async fn build_root(
     progress: &dyn Progress,
 ) -> Result<BuildRoot, Error> {
     let key = inputs.plan().build_root().key;
-    root(engine, store, options, RootKind::Build, key, inputs.lock(), progress).await
+    root(engine, store, options, LockKind::BuildRoot, key, inputs.lock(), progress).await
 }
 
 /// Returns the same build root for a worker of a compile farm, which needs no source, and the .debs that it needs
@@ -89,10 +89,10 @@ pub async fn worker_root(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<(BuildRoot, Vec<(PinnedDeb, PathBuf)>), Error> {
-    let farm = options.lock(RootKind::Farm)?;
-    let lock = options.lock(RootKind::Build)?;
+    let farm = options.lock(LockKind::Farm)?;
+    let lock = options.lock(LockKind::BuildRoot)?;
     let key = build_root_key(&lock, &options.target, &tool());
-    let found = root(engine, store, options, RootKind::Build, key, &lock, progress).await?;
+    let found = root(engine, store, options, LockKind::BuildRoot, key, &lock, progress).await?;
     let debs = tokio::task::block_in_place(|| fetch_debs(store, options, &farm, progress))?;
     Ok((found, debs))
 }
@@ -110,16 +110,16 @@ pub async fn node_root(
     if options.recipe.file.cluster.is_none() {
         return Err(Error::NoCluster { recipe: options.recipe.name().to_owned() });
     }
-    let lock = options.lock(RootKind::Node)?;
+    let lock = options.lock(LockKind::NodeRoot)?;
     let key = Digest::of_json(&(lock.content(), &options.target, ASSEMBLY, assembling::NODE_SCRIPT));
-    root(engine, store, options, RootKind::Node, key, &lock, progress).await
+    root(engine, store, options, LockKind::NodeRoot, key, &lock, progress).await
 }
 
 async fn root(
     engine: &Engine,
     store: &Store,
     options: &Options,
-    kind: RootKind,
+    kind: LockKind,
     key: Digest,
     lock: &RootLock,
     progress: &dyn Progress,
@@ -166,12 +166,12 @@ pub async fn lock(
     engine: &Engine,
     store: &Store,
     options: &Options,
-    kind: RootKind,
+    kind: LockKind,
     snapshot: Option<&str>,
     progress: &dyn Progress,
 ) -> Result<(PathBuf, RootLock), Error> {
     let Options { recipe, target, targets, .. } = options;
-    if kind == RootKind::Node && recipe.file.cluster.is_none() {
+    if kind == LockKind::NodeRoot && recipe.file.cluster.is_none() {
         return Err(Error::NoCluster { recipe: recipe.name().to_owned() });
     }
     let request = recipe.request(target, kind);
@@ -204,9 +204,9 @@ pub async fn lock(
     let text = String::from_utf8_lossy(&output.stdout);
     if output.exit != 0 {
         let field = match kind {
-            RootKind::Build => "build.depends in recipe.toml, or base in the target's file",
-            RootKind::Node => "cluster.depends in recipe.toml",
-            RootKind::Farm => "what a compile farm needs (recipe::recipe)",
+            LockKind::BuildRoot => "build.depends in recipe.toml, or base in the target's file",
+            LockKind::NodeRoot => "cluster.depends in recipe.toml",
+            LockKind::Farm => "what a compile farm needs (recipe::recipe)",
         };
         return Err(Error::Solve {
             what: kind.noun(),
@@ -217,9 +217,9 @@ pub async fn lock(
         });
     }
     let mut packages = closure::from_solution(&index, &base, &text)?;
-    if kind == RootKind::Farm {
+    if kind == LockKind::Farm {
         // Unpacked beside the build root, whose own libraries are found first.
-        let root = options.lock(RootKind::Build)?;
+        let root = options.lock(LockKind::BuildRoot)?;
         packages.retain(|deb| !root.packages.iter().any(|there| there.name == deb.name));
     }
     stage.finish();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use farm::{Answer, Gateway, Shares, WorkerAddress};
 use foundation::progress::Event;
-use recipe::root_lock::RootKind;
+use recipe::root_lock::LockKind;
 
 use crate::builder::Builder;
 use crate::error::Error;
@@ -24,7 +24,7 @@ pub async fn open(builder: &Builder<'_>) -> Result<Option<Gateway>, Error> {
     if build.workers.is_empty() {
         return Ok(None);
     }
-    let lock = options.lock(RootKind::Farm)?;
+    let lock = options.lock(LockKind::Farm)?;
     let debs = tokio::task::block_in_place(|| fetch_debs(store, options, &lock, progress))?;
     let gateway = Gateway::open(engine, root, &debs, &build.workers).await?;
     for (worker, answer) in &gateway.answers {

@@ -15,7 +15,7 @@ use engine::stream::{Failed, consume, pipe, pump};
 use engine::transfer::{Content, Upload, put};
 use engine::{Engine, Error};
 use foundation::digest::Digest;
-use recipe::root_lock::{PinnedDeb, RootKind, RootLock};
+use recipe::root_lock::{LockKind, PinnedDeb, RootLock};
 use recipe::target::Target;
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,7 @@ impl RootImage {
     ///
     /// # Errors
     /// The engine does not answer, or cannot say.
-    pub async fn find(engine: &Engine, kind: RootKind, digest: Digest) -> Result<Option<Self>, Error> {
+    pub async fn find(engine: &Engine, kind: LockKind, digest: Digest) -> Result<Option<Self>, Error> {
         let image = image_name(kind, &digest);
         let labels = image_labels(engine, &image).await?;
         let ours = labels.is_some_and(|labels| labels.get(LABEL_DIGEST) == Some(&digest.to_string()));
@@ -60,15 +60,15 @@ impl RootImage {
 }
 
 /// The root's name in the names of images, as a label, and in the store: `build-root` or `node-root`.
-pub fn slug(kind: RootKind) -> &'static str {
+pub fn slug(kind: LockKind) -> &'static str {
     match kind {
-        RootKind::Build => "build-root",
-        RootKind::Node => "node-root",
-        RootKind::Farm => "farm",
+        LockKind::BuildRoot => "build-root",
+        LockKind::NodeRoot => "node-root",
+        LockKind::Farm => "farm",
     }
 }
 
-fn image_name(kind: RootKind, digest: &Digest) -> String {
+fn image_name(kind: LockKind, digest: &Digest) -> String {
     names::image(slug(kind), &digest.short())
 }
 
@@ -80,7 +80,7 @@ fn image_name(kind: RootKind, digest: &Digest) -> String {
 /// not do its part.
 pub async fn assemble(
     engine: &Engine,
-    kind: RootKind,
+    kind: LockKind,
     lock: &RootLock,
     target: &Target,
     debs: &[(PinnedDeb, PathBuf)],
@@ -131,7 +131,7 @@ pub async fn base_only(
         return Ok(RootImage { digest, image });
     }
     let debs: Vec<_> = debs.iter().map(|(deb, path)| (PinnedDeb { base: true, ..deb.clone() }, path.clone())).collect();
-    let (container, _image) = installed(engine, RootKind::Build, target, release_date, &debs, progress).await?;
+    let (container, _image) = installed(engine, LockKind::BuildRoot, target, release_date, &debs, progress).await?;
     let normaliser = Normaliser::new(&target.remove, release_date)?;
     let digest = digest(engine, &container, &normaliser).await?;
     keep(engine, &container, normaliser, &image, "base", &key, &digest).await?;
@@ -142,7 +142,7 @@ pub async fn base_only(
 /// A container, ended, in which all packages are installed, and its image: Podman removes the containers of an image with it.
 async fn installed(
     engine: &Engine,
-    kind: RootKind,
+    kind: LockKind,
     target: &Target,
     epoch: i64,
     debs: &[(PinnedDeb, PathBuf)],
@@ -176,8 +176,8 @@ async fn installed(
     let mut command = vec!["-i".to_owned(), format!("SOURCE_DATE_EPOCH={epoch}")];
     command.extend(environment.iter().map(|(key, value)| format!("{key}={value}")));
     let scripts: &[(&str, &str)] = match kind {
-        RootKind::Build | RootKind::Farm => &[("assemble.sh", SCRIPT)],
-        RootKind::Node => &[("assemble.sh", SCRIPT), ("node-root.sh", NODE_SCRIPT)],
+        LockKind::BuildRoot | LockKind::Farm => &[("assemble.sh", SCRIPT)],
+        LockKind::NodeRoot => &[("assemble.sh", SCRIPT), ("node-root.sh", NODE_SCRIPT)],
     };
     let sourced: Vec<String> = scripts.iter().map(|(name, _)| format!(". /debs/{name}")).collect();
     command.extend(["/bin/sh".to_owned(), "-c".into(), sourced.join("; ")]);
@@ -205,7 +205,7 @@ async fn installed(
 }
 
 /// Runs the container, whose script installs the packages, and tells how far it is.
-async fn install(container: &Container, kind: RootKind, packages: usize, progress: &dyn Fn(&str)) -> Result<(), Error> {
+async fn install(container: &Container, kind: LockKind, packages: usize, progress: &dyn Fn(&str)) -> Result<(), Error> {
     let mut tail: VecDeque<String> = VecDeque::new();
     let mut step = "starting".to_owned();
     let mut line = Vec::new();

@@ -19,7 +19,7 @@ use crate::cherry_pick::{self, CherryPick, Pick};
 use crate::cluster::Cluster;
 use crate::condition::{self, Condition};
 use crate::error::RecipeError;
-use crate::root_lock::RootKind;
+use crate::root_lock::LockKind;
 use crate::target::Target;
 use crate::{compile_memory, components, control, quarantine, vulnerabilities};
 
@@ -344,30 +344,30 @@ impl Recipe {
         self.file.cherry_picks.iter().filter_map(CherryPick::pick).collect()
     }
 
-    /// Everything that a root is asked to have beside Essential and required packages.
-    pub fn request(&self, target: &Target, kind: RootKind) -> Vec<String> {
+    /// Everything that a lock of this kind is asked to pin, beside Essential and required packages.
+    pub fn request(&self, target: &Target, kind: LockKind) -> Vec<String> {
         let mut request = match kind {
-            RootKind::Build => [target.base.as_slice(), &self.file.build.depends].concat(),
+            LockKind::BuildRoot => [target.base.as_slice(), &self.file.build.depends].concat(),
             // What only compiling needs has no place on a node.
-            RootKind::Node => self.file.cluster.iter().flat_map(|cluster| cluster.depends.clone()).collect(),
-            RootKind::Farm => ["distcc", "socat"].map(str::to_owned).into(),
+            LockKind::NodeRoot => self.file.cluster.iter().flat_map(|cluster| cluster.depends.clone()).collect(),
+            LockKind::Farm => ["distcc", "socat"].map(str::to_owned).into(),
         };
         request.sort();
         request.dedup();
         request
     }
 
-    /// The digest of the request, as the root's lock keeps it.
-    pub fn request_digest(&self, target: &Target, kind: RootKind) -> Digest {
+    /// The digest of the request, as the lock keeps it.
+    pub fn request_digest(&self, target: &Target, kind: LockKind) -> Digest {
         Digest::of_json(&(&target.suite, &target.component, self.request(target, kind)))
     }
 
-    /// Where this recipe's lock of a root for a target is kept: in its own folder.
-    pub fn lock_path(&self, target: &Target, kind: RootKind) -> PathBuf {
+    /// Where this recipe's lock of this kind for a target is kept: in the recipe's own folder.
+    pub fn lock_path(&self, target: &Target, kind: LockKind) -> PathBuf {
         let extension = match kind {
-            RootKind::Build => "lock",
-            RootKind::Node => "cluster.lock",
-            RootKind::Farm => "farm.lock",
+            LockKind::BuildRoot => "lock",
+            LockKind::NodeRoot => "cluster.lock",
+            LockKind::Farm => "farm.lock",
         };
         self.folder.join(format!("{}.{extension}", target.name.file_stem()))
     }

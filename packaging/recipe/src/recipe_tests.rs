@@ -181,11 +181,11 @@ fn each_root_has_its_own_request_and_lock() {
     let recipe = Recipe::read(folder.path()).unwrap();
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../containers/targets");
     let target = Target::read(&targets, &"debian-12/amd64".parse().unwrap()).unwrap();
-    assert!(recipe.request(&target, RootKind::Build).contains(&"g++".to_owned()));
-    assert_eq!(recipe.request(&target, RootKind::Node), ["curl", "systemd-sysv"]);
+    assert!(recipe.request(&target, LockKind::BuildRoot).contains(&"g++".to_owned()));
+    assert_eq!(recipe.request(&target, LockKind::NodeRoot), ["curl", "systemd-sysv"]);
     let path = |kind| recipe.lock_path(&target, kind);
-    assert_eq!(path(RootKind::Build), folder.path().join("debian-12-amd64.lock"));
-    assert_eq!(path(RootKind::Node), folder.path().join("debian-12-amd64.cluster.lock"));
+    assert_eq!(path(LockKind::BuildRoot), folder.path().join("debian-12-amd64.lock"));
+    assert_eq!(path(LockKind::NodeRoot), folder.path().join("debian-12-amd64.cluster.lock"));
 }
 
 #[test]

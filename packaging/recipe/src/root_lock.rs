@@ -9,39 +9,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::target::TargetName;
 
-/// What a root file system of locked .debs is for.
+/// What a lock pins. In commands and file names the node root goes by what it is for: `cargo xtask lock --cluster` makes its
+/// lock, `TARGET.cluster.lock`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RootKind {
+pub enum LockKind {
     /// The build root: it compiles.
-    Build,
+    BuildRoot,
     /// The node root: every node of a cluster is a copy of it.
-    Node,
+    NodeRoot,
     /// What a compile farm needs beside the build root. The build root itself stays as it is, and so does every plan.
     Farm,
 }
 
-impl RootKind {
-    /// The words for it in messages.
+impl LockKind {
+    /// What is pinned, in the words of messages.
     pub fn noun(self) -> &'static str {
         match self {
-            Self::Build => "build root",
-            Self::Node => "node root",
+            Self::BuildRoot => "build root",
+            Self::NodeRoot => "node root",
             Self::Farm => "compile farm",
         }
     }
 
-    /// The command that makes its lock, as a user would type it.
+    /// The command that makes the lock, as a user would type it.
     pub fn lock_command(self, recipe: &str, target: &TargetName) -> String {
         let option = match self {
-            Self::Build => "",
-            Self::Node => " --cluster",
+            Self::BuildRoot => "",
+            Self::NodeRoot => " --cluster",
             Self::Farm => " --farm",
         };
         format!("cargo xtask lock{option} --target {target} --recipe {recipe}")
     }
 }
 
-/// `TARGET.lock`, `TARGET.cluster.lock` and `TARGET.farm.lock` in a recipe's folder, in TOML.
+/// A lock: `TARGET.lock` (the build root), `TARGET.cluster.lock` (the node root) or `TARGET.farm.lock` in a recipe's folder,
+/// in TOML.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RootLock {
@@ -152,7 +154,7 @@ impl RootLock {
     /// dependencies.
     pub fn read(
         path: &Path,
-        kind: RootKind,
+        kind: LockKind,
         recipe: &str,
         target: &TargetName,
         request: Digest,
@@ -176,9 +178,9 @@ impl RootLock {
         }
         if lock.request_sha256 != request {
             let found = match kind {
-                RootKind::Build => "other build dependencies",
-                RootKind::Node => "other dependencies of nodes",
-                RootKind::Farm => "other programs",
+                LockKind::BuildRoot => "other build dependencies",
+                LockKind::NodeRoot => "other dependencies of nodes",
+                LockKind::Farm => "other programs",
             };
             return other(found.into(), "those that recipe and target ask for now".into());
         }

@@ -7,7 +7,7 @@ use foundation::bytes::ByteSize;
 use foundation::failure::{AnyFailure, Kind, Message};
 use foundation::store::Store;
 use recipe::Recipe;
-use recipe::root_lock::RootKind;
+use recipe::root_lock::LockKind;
 use sign::gpg::DEVELOPMENT_FILE;
 
 use crate::arguments::{Selection, block_on, installed};
@@ -61,7 +61,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
             None => format!("{} only: name a nearer one with --mirror", mirrors.archive),
         },
     });
-    let lock = options.recipe.lock_path(&options.target, RootKind::Build);
+    let lock = options.recipe.lock_path(&options.target, LockKind::BuildRoot);
     findings.push(Finding {
         good: lock.exists(),
         what: "lock",

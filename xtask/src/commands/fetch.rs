@@ -2,7 +2,7 @@
 
 use clap::Args;
 use foundation::failure::AnyFailure;
-use recipe::root_lock::RootKind;
+use recipe::root_lock::LockKind;
 
 use crate::arguments::{Selection, locked_store};
 use crate::terminal::Terminal;
@@ -29,8 +29,11 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let options = arguments.selection.options()?;
     let (store, _lock) = locked_store("fetch", &terminal)?;
     // The packages first: they can be had even where upstream cannot be reached.
-    let kinds =
-        [Some(RootKind::Build), arguments.cluster.then_some(RootKind::Node), arguments.farm.then_some(RootKind::Farm)];
+    let kinds = [
+        Some(LockKind::BuildRoot),
+        arguments.cluster.then_some(LockKind::NodeRoot),
+        arguments.farm.then_some(LockKind::Farm),
+    ];
     let mut debs = Vec::new();
     for kind in kinds.into_iter().flatten() {
         debs.extend(pipeline::fetch_debs(&store, &options, &options.lock(kind)?, &terminal)?);

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use foundation::failure::{AnyFailure, Message};
-use recipe::root_lock::RootKind;
+use recipe::root_lock::LockKind;
 
 use crate::arguments::{Selection, block_on, engine, locked_store};
 use crate::terminal::Terminal;
@@ -39,9 +39,9 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(false);
     let options = arguments.selection.options()?;
     let kind = match (arguments.cluster, arguments.farm) {
-        (true, _) => RootKind::Node,
-        (_, true) => RootKind::Farm,
-        _ => RootKind::Build,
+        (true, _) => LockKind::NodeRoot,
+        (_, true) => LockKind::Farm,
+        _ => LockKind::BuildRoot,
     };
     let (store, held) = locked_store("lock", &terminal)?;
     let (path, lock) = block_on(&store, async || {

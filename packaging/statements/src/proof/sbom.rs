@@ -159,7 +159,7 @@ mod tests {
     use deb::manifest;
     use foundation::digest::Digest;
     use recipe::plan::{Parts, PlannedSource, Tool};
-    use recipe::root_lock::{RootKind, RootLock};
+    use recipe::root_lock::{LockKind, RootLock};
     use recipe::target::Target;
 
     /// The bills of Mesos's packages, made of the recipe as it is.
@@ -169,9 +169,9 @@ mod tests {
         let folder = top.join("../mesos");
         let recipe = Recipe::read(&folder).unwrap();
         let target = Target::read(&top.join("../../containers/targets"), &"debian-12/amd64".parse().unwrap()).unwrap();
-        let request = recipe.request_digest(&target, RootKind::Build);
-        let path = recipe.lock_path(&target, RootKind::Build);
-        let root = RootLock::read(&path, RootKind::Build, "mesos", &target.name, request).unwrap();
+        let request = recipe.request_digest(&target, LockKind::BuildRoot);
+        let path = recipe.lock_path(&target, LockKind::BuildRoot);
+        let root = RootLock::read(&path, LockKind::BuildRoot, "mesos", &target.name, request).unwrap();
         let lock = SourcesLock::read(&folder.join("sources.lock")).unwrap();
         let origin = Origin::Git { commit: "0".repeat(40), tag: None, remotes: vec![], cherry_picks: recipe.picks() };
         let plan = Plan::new(Parts {

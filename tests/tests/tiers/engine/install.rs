@@ -9,7 +9,7 @@ use engine::transfer::{Content, Upload};
 use foundation::digest::Digest;
 use foundation::store::Store;
 use recipe::Recipe;
-use recipe::root_lock::{PinnedDeb, RootKind, RootLock};
+use recipe::root_lock::{LockKind, PinnedDeb, RootLock};
 use recipe::target::Target;
 use roots::build_root::base_only;
 use tests::{Workshop, repository};
@@ -70,7 +70,7 @@ fn apt_installs_runs_and_purges() {
     let targets = repository().join("containers/targets");
     let target = Target::read(&targets, &"debian-12/amd64".parse().unwrap()).unwrap();
     let recipe = Recipe::read(&repository().join("tests/fixtures/sample")).unwrap();
-    let kind = RootKind::Build;
+    let kind = LockKind::BuildRoot;
     let path = recipe.lock_path(&target, kind);
     let lock = RootLock::read(&path, kind, "sample", &target.name, recipe.request_digest(&target, kind)).unwrap();
     let store = Store::open(Some(&workshop.cache)).unwrap();

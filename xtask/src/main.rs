@@ -47,7 +47,7 @@ enum Command {
     Plan(commands::plan::Arguments),
     /// Download sources and Debian packages into the cache; afterwards no network is needed
     Fetch(commands::fetch::Arguments),
-    /// Pin the build root, with --cluster the nodes of a cluster, with --farm what a compile farm needs: write the target's lock
+    /// Pin the build root, with --cluster the node root of clusters, with --farm what a compile farm needs: write the target's lock
     Lock(commands::lock::Arguments),
     /// A cluster of the packages in containers with systemd: up, status, exec, logs, test, down
     #[command(subcommand)]

@@ -12,7 +12,7 @@ use crate::terminal::Terminal;
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    /// Also what the nodes of a cluster are made of
+    /// Also the packages of the node root, which the nodes of a cluster are copies of
     #[arg(long)]
     cluster: bool,
     /// Also what a compile farm needs

@@ -12,7 +12,7 @@ use crate::terminal::Terminal;
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    /// Pin what the nodes of a cluster are made of, and leave the build root as it is: a new one would build everything anew
+    /// Pin the node root of clusters in TARGET.cluster.lock, and leave the build root as it is: a new one would build everything anew
     #[arg(long)]
     cluster: bool,
     /// Pin what a compile farm needs beside the build root, and leave that as it is

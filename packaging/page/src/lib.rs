@@ -4,6 +4,8 @@
 //! Nothing here reads a file or decides anything: whoever calls fills in these structures, and the templates show them.
 //! Whatever text they are given, askama escapes it.
 
+mod course;
+pub mod report;
 mod repository;
 mod text;
 

@@ -1,11 +1,29 @@
 //! Numbers, times and fingerprints as people read them.
 
+use foundation::progress;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// What templates hand over: a number, or a reference to one.
 pub(crate) trait Number {
     fn number(&self) -> i64;
+}
+
+/// Likewise seconds.
+pub(crate) trait Seconds {
+    fn seconds(&self) -> f64;
+}
+
+impl Seconds for f64 {
+    fn seconds(&self) -> f64 {
+        *self
+    }
+}
+
+impl<T: Seconds> Seconds for &T {
+    fn seconds(&self) -> f64 {
+        (**self).seconds()
+    }
 }
 
 impl Number for i64 {
@@ -23,6 +41,12 @@ impl Number for u64 {
 impl Number for usize {
     fn number(&self) -> i64 {
         i64::try_from(*self).unwrap_or(i64::MAX)
+    }
+}
+
+impl Number for u32 {
+    fn number(&self) -> i64 {
+        i64::from(*self)
     }
 }
 
@@ -52,6 +76,11 @@ pub(crate) fn machine(time: impl Number) -> String {
 
 fn utc(time: impl Number) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(time.number()).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
+/// `3 min 05 s`.
+pub(crate) fn duration(seconds: impl Seconds) -> String {
+    progress::duration(seconds.seconds())
 }
 
 /// `11.4 MiB`, with the binary prefixes of IEC 80000-13.
@@ -106,6 +135,44 @@ pub(crate) fn name(user_id: &str) -> &str {
     }
 }
 
+/// A path as an address relative to the page (RFC 3986): nothing in it is more than a name.
+pub(crate) fn address(path: &str) -> String {
+    let mut address = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'+' => {
+                address.push(byte.into())
+            }
+            _ => address += &format!("%{byte:02X}"),
+        }
+    }
+    address
+}
+
+/// A text in which every character is seen: those that are not, or that turn the order of others around (Unicode's
+/// bidirectional controls), are replaced.
+pub(crate) fn seen(text: &str) -> String {
+    let mut seen = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\r' => {}
+            '\n' | '\t' => seen.push(character),
+            // Unicode's pictures of the control characters.
+            '\0'..='\x1f' => seen.extend(char::from_u32(0x2400 + u32::from(character))),
+            '\x7f' => seen.push('\u{2421}'),
+            '\u{80}'..='\u{9f}'
+            | '\u{200e}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{fdd0}'..='\u{fdef}'
+            | '\u{fffe}'
+            | '\u{ffff}' => seen.push(char::REPLACEMENT_CHARACTER),
+            _ => seen.push(character),
+        }
+    }
+    seen
+}
+
 /// The first digits of a digest or commit.
 pub(crate) fn short(hex: &str) -> &str {
     hex.get(..12).unwrap_or(hex)
@@ -133,6 +200,9 @@ mod tests {
             assert_eq!(thousands(number), text);
         }
         assert_eq!((name("A B <a@x>"), name("a@x"), name(" <a@x>")), ("A B", "a@x", " <a@x>"));
+        assert_eq!(address("a_1.0~b+c.deb"), "a_1.0~b+c.deb");
+        assert_eq!(address("javascript:x?y#\u{e4}"), "javascript%3Ax%3Fy%23%C3%A4");
+        assert_eq!(seen("a\r\n\tb\0\x7f\u{9b}\u{202e}c"), "a\n\tb\u{2400}\u{2421}\u{fffd}\u{fffd}c");
         assert_eq!(grouped("ABCDEF0123"), "ABCD EF01 23");
         assert_eq!(grouped("äöüßx"), "äöüß x");
     }

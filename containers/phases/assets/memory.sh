@@ -123,10 +123,13 @@ killed=/build/out/killed-for-memory
 compiles=/build/out/compile-memory
 # What the farm's client leaves: lines `worker FILE` and `here FILE`.
 compiled_by=/build/out/compiled-by
+# What ccache leaves: each file, and whether the cache had it. An older one knows nothing of this and leaves nothing.
+cached=/build/out/compiler-cache
 
 # Before a phase's script: makes the governor, and watches.
 begin_phase() {
-    rm -f "$killed" "$compiles" "$compiled_by"
+    rm -f "$killed" "$compiles" "$compiled_by" "$cached"
+    export CCACHE_STATSLOG="$cached"
     make_governor
     watch_memory &
     watcher=$!

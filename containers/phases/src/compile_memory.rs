@@ -67,6 +67,17 @@ impl Figures {
         }
     }
 
+    /// The files that something is known of.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Bytes and milliseconds that a file took the last time, where that was measured.
+    pub fn usual(&self, path: &str) -> Option<(u64, u64)> {
+        let Figure { usual, frugal, milliseconds, .. } = *self.0.get(path)?;
+        Some((if usual > 0 { usual } else { frugal }, milliseconds))
+    }
+
     /// The lines `BYTES MILLISECONDS PATTERN` that the governor gets: what is measured, then what the recipe knows. To
     /// each is added what a second compile may take more than the first.
     pub fn for_governor(&self, known: &[&Known]) -> String {

@@ -2,10 +2,12 @@
 
 pub mod circumstances;
 pub mod compile_memory;
+pub mod compiles;
 mod error;
 mod log;
 pub mod phase;
 pub mod record;
+pub mod samples;
 pub mod shard;
 pub mod surroundings;
 pub mod usage;

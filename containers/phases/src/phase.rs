@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bollard::query_parameters::StatsOptionsBuilder;
 use engine::container::Container;
@@ -18,6 +18,7 @@ use crate::circumstances::Circumstances;
 use crate::error::PhaseError;
 use crate::log::Log;
 use crate::record::PhaseRecord;
+use crate::samples::Samples;
 use crate::surroundings::Surroundings;
 use crate::usage::{Report, in_use};
 
@@ -108,14 +109,24 @@ pub async fn run(
     let mut record = PhaseRecord {
         name: spec.name.clone(),
         jobs: spec.jobs.max(1),
+        started: SystemTime::UNIX_EPOCH.elapsed().ok().and_then(|since| i64::try_from(since.as_secs()).ok()),
+        limit: Some(spec.memory_bytes),
         log: spec.log.clone(),
         ..PhaseRecord::default()
     };
+    let mut samples = Samples::default();
     loop {
         record.attempts += 1;
-        let attempt = attempt(engine, &spec, record.jobs, &mut log, event).await?;
+        let mut listen = |what: PhaseEvent| {
+            if let PhaseEvent::Usage { memory, .. } = what {
+                samples.add(begin.elapsed().as_secs_f64(), memory);
+            }
+            event(what);
+        };
+        let attempt = attempt(engine, &spec, record.jobs, &mut log, &mut listen).await?;
         record.wall = begin.elapsed().as_secs_f64();
         record.log_bytes = log.bytes;
+        record.memory = samples.clone().finish();
         let lack = record.add(attempt);
         let Some(what) = lack else { return Ok(record) };
         let Lack::Together = what else { return Err(out_of_memory(&spec, what, record)) };

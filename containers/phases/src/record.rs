@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use farm::Shares;
 use serde::{Deserialize, Serialize};
 
+use crate::compiles::Compiles;
+use crate::samples::Sample;
+
 /// What a phase did.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct PhaseRecord {
@@ -29,6 +32,18 @@ pub struct PhaseRecord {
     /// What the workers of the compile farm compiled, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub farm: Option<Shares>,
+    /// When it began, as a Unix time in seconds. None in a record of an earlier version of this tool, like what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<i64>,
+    /// Bytes that it might use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Memory over time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<Sample>,
+    /// What it compiled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compiles: Option<Compiles>,
     /// The file with the phase's log.
     pub log: PathBuf,
     /// Size of the log in bytes.

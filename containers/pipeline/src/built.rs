@@ -13,6 +13,7 @@ use foundation::progress::Event;
 use phases::PhaseError;
 use phases::circumstances::Aspect;
 use phases::compile_memory::TooLarge;
+use phases::compiles::Compiles;
 use phases::phase::{self, PhaseEvent, PhaseSpec};
 use phases::record::PhaseRecord;
 use phases::surroundings::Surroundings;
@@ -38,6 +39,9 @@ const LOG: &str = "log";
 
 /// Where the governor leaves what compiles took, below `/build/out`.
 const COMPILES: &str = "compile-memory";
+
+/// Likewise ccache, what it had.
+const CACHED: &str = "compiler-cache";
 
 /// What the last run of a phase was like; only used to tell how far the present one is.
 #[derive(Default, Serialize, Deserialize)]
@@ -281,7 +285,7 @@ impl Runner<'_> {
             timeout: None,
             labels: BTreeMap::new(),
             log: log.to_owned(),
-            downloads: [COMPILES, workers::COMPILED_BY].map(|name| format!("/build/out/{name}")).into(),
+            downloads: [COMPILES, CACHED, workers::COMPILED_BY].map(|name| format!("/build/out/{name}")).into(),
             download_dir: folder.to_owned(),
         })
     }
@@ -322,11 +326,11 @@ impl Runner<'_> {
         // Only estimates: a disk that is full shows itself where it matters.
         let _ = std::fs::create_dir_all(history_path.parent().expect("in a folder"));
         // What was measured is as good if the script failed later.
-        let took = folder.join(COMPILES);
-        if let Ok(text) = std::fs::read_to_string(&took) {
-            figures.learn(&text, phase.key);
+        let [took, cached] = [COMPILES, CACHED].map(|name| take(&folder.join(name)));
+        let compiles = Compiles::read(&took, &cached, &figures);
+        if !took.is_empty() {
+            figures.learn(&took, phase.key);
             let _ = write_json(&self.builder.figures_path(phase), &figures);
-            let _ = std::fs::remove_file(&took);
         }
         let shares = farm.and_then(|farm| workers::shares(farm, &folder.join(workers::COMPILED_BY)));
         if let Some(shares) = &shares {
@@ -334,9 +338,17 @@ impl Runner<'_> {
         }
         let mut record = result?;
         record.farm = shares;
+        record.compiles = compiles;
         if record.exit == 0 {
             let _ = write_json(&history_path, &History { seconds: record.wall, lines });
         }
         Ok(record)
     }
+}
+
+/// The text of a file that a phase left, which is removed; nothing if there is none. A name need not be UTF-8.
+fn take(path: &Path) -> String {
+    let text = std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let _ = std::fs::remove_file(path);
+    text
 }

@@ -5,12 +5,14 @@
 //! installs all of them.
 
 pub mod apt;
+pub mod browser;
 pub mod debian;
 pub mod dist;
 pub mod guards;
 pub mod key;
 pub mod linters;
 pub mod pipelines;
+pub mod report;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -54,7 +54,7 @@ impl Progress for Recorder<'_> {
                         peak_rss: *peak_rss,
                         jobs: *jobs,
                         killed_for_memory: killed_for_memory.clone(),
-                        farm: None,
+                        ..PhaseReport::default()
                     });
                 }
                 Event::StageFinished { stage, seconds } => {

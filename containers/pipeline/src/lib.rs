@@ -92,6 +92,7 @@ mod publish;
 pub mod rebuild;
 pub mod records;
 mod report;
+mod report_page;
 mod root;
 pub mod shell;
 mod split;

@@ -15,7 +15,7 @@ use sign::{changes, debsig, sums};
 use statements::check::statement::{Resource, Statement};
 use statements::proof::sbom::{self, Sbom};
 use statements::proof::{dsse, provenance};
-use statements::verify::{self, REPORT, REPORT_SIGNATURE};
+use statements::verify::{self, REPORT, REPORT_PAGE, REPORT_SIGNATURE};
 use statements::vex::{self, Document, Subject};
 use walkdir::WalkDir;
 
@@ -25,7 +25,7 @@ use crate::inputs::Inputs;
 use crate::options::{BuildOptions, Job, Options};
 use crate::packed::Packed;
 use crate::records::{copy_logs, logs_in, write_file};
-use crate::report::{CheckReport, PackageReport, PackingReport, PhaseReport, Report};
+use crate::report::{CheckReport, PackageReport, PackingReport, PhaseReport, RebuildFound, Report, Run};
 use crate::stage::Stage;
 
 /// The packages that are in `dist` now, and the report about them.
@@ -80,7 +80,7 @@ pub fn up_to_date(
     let info = changes::file_name(inputs.changelog(), inputs.plan().target().name.architecture(), "buildinfo");
     let stem = info.strip_suffix(".buildinfo").unwrap_or(&info);
     let proven = build.dist.join(provenance::file_name(stem)).exists();
-    let proven = proven && build.dist.join(REPORT_SIGNATURE).exists();
+    let proven = proven && [REPORT_SIGNATURE, REPORT_PAGE].iter().all(|name| build.dist.join(name).exists());
     let same = same && proven && report.components == inputs.components_digest();
     let stated = || match &report.vex {
         Some(file) => fs::read(build.dist.join(file)).ok(),
@@ -246,7 +246,7 @@ impl Publication<'_> {
         files.sort();
         sums::write(folder, &files, signer, epoch)?;
         let logs = copy_logs(&logs_in(&packed.logs())?, &folder.join(verify::LOGS))?;
-        let report = Report {
+        let mut report = Report {
             recipe: inputs.plan().recipe().to_owned(),
             version: inputs.plan().version().to_owned(),
             target: inputs.plan().target().name.to_string(),
@@ -257,14 +257,26 @@ impl Publication<'_> {
             deviations: inputs.source().deviations.clone(),
             build_root: record.build().build_root(),
             key: signer.key().clone(),
+            rebuild: RebuildFound::beside(
+                &build.dist,
+                inputs.plan().recipe(),
+                &options.target.name,
+                inputs.plan().digest(),
+                &reports,
+            ),
             phases: record.build().phases().iter().cloned().map(PhaseReport::from).collect(),
             packing,
             packages: reports,
             check: checked.map(CheckReport::from),
             vex,
             components: inputs.components_digest(),
+            run: Run::since(seconds + stage.elapsed()),
             logs,
+            page: None,
         };
+        let page = report.html(checked.map(|checked| &checked.judgement));
+        write_file(&folder.join(REPORT_PAGE), page.as_bytes())?;
+        report.page = Some(Digest::of(&page));
         // By a signature of its own: it says how long things took, and the list of digests is the same for the same packages.
         let text = serde_json::to_vec_pretty(&report).expect("plain data");
         write_file(&folder.join(REPORT_SIGNATURE), &signer.sign(Form::DetachedArmored, &mut &text[..], epoch)?)?;

@@ -1,11 +1,14 @@
 //! `report.json`: what was built from what, how, and what came out.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use farm::Shares;
 use fetch::source::Deviation;
 use foundation::digest::Digest;
+use phases::compiles::Compiles;
 use phases::record::PhaseRecord;
+use phases::samples::Sample;
 use serde::{Deserialize, Serialize};
 use sign::signer::SigningKey;
 use statements::check::verdict::Verdict;
@@ -51,9 +54,48 @@ pub struct Report {
     /// Digest of `components.toml`, which the bills of materials are made of.
     #[serde(default)]
     pub components: Option<Digest>,
+    /// The run that put the packages into the folder. None in a report of an earlier version of this tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+    /// What a rebuild of this plan on this machine had found by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<RebuildFound>,
     /// The files in `logs`, with their digests: the signature of the report covers them.
     #[serde(default)]
     pub logs: BTreeMap<String, Digest>,
+    /// Digest of `report.html`, which the signature covers likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Digest>,
+}
+
+/// A run of the tool.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Run {
+    /// When it began, as a Unix time in seconds. A phase that began earlier was not run again.
+    pub started: i64,
+    /// Wall time in seconds until the packages were signed.
+    pub seconds: f64,
+}
+
+impl Run {
+    /// The run that has taken so many seconds by now. None if the clock is before 1970.
+    pub fn since(seconds: f64) -> Option<Self> {
+        let now = SystemTime::UNIX_EPOCH.elapsed().ok()?.as_secs_f64();
+        Some(Self { started: (now - seconds).floor() as i64, seconds })
+    }
+}
+
+/// What a rebuild found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RebuildFound {
+    /// How many packages are the same.
+    pub same: usize,
+    /// The files of those that differ.
+    pub different: Vec<String>,
+    /// What was made to differ between the two builds, such as `hostname`.
+    pub varied: Vec<String>,
 }
 
 /// What upstream's tests found.
@@ -83,7 +125,7 @@ impl From<&Checked> for CheckReport {
 }
 
 /// What a phase took.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PhaseReport {
     /// Name of the phase, such as `build`.
@@ -103,6 +145,18 @@ pub struct PhaseReport {
     /// What the workers of the compile farm compiled, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub farm: Option<Shares>,
+    /// When it began, as a Unix time in seconds. None in a report of an earlier version of this tool, like what follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<i64>,
+    /// Bytes that it might use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Memory over time, without page cache.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<Sample>,
+    /// What it compiled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compiles: Option<Compiles>,
 }
 
 impl From<PhaseRecord> for PhaseReport {
@@ -116,6 +170,10 @@ impl From<PhaseRecord> for PhaseReport {
             jobs: record.jobs,
             killed_for_memory: record.killed_for_memory,
             farm: record.farm,
+            started: record.started,
+            limit: record.limit,
+            memory: record.memory,
+            compiles: record.compiles,
         }
     }
 }

@@ -146,6 +146,8 @@ impl Failure for VerifyError {
 pub const REPORT: &str = "report.json";
 /// The file name of the detached signature of [`REPORT`].
 pub const REPORT_SIGNATURE: &str = "report.json.asc";
+/// The same for people; [`REPORT`] has its digest.
+pub const REPORT_PAGE: &str = "report.html";
 /// The folder with the logs whose digests [`REPORT`] has.
 pub const LOGS: &str = "logs";
 
@@ -228,7 +230,9 @@ impl<'a> SignedList<'a> {
         if path.exists() || signature.exists() {
             let text = read(&path, "its signature is there")?;
             verified.add(REPORT, gpgv.detached(&signature, &path, &text)?);
-            logs(dist, &path, &text)?;
+            reported(dist, &path, &text)?;
+        } else if dist.join(REPORT_PAGE).exists() {
+            return Err(VerifyError::Unlisted { path: dist.join(REPORT_PAGE) });
         }
         verified.packages = packages.into_keys().cloned().collect();
         Ok(verified)
@@ -255,18 +259,19 @@ impl Verified {
     }
 }
 
-/// The logs are those that the report has, and no others.
-fn logs(dist: &Path, report: &Path, text: &[u8]) -> Result<(), VerifyError> {
+/// The page and the logs are those that the report has, and no others.
+fn reported(dist: &Path, report: &Path, text: &[u8]) -> Result<(), VerifyError> {
     #[derive(Default, Deserialize)]
     struct Report {
         #[serde(default)]
         logs: BTreeMap<String, Digest>,
+        page: Option<Digest>,
     }
     let wrong = |found: String| VerifyError::List { path: report.to_owned(), found };
     let listed: Report = serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
     let folder = dist.join(LOGS);
-    for (name, expected) in &listed.logs {
-        let path = folder.join(name);
+    let logs = listed.logs.iter().map(|(name, expected)| (folder.join(name), expected));
+    for (path, expected) in logs.chain(listed.page.iter().map(|expected| (dist.join(REPORT_PAGE), expected))) {
         if !path.is_file() {
             return Err(VerifyError::Missing { path, because: "report.json lists it" });
         }
@@ -275,6 +280,9 @@ fn logs(dist: &Path, report: &Path, text: &[u8]) -> Result<(), VerifyError> {
             let expected = format!("sha256 {expected} as {REPORT} has it");
             return Err(VerifyError::Contradiction { path, expected, found: found.to_string() });
         }
+    }
+    if listed.page.is_none() && dist.join(REPORT_PAGE).exists() {
+        return Err(VerifyError::Unlisted { path: dist.join(REPORT_PAGE) });
     }
     for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
         if !listed.logs.contains_key(&*entry.file_name().to_string_lossy()) {

@@ -75,7 +75,7 @@ const JUDGES: &[Judge] = &[
     judge("apt-ftparchive", "apt-utils", &[Tier::Host]),
     judge("apt-mirror", "apt-mirror", &[Tier::Host]),
     judge("aptly", "aptly", &[Tier::Host]),
-    judge("chromium-headless-shell", "chromium-headless-shell", &[Tier::Host]),
+    judge("chromium-headless-shell", "chromium-headless-shell", &[Tier::Fast, Tier::Host]),
     judge("dash", "dash", &Tier::ALL),
     judge("debmirror", "debmirror", &[Tier::Host]),
     judge("debsig-verify", "debsig-verify", &Tier::ALL),

@@ -28,7 +28,7 @@ use shards::{Shard, split};
 use statements::check::summary::ShardFigures;
 use statements::check::verdict::{CURABLE_AFTER, Execution, Judgement, Outcome, TestRecord, judge};
 
-pub use results::{results_beside, write, write_folder};
+pub use results::{log_path, results_beside, write, write_folder};
 
 use crate::builder::Builder;
 use crate::error::Error;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use foundation::public;
-use statements::check::verdict::Verdict;
+use statements::check::verdict::{Judged, Verdict};
 use statements::check::{junit, summary};
 use time::{Date, OffsetDateTime};
 
@@ -51,6 +51,13 @@ pub fn write_folder(checked: &Checked, folder: &Path) -> Result<(), Error> {
     fs::rename(&content, folder).map_err(Error::io("write", folder))
 }
 
+/// Where the log of a test is among the results; none of one that passed or was not run.
+pub fn log_path(test: &Judged) -> Option<String> {
+    // A parameter's number follows a slash.
+    let name = || format!("logs/{}/{}.log", test.record.program, test.record.test.replace('/', "_"));
+    (!matches!(test.verdict, Verdict::Passed | Verdict::Skipped)).then(name)
+}
+
 /// Writes the results into a folder that exists and is empty: `junit.xml`, `summary.txt`, and in `logs` a file for each
 /// test that neither passed nor was skipped.
 ///
@@ -66,21 +73,16 @@ pub fn write(checked: &Checked, folder: &Path) -> Result<(), Error> {
         }
     }
     write_file(&folder.join(SUMMARY), text.as_bytes())?;
-    let logs = folder.join("logs");
     for test in &checked.judgement.tests {
-        if matches!(test.verdict, Verdict::Passed | Verdict::Skipped) {
-            continue;
-        }
-        let folder = logs.join(&test.record.program);
-        fs::create_dir_all(&folder).map_err(Error::io("make the folder", &folder))?;
+        let Some(path) = log_path(test).map(|path| folder.join(path)) else { continue };
+        let parent = path.parent().expect("in the folder");
+        fs::create_dir_all(parent).map_err(Error::io("make the folder", parent))?;
         let mut log = String::new();
         for execution in &test.record.executions {
             let place = if execution.alone { " alone" } else { "" };
             log += &format!("=== {}{place}, {:.3} s\n{}\n", execution.outcome, execution.seconds, execution.output);
         }
-        // A parameter's number follows a slash.
-        let name = format!("{}.log", test.record.test.replace('/', "_"));
-        write_file(&folder.join(name), log.as_bytes())?;
+        write_file(&path, log.as_bytes())?;
     }
     Ok(())
 }

@@ -8,7 +8,8 @@ use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::public;
 use phases::circumstances::Aspect;
-use serde::Serialize;
+use recipe::target::TargetName;
+use serde::{Deserialize, Serialize};
 use sign::signer::Signer;
 use statements::proof::attestation::{self, Rebuild, Variation};
 use statements::proof::intoto::{Resource, Statement};
@@ -17,14 +18,15 @@ use statements::rebuild::{Published, PublishedPackage, unsigned};
 use super::diffoscope::{self, Diffoscope};
 use crate::error::Error;
 use crate::options::Options;
-use crate::records::{write_file, write_json};
+use crate::records::{read_json, write_file, write_json};
+use crate::report::PackageReport;
 
 /// The report's file name, for machines and for people.
 const JSON: &str = "rebuild.json";
 const TEXT: &str = "rebuild.txt";
 
 /// What a rebuild found.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RebuildReport {
     /// Name of the recipe.
@@ -44,7 +46,7 @@ pub struct RebuildReport {
 }
 
 /// An aspect of the circumstances, and whether it differed in the rebuild.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Varied {
     /// The aspect that may differ.
@@ -60,7 +62,7 @@ pub struct Varied {
 }
 
 /// A package, as it was published and as it was rebuilt.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Comparison {
     /// Name of the .deb file.
@@ -108,6 +110,21 @@ impl Comparison {
 }
 
 impl RebuildReport {
+    /// The report of the last rebuild for this target, if there is one below `dist`.
+    pub fn find(dist: &Path, recipe: &str, target: &TargetName) -> Option<Self> {
+        read_json(&dist.join("rebuild").join(format!("{recipe}-{}", target.file_stem())).join(JSON)).ok()
+    }
+
+    /// Whether it compares these packages with another build of this plan.
+    pub fn is_of(&self, plan: Digest, packages: &[PackageReport]) -> bool {
+        let compared = |package: &PackageReport| {
+            self.packages
+                .iter()
+                .any(|other| other.file == package.file && other.unsigned_sha256 == package.unsigned_sha256)
+        };
+        self.plan == plan && self.packages.len() == packages.len() && packages.iter().all(compared)
+    }
+
     /// Puts the report together from what was published, under which circumstances it was rebuilt, and how the packages
     /// compare.
     pub fn new(published: &Published, options: &Options, variations: Vec<Varied>, packages: Vec<Comparison>) -> Self {

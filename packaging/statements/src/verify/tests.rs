@@ -96,7 +96,9 @@ fn dist(folder: &Path, gpg: &Gpg) {
     // What says how long things took has a signature of its own.
     fs::create_dir(folder.join(LOGS)).unwrap();
     fs::write(folder.join("logs/build.log"), "compiled\n").unwrap();
-    let report = serde_json::json!({ "version": "1.0", "logs": { "build.log": Digest::of("compiled\n") } }).to_string();
+    let report = serde_json::json!({ "version": "1.0", "logs": { "build.log": Digest::of("compiled\n") }, "page": Digest::of("<p>") });
+    let report = report.to_string();
+    fs::write(folder.join(REPORT_PAGE), "<p>").unwrap();
     let signature = gpg.sign(sign::signer::Form::DetachedArmored, &mut report.as_bytes(), EPOCH).unwrap();
     fs::write(folder.join(REPORT), report).unwrap();
     fs::write(folder.join(REPORT_SIGNATURE), signature).unwrap();
@@ -335,7 +337,7 @@ fn every_file_in_ten_ways() {
     let first = room.verify().unwrap();
     let files = WalkDir::new(folder).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
     let files: Vec<PathBuf> = files.map(walkdir::DirEntry::into_path).collect();
-    assert_eq!(files.len(), 17);
+    assert_eq!(files.len(), 18);
     for (number, path) in files.iter().enumerate() {
         let before = fs::read(path).unwrap();
         let other = fs::read(&files[(number + 1) % files.len()]).unwrap();
@@ -385,19 +387,23 @@ fn the_report_and_the_logs() {
     for (name, change) in [
         ("report.json", "{}"),
         ("report.json.asc", ""),
+        ("report.html", "<p>all was well"),
         ("logs/build.log", "all was well\n"),
         ("logs/evil.log", "all was well\n"),
     ] {
         let error = room.after(name, |path| fs::write(path, change).unwrap());
         assert!(error.to_string().contains(name.trim_end_matches(".asc")), "{error}");
     }
-    for name in ["report.json", "report.json.asc", "logs/build.log"] {
+    for name in ["report.json", "report.json.asc", "report.html", "logs/build.log"] {
         room.after(name, |path| fs::remove_file(path).unwrap());
     }
     // A folder without them is one as well.
     fs::remove_file(room.path("report.json")).unwrap();
     fs::remove_file(room.path("report.json.asc")).unwrap();
     fs::remove_file(log).unwrap();
+    let error = room.verify().unwrap_err().to_string();
+    assert!(error.contains("report.html is listed nowhere"), "{error}");
+    fs::remove_file(room.path("report.html")).unwrap();
     room.verify().unwrap();
 }
 

@@ -72,6 +72,24 @@ fn packages_signatures_and_evidence() {
         assert!(phase["peak-memory"].as_u64().unwrap() > 1 << 20, "{phase}");
         assert!(phase["cpu-seconds"].as_f64().unwrap() > 0.0, "{phase}");
         assert!(dist.join("logs").join(phase["name"].as_str().unwrap()).with_extension("log").exists());
+        let (limit, memory) = (phase["limit"].as_u64().unwrap(), phase["memory"].as_array().unwrap());
+        assert!(
+            memory.len() <= 240 && memory.iter().all(|sample| sample["bytes"].as_u64().unwrap() <= limit),
+            "{phase}"
+        );
+    }
+    // Whether a file was compiled or was in the cache, each is on record.
+    let compiles = &report["phases"][2]["compiles"];
+    let files = compiles["files"].as_array().unwrap();
+    let http = files.iter().find(|file| file["file"] == "/build/source/src/http.cc").unwrap();
+    assert_eq!(http["ran"].as_u64().unwrap() + http["cached"].as_u64().unwrap(), 1, "{compiles}");
+    assert_eq!(compiles["cache-hits"].as_u64().unwrap() + compiles["cache-misses"].as_u64().unwrap(), 12, "{compiles}");
+
+    // The same for people, covered by the report's signature.
+    let html = fs::read_to_string(dist.join("report.html")).unwrap();
+    assert_eq!(report["page"], foundation::digest::Digest::of(&html).to_string());
+    for part in ["sample 1.0.0-1~deb12u1", "source/src/http.cc", "<path class=\"edge\"", &debs[0]] {
+        assert!(html.contains(part), "{part} is not in {html}");
     }
 
     // What packing took: the tool's own phase, and each package.
@@ -144,6 +162,12 @@ fn proofs(dist: &Path, debs: &[String]) {
         }
         fs::write(&path, before).unwrap();
     }
+    let page = dist.join("report.html");
+    let html = fs::read_to_string(&page).unwrap();
+    fs::write(&page, html.replace("http.cc", "ftp.cc")).unwrap();
+    let error = verify().expect_err("the page was changed").to_string();
+    assert!(error.contains("report.html") && error.contains("as report.json has it"), "{error}");
+    fs::write(&page, html).unwrap();
     verify().unwrap_or_else(|error| panic!("{error}"));
 }
 

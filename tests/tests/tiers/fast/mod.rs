@@ -3,6 +3,7 @@
 mod bad_input;
 mod mesos_data;
 mod pipelines;
+mod report_page;
 mod surroundings;
 mod targets;
 mod unity;

@@ -5,6 +5,7 @@ mod first_run;
 mod linters;
 mod mesos_scripts;
 mod reference;
+mod report_page;
 mod repository;
 mod repository_clients;
 mod repository_drill;

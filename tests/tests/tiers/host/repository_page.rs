@@ -14,7 +14,7 @@ use statements::proof::provenance::{BuildDefinition, Builder, Dependency, Proven
 use statements::proof::{dsse, provenance, sbom};
 use tests::apt::Server;
 use tests::dist::{Deb, Dist, EPOCH, TestKey};
-use tests::{Ran, digests, linters, repository, run, run_off, tool};
+use tests::{Ran, browser, digests, run, run_off, tool};
 
 /// What would be a tag, an attribute and a script, wherever it came through.
 const EVIL: &str = "\"><script>document.title='taken'</script><img src=x onerror=alert(1)>";
@@ -137,23 +137,7 @@ fn people_see_what_clients_see_and_what_is_proven() {
     room.repo(&["publish", &dist_text, "--codename", "trixie", known[0], known[1]]).success();
     server.serve(&room.repository());
 
-    let script = repository().join("tests/judges/page.cjs").display().to_string();
-    let browser = ["/usr/bin/chromium-headless-shell", &format!("{}/", server.uri())];
-    let pictures = std::env::var("PAGE_PICTURES").ok();
-    let arguments = [
-        &[script.as_str()],
-        &browser[..],
-        pictures.as_slice().iter().map(String::as_str).collect::<Vec<_>>().as_slice(),
-    ]
-    .concat();
-    let ran = linters::node("node", &arguments, www.path()).success();
-    let looks: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
-    assert_eq!(looks.as_array().unwrap().len(), 4);
-    for look in looks.as_array().unwrap() {
-        assert_eq!(look["complaints"], serde_json::json!([]));
-        assert_eq!(look["scripts"], 0);
-    }
-    let text = looks[0]["text"].as_str().unwrap();
+    let browser::Seen { text, links } = browser::look(&format!("{}/", server.uri()), www.path());
     for seen in [
         "bookworm (stable)",
         "apt-get update && apt-get install demo",
@@ -172,18 +156,15 @@ fn people_see_what_clients_see_and_what_is_proven() {
         assert!(text.contains(seen), "'{seen}' is not in:\n{text}");
     }
     // Each link leads to a file, or to a place on the page.
-    let links = looks[0]["links"].as_array().unwrap();
     assert!(links.len() > 20, "{links:?}");
     for link in links {
-        let path = link.as_str().unwrap().strip_prefix(&format!("{}/", server.uri())).unwrap();
+        let path = link.strip_prefix(&format!("{}/", server.uri())).unwrap();
         match path.strip_prefix('#') {
             Some(id) => assert!(room.page().contains(&format!("id=\"{id}\"")), "{id}"),
             None => assert!(room.repository().join(path).is_file(), "{path}"),
         }
     }
-    let page = room.repository().join("index.html").display().to_string();
-    let ran = linters::node("html-validate", &[&page], www.path());
-    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    browser::validate(&room.repository().join("index.html"), www.path());
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use apt::listed::Listed;
 use cluster::{Finding, NodeStatus, Status, UnitStatus};
 use engine::EngineInfo;
 use foundation::digest::Digest;
 use recipe::Recipe;
-use repository::{Added, Listed, Listing, Made, Pruned, Publication, Removed, Served, Snapshot, Sound, SuiteListing};
+use repository::{Added, Listing, Made, Pruned, Publication, Removed, Served, Snapshot, Sound, SuiteListing};
 use serde_json::{Value, json};
 use statements::check::summary::ShardFigures;
 use statements::verify::Verified;

@@ -2,9 +2,11 @@
 
 pub mod bytes;
 pub mod config;
+pub mod date;
 pub mod digest;
 pub mod failure;
 pub mod progress;
 pub mod public;
+pub mod random;
 pub mod store;
 pub mod threads;

@@ -12,10 +12,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
+use apt::Indexed;
 use deb::control::Paragraph;
 use fetch::debian::version;
 
-use super::Subject;
 use super::relations::{self, Offers};
 
 /// Something that a judge has against a package of an index.
@@ -42,13 +42,18 @@ const OWN: &str = "this tool";
 /// A package with its control file's fields.
 #[derive(Clone)]
 struct Package<'a> {
-    subject: &'a Subject<'a>,
+    indexed: &'a Indexed,
     fields: Paragraph,
 }
 
 impl Package<'_> {
     fn field(&self, name: &str) -> &str {
         self.fields.get(name).unwrap_or_default()
+    }
+
+    /// Its path in the pool.
+    fn path(&self) -> &str {
+        &self.indexed.0.path
     }
 
     fn name(&self) -> &str {
@@ -60,7 +65,7 @@ impl Package<'_> {
     }
 
     fn file_name(&self) -> &str {
-        self.subject.path.rsplit('/').next().unwrap_or_default()
+        self.path().rsplit('/').next().unwrap_or_default()
     }
 }
 
@@ -72,8 +77,8 @@ impl Package<'_> {
 pub fn worse(
     temporary: &Path,
     architectures: &[String],
-    before: &[Subject<'_>],
-    after: &[Subject<'_>],
+    before: &[Indexed],
+    after: &[Indexed],
 ) -> io::Result<Vec<Objection>> {
     // The names that the repository has something for, now or then.
     let (before_fields, after_fields) = (fields(before), fields(after));
@@ -90,15 +95,15 @@ pub fn worse(
     Ok(found.into_iter().filter(|objection| !before(objection)).collect())
 }
 
-fn fields<'a>(packages: &'a [Subject<'a>]) -> Vec<Package<'a>> {
-    let read = |subject| Package { subject, fields: Paragraph::parse(subject.control).unwrap_or_default() };
-    packages.iter().map(read).collect()
+fn fields(packages: &[Indexed]) -> Vec<Package<'_>> {
+    let read = |indexed: &Indexed| Paragraph::parse(&indexed.1.control).unwrap_or_default();
+    packages.iter().map(|indexed| Package { indexed, fields: read(indexed) }).collect()
 }
 
 fn objections(
     temporary: &Path,
     architectures: &[String],
-    packages: &[Subject<'_>],
+    packages: &[Indexed],
     known: &BTreeSet<String>,
 ) -> io::Result<Vec<Objection>> {
     let mut found = BTreeSet::new();
@@ -126,12 +131,12 @@ fn twice(packages: &[Package<'_>]) -> Vec<Objection> {
     sorted.sort_by(|a, b| order(a, b));
     let same = sorted.windows(2).filter(|pair| order(pair[0], pair[1]).is_eq());
     let objection = |pair: &[&Package<'_>]| Objection {
-        path: pair[1].subject.path.to_owned(),
+        path: pair[1].path().to_owned(),
         judge: OWN,
         says: format!(
             "for clients it is the same version as {} in the component {}",
             pair[0].file_name(),
-            pair[0].subject.component
+            pair[0].indexed.0.component
         ),
     };
     same.map(objection).collect()
@@ -156,14 +161,14 @@ fn overlaps(packages: &[Package<'_>]) -> Vec<Objection> {
     let mut owners: BTreeMap<&str, &Package<'_>> = BTreeMap::new();
     let mut found = Vec::new();
     for package in newest.values() {
-        for file in package.subject.files {
+        for file in &package.indexed.1.files {
             let Some(other) = owners.insert(file, package) else { continue };
             if other.name() != package.name() && !names(package, other) && !names(other, package) {
                 let says = format!(
                     "it has the file {file}, which {} has as well, and neither replaces the other or conflicts with it",
                     other.file_name()
                 );
-                found.push(Objection { path: package.subject.path.to_owned(), judge: OWN, says });
+                found.push(Objection { path: package.path().to_owned(), judge: OWN, says });
             }
         }
     }
@@ -178,7 +183,7 @@ fn unmet(packages: &[Package<'_>], known: &BTreeSet<String>) -> Vec<Objection> {
         for group in relations::needed(&package.fields) {
             if group.iter().all(|one| known.contains(&one.name)) && !offers.meet(&group) {
                 let says = format!("it needs {}, which the suite does not have", relations::text(&group));
-                found.push(Objection { path: package.subject.path.to_owned(), judge: OWN, says });
+                found.push(Objection { path: package.path().to_owned(), judge: OWN, says });
             }
         }
     }
@@ -195,7 +200,7 @@ fn until_clean(
     let mut found = Vec::new();
     loop {
         let said = ask(&rest)?;
-        let path = |at: &Option<usize>| at.map_or_else(String::new, |at| rest[at].subject.path.to_owned());
+        let path = |at: &Option<usize>| at.map_or_else(String::new, |at| rest[at].path().to_owned());
         found.extend(said.iter().map(|(at, says)| Objection { path: path(at), judge, says: says.clone() }));
         let named: BTreeSet<usize> = said.into_iter().filter_map(|(at, _)| at).collect();
         if named.is_empty() {
@@ -217,10 +222,11 @@ impl Place<'_> {
     fn index(&self, packages: &[Package<'_>]) -> io::Result<Vec<usize>> {
         let (mut text, mut ends, mut line) = (String::new(), Vec::new(), 0);
         for package in packages {
-            let paragraph = &package.subject.paragraph;
+            let (listed, described) = package.indexed;
+            let paragraph = described.paragraph(&listed.path, &listed.sha256);
             line += paragraph.lines().count();
             ends.push(line);
-            text += paragraph;
+            text += &paragraph;
         }
         fs::write(self.top.join("Packages"), text)?;
         Ok(ends)
@@ -422,29 +428,25 @@ fn ftparchive(of: &Path) -> io::Result<Option<(String, Vec<String>)>> {
 
 #[cfg(test)]
 mod tests {
+    use apt::described::Described;
+    use apt::listed::Listed;
+    use foundation::digest::Digest;
+
     use super::*;
 
-    /// Control file, path and files.
-    type Made = (String, String, Vec<String>);
-
-    fn package(control: &str, files: &[&str]) -> Made {
-        let fields = Paragraph::parse(control).unwrap();
-        let field = |name| fields.get(name).unwrap();
-        let path = format!("pool/{}_{}_{}.deb", field("Package"), field("Version"), field("Architecture"));
-        (control.to_owned(), path, files.iter().map(|file| (*file).to_owned()).collect())
-    }
-
-    fn subjects(packages: &[Made]) -> Vec<Subject<'_>> {
-        packages
-            .iter()
-            .map(|(control, path, files)| Subject {
-                path,
-                component: "main",
-                control,
-                files,
-                paragraph: format!("{control}Filename: {path}\nSize: 7\n\n"),
-            })
-            .collect()
+    fn package(control: &str, files: &[&str]) -> Indexed {
+        let files = files.iter().map(|file| (*file).to_owned()).collect();
+        let described = Described::new(control, 7, files).unwrap();
+        let listed = Listed {
+            name: described.name.clone(),
+            version: described.version.clone(),
+            architecture: described.architecture.clone(),
+            component: "main".into(),
+            path: described.pool_path("main"),
+            size: 7,
+            sha256: Digest::of(control),
+        };
+        (listed, described)
     }
 
     fn control(name: &str, version: &str, more: &str) -> String {
@@ -457,9 +459,8 @@ mod tests {
     fn packages_are_judged_beside_each_other() {
         let a = package(&control("aa", "1.0-1", "Depends: libc6, bb (= 1.0-1)\n"), &["usr/share/x"]);
         let b = package(&control("bb", "1.0-1", ""), &["usr/share/y"]);
-        let judged = |packages: &[Made]| -> Vec<String> {
-            let packages = subjects(packages);
-            let packages = fields(&packages);
+        let judged = |packages: &[Indexed]| -> Vec<String> {
+            let packages = fields(packages);
             let known = ["aa", "bb"].map(str::to_owned).into();
             let found = [twice(&packages), overlaps(&packages), unmet(&packages, &known)].concat();
             found.iter().map(ToString::to_string).collect()
@@ -537,15 +538,14 @@ mod tests {
                 (dose, "Depends: good\nConflicts: good\n", "it needs and excludes good"),
             ] {
                 let packages = [bad(more), good.clone()];
-                let packages = subjects(&packages);
                 let found = judge(&place, &fields(&packages), &known()).unwrap();
                 assert!(!found.is_empty(), "{more}");
                 for (at, said) in &found {
                     assert_eq!(*at, Some(0), "{said}");
                 }
                 assert!(found.iter().any(|(_, said)| said.contains(says)), "{says}: {found:?}");
-                let clean = subjects(std::slice::from_ref(&good));
-                assert_eq!(judge(&place, &fields(&clean), &known()).unwrap(), [], "{more}");
+                let clean = std::slice::from_ref(&good);
+                assert_eq!(judge(&place, &fields(clean), &known()).unwrap(), [], "{more}");
             }
         }
     }

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
+use foundation::date;
+
 use super::snapshot::Snapshot;
-use super::{Consent, RepositoryError, release};
+use super::{Consent, RepositoryError};
 
 /// How far in the future a `Date` may be, in seconds: what apt puts up with (`Acquire::Max-FutureTime`, apt.conf(5)).
 pub(super) const FUTURE: i64 = 10;
@@ -32,8 +34,8 @@ pub(super) fn next(
         }
         return Err(RepositoryError::Clock {
             codename: codename.to_owned(),
-            now: release::date(now),
-            live: release::date(live.date),
+            now: date::text(now),
+            live: date::text(live.date),
         });
     }
     std::thread::sleep(Duration::from_secs(wait.max(0).unsigned_abs()));
@@ -47,7 +49,7 @@ pub(super) fn compare(uri: &str, now: i64) -> Result<(), RepositoryError> {
     if (theirs - now).abs() <= APART {
         return Ok(());
     }
-    Err(RepositoryError::ServerClock { uri: uri.to_owned(), now: release::date(now), theirs: release::date(theirs) })
+    Err(RepositoryError::ServerClock { uri: uri.to_owned(), now: date::text(now), theirs: date::text(theirs) })
 }
 
 /// `Date` of a server's answer, whatever else it answers (RFC 9110, 6.6.1).
@@ -58,9 +60,7 @@ fn of_server(uri: &str) -> Option<i64> {
     let agent: ureq::Agent =
         ureq::Agent::config_builder().timeout_global(Some(ANSWER)).http_status_as_error(false).build().into();
     let answer = agent.head(uri).call().ok()?;
-    let date = answer.headers().get("date")?.to_str().ok()?;
+    let theirs = answer.headers().get("date")?.to_str().ok()?;
     // The same as in a Release, but for the zone's name.
-    let date = date.replace("GMT", "+0000");
-    let date = time::OffsetDateTime::parse(&date, &time::format_description::well_known::Rfc2822).ok()?;
-    Some(date.unix_timestamp())
+    date::parse(&theirs.replace("GMT", "+0000"))
 }

@@ -9,7 +9,7 @@ use foundation::digest::Digest;
 
 use super::evidence::{Build, Evidence};
 use super::snapshot::{self, Snapshot};
-use super::{Folder, RepositoryError, indices};
+use super::{Folder, RepositoryError};
 
 /// A file that is named by a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +30,8 @@ pub(super) fn named(folder: &Folder, snapshots: &[Snapshot]) -> Vec<Named> {
             let file = Named { path: folder.path(&package.path), sha256: package.sha256, remote: package.path.clone() };
             named.insert(file.path.clone(), file);
         }
-        for (path, (sha256, _)) in snapshot.files.iter().filter(|(path, _)| indices::is_packed(path)) {
-            let remote = indices::by_hash(&snapshot.codename, path, sha256);
+        for (path, (sha256, _)) in snapshot.files.iter().filter(|(path, _)| apt::indices::is_packed(path)) {
+            let remote = apt::indices::by_hash(&snapshot.codename, path, sha256);
             let file = Named { path: folder.index(sha256), sha256: *sha256, remote };
             named.insert(file.path.clone(), file);
         }

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::Path;
 
+use apt::described::decompress;
 use serde::{Deserialize, Serialize};
 
 use super::keys::{self, Keys};
 use super::snapshot::{self, Snapshot};
-use super::{Folder, RepositoryError, files, package};
+use super::{Folder, RepositoryError, files};
 use deb::archive::DebFile;
 
 /// How long clients have for an update, in days: who takes longer may find a repository that they cannot check.
@@ -120,7 +121,7 @@ fn ring(deb: &Path, name: &str) -> io::Result<Vec<u8>> {
     let file = DebFile::open(deb)?;
     let none = || io::Error::new(io::ErrorKind::InvalidData, "it has no key ring");
     let data = file.names().iter().position(|name| name.starts_with("data.tar")).ok_or_else(none)?;
-    for entry in tar::Archive::new(package::decompress(&file.members[data].name, file.read(data)?)?).entries()? {
+    for entry in tar::Archive::new(decompress(&file.members[data].name, file.read(data)?)?).entries()? {
         let mut entry = entry?;
         if entry.path()?.to_string_lossy().trim_start_matches("./") == name {
             let mut ring = Vec::new();

@@ -9,6 +9,7 @@ use foundation::config::ConfigError;
 use foundation::digest::Digest;
 use foundation::failure::{self, Failure, Kind, Outcome};
 use foundation::store::StoreError;
+use places::PlaceError;
 use sign::gpgv::GpgvError;
 use sign::signer::SignError;
 use sign::sums::SumsError;
@@ -300,24 +301,9 @@ pub enum RepositoryError {
         /// The folder of the repository.
         path: PathBuf,
     },
-    /// A place that must not be pushed to as it is, or cannot be cloned.
-    #[error("{place}: {problem}")]
-    Place {
-        /// The place, as it was given.
-        place: String,
-        /// What is wrong with the place.
-        problem: String,
-        /// What to do about it.
-        next: String,
-    },
-    /// Copying to where clients fetch from failed.
-    #[error("{what} failed: {message}")]
-    Remote {
-        /// What was attempted, as the start of a sentence.
-        what: String,
-        /// What rsync or rclone said.
-        message: String,
-    },
+    /// A place that must not be pushed to as it is, or that files could not be copied to.
+    #[error(transparent)]
+    Place(PlaceError),
 }
 
 impl Failure for RepositoryError {
@@ -384,10 +370,7 @@ impl Failure for RepositoryError {
             Self::Unrecorded { .. } => {
                 Kind::Failed.next("run `cargo xtask repo publish` once, which signs that, and push again")
             }
-            Self::Place { next, .. } => Kind::Failed.next(next.clone()),
-            Self::Remote { .. } => Kind::Failed.next(
-                "the repository itself is complete: run `cargo xtask repo push` when the cause is removed",
-            ),
+            Self::Place(error) => error.outcome(),
         }
     }
 }
@@ -402,6 +385,16 @@ impl RepositoryError {
                 Self::Full { path, free }
             }
             _ => Self::Io { what, path, source },
+        }
+    }
+}
+
+impl From<PlaceError> for RepositoryError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Io { what, path, source } => Self::io(what, path)(source),
+            PlaceError::Lock(error) => Self::Lock(error),
+            other => Self::Place(other),
         }
     }
 }

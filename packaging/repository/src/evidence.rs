@@ -9,6 +9,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use apt::Sum;
 use foundation::digest::Digest;
 use foundation::public;
 use serde::{Deserialize, Serialize};
@@ -22,8 +23,6 @@ use statements::verify::{SUMS, SUMS_SIGNATURE, Verified};
 use statements::vex::{self, Finding};
 
 use super::gate::refused;
-use super::package;
-use super::release::Sum;
 use super::repair::below;
 use super::{Folder, Refusal, RepositoryError, files};
 
@@ -288,7 +287,7 @@ pub(super) fn take(folder: &Folder, dist: &Path, build: &Build) -> Result<(), Re
         let attempt = || -> std::io::Result<_> {
             public::make_folder(place.parent().expect("it is in a folder"))?;
             let file = tempfile::NamedTempFile::new_in(folder.temporary())?;
-            let copied = package::copy(&from, file.as_file())?;
+            let copied = files::copy(&from, file.as_file())?;
             file.as_file().set_permissions(Permissions::from_mode(0o644))?;
             file.as_file().sync_all()?;
             Ok((file, copied))

@@ -2,12 +2,12 @@
 //! Temporary files are all in one folder of the repository, so that what a killed run left is found and removed.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use foundation::digest::Digest;
+use foundation::digest::{Digest, Hasher};
 use foundation::public;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -65,6 +65,22 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, R
     let value = serde_json::from_slice(&text)
         .map_err(|error| RepositoryError::State { path: path.to_owned(), problem: error.to_string() })?;
     Ok(Some(value))
+}
+
+/// Copies a file and returns the digest of what was copied.
+pub(super) fn copy(from: &Path, to: &File) -> io::Result<Digest> {
+    let mut hasher = Hasher::default();
+    let mut input = File::open(from)?;
+    let mut output = to;
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let length = input.read(&mut buffer)?;
+        if length == 0 {
+            return Ok(hasher.finish());
+        }
+        Write::write_all(&mut hasher, &buffer[..length])?;
+        Write::write_all(&mut output, &buffer[..length])?;
+    }
 }
 
 /// Puts a symbolic link in the place of another one, in one rename.

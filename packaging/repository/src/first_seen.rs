@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use apt::listed::Listed;
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{Listed, Snapshot};
+use super::snapshot::Snapshot;
 use super::{Folder, RepositoryError, files};
 
 /// Its file below `.repository/`.

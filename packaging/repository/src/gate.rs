@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use apt::Sum;
+use apt::described::Described;
 use deb::control::Paragraph;
 use foundation::digest::Digest;
 use foundation::failure::{self, Failure, Kind, Outcome};
@@ -16,8 +18,6 @@ use statements::verify::{self, Verified};
 use super::RepositoryError;
 use super::evidence;
 use super::ledger::Ledger;
-use super::package::Described;
-use super::release::Sum;
 use super::settings::{self, Settings};
 
 /// Packages that the repository does not take. Nothing of the folder was taken.

@@ -10,15 +10,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::plan::Signature;
+use apt::Sum;
 use deb::control::Paragraph;
 use foundation::digest::Digest;
+use foundation::{date, random};
+use sign::several::{self, Signature};
 
-use super::release::{self, Sum};
-use super::{Folder, RepositoryError, evidence, files, first_seen, signature, snapshot};
+use super::{Folder, RepositoryError, evidence, files, first_seen, snapshot};
 
 /// Below the repository, and below every place that it is pushed to.
-pub(super) const FILE: &str = "repository/generation.asc";
+pub(super) const FILE: &str = places::told::GENERATION;
 
 /// Where the files that it names are, each under its digest: an upload that is cut short spoils none of them.
 pub(super) const STATE: &str = "repository/state";
@@ -91,7 +92,7 @@ impl Generation {
             repository: paragraph.get("Repository").filter(|id| is_file_name(id))?.to_owned(),
             name: paragraph.get("Name")?.to_owned(),
             number: paragraph.get("Generation")?.parse().ok()?,
-            date: release::parse_date(paragraph.get("Date")?)?,
+            date: date::parse(paragraph.get("Date")?)?,
             suites: lines("Suites").map(suite).collect::<Option<_>>()?,
             state: lines("State").map(state).collect::<Option<_>>()?,
             ancestors: lines("Ancestors").map(ancestor).collect::<Option<_>>()?,
@@ -103,7 +104,7 @@ impl Generation {
         let Self { repository, name, number, .. } = self;
         let mut text = format!(
             "Repository: {repository}\nName: {name}\nGeneration: {number}\nDate: {}\nSuites:\n",
-            release::date(self.date)
+            date::text(self.date)
         );
         for (codename, (number, sha256)) in &self.suites {
             text += &format!(" {codename} {number} {sha256}\n");
@@ -157,7 +158,7 @@ impl Generation {
 impl std::fmt::Display for Generation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { repository, name, number, date, .. } = self;
-        write!(f, "{name} ({repository}), generation {number}, published {}", release::date(*date))
+        write!(f, "{name} ({repository}), generation {number}, published {}", date::text(*date))
     }
 }
 
@@ -182,7 +183,10 @@ pub(super) fn record(folder: &Folder, signatures: &[Signature<'_>], now: i64) ->
     ancestors.extend(before.as_ref().map(|before| (before.number, before.digest)));
     ancestors.drain(..ancestors.len().saturating_sub(ANCESTORS));
     let generation = Generation {
-        repository: before.as_ref().map_or_else(new_id, |before| Ok(before.repository.clone()))?,
+        repository: match &before {
+            Some(before) => before.repository.clone(),
+            None => random::id().map_err(RepositoryError::io("read", random::SOURCE))?,
+        },
         name: folder.settings.name.clone(),
         number: before.as_ref().map_or(1, |before| before.number + 1),
         date: now,
@@ -191,14 +195,14 @@ pub(super) fn record(folder: &Folder, signatures: &[Signature<'_>], now: i64) ->
         ancestors,
         digest: Digest::of(""),
     };
-    let signed = signature::sign(&generation.text(), signatures, now)?;
+    let signed = several::sign(&generation.text(), signatures, now)?;
     let temporary = folder.temporary();
     for bytes in contents.values() {
         files::update(&temporary, &folder.path(&Generation::blob(&Digest::of(bytes))), bytes)?;
     }
     // From its first generation on, a repository without one is damaged, not old.
     files::update(&temporary, &id(folder), format!("{}\n", generation.repository).as_bytes())?;
-    files::write(&temporary, &folder.path(FILE), &signed.in_release)?;
+    files::write(&temporary, &folder.path(FILE), &signed.clear)?;
     let used: Vec<String> = generation.state.values().map(|(sha256, _)| sha256.to_string()).collect();
     for name in files::names(&folder.path(STATE))?.iter().filter(|name| !used.contains(name)) {
         files::remove(&folder.path(STATE).join(name))?;
@@ -209,12 +213,6 @@ pub(super) fn record(folder: &Folder, signatures: &[Signature<'_>], now: i64) ->
 /// Has the repository's id, once it has one.
 pub(super) fn id(folder: &Folder) -> PathBuf {
     folder.state().join("id")
-}
-
-/// The kernel's: 122 random bits (RFC 9562, 5.4).
-pub(super) fn new_id() -> Result<String, RepositoryError> {
-    const SOURCE: &str = "/proc/sys/kernel/random/uuid";
-    Ok(fs::read_to_string(SOURCE).map_err(RepositoryError::io("read", SOURCE))?.trim().to_owned())
 }
 
 fn suites(folder: &Folder) -> Result<BTreeMap<String, (u64, Digest)>, RepositoryError> {

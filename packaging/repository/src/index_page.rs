@@ -4,6 +4,9 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use apt::changelog;
+use apt::described::source_of;
+use apt::listed::Listed;
 use fetch::debian::version;
 use sign::public_key;
 use statements::check::statement;
@@ -11,10 +14,9 @@ use statements::vex;
 
 use super::evidence::{self, Build, Evidence};
 use super::keys::Keys;
-use super::package::{self, Described};
 use super::settings::{self, Settings};
-use super::snapshot::{Listed, Snapshot};
-use super::{Folder, RepositoryError, changelogs};
+use super::snapshot::Snapshot;
+use super::{Folder, RepositoryError, described};
 
 /// The file's name.
 pub(super) const NAME: &str = "index.html";
@@ -66,7 +68,7 @@ fn suite(
     let keyring = settings.keyring();
     let mut versions: BTreeMap<&str, Vec<Version<'_>>> = BTreeMap::new();
     for package in live.packages.iter().filter(|package| package.name != keyring) {
-        let found = versions.entry(package::source_of(&package.path)).or_default();
+        let found = versions.entry(source_of(&package.path)).or_default();
         match found.iter_mut().find(|version| version.version == package.version) {
             Some(version) => version.packages.push(package),
             None => found.push(Version { version: &package.version, packages: vec![package] }),
@@ -128,7 +130,7 @@ fn build(
     let proofs: Vec<&Build> = evidence.of(&digests).collect();
     let (mut packages, mut debug) = (Vec::new(), Vec::new());
     for listed in &version.packages {
-        let described = Described::of(folder, &listed.path, &listed.sha256)?;
+        let described = described::of(folder, &listed.path, &listed.sha256)?;
         let bill = evidence::bill(listed.path.rsplit('/').next().unwrap_or_default());
         let of = proofs.iter().filter(|build| build.packages.contains(&listed.sha256));
         let shown = page::Package {
@@ -155,7 +157,7 @@ fn build(
         changelog: version
             .packages
             .first()
-            .map(|package| changelogs::path(package))
+            .map(|package| changelog::path(package))
             .filter(|path| folder.path(path).is_file()),
         proofs: proofs.iter().map(|build| proof(build, &version.packages, several)).collect(),
         packages,

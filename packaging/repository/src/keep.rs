@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use apt::Indexed;
+use apt::listed::Listed;
 use deb::control::Paragraph;
 use fetch::debian::version;
 use judges::relations::{self, Offers};
 use serde::{Deserialize, Serialize};
 
 use super::first_seen::FirstSeen;
-use super::snapshot::Listed;
-use super::usable::Indexed;
 use super::{Repository, RepositoryError};
 
 /// What a suite keeps.
@@ -163,8 +163,8 @@ fn complete(kept: &mut BTreeSet<usize>, packages: &[Indexed], sources: &[(String
 mod tests {
     use foundation::digest::Digest;
 
-    use super::super::package::Described;
     use super::*;
+    use apt::described::Described;
 
     const DAY: i64 = 86_400;
 

@@ -4,18 +4,20 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use apt::described::pool_folder;
+use apt::listed::Listed;
 use deb::manifest::MultiArch;
 use deb::writer::{Content, Package};
 use flate2::{Compression, GzBuilder};
+use foundation::date;
 use foundation::public;
 use foundation::threads::Stop;
 
 use super::keys::{Key, Keys};
 use super::ledger::Ledger;
-use super::package::{self, Described};
 use super::settings::Settings;
-use super::snapshot::{Listed, Snapshot};
-use super::{Folder, RepositoryError, files};
+use super::snapshot::Snapshot;
+use super::{Folder, RepositoryError, described, files};
 
 impl Settings {
     /// The name of the repository's keyring package. It is the repository's own, so that a machine may have the packages of
@@ -33,7 +35,7 @@ impl Settings {
 /// Where the pool has the package with the present keys.
 pub(super) fn path(folder: &Folder, keys: &Keys) -> String {
     let name = folder.settings.keyring();
-    let folder = package::pool_folder(&folder.settings.components[0], &name);
+    let folder = pool_folder(&folder.settings.components[0], &name);
     format!("{folder}/{name}_{}_all.deb", keys.version)
 }
 
@@ -53,7 +55,7 @@ pub(super) fn put(folder: &Folder, keys: &Keys) -> Result<Listed, RepositoryErro
     } else {
         path
     };
-    let described = Described::of(folder, &path, &sha256)?;
+    let described = described::of(folder, &path, &sha256)?;
     Ok(Listed {
         name: described.name,
         version: described.version,
@@ -108,7 +110,7 @@ fn contents(folder: &Folder, keys: &Keys) -> Package {
         keys.version,
         settings.suite[0].codename,
         settings.maintainer,
-        super::release::date(keys.changed),
+        date::text(keys.changed),
     );
     let copyright = format!(
         "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: {keyring}\n\n\

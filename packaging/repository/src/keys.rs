@@ -2,7 +2,9 @@
 //! secret ones are handed over for each publication.
 
 use fetch::debian::version;
+use foundation::date;
 use serde::{Deserialize, Serialize};
+use sign::policy::{self, KeyObjection};
 use sign::public_key;
 use sign::signer::{KeyForm, KeyKind, Signer, SigningKey};
 use time::OffsetDateTime;
@@ -257,6 +259,24 @@ pub(super) fn refuse_development(signers: &[&dyn Signer], development: bool) -> 
         ))),
         _ => Ok(()),
     }
+}
+
+/// That clients who have this key ring take what the signer signs with its first choice, from now on until a Release of now
+/// ends.
+pub(super) fn check_accepted(signer: &dyn Signer, ring: &[u8], until: i64) -> Result<(), RepositoryError> {
+    match policy::objection(signer, ring, until)? {
+        None => Ok(()),
+        Some(objection) => Err(objected(&objection, &signer.key().user_id, until)),
+    }
+}
+
+/// A key that clients would refuse.
+pub(super) fn objected(objection: &KeyObjection, user_id: &str, until: i64) -> RepositoryError {
+    RepositoryError::Keys(format!(
+        "clients would refuse the key of {user_id} before what it signs now ends at {}: {objection}. Nothing was changed; {}",
+        date::text(until),
+        objection.next()
+    ))
 }
 
 /// `2026.11.23`, in UTC.

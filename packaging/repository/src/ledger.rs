@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use apt::listed::Listed;
 use foundation::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::Listed;
 use super::{Folder, RepositoryError, files};
 
 /// What was published: file name in the pool, which has name, version and architecture, to digest.

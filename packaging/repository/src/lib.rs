@@ -21,12 +21,15 @@
 //! Everything new is written beside what clients see, made durable, and made visible by one `rename(2)`. Whatever ends a
 //! run before that, clients see the old suite; afterwards the new one. While a run changes something, the file
 //! `unfinished` is there; a run that finds it removes what no snapshot has ([`repair`]).
+//!
+//! What apt reads of all this is text of the crate `apt`; where it is pushed to is in `places`.
 
 mod aliases;
 mod changelogs;
 mod clock;
 mod complete;
 mod consent;
+mod described;
 mod editions;
 mod error;
 mod evidence;
@@ -40,25 +43,19 @@ mod keep;
 mod keyring_package;
 mod keys;
 mod ledger;
-mod package;
 mod place;
-mod place_lock;
 mod plan;
-mod policy;
 mod prune;
 mod publish;
 mod published;
 mod push;
 mod recover;
-mod release;
 mod remains;
-mod remote;
 mod remove;
 mod repair;
 mod rotation;
 mod served;
 mod settings;
-mod signature;
 mod signing;
 mod snapshot;
 mod sources;
@@ -71,11 +68,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use apt::listed::Listed;
 use foundation::digest::Digest;
 use foundation::public;
 use foundation::store::{Holder, StoreLock};
 use ledger::Ledger;
-use sign::public_key;
 use sign::signer::{KeyForm, Signer};
 
 pub use consent::Consent;
@@ -86,16 +83,13 @@ pub use generation::Generation;
 pub use keep::Keep;
 pub use keys::{Key, Keys};
 pub use place::PushOptions;
-pub use policy::Objection;
 pub use prune::{PruneOptions, Pruned};
 pub use publish::{Added, Publication};
 pub use recover::{Recovered, clone, recover};
-pub use release::{Sum, date as date_text};
-pub use remote::Remote;
 pub use remove::Removed;
 pub use served::{Look, Served, verify_served};
 pub use settings::{DEBUG, Settings, Suite, VALID_DAYS};
-pub use snapshot::{Listed, Made, Snapshot};
+pub use snapshot::{Made, Snapshot};
 pub use stand_by::StandBy;
 pub use status::{KeyStatus, Live, Size, Status, SuiteStatus, status};
 pub use verify::{Sound, verify};
@@ -233,7 +227,7 @@ impl Repository {
         let until = now + i64::from(settings.valid_days) * 86_400;
         for signer in signers {
             let ring = signer.public_key(KeyForm::Binary)?;
-            policy::check(*signer, &ring, &public_key::read(&ring)?, until)?;
+            keys::check_accepted(*signer, &ring, until)?;
         }
         let root = std::path::absolute(root).map_err(RepositoryError::io("find", root))?;
         let state = root.join(".repository");

@@ -1,24 +1,20 @@
-//! What a place that a repository is pushed to says of itself, and whether this repository may replace what is there.
+//! What a place that a repository is pushed to has, and whether this repository may replace it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use apt::changelog;
 use deb::control::Paragraph;
+use foundation::date;
 use foundation::digest::Digest;
 use foundation::failure::{Failure as _, Kind};
+use places::PlaceError;
+use places::told::Told;
 use sign::gpgv::Gpgv;
 
 use super::generation::{self, Generation};
-use super::remote::Transport;
-use super::{Folder, Keys, RepositoryError, changelogs, evidence, files, release, snapshot};
-
-/// The list of what pushes have put there: nothing else is ever removed. It is written before anything is copied, with what
-/// is going to be, and when all is done again with what is.
-pub(super) const PUSHED: &str = "repository/pushed.json";
-
-/// Where the locks are.
-pub(super) const LOCKS: &str = "repository/locks";
+use super::{Folder, Keys, RepositoryError, evidence, snapshot};
 
 /// What a person may insist on.
 #[derive(Clone, Debug, Default)]
@@ -31,71 +27,40 @@ pub struct PushOptions {
     pub break_lock: Option<String>,
 }
 
-/// A place, as it was when it was read.
+/// A place, with what is believed of what it tells.
 pub(super) struct Place {
-    /// The place as it was given, for messages.
-    name: String,
-    /// The names of files and folders at the top of the place.
-    top: BTreeSet<String>,
+    told: Told,
     /// The generation that the place has, and whether its signature is good.
     generation: Option<Signed>,
-    /// The paths of all files that pushes have put there.
-    pub pushed: BTreeSet<String>,
-    /// The content of each lock, by its file's name.
-    pub locks: BTreeMap<String, Vec<u8>>,
-    /// The InRelease of each suite there.
-    in_releases: BTreeMap<String, Vec<u8>>,
 }
 
 impl Place {
-    /// Reads it. `keys` decide whom to believe.
+    /// Takes what a place tells. `keys` decide whom to believe.
     ///
     /// # Errors
-    /// rsync or rclone fails, or a record at the place is not as this tool writes it. That there is no such place is no
-    /// error.
-    pub fn read(transport: &Transport, keys: &Keys) -> Result<Self, RepositoryError> {
-        let folder = tempfile::tempdir().map_err(RepositoryError::io("make a folder in", std::env::temp_dir()))?;
-        let folder = folder.path();
-        let top = transport.read(folder)?.unwrap_or_default();
-        let name = transport.remote.to_string();
-        let broken = |problem: &str| RepositoryError::Place {
-            place: name.clone(),
-            problem: problem.to_owned(),
-            next: "look at it with its owner; `cargo xtask repo push` to another place works meanwhile".into(),
-        };
-        let path = folder.join(generation::FILE);
-        let generation = match fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(RepositoryError::io("read", &path)(error)),
-            Ok(bytes) => Some(
+    /// A record at the place is not as this tool writes it, or gpgv cannot be run.
+    pub fn of(told: Told, keys: &Keys) -> Result<Self, RepositoryError> {
+        let generation = match told.generation()? {
+            None => None,
+            Some((path, bytes)) => Some(
                 signed(&path, &bytes, &keys.trusted_ring())?
-                    .ok_or_else(|| broken("repository/generation.asc is not as this tool writes it"))?,
+                    .ok_or_else(|| told.broken("repository/generation.asc is not as this tool writes it"))?,
             ),
         };
-        let pushed: Option<BTreeSet<String>> = files::read_json(&folder.join(PUSHED))
-            .map_err(|_| broken("repository/pushed.json is not as this tool writes it"))?;
-        let pushed = pushed.unwrap_or_default();
-        if let Some(bad) = pushed.iter().find(|path| !is_ours(path)) {
-            return Err(broken(&format!("repository/pushed.json has '{bad}', which no push puts there")));
+        if let Some(bad) = told.pushed.iter().find(|path| !is_ours(path)) {
+            return Err(told.broken(&format!("repository/pushed.json has '{bad}', which no push puts there")).into());
         }
-        let mut locks = BTreeMap::new();
-        for file in files::names(&folder.join(LOCKS))? {
-            let path = folder.join(LOCKS).join(&file);
-            locks.insert(file, fs::read(&path).map_err(RepositoryError::io("read", &path))?);
-        }
-        let mut in_releases = BTreeMap::new();
-        for codename in files::names(&folder.join("dists"))? {
-            let path = folder.join("dists").join(&codename).join("InRelease");
-            if let Ok(bytes) = fs::read(path) {
-                in_releases.insert(codename, bytes);
-            }
-        }
-        Ok(Self { name, top, generation, pushed, locks, in_releases })
+        Ok(Self { told, generation })
+    }
+
+    /// The paths of all files that pushes have put there.
+    pub fn pushed(&self) -> &BTreeSet<String> {
+        &self.told.pushed
     }
 
     /// Whether a file is at its top that no push has put there.
     pub fn is_foreign(&self, name: &str) -> bool {
-        self.top.contains(name) && !self.pushed.contains(name)
+        self.told.top.contains(name) && !self.told.pushed.contains(name)
     }
 
     /// Whether this repository, with these files to be put there, may replace what is there. Where that takes an option,
@@ -112,8 +77,7 @@ impl Place {
         options: &PushOptions,
         tell: &mut dyn FnMut(&str),
     ) -> Result<(), RepositoryError> {
-        let refuse =
-            |problem: String, next: String| Err(RepositoryError::Place { place: self.name.clone(), problem, next });
+        let refuse = |problem: String, next: String| Err(self.unfit(problem, next));
         let Some((theirs, signed)) = &self.generation else {
             return self.check_unrecorded(folder, options);
         };
@@ -129,7 +93,7 @@ impl Place {
                     format!(
                         "take it over with `cargo xtask repo recover {} --from {}`, then publish again",
                         folder.root().display(),
-                        self.name
+                        self.told.name
                     ),
                 );
             }
@@ -143,7 +107,7 @@ impl Place {
             self.check_dates(folder)?;
             tell(&format!(
                 "replacing {theirs} at {}, as asked with --force-replace. What clients lose:\n{lost}",
-                self.name
+                self.told.name
             ));
             return Ok(());
         }
@@ -152,7 +116,7 @@ impl Place {
             format!(
                 "nothing was changed. Continue that one: `cargo xtask repo clone {} NEWFOLDER`, and publish the packages \
                  there. To replace it all the same, --force-replace {}; clients then lose:\n{lost}",
-                self.name,
+                self.told.name,
                 theirs.name_for_force()
             ),
         )
@@ -161,14 +125,12 @@ impl Place {
     /// A place without a record: nothing of a repository is there, or what an older version pushed.
     fn check_unrecorded(&self, folder: &Folder, options: &PushOptions) -> Result<(), RepositoryError> {
         let there: Vec<&str> =
-            ["dists", "pool", "snapshots"].into_iter().filter(|name| self.top.contains(*name)).collect();
+            ["dists", "pool", "snapshots"].into_iter().filter(|name| self.told.top.contains(*name)).collect();
         // What a push that was killed before its record was there has put.
-        if there.is_empty() || !self.pushed.is_empty() {
+        if there.is_empty() || !self.told.pushed.is_empty() {
             return Ok(());
         }
-        let refuse = |problem: String, next: &str| {
-            Err(RepositoryError::Place { place: self.name.clone(), problem, next: next.to_owned() })
-        };
+        let refuse = |problem: String, next: &str| Err(self.unfit(problem, next.to_owned()));
         let found = format!("{} is there, and no record of whose it is", there.join(" and "));
         if !options.adopt {
             return refuse(
@@ -178,7 +140,7 @@ impl Place {
             );
         }
         // It is this repository's, at a publication that it remembers: so nothing there is unknown here.
-        for (codename, in_release) in &self.in_releases {
+        for (codename, in_release) in &self.told.in_releases {
             let mut known = false;
             for number in snapshot::numbers(folder, codename)? {
                 let path = folder.snapshot(codename, number).join(snapshot::SUITE).join("InRelease");
@@ -191,7 +153,7 @@ impl Place {
                 );
             }
         }
-        match self.in_releases.is_empty() {
+        match self.told.in_releases.is_empty() {
             true => refuse(found, "nothing was changed: no suite is there that could tell. Give a place of its own"),
             false => Ok(()),
         }
@@ -200,38 +162,42 @@ impl Place {
     /// apt refuses a suite that is older than the one it has: what replaces another one must be younger.
     fn check_dates(&self, folder: &Folder) -> Result<(), RepositoryError> {
         for suite in &folder.settings.suite {
-            let theirs = self.in_releases.get(&suite.codename).and_then(|bytes| date(bytes));
+            let theirs = self.told.in_releases.get(&suite.codename).and_then(|bytes| release_date(bytes));
             let ours = snapshot::Snapshot::live(folder, &suite.codename)?.map(|live| live.date);
             if let (Some(theirs), Some(ours)) = (theirs, ours)
                 && ours <= theirs
             {
-                return Err(RepositoryError::Place {
-                    place: self.name.clone(),
-                    problem: format!(
+                return Err(self.unfit(
+                    format!(
                         "{} is dated {} there, and {} here: clients would refuse it as too old",
                         suite.codename,
-                        release::date(theirs),
-                        release::date(ours)
+                        date::text(theirs),
+                        date::text(ours)
                     ),
-                    next: "sign it anew with `cargo xtask repo refresh`, and push again".into(),
-                });
+                    "sign it anew with `cargo xtask repo refresh`, and push again".into(),
+                ));
             }
         }
         Ok(())
+    }
+
+    fn unfit(&self, problem: String, next: String) -> RepositoryError {
+        PlaceError::Unfit { place: self.told.name.clone(), problem, next }.into()
     }
 
     /// What is there and would not be afterwards, for people.
     fn lost(&self, files: &BTreeSet<String>) -> String {
         const SHOWN: usize = 20;
         let packages: Vec<&String> =
-            self.pushed.iter().filter(|path| path.starts_with("pool/") && !files.contains(*path)).collect();
+            self.told.pushed.iter().filter(|path| path.starts_with("pool/") && !files.contains(*path)).collect();
         let suites = self
+            .told
             .in_releases
             .iter()
-            .filter(|(codename, _)| self.pushed.contains(&format!("dists/{codename}/InRelease")));
+            .filter(|(codename, _)| self.told.pushed.contains(&format!("dists/{codename}/InRelease")));
         let mut lines: Vec<String> = suites
             .map(|(codename, bytes)| {
-                let date = date(bytes).map_or_else(|| "an unknown date".to_owned(), release::date);
+                let date = release_date(bytes).map_or_else(|| "an unknown date".to_owned(), date::text);
                 format!("  the suite {codename} of {date}")
             })
             .collect();
@@ -264,14 +230,14 @@ pub(super) fn signed(path: &Path, bytes: &[u8], ring: &[u8]) -> Result<Option<Si
 }
 
 /// `Date` of a clear-signed Release.
-fn date(in_release: &[u8]) -> Option<i64> {
-    release::parse_date(Paragraph::parse(&generation::body(in_release)?)?.get("Date")?)
+fn release_date(in_release: &[u8]) -> Option<i64> {
+    date::parse(Paragraph::parse(&generation::body(in_release)?)?.get("Date")?)
 }
 
 /// Whether a path is one that a push could have put there. The list is not signed, and what is on it is removed.
 pub(super) fn is_ours(path: &str) -> bool {
     let below = |name: &str| path.strip_prefix(name).is_some_and(|rest| rest.starts_with('/'));
-    let known = ["dists", "pool", "snapshots", changelogs::FOLDER, generation::STATE].iter().any(|name| below(name))
+    let known = ["dists", "pool", "snapshots", changelog::FOLDER, generation::STATE].iter().any(|name| below(name))
         || path == generation::FILE
         || evidence::is_path(path)
         || !path.contains('/');

@@ -8,17 +8,8 @@
 use super::editions::Edition;
 use super::{RepositoryError, keys::Keys};
 use sign::public_key::{self, Certificate};
+use sign::several::Signature;
 use sign::signer::Signer;
-
-/// A signature that is to be made.
-#[derive(Clone)]
-pub(super) struct Signature<'a> {
-    pub signer: &'a dyn Signer,
-    /// Fingerprint of the key or subkey that makes it.
-    pub key: String,
-    /// The key ring of the clients that it is for.
-    pub seen: Vec<u8>,
-}
 
 /// A key ring that clients have.
 pub(super) struct Ring {

@@ -5,19 +5,20 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use apt::listed::{self, Listed};
+use apt::release;
 use foundation::public;
+use sign::several::{self, Signature};
 use sign::signer::Signer;
 
 use super::first_seen::FirstSeen;
 use super::gate::{self, Accepted, Candidate, Gate, refused};
 use super::ledger::Ledger;
-use super::plan::Signature;
-use super::release::{self, Release};
 use super::signing::Request;
-use super::snapshot::{self, Listed, Made, Snapshot};
+use super::snapshot::{self, Made, Snapshot};
 use super::{
-    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, changelogs, clock, complete, evidence, files, indices,
-    keyring_package, keys, package, signature, sources,
+    Folder, Refusal, Repository, RepositoryError, SETTLED_DAYS, changelogs, clock, complete, described, evidence,
+    files, indices, keyring_package, keys, sources,
 };
 
 /// What became of a folder's packages.
@@ -166,11 +167,11 @@ impl Repository {
     /// Copies a package into the pool. What is copied is what was judged, or it is refused.
     fn take(&self, candidate: &Candidate, listed: &Listed) -> Result<(), RepositoryError> {
         let path = self.folder.path(&listed.path);
-        candidate.described.keep(&self.folder, &listed.sha256)?;
+        described::keep(&self.folder, &listed.sha256, &candidate.described)?;
         let attempt = || -> std::io::Result<_> {
             public::make_folder(path.parent().expect("it is in the pool"))?;
             let file = tempfile::NamedTempFile::new_in(self.folder.temporary())?;
-            let copied = package::copy(&candidate.path, file.as_file())?;
+            let copied = files::copy(&candidate.path, file.as_file())?;
             file.as_file().set_permissions(Permissions::from_mode(0o644))?;
             file.as_file().sync_all()?;
             Ok((file, copied))
@@ -281,7 +282,7 @@ impl Repository {
         let keyring = folder.settings.keyring();
         let mut packages: Vec<Listed> = packages.into_iter().filter(|package| package.name != keyring).collect();
         packages.push(keyring_package::put(folder, &self.keys)?);
-        snapshot::sort(&mut packages);
+        listed::sort(&mut packages);
         pool_has(folder, &packages)?;
         let before = live.as_ref().map_or(&[][..], |live| &live.packages);
         if matches!(made, Made::Publish | Made::Remove) && before != packages {
@@ -328,7 +329,7 @@ impl Repository {
     fn is_called_so(&self, live: &Snapshot) -> bool {
         let path = self.folder.snapshot(&live.codename, live.number).join(snapshot::SUITE).join("Release");
         let Ok(suite) = self.folder.suite(&live.codename) else { return false };
-        let text = Release { settings: self.settings(), suite, date: 0, valid_until: 0, files: &live.files }.text();
+        let text = self.settings().release(suite, 0, 0, &live.files).text();
         fs::read_to_string(path).is_ok_and(|found| release::head(&found) == release::head(&text))
     }
 
@@ -337,10 +338,9 @@ impl Repository {
         let Snapshot { number, codename, date, valid_until, .. } = snapshot;
         let folder = &self.folder;
         let suite = folder.suite(codename)?;
-        let settings = self.settings();
         let (date, valid_until) = (*date, *valid_until);
-        let text = Release { settings, suite, date, valid_until, files: &snapshot.files }.text();
-        let signed = signature::sign(&text, signatures, date)?;
+        let text = self.settings().release(suite, date, valid_until, &snapshot.files).text();
+        let signed = several::sign(&text, signatures, date)?;
         let new = tempfile::TempDir::new_in(folder.temporary())
             .map_err(RepositoryError::io("make a folder in", folder.temporary()))?;
         let tree = new.path().join(snapshot::SUITE);
@@ -348,7 +348,7 @@ impl Repository {
         files::write(new.path(), &new.path().join(snapshot::RECORD), &record)?;
         let attempt = || -> Result<(), RepositoryError> {
             for (name, content) in
-                [("Release", text.as_bytes()), ("Release.gpg", &signed.release_gpg), ("InRelease", &signed.in_release)]
+                [("Release", text.as_bytes()), ("Release.gpg", &signed.detached), ("InRelease", &signed.clear)]
             {
                 let path = tree.join(name);
                 files::write(new.path(), &path, content)?;
@@ -357,7 +357,7 @@ impl Repository {
             indices::link(&tree, &snapshot.files).map_err(RepositoryError::io("write", &tree))
         };
         attempt()?;
-        if snapshot.files.keys().any(|path| indices::is_packed(path)) {
+        if snapshot.files.keys().any(|path| apt::indices::is_packed(path)) {
             let indices = folder.path("indices/SHA256");
             files::sync_folder(&indices).map_err(RepositoryError::io("write", &indices))?;
         }

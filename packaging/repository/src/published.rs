@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use apt::listed::Listed;
 use foundation::digest::Digest;
 
 use super::generation::{self, Generation};
 use super::ledger::Ledger;
-use super::snapshot::{Listed, Snapshot};
+use super::snapshot::Snapshot;
 use super::{RepositoryError, place};
 
 /// What was published up to a generation.

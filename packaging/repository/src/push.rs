@@ -14,12 +14,16 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use apt::changelog;
+use places::Remote;
+use places::lock::PlaceLock;
+use places::told::{PUSHED, Told};
+use places::transport::{Cache, Transport};
+
 use super::generation::{self, Generation};
-use super::place::{PUSHED, Place, PushOptions};
-use super::place_lock::PlaceLock;
-use super::remote::{Cache, Remote, Transport};
+use super::place::{Place, PushOptions};
 use super::snapshot::{self, Snapshot};
-use super::{Repository, RepositoryError, changelogs, complete, files, index_page, indices, sources};
+use super::{Repository, RepositoryError, complete, files, index_page, sources};
 
 impl Repository {
     /// Whether a push to this place would be refused, before anything is published that could not be pushed afterwards.
@@ -31,7 +35,7 @@ impl Repository {
         // The first generation is still to come.
         let Some(ours) = Generation::read(&self.folder)? else { return Ok(()) };
         let transport = Transport { remote, lock: &self.lock };
-        let place = Place::read(&transport, &self.keys)?;
+        let place = Place::of(Told::read(&transport)?, &self.keys)?;
         let files = self.export_into(None)?.all;
         place.check(&self.folder, &ours, &files, options, &mut |_| ())
     }
@@ -63,13 +67,15 @@ impl Repository {
         let Export { steps, all } = self.export_into(Some(export.path()))?;
         let transport = Transport { remote, lock: &self.lock };
         // Refused without a trace; whatever it says, only what is read under the lock counts.
-        Place::read(&transport, &self.keys)?.check(&self.folder, &ours, &all, options, &mut |_| ())?;
-        let (lock, place) =
-            PlaceLock::acquire(&transport, &self.folder, &self.keys, options.break_lock.as_deref(), now)?;
-        let result = self.push_locked(&transport, &place, &ours, &steps, &all, options, export.path(), tell);
+        let place = Place::of(Told::read(&transport)?, &self.keys)?;
+        place.check(&self.folder, &ours, &all, options, &mut |_| ())?;
+        let (lock, told) = PlaceLock::acquire(&transport, &self.folder.state(), options.break_lock.as_deref(), now)?;
+        let result = Place::of(told, &self.keys)
+            .and_then(|place| self.push_locked(&transport, &place, &ours, &steps, &all, options, export.path(), tell));
         // Where that failed, whoever comes next shall not be kept out as well; where the place is away, it cannot be helped.
         let released = lock.release();
-        result.and(released)
+        result?;
+        Ok(released?)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call, of what its caller has prepared")]
@@ -93,19 +99,19 @@ impl Repository {
             }
         }
         let all = &all;
-        let record = |pushed: &BTreeSet<String>| {
+        let record = |pushed: &BTreeSet<String>| -> Result<(), RepositoryError> {
             let top = export.join("record");
             files::write_json(export, &top.join(PUSHED), pushed)?;
-            transport.put("recording what is there", &top, Cache::Briefly)
+            Ok(transport.put("recording what is there", &top, Cache::Briefly)?)
         };
-        let before_and_after: BTreeSet<String> = place.pushed.union(all).cloned().collect();
-        if before_and_after != place.pushed {
+        let before_and_after: BTreeSet<String> = place.pushed().union(all).cloned().collect();
+        if before_and_after != *place.pushed() {
             record(&before_and_after)?;
         }
         for (what, cache, step) in steps {
             transport.put(what, step, *cache)?;
         }
-        let gone: BTreeSet<String> = place.pushed.difference(all).cloned().collect();
+        let gone: BTreeSet<String> = place.pushed().difference(all).cloned().collect();
         transport.delete("removing what nobody needs", &gone)?;
         transport.tidy("removing what an interrupted copy has left", &export.join("all"))?;
         if before_and_after != *all { record(all) } else { Ok(()) }
@@ -146,7 +152,7 @@ impl Repository {
         for snapshot in &snapshots {
             for package in &snapshot.packages {
                 put(packages, &package.path, &folder.path(&package.path))?;
-                let changelog = changelogs::path(package);
+                let changelog = changelog::path(package);
                 if folder.path(&changelog).is_file() {
                     put(records, &changelog, &folder.path(&changelog))?;
                 }
@@ -163,10 +169,10 @@ impl Repository {
             names.extend(Some(suite.name()).filter(|name| name != codename));
             for number in snapshot::numbers(folder, codename)? {
                 let snapshot = Snapshot::read(folder, codename, number)?;
-                for (path, (sha256, _)) in snapshot.files.iter().filter(|(path, _)| indices::is_packed(path)) {
+                for (path, (sha256, _)) in snapshot.files.iter().filter(|(path, _)| apt::indices::is_packed(path)) {
                     let target = folder.index(sha256);
                     for name in &names {
-                        put(by_hash, &indices::by_hash(name, path, sha256), &target)?;
+                        put(by_hash, &apt::indices::by_hash(name, path, sha256), &target)?;
                         if number == live {
                             put(by_name, &format!("dists/{name}/{path}"), &target)?;
                         }

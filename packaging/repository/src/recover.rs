@@ -6,9 +6,14 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use apt::listed;
+use apt::release::Parsed;
 use foundation::digest::Digest;
 use foundation::public;
 use foundation::store::StoreLock;
+use places::told::PUSHED;
+use places::transport::Transport;
+use places::{PlaceError, Remote};
 use sign::gpgv::{self, Gpgv};
 
 use super::complete::{self, Named};
@@ -17,10 +22,8 @@ use super::evidence::{self, Evidence};
 use super::first_seen::{self, FirstSeen};
 use super::generation::{self, Generation};
 use super::ledger::Ledger;
-use super::place::{self, PUSHED};
+use super::place;
 use super::published::{self, Published};
-use super::release::Parsed;
-use super::remote::{Remote, Transport};
 use super::snapshot::{self, Made, Snapshot};
 use super::{Folder, Keys, RepositoryError, Settings, aliases, changelogs, files, indices, remains, repair, sources};
 
@@ -163,10 +166,9 @@ fn fetch_generation(
     root: &Path,
     keyring: Option<&Path>,
 ) -> Result<Option<Candidate>, RepositoryError> {
-    let nothing = |problem: &str, next: &str| RepositoryError::Place {
-        place: transport.remote.to_string(),
-        problem: problem.into(),
-        next: next.into(),
+    let nothing = |problem: &str, next: &str| {
+        let place = transport.remote.to_string();
+        RepositoryError::Place(PlaceError::Unfit { place, problem: problem.into(), next: next.into() })
     };
     if transport.read(into)?.is_none() {
         return Err(nothing("there is no such place", "give one that the repository was pushed to"));
@@ -299,7 +301,7 @@ struct Rebuild<'a> {
 impl Rebuild<'_> {
     fn fetch(&self, what: &str, files: &BTreeSet<String>) -> Result<(), RepositoryError> {
         match self.transport {
-            Some(transport) => transport.get(what, files, self.fetched),
+            Some(transport) => Ok(transport.get(what, files, self.fetched)?),
             None => Ok(()),
         }
     }
@@ -339,7 +341,7 @@ impl Rebuild<'_> {
             let lists = files
                 .into_iter()
                 .filter(|(path, (sha256, _))| path.ends_with("/Packages.xz") && !folder.index(sha256).is_file());
-            lists.map(|(path, (sha256, _))| indices::by_hash(codename, &path, &sha256)).collect::<Vec<_>>()
+            lists.map(|(path, (sha256, _))| apt::indices::by_hash(codename, &path, &sha256)).collect::<Vec<_>>()
         });
         self.fetch("fetching the lists of packages", &indices.collect())?;
         wanted.retain(|snapshot| covered(snapshot) || folder.snapshot(&snapshot.0, snapshot.1).exists());
@@ -455,7 +457,7 @@ impl Rebuild<'_> {
     ) -> Result<Snapshot, RepositoryError> {
         let mut packages = Vec::new();
         for (path, (sha256, _)) in parsed.files.iter().filter(|(path, _)| path.ends_with("/Packages.xz")) {
-            let remote = indices::by_hash(codename, path, sha256);
+            let remote = apt::indices::by_hash(codename, path, sha256);
             let mut index = self.folder.index(sha256);
             if !Digest::of_file(&index).is_ok_and(|found| found == *sha256) {
                 index = self.fetched.join(&remote);
@@ -468,11 +470,13 @@ impl Rebuild<'_> {
             if Digest::of(&bytes) != *sha256 {
                 return Err(damaged("it is not what the Release names"));
             }
-            let text = indices::unpack(path, &bytes).map_err(RepositoryError::io("read", &index))?;
+            let text = apt::indices::unpack(path, &bytes).map_err(RepositoryError::io("read", &index))?;
             let text = String::from_utf8(text).map_err(|_| damaged("it is no text"))?;
-            packages.extend(indices::listed(path, &text).ok_or_else(|| damaged("a paragraph of it has no Filename"))?);
+            packages.extend(
+                apt::indices::packages(path, &text).ok_or_else(|| damaged("a paragraph of it has no Filename"))?,
+            );
         }
-        snapshot::sort(&mut packages);
+        listed::sort(&mut packages);
         let Parsed { date, valid_until, files, .. } = parsed;
         let made = Made::Publish;
         Ok(Snapshot { number, codename: codename.to_owned(), made, date, valid_until, signed_by, packages, files })

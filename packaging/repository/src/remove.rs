@@ -1,13 +1,13 @@
 //! Taking packages out of a suite. What was published once stays in the ledger, so that it never comes back with other bytes, and
 //! its files stay in the pool for as long as a snapshot has them.
 
+use apt::listed::Listed;
 use deb::control::Paragraph;
 use judges::relations;
 use sign::signer::Signer;
 
-use super::package::Described;
-use super::snapshot::{Listed, Made};
-use super::{Publication, Repository, RepositoryError, repair};
+use super::snapshot::Made;
+use super::{Publication, Repository, RepositoryError, described, repair};
 
 /// What was taken out of a suite.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ impl Repository {
 
     /// Whether a package has the debug symbols of one of these, of the same version.
     fn is_debug_of(&self, package: &Listed, gone: &[Listed]) -> Result<bool, RepositoryError> {
-        let described = Described::of(&self.folder, &package.path, &package.sha256)?;
+        let described = described::of(&self.folder, &package.path, &package.sha256)?;
         let fields = Paragraph::parse(&described.control).unwrap_or_default();
         let needed = relations::needed(&fields);
         let needs = |one: &Listed| needed.iter().flatten().any(|needed| needed.name == one.name);

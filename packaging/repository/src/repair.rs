@@ -7,7 +7,7 @@ use foundation::digest::Digest;
 use super::keys::Keys;
 use super::ledger::Ledger;
 use super::publish::by_path;
-use super::{Folder, RepositoryError, changelogs, evidence, files, package, snapshot, sources};
+use super::{Folder, RepositoryError, changelogs, described, evidence, files, snapshot, sources};
 
 /// Brings everything into accord with the snapshots that clients see. Says what it did.
 pub(super) fn repair(folder: &Folder, keys: &Keys) -> Result<Vec<String>, RepositoryError> {
@@ -81,7 +81,7 @@ pub(super) fn sweep(folder: &Folder) -> Result<usize, RepositoryError> {
     let digests: BTreeSet<Digest> = packages().map(|package| package.sha256).collect();
     changelogs::sweep(folder, packages())?;
     evidence::sweep(folder, &digests)?;
-    let known: BTreeSet<_> = digests.iter().map(|sha256| package::place(folder, sha256)).collect();
+    let known: BTreeSet<_> = digests.iter().map(|sha256| described::place(folder, sha256)).collect();
     for path in below(folder, ".repository/packages")?.iter().map(|path| folder.path(path)) {
         if !known.contains(&path) {
             files::remove(&path)?;

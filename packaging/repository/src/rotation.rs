@@ -4,7 +4,8 @@ use super::editions::Editions;
 use super::keys::{self, Keys};
 use super::signing::Request;
 use super::snapshot::{Made, Snapshot};
-use super::{Folder, Publication, Repository, RepositoryError, policy, release};
+use super::{Folder, Publication, Repository, RepositoryError};
+use foundation::date;
 use sign::public_key;
 use sign::signer::{KeyForm, Signer};
 
@@ -31,7 +32,7 @@ impl Repository {
             keys.matching(&old)?;
             let ring = new.public_key(KeyForm::Binary)?;
             let until = now + i64::from(self.settings().valid_days) * 86_400;
-            policy::check(new, &ring, &public_key::read(&ring)?, until)?;
+            keys::check_accepted(new, &ring, until)?;
             keys.add(new, now)?;
         }
         let signers: Vec<&dyn Signer> = old.into_iter().chain([new]).collect();
@@ -58,8 +59,8 @@ impl Repository {
             if ready.is_none_or(|ready| ready > now) {
                 return Err(RepositoryError::Unsettled {
                     codename,
-                    since: since.map(release::date),
-                    ready: ready.map(release::date),
+                    since: since.map(date::text),
+                    ready: ready.map(date::text),
                     days,
                 });
             }

@@ -7,15 +7,18 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use apt::Sum;
+use apt::listed::Listed;
+use apt::release::Parsed;
 use fetch::download::{DownloadError, Downloader, Network};
+use foundation::date;
 use foundation::digest::Digest;
 use sign::gpgv::{Gpgv, GpgvError};
 use sign::public_key;
 
 use super::keys::Keys;
-use super::release::{self, Parsed, Sum};
-use super::snapshot::{self, Listed, Snapshot};
-use super::{Folder, RepositoryError, clock, index_page, indices, sources};
+use super::snapshot::{self, Snapshot};
+use super::{Folder, RepositoryError, clock, index_page, sources};
 
 /// How often what changes is asked for, each time on a connection of its own: edges take turns.
 const ASKED: usize = 4;
@@ -97,7 +100,7 @@ fn known(folder: &Folder) -> Result<BTreeMap<Digest, String>, RepositoryError> {
     let mut known = BTreeMap::new();
     for snapshot in folder.all_snapshots()? {
         let Snapshot { codename, number, .. } = &snapshot;
-        let text = format!("snapshot {number} of {codename}, dated {}", release::date(snapshot.date));
+        let text = format!("snapshot {number} of {codename}, dated {}", date::text(snapshot.date));
         let place = folder.snapshot(codename, *number);
         let own = snapshot::FILES.iter().filter_map(|name| Digest::of_file(&place.join(name)).ok());
         for digest in own.chain(snapshot.files.values().map(|(sha256, _)| *sha256)) {
@@ -152,8 +155,7 @@ impl Visit<'_> {
         }
         releases.sort_by_key(|(parsed, ..)| std::cmp::Reverse(parsed.date));
         if releases.len() > 1 {
-            let each =
-                releases.iter().map(|(parsed, _, times)| format!("{times} times {}", release::date(parsed.date)));
+            let each = releases.iter().map(|(parsed, _, times)| format!("{times} times {}", date::text(parsed.date)));
             let each = each.collect::<Vec<_>>().join(", ");
             self.problem(&path, format!("of {ASKED} requests gave {each}: a cache or an edge has an older one"));
         }
@@ -187,7 +189,7 @@ impl Visit<'_> {
 
     /// When clients take it, and whether it is what this repository has published last.
     fn dates(&self, path: &str, codename: &str, parsed: &Parsed) -> Result<(), RepositoryError> {
-        let (date, end) = (release::date(parsed.date), release::date(parsed.valid_until));
+        let (date, end) = (date::text(parsed.date), date::text(parsed.valid_until));
         if parsed.valid_until < self.look.now {
             self.problem(path, format!("expired at {end}, and clients refuse it"));
         }
@@ -196,7 +198,7 @@ impl Visit<'_> {
         }
         match Snapshot::live(self.folder, codename)? {
             Some(live) if parsed.date < live.date => {
-                let ours = release::date(live.date);
+                let ours = date::text(live.date);
                 let why = format!(
                     "is dated {date}, and this repository has one of {ours}: it was not pushed, or a cache is behind"
                 );
@@ -240,9 +242,10 @@ impl Visit<'_> {
 
     /// Each index in each of its forms; returns the packages that they list.
     fn indices(&mut self, name: &str, parsed: &Parsed, by_name: bool) -> BTreeMap<String, Listed> {
-        let packed: Vec<(&String, &Sum)> = parsed.files.iter().filter(|(path, _)| indices::is_packed(path)).collect();
+        let packed: Vec<(&String, &Sum)> =
+            parsed.files.iter().filter(|(path, _)| apt::indices::is_packed(path)).collect();
         let found = at_once(&packed, |(path, sum)| {
-            let places = [indices::by_hash(name, path, &sum.0), format!("dists/{name}/{path}")];
+            let places = [apt::indices::by_hash(name, path, &sum.0), format!("dists/{name}/{path}")];
             let places = places.into_iter().take(if by_name { 2 } else { 1 });
             let mut good = places.filter_map(|place| {
                 let bytes = self.get(&self.client, &place).map_err(|why| self.problem(&place, why)).ok()?;
@@ -255,7 +258,7 @@ impl Visit<'_> {
             });
             // Both, whether the first one is good or not.
             let (first, second) = (good.next(), good.next());
-            let text = indices::unpack(path, &first.or(second)?);
+            let text = apt::indices::unpack(path, &first.or(second)?);
             let plain = path.rsplit_once('.').and_then(|(plain, _)| parsed.files.get(plain));
             match text {
                 Ok(text) if plain == Some(&(Digest::of(&text), text.len() as u64)) => Some(((*path).clone(), text)),
@@ -270,7 +273,7 @@ impl Visit<'_> {
             self.served.indices += 1;
             let text = String::from_utf8_lossy(&text);
             if path.contains("/binary-") {
-                let listed = indices::listed(&path, &text).unwrap_or_default();
+                let listed = apt::indices::packages(&path, &text).unwrap_or_default();
                 packages.extend(listed.into_iter().map(|package| (package.path.clone(), package)));
             }
         }

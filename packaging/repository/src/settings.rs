@@ -1,8 +1,11 @@
 //! What a repository is called and what it has room for: `.repository/settings.toml`, written by `repo init`, and afterwards
 //! the release engineer's to change. The next publication follows.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use apt::Sum;
+use apt::release::Release;
 use deb::changelog::valid_package_name;
 use foundation::config::read_toml;
 use serde::{Deserialize, Serialize};
@@ -186,6 +189,37 @@ impl Settings {
         self.uri.clone().unwrap_or_else(|| format!("file://{}", root.display()))
     }
 
+    /// What the Release of a suite says with these dates and files. That of a development repository says what it is.
+    pub(super) fn release<'a>(
+        &'a self,
+        suite: &'a Suite,
+        date: i64,
+        valid_until: i64,
+        files: &'a BTreeMap<String, Sum>,
+    ) -> Release<'a> {
+        let Self { label, description, .. } = self;
+        let (label, description) = match self.development {
+            true => (
+                format!("{label} (UNTRUSTED DEVELOPMENT)"),
+                format!("UNTRUSTED DEVELOPMENT repository, for trials only: {description}"),
+            ),
+            false => (label.clone(), description.clone()),
+        };
+        Release {
+            origin: &self.origin,
+            label,
+            suite: suite.name(),
+            codename: &suite.codename,
+            description,
+            uri: self.uri.as_deref(),
+            architectures: &self.architectures,
+            components: &self.components,
+            date,
+            valid_until,
+            files,
+        }
+    }
+
     /// The codenames, for messages.
     pub fn codenames(&self) -> String {
         self.suite.iter().map(|suite| suite.codename.as_str()).collect::<Vec<_>>().join(", ")
@@ -234,6 +268,22 @@ mod tests {
         ] {
             assert_eq!(Settings::name_for(Path::new(folder), development), expected, "{folder}");
         }
+    }
+
+    #[test]
+    fn a_release_says_whether_it_is_for_trials() {
+        let text = |development| {
+            let settings = Settings { development, ..settings() };
+            settings.release(&settings.suite[0], 0, 0, &BTreeMap::new()).text()
+        };
+        let development = text(true);
+        for line in [
+            "Label: Mesos packages (UNTRUSTED DEVELOPMENT)",
+            "Description: UNTRUSTED DEVELOPMENT repository, for trials only: Apache Mesos for Debian",
+        ] {
+            assert!(development.lines().any(|found| found == line), "{line}\n{development}");
+        }
+        assert!(!text(false).contains("UNTRUSTED"));
     }
 
     #[test]

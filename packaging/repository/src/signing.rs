@@ -6,9 +6,12 @@ use std::fs;
 
 use super::editions::{Editions, SETTLED_DAYS};
 use super::keys::{self, Keys};
-use super::plan::{self, Plan, Ring, Signature};
+use super::plan::{self, Plan, Ring};
 use super::snapshot::{self, Made, Snapshot};
-use super::{Publication, Repository, RepositoryError, aliases, generation, policy, release, sources};
+use super::{Publication, Repository, RepositoryError, aliases, generation, sources};
+use apt::release;
+use sign::policy;
+use sign::several::Signature;
 use sign::signer::Signer;
 
 /// The keys that take part, and what is asked of them.
@@ -138,7 +141,7 @@ impl Repository {
         let path = self.folder.snapshot(codename, live.number).join(snapshot::SUITE).join("Release");
         let text = fs::read_to_string(&path).map_err(RepositoryError::io("read", &path))?;
         let suite = self.folder.suite(codename)?;
-        let next = release::Release { settings: self.settings(), suite, date: 0, valid_until: 0, files: &live.files };
+        let next = self.settings().release(suite, 0, 0, &live.files);
         match release::renamed(&text, &next.text()) {
             None => Ok(()),
             Some((field, from, to)) => {
@@ -163,7 +166,7 @@ fn endures(newest: &Ring, signatures: &[Signature<'_>], until: i64) -> Result<()
     }
     match first {
         None => Ok(()),
-        Some((objection, user_id)) => Err(policy::refusal(&objection, &user_id, until)),
+        Some((objection, user_id)) => Err(keys::objected(&objection, &user_id, until)),
     }
 }
 

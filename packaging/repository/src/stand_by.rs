@@ -2,12 +2,14 @@
 //! no thief of the present one finds it. So neither a stolen key nor a lost one is the end: the stand-by key signs from one
 //! publication to the next, and nobody who has the published key ring notices.
 
+use foundation::date;
+use sign::policy;
 use sign::public_key;
 use sign::signer::{DEVELOPMENT_NAME, KeyForm, Signer};
 
 use super::editions::Editions;
 use super::keys::{Key, Keys};
-use super::{Folder, Publication, Repository, RepositoryError, keys, policy, release};
+use super::{Folder, Publication, Repository, RepositoryError, keys};
 use super::{rotation, snapshot};
 
 /// How long a stand-by key has to last at least when it is published, in days: who needs it has other worries than its end.
@@ -78,11 +80,11 @@ impl Repository {
         keys::refuse_development(&[signer], self.settings().development)?;
         let ring = public_key::merge(&stand_by.ring, &signer.public_key(KeyForm::Binary)?)?;
         let until = now + i64::from(self.settings().valid_days) * 86_400;
-        policy::check(signer, &ring, &public_key::read(&ring)?, until)?;
+        keys::check_accepted(signer, &ring, until)?;
         for (codename, since) in since(&self.folder, &self.keys, &stand_by.fingerprint)? {
             let ready = since.map(|since| since + i64::from(days) * 86_400);
             if ready.is_none_or(|ready| ready > now) && !self.consent.lost_clients {
-                let (since, ready) = (since.map(release::date), ready.map(release::date));
+                let (since, ready) = (since.map(date::text), ready.map(date::text));
                 return Err(RepositoryError::StandByUnknown { codename, since, ready });
             }
         }
@@ -133,8 +135,8 @@ fn endures(key: &Key, until: i64) -> Result<(), RepositoryError> {
         Some(objection) => Err(RepositoryError::Keys(format!(
             "the stand-by key of {} would be of no use: {objection}, and it has to be good until {} at least. Nothing was changed; {}",
             key.user_id,
-            release::date(until),
-            policy::next(&objection)
+            date::text(until),
+            objection.next()
         ))),
     }
 }

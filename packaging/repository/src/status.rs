@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use foundation::date;
 use serde::Serialize;
+use sign::policy::{self, KeyObjection};
 
 use super::editions::{Editions, SETTLED_DAYS};
 use super::keys::Keys;
 use super::plan::Ring;
-use super::policy::{self, Objection};
 use super::repair::below;
 use super::snapshot::{self, SUITE, Snapshot};
-use super::{Folder, RepositoryError, StandBy, aliases, clock, release, rotation, stand_by};
+use super::{Folder, RepositoryError, StandBy, aliases, clock, rotation, stand_by};
 use sign::gpgv::Gpgv;
 use sign::public_key::{self, Certificate};
 
@@ -89,7 +90,7 @@ pub struct KeyStatus {
     /// Whether it was revoked by its owner.
     pub revoked: bool,
     /// From when on clients refuse it, whatever the reason.
-    pub refused: Option<Objection>,
+    pub refused: Option<KeyObjection>,
 }
 
 /// Files and their size in bytes.
@@ -190,10 +191,10 @@ fn look(folder: &Folder, gpgv: &Gpgv, live: &Snapshot) -> Result<Live, Repositor
 
 /// What is wrong with the dates of what clients see. Half of its time is left for whoever comes to look.
 fn dates(codename: &str, live: &Live, valid_days: u32, now: i64) -> Option<String> {
-    let end = release::date(live.valid_until);
+    let end = date::text(live.valid_until);
     let half = i64::from(valid_days) * DAY / 2;
     if live.date > now + clock::FUTURE {
-        let date = release::date(live.date);
+        let date = date::text(live.date);
         Some(format!(
             "{codename}: is dated {date}, in the future, and clients refuse it: where this machine's clock is right, run \
              `cargo xtask repo refresh --clock-is-right`"
@@ -251,7 +252,7 @@ fn ends(certificate: &Certificate, own: &[KeyStatus], stands_by: bool, now: i64)
             2 * settled,
             format!(
                 "extend it with `gpg --quick-set-expire`, and run `cargo xtask repo refresh` before {}, so that clients know of it in time",
-                release::date(objection.from - settled)
+                date::text(objection.from - settled)
             ),
         ),
         // apt warns a year ahead.

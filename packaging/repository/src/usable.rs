@@ -3,31 +3,15 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use judges::{Subject, index};
+use apt::Indexed;
+use apt::listed::{self, Listed};
+use judges::index;
 
 use super::gate::{Accepted, refused};
-use super::package::Described;
-use super::snapshot::{self, Listed};
-use super::{Refusal, Repository, RepositoryError, Staged};
-
-/// A package as an index has it.
-pub(super) type Indexed = (Listed, Described);
+use super::{Refusal, Repository, RepositoryError, Staged, described};
 
 /// A folder that the gate has let pass: where it is, its suite, and its packages.
 pub(super) type Judged<'a> = (&'a PathBuf, String, Accepted, Vec<Listed>);
-
-fn subjects(packages: &[Indexed]) -> Vec<Subject<'_>> {
-    packages
-        .iter()
-        .map(|(listed, described)| Subject {
-            path: &listed.path,
-            component: &listed.component,
-            control: &described.control,
-            files: &described.files,
-            paragraph: described.paragraph(&listed.path, &listed.sha256),
-        })
-        .collect()
-}
 
 impl Repository {
     /// Lets the suites be judged as they would be with these packages.
@@ -49,7 +33,7 @@ impl Repository {
     /// Refuses an index in which something is wrong that was not wrong before.
     pub(super) fn check_index(&self, before: &[Indexed], after: &[Indexed]) -> Result<(), RepositoryError> {
         let temporary = self.folder.temporary();
-        let found = index::worse(&temporary, &self.settings().architectures, &subjects(before), &subjects(after))
+        let found = index::worse(&temporary, &self.settings().architectures, before, after)
             .map_err(RepositoryError::io("have packages judged in", temporary))?;
         if found.is_empty() {
             return Ok(());
@@ -59,9 +43,9 @@ impl Repository {
 
     /// Packages in the order of an index, with what they say of themselves.
     pub(super) fn described(&self, mut packages: Vec<Listed>) -> Result<Vec<Indexed>, RepositoryError> {
-        snapshot::sort(&mut packages);
+        listed::sort(&mut packages);
         let read = |listed: Listed| {
-            let described = Described::of(&self.folder, &listed.path, &listed.sha256)?;
+            let described = described::of(&self.folder, &listed.path, &listed.sha256)?;
             Ok((listed, described))
         };
         packages.into_iter().map(read).collect()

@@ -6,6 +6,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use apt::Sum;
+use apt::described::Described;
+use apt::listed::Listed;
+use apt::release::Parsed;
+use foundation::date;
 use foundation::digest::Digest;
 use foundation::store::{StoreError, StoreLock};
 use sign::gpgv::{self, Gpgv};
@@ -15,11 +20,9 @@ use walkdir::WalkDir;
 use super::generation::{self, Generation};
 use super::keys::Keys;
 use super::ledger::Ledger;
-use super::package::Described;
 use super::publish::by_path;
-use super::release::{self, Parsed, Sum};
 use super::repair::below;
-use super::snapshot::{self, Listed, Snapshot};
+use super::snapshot::{self, Snapshot};
 use super::{Folder, RepositoryError, aliases, changelogs, clock, evidence, files, indices, remains, sources};
 
 /// What was found to be right.
@@ -177,14 +180,14 @@ impl Inspection<'_> {
             if live.valid_until < self.now {
                 self.problem(format!(
                     "dists/{codename}: expired at {}, and clients refuse it: run `cargo xtask repo refresh`",
-                    release::date(live.valid_until)
+                    date::text(live.valid_until)
                 ));
             }
             if live.date > self.now + clock::FUTURE {
                 self.problem(format!(
                     "dists/{codename}: is dated {}, in the future, and clients refuse it: where this machine's clock is right, run \
                      `cargo xtask repo refresh --clock-is-right`",
-                    release::date(live.date)
+                    date::text(live.date)
                 ));
             }
             if live.signed_by != self.keys.fingerprints() {
@@ -300,7 +303,7 @@ impl Inspection<'_> {
         // What each file has to unpack to.
         let mut packed: BTreeMap<Sum, (String, Option<Sum>)> = BTreeMap::new();
         for (snapshot, _) in snapshots {
-            for (path, sum) in snapshot.files.iter().filter(|(path, _)| indices::is_packed(path)) {
+            for (path, sum) in snapshot.files.iter().filter(|(path, _)| apt::indices::is_packed(path)) {
                 let plain = path.rsplit_once('.').and_then(|(plain, _)| snapshot.files.get(plain)).copied();
                 packed.insert(*sum, (path.clone(), plain));
             }
@@ -319,7 +322,7 @@ impl Inspection<'_> {
                 Ok(bytes) if (Digest::of(&bytes), bytes.len() as u64) != (sha256, size) => {
                     self.problem(format!("{name}: expected {size} bytes of this sha256, found other ones"));
                 }
-                Ok(bytes) => match indices::unpack(&path, &bytes) {
+                Ok(bytes) => match apt::indices::unpack(&path, &bytes) {
                     Ok(text) if Some((Digest::of(&text), text.len() as u64)) == plain => self.sound.indices += 1,
                     Ok(_) => self.problem(format!("{name}: unpacks to something else than its Release says")),
                     Err(error) => self.problem(format!("{name}: {error}")),
@@ -345,13 +348,13 @@ impl Inspection<'_> {
             snapshot.packages.iter().map(|package| Some((package, described.get(package.path.as_str())?))).collect();
         // What is missing was told already.
         let Some(packages) = found else { return };
-        let texts = indices::texts(&parsed.components, &parsed.architectures, &packages);
+        let texts = apt::indices::texts(&parsed.components, &parsed.architectures, &packages);
         let expected: BTreeMap<&String, Sum> =
             texts.iter().map(|(path, _, text)| (path, (Digest::of(text), text.len() as u64))).collect();
         let plain: BTreeMap<&String, Sum> = snapshot
             .files
             .iter()
-            .filter(|(path, _)| !indices::is_packed(path))
+            .filter(|(path, _)| !apt::indices::is_packed(path))
             .map(|(path, sum)| (path, *sum))
             .collect();
         let (number, codename) = (snapshot.number, &snapshot.codename);

@@ -11,6 +11,7 @@ use foundation::bytes::ByteSize;
 use foundation::config::{ConfigError, parse_toml};
 use foundation::digest::Digest;
 use foundation::store::{Holder, StoreError};
+use places::PlaceError;
 use recipe::RecipeError;
 use recipe::components::ComponentsError;
 use recipe::quarantine::QuarantineError;
@@ -670,15 +671,35 @@ fn repository() {
             }],
             Remains: [RepositoryError::Remains { path: repo(), problem: ".repository/keys.json is missing".into() }],
             Unrecorded: [RepositoryError::Unrecorded { path: repo() }],
-            Place: [RepositoryError::Place {
-                place: "deploy@apt.example.org:/srv/apt".into(),
-                problem: "InRelease is there, and no record of whose it is".into(),
-                next: "push to an empty place".into(),
-            }],
-            Remote: [RepositoryError::Remote {
-                what: "copying the pool (deploy@apt.example.org:/srv/apt)".into(),
-                message: "rsync: connection unexpectedly closed".into(),
-            }],
+            Place: [foreign_place().into(), no_connection().into()],
+        }
+    );
+}
+
+fn foreign_place() -> PlaceError {
+    PlaceError::Unfit {
+        place: "deploy@apt.example.org:/srv/apt".into(),
+        problem: "InRelease is there, and no record of whose it is".into(),
+        next: "push to an empty place".into(),
+    }
+}
+
+fn no_connection() -> PlaceError {
+    PlaceError::Copy {
+        what: "copying the pool (deploy@apt.example.org:/srv/apt)".into(),
+        message: "rsync: connection unexpectedly closed".into(),
+    }
+}
+
+#[test]
+fn places() {
+    messages!(
+        "places.PlaceError",
+        PlaceError {
+            Io: [PlaceError::Io { what: "make a folder in", path: path("/tmp"), source: denied() }],
+            Lock: [damaged().into()],
+            Unfit: [foreign_place()],
+            Copy: [no_connection()],
         }
     );
 }

@@ -4,6 +4,7 @@ mod bad_input;
 mod mesos_data;
 mod pipelines;
 mod report_page;
+mod rooms;
 mod surroundings;
 mod targets;
 mod unity;

@@ -4,7 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use repository::{PushOptions, Remote, Repository, RepositoryError, SETTLED_DAYS, Settings, Suite};
+use places::Remote;
+use repository::{PushOptions, Repository, RepositoryError, SETTLED_DAYS, Settings, Suite};
 use sign::signer::Signer;
 use tests::apt::{Client, Server};
 use tests::debian::Release;

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use repository::{Consent, PushOptions, Remote, Repository, SETTLED_DAYS};
+use places::Remote;
+use repository::{Consent, PushOptions, Repository, SETTLED_DAYS};
 use sign::gpg::Gpg;
 use sign::signer::Signer;
 use tests::dist::TestKey;
@@ -58,7 +59,7 @@ fn a_stolen_key_is_replaced_and_no_client_notices() {
     let status = repository::status(&room.repository(), room.day(2)).unwrap();
     let ready = status.stand_by.unwrap();
     assert_eq!((ready.fingerprint, status.needs), (stand_by.primary.clone(), vec![]));
-    let safe = repository::date_text(ready.ready.unwrap());
+    let safe = foundation::date::text(ready.ready.unwrap());
     // Too early, and with another key than the one that clients know.
     room.refused(
         || emergency(3),

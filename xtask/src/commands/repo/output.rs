@@ -1,7 +1,8 @@
 //! What the commands say, for people.
 
 use foundation::bytes::ByteSize;
-use repository::{Added, Listing, Pruned, Publication, Removed, Repository, Served, Sound, Status, date_text};
+use foundation::date::text as date_text;
+use repository::{Added, Listing, Pruned, Publication, Removed, Repository, Served, Sound, Status};
 
 /// What `repo add` has taken from each folder, for people.
 pub fn added(added: &[Added]) -> String {

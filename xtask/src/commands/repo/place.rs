@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use foundation::failure::AnyFailure;
-use repository::{PushOptions, Recovered, Remote, Repository};
+use places::Remote;
+use repository::{PushOptions, Recovered, Repository};
 
 use super::{Which, keys, open};
 

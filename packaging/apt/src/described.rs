@@ -1,18 +1,17 @@
-//! What the indices say about a package: read from the .deb once, and kept under its digest, so that a publication
-//! reads only what is new.
+//! What an index says about a package, read from its .deb.
 
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use deb::archive::DebFile;
 use deb::changelog::valid_package_name;
 use flate2::read::GzDecoder;
-use foundation::digest::{Digest, Hasher};
+use foundation::digest::Digest;
 use serde::{Deserialize, Serialize};
 use xz2::read::XzDecoder;
 
-use super::{Folder, RepositoryError, files};
+use crate::changelog;
 
 /// A package, as far as the indices need it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,7 +73,7 @@ impl Described {
         for entry in tar::Archive::new(decompress(&file.members[n].name, file.read(n)?)?).entries()? {
             let mut entry = entry?;
             if described.changelog.is_none() {
-                described.changelog = changelog_in(&mut entry, &described.name)?.map(Digest::of);
+                described.changelog = changelog::within(&mut entry, &described.name)?.map(Digest::of);
             }
             if !entry.header().entry_type().is_dir() {
                 let path = String::from_utf8(entry.path_bytes().into_owned());
@@ -90,7 +89,12 @@ impl Described {
         Ok(described)
     }
 
-    pub(super) fn new(control: &str, size: u64, files: Vec<String>) -> Result<Self, String> {
+    /// Takes over a control file, the size of the .deb in bytes, and the paths in it; nothing is known of a changelog.
+    ///
+    /// # Errors
+    /// The control file is not one paragraph, has a field that is the index's to write, has one twice, or lacks one that an
+    /// index needs; or a value would not do as a part of a path. The sentence says what of it.
+    pub fn new(control: &str, size: u64, files: Vec<String>) -> Result<Self, String> {
         let control = control.trim_matches('\n');
         let mut fields: Vec<(&str, &str)> = Vec::new();
         for line in control.lines() {
@@ -173,93 +177,24 @@ impl Described {
     pub fn is_debug(&self) -> bool {
         self.section == "debug" || self.section.ends_with("/debug")
     }
-
-    /// What was kept of the package with this digest; none where another version of the tool kept something else.
-    pub(super) fn kept(folder: &Folder, sha256: &Digest) -> Result<Option<Self>, RepositoryError> {
-        match files::read_json(&place(folder, sha256)) {
-            Err(RepositoryError::State { .. }) => Ok(None),
-            other => other,
-        }
-    }
-
-    /// Keeps it.
-    pub(super) fn keep(&self, folder: &Folder, sha256: &Digest) -> Result<(), RepositoryError> {
-        let path = place(folder, sha256);
-        if Self::kept(folder, sha256)?.is_some() {
-            return Ok(());
-        }
-        let text = serde_json::to_vec(self).expect("plain data serialises to JSON");
-        files::write(&folder.temporary(), &path, &text)
-    }
-
-    /// What was kept, or else what the pool's file says, which must have this digest.
-    pub(super) fn of(folder: &Folder, path: &str, sha256: &Digest) -> Result<Self, RepositoryError> {
-        if let Some(found) = Self::kept(folder, sha256)? {
-            return Ok(found);
-        }
-        let file = folder.path(path);
-        let wrong = |found: String| RepositoryError::Pool { path: file.clone(), expected: *sha256, found };
-        let digest = Digest::of_file(&file).map_err(|error| wrong(error.to_string()))?;
-        if digest != *sha256 {
-            return Err(wrong(digest.to_string()));
-        }
-        let described = Self::read(&file).map_err(|error| wrong(error.to_string()))?;
-        described.keep(folder, sha256)?;
-        Ok(described)
-    }
 }
 
 /// The folder of a source package in the pool. Debian sorts by the first letter, and libraries by four.
-pub(super) fn pool_folder(component: &str, source: &str) -> String {
+pub fn pool_folder(component: &str, source: &str) -> String {
     let letters = if source.starts_with("lib") { 4 } else { 1 };
     format!("pool/{component}/{}/{source}", source.get(..letters).unwrap_or(source))
 }
 
 /// The source package of a file in the pool, by its folder.
-pub(super) fn source_of(path: &str) -> &str {
+pub fn source_of(path: &str) -> &str {
     path.rsplit('/').nth(1).unwrap_or_default()
 }
 
-/// No changelog that anybody reads is longer.
-const LONGEST_CHANGELOG: u64 = 16 << 20;
-
-/// The text of a package's changelog (policy 12.7), where it has one.
-pub(super) fn changelog(deb: &Path, name: &str) -> io::Result<Option<Vec<u8>>> {
-    let file = DebFile::open(deb)?;
-    let Some(n) = file.names().iter().position(|name| name.starts_with("data.tar")) else { return Ok(None) };
-    for entry in tar::Archive::new(decompress(&file.members[n].name, file.read(n)?)?).entries()? {
-        if let Some(text) = changelog_in(&mut entry?, name)? {
-            return Ok(Some(text));
-        }
-    }
-    Ok(None)
-}
-
-fn changelog_in(entry: &mut tar::Entry<'_, impl Read>, package: &str) -> io::Result<Option<Vec<u8>>> {
-    let path = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
-    let name = path.strip_prefix(&format!("usr/share/doc/{package}/")).unwrap_or_default();
-    if !entry.header().entry_type().is_file() {
-        return Ok(None);
-    }
-    let reader: Box<dyn Read + '_> = match name {
-        "changelog.Debian.gz" | "changelog.gz" => Box::new(GzDecoder::new(entry)),
-        "changelog.Debian" | "changelog" => Box::new(entry),
-        _ => return Ok(None),
-    };
-    let mut text = Vec::new();
-    // One that is no gzip file is none, and no reason to refuse the package.
-    let read = reader.take(LONGEST_CHANGELOG + 1).read_to_end(&mut text);
-    Ok((read.is_ok() && text.len() as u64 <= LONGEST_CHANGELOG).then_some(text))
-}
-
-/// Where a package's description is kept.
-pub(super) fn place(folder: &Folder, sha256: &Digest) -> PathBuf {
-    let hex = sha256.to_string();
-    folder.state().join("packages").join(&hex[..2]).join(format!("{hex}.json"))
-}
-
-/// Undoes what dpkg-deb(1) may have compressed with.
-pub(super) fn decompress<'a>(name: &str, reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+/// Undoes what dpkg-deb(1) may have compressed a member of a .deb with; its name tells.
+///
+/// # Errors
+/// It is compressed in a way that nobody here knows.
+pub fn decompress<'a>(name: &str, reader: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     Ok(match name.rsplit_once(".tar").map_or("", |(_, kind)| kind) {
         "" => Box::new(reader),
         ".xz" => Box::new(XzDecoder::new(reader)),
@@ -267,22 +202,6 @@ pub(super) fn decompress<'a>(name: &str, reader: impl Read + 'a) -> io::Result<B
         ".zst" => Box::new(zstd::Decoder::new(reader)?),
         _ => return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it has the unknown member {name}"))),
     })
-}
-
-/// Copies a file and returns the digest of what was copied.
-pub(super) fn copy(from: &Path, to: &fs::File) -> io::Result<Digest> {
-    let mut hasher = Hasher::default();
-    let mut input = fs::File::open(from)?;
-    let mut output = to;
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        let length = input.read(&mut buffer)?;
-        if length == 0 {
-            return Ok(hasher.finish());
-        }
-        io::Write::write_all(&mut hasher, &buffer[..length])?;
-        io::Write::write_all(&mut output, &buffer[..length])?;
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! InRelease, Release and Release.gpg, signed with one key or with several at once.
+//! A text that is signed with one key or with several at once, such as a Release: with its signatures in it, and apart from it.
 //!
 //! Signatures by several keys are OpenPGP packets one after another in a single armor (RFC 9580, 6.2 and 10.4): what
 //! `gpg --local-user A --local-user B` writes, but each key may come from another place. apt and gpgv are content with one
@@ -6,24 +6,36 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use sign::signer::{Form, SignError};
 
-use super::RepositoryError;
-use super::plan::Signature;
+use crate::signer::{Form, SignError, Signer};
 
 const BEGIN: &str = "-----BEGIN PGP SIGNATURE-----";
 const END: &str = "-----END PGP SIGNATURE-----";
 
-/// A Release file, signed in both ways.
-pub(super) struct Signed {
-    /// The text with its signatures (RFC 9580, 7).
-    pub in_release: Vec<u8>,
-    /// The detached signatures of the text, armored.
-    pub release_gpg: Vec<u8>,
+/// A signature that is to be made.
+#[derive(Clone)]
+pub struct Signature<'a> {
+    /// Who makes it.
+    pub signer: &'a dyn Signer,
+    /// Fingerprint of the key or subkey that makes it.
+    pub key: String,
+    /// The key ring of the clients that it is for.
+    pub seen: Vec<u8>,
 }
 
-/// Makes these signatures, at this time.
-pub(super) fn sign(text: &str, signatures: &[Signature<'_>], date: i64) -> Result<Signed, RepositoryError> {
+/// A text, signed in both ways.
+pub struct Signed {
+    /// The text with its signatures (RFC 9580, 7): an InRelease.
+    pub clear: Vec<u8>,
+    /// The detached signatures of the text, armored: a Release.gpg.
+    pub detached: Vec<u8>,
+}
+
+/// Makes these signatures of a text, dated as this Unix time in seconds.
+///
+/// # Errors
+/// A signer makes no signature, or one in another form than the others.
+pub fn sign(text: &str, signatures: &[Signature<'_>], date: i64) -> Result<Signed, SignError> {
     let with = |form| {
         let one = |Signature { signer, key, seen }: &Signature<'_>| {
             let signed = signer.sign_with(key, Some(seen), form, &mut text.as_bytes(), date)?;
@@ -31,7 +43,7 @@ pub(super) fn sign(text: &str, signatures: &[Signature<'_>], date: i64) -> Resul
         };
         join(&signatures.iter().map(one).collect::<Result<Vec<_>, SignError>>()?)
     };
-    Ok(Signed { in_release: with(Form::Clear)?.into_bytes(), release_gpg: with(Form::DetachedArmored)?.into_bytes() })
+    Ok(Signed { clear: with(Form::Clear)?.into_bytes(), detached: with(Form::DetachedArmored)?.into_bytes() })
 }
 
 fn unexpected(what: &str) -> SignError {

@@ -7,14 +7,16 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-use super::{RepositoryError, release};
-use sign::public_key::{Certificate, PublicKey, write};
-use sign::signer::{Form, SignError, Signer};
+use foundation::date;
+use serde::Serialize;
+
+use crate::public_key::{Certificate, PublicKey, read, write};
+use crate::signer::{Form, SignError, Signer};
 
 /// Something that clients have against a key.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Objection {
+pub struct KeyObjection {
     /// Fingerprint of the key or subkey.
     pub key: String,
     /// From when on they refuse it, as a Unix time in seconds; 0 for always.
@@ -23,12 +25,12 @@ pub struct Objection {
     pub why: String,
 }
 
-impl std::fmt::Display for Objection {
+impl std::fmt::Display for KeyObjection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { key, from, why } = self;
         match from {
             0 => write!(f, "{key} {why}"),
-            from => write!(f, "{key} {why} (from {} on)", release::date(*from)),
+            from => write!(f, "{key} {why} (from {} on)", date::text(*from)),
         }
     }
 }
@@ -40,14 +42,14 @@ const RSA_2048_ENDS: i64 = 1_896_134_400;
 const APT_POLICY: &str = "/usr/share/apt/default-sequoia.config";
 
 /// What clients have against a signature by this key of a certificate, at whatever time, the earliest first.
-pub(super) fn objections(certificate: &Certificate, fingerprint: &str) -> Vec<Objection> {
+pub fn objections(certificate: &Certificate, fingerprint: &str) -> Vec<KeyObjection> {
     let mut found = Vec::new();
     let signing = certificate.key(fingerprint);
     // The primary key vouches for its subkey.
     let needed = certificate.keys.first().into_iter().chain(signing).collect::<Vec<&PublicKey>>();
     for key in &needed {
         let mut objects =
-            |from: i64, why: &str| found.push(Objection { key: key.fingerprint.clone(), from, why: why.into() });
+            |from: i64, why: &str| found.push(KeyObjection { key: key.fingerprint.clone(), from, why: why.into() });
         match (key.algorithm, key.bits) {
             (1 | 3, ..2048) => objects(0, "is an RSA key of less than 2048 bits"),
             (1 | 3, ..3072) => objects(RSA_2048_ENDS, "is an RSA key of less than 3072 bits"),
@@ -62,7 +64,7 @@ pub(super) fn objections(certificate: &Certificate, fingerprint: &str) -> Vec<Ob
     }
     if let Some(key) = signing {
         let mut objects =
-            |from, why: &str| found.push(Objection { key: key.fingerprint.clone(), from, why: why.into() });
+            |from, why: &str| found.push(KeyObjection { key: key.fingerprint.clone(), from, why: why.into() });
         if key.revoked {
             objects(0, "is revoked");
         }
@@ -76,53 +78,47 @@ pub(super) fn objections(certificate: &Certificate, fingerprint: &str) -> Vec<Ob
 }
 
 /// The first of them that counts at this time.
-pub(super) fn refused(certificate: &Certificate, fingerprint: &str, at: i64) -> Option<Objection> {
+pub fn refused(certificate: &Certificate, fingerprint: &str, at: i64) -> Option<KeyObjection> {
     objections(certificate, fingerprint).into_iter().find(|objection| objection.from <= at)
 }
 
-/// That clients take what this signer signs with its first choice, from now on until a Release of now ends.
-pub(super) fn check(
-    signer: &dyn Signer,
-    ring: &[u8],
-    certificates: &[Certificate],
-    until: i64,
-) -> Result<(), RepositoryError> {
+/// What clients have against a signature that this signer makes with its first choice, from now on until a Release of now ends
+/// at `until`, a Unix time in seconds. `ring` is the key ring that they have.
+///
+/// # Errors
+/// gpg cannot read the key ring; or sqv is installed and cannot be asked: a file for it cannot be written, or the signer makes
+/// no signature.
+pub fn objection(signer: &dyn Signer, ring: &[u8], until: i64) -> Result<Option<KeyObjection>, SignError> {
     let key = signer.key();
     let none = Certificate { user_id: String::new(), keys: vec![] };
+    let certificates = read(ring)?;
     let certificate = certificates.iter().find(|found| found.primary() == key.primary).unwrap_or(&none);
-    let objection = match refused(certificate, &key.fingerprint, until) {
-        Some(objection) => Some(objection),
-        None => ask_sqv(signer, ring, until)?,
-    };
-    match objection {
-        None => Ok(()),
-        Some(objection) => Err(refusal(&objection, &key.user_id, until)),
+    match refused(certificate, &key.fingerprint, until) {
+        Some(objection) => Ok(Some(objection)),
+        None => ask_sqv(signer, ring, until),
     }
 }
 
-/// A key that clients would refuse.
-pub(super) fn refusal(objection: &Objection, user_id: &str, until: i64) -> RepositoryError {
-    let next = next(objection);
-    RepositoryError::Keys(format!(
-        "clients would refuse the key of {user_id} before what it signs now ends at {}: {objection}. Nothing was changed; {next}",
-        release::date(until)
-    ))
-}
-
-/// What its owner can do.
-pub(super) fn next(objection: &Objection) -> String {
-    match objection.why.as_str() {
-        "ends" => format!("extend it with `gpg --quick-set-expire {}` for a year or more, or take another key", objection.key),
-        "is revoked" => "take another key".to_owned(),
-        why if why.contains("SHA-1") => {
-            "renew its self-signatures, for instance with `gpg --cert-digest-algo SHA512 --quick-set-expire`, or take another key".to_owned()
+impl KeyObjection {
+    /// What the key's owner can do about it, as a part of a sentence.
+    pub fn next(&self) -> String {
+        match self.why.as_str() {
+            "ends" => {
+                format!("extend it with `gpg --quick-set-expire {}` for a year or more, or take another key", self.key)
+            }
+            "is revoked" => "take another key".to_owned(),
+            why if why.contains("SHA-1") => {
+                "renew its self-signatures, for instance with `gpg --cert-digest-algo SHA512 \
+                                             --quick-set-expire`, or take another key"
+                    .to_owned()
+            }
+            _ => "take a new one, such as `gpg --quick-generate-key 'NAME <ADDRESS>' ed25519 sign 2y` makes".to_owned(),
         }
-        _ => "take a new one, such as `gpg --quick-generate-key 'NAME <ADDRESS>' ed25519 sign 2y` makes".to_owned(),
     }
 }
 
 /// Lets sqv check a signature, where it is installed: as of today, and where it knows how to, as of the end.
-fn ask_sqv(signer: &dyn Signer, ring: &[u8], until: i64) -> Result<Option<Objection>, RepositoryError> {
+fn ask_sqv(signer: &dyn Signer, ring: &[u8], until: i64) -> Result<Option<KeyObjection>, SignError> {
     let said = match Command::new("sqv").arg("--help").output() {
         Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
         Err(_) => return Ok(None),
@@ -149,7 +145,7 @@ fn ask_sqv(signer: &dyn Signer, ring: &[u8], until: i64) -> Result<Option<Object
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
     let why = format!("is refused by sqv, which apt asks ({said})");
-    Ok(Some(Objection { key: signer.key().fingerprint.clone(), from: 0, why }))
+    Ok(Some(KeyObjection { key: signer.key().fingerprint.clone(), from: 0, why }))
 }
 
 /// `2026-11-23T05:00:48Z`.

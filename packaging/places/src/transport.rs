@@ -12,7 +12,8 @@ use std::str::FromStr;
 
 use foundation::store::StoreLock;
 
-use super::RepositoryError;
+use crate::error::PlaceError;
+use crate::told::{GENERATION, LOCKS, PUSHED};
 
 /// A place to copy to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +76,9 @@ impl std::fmt::Display for Remote {
 
 /// What tells a place's own story, as patterns below its top; both programs read them (rsync(1), "PATTERN MATCHING RULES";
 /// rclone, "Filtering").
-const TOLD: [&str; 4] =
-    ["/repository/generation.asc", "/repository/pushed.json", "/repository/locks/*.json", "/dists/*/InRelease"];
+fn told() -> [String; 4] {
+    [format!("/{GENERATION}"), format!("/{PUSHED}"), format!("/{LOCKS}/*.json"), "/dists/*/InRelease".into()]
+}
 
 /// How rsync's own temporary files are called: a name that begins with a dot and ends with six characters of chance.
 const LEFTOVERS: &str = ".*.??????";
@@ -84,7 +86,7 @@ const LEFTOVERS: &str = ".*.??????";
 /// How long a file may be served without asking for it again (RFC 9111, 5.2.2). An object store says so to caches; a web
 /// server has to be told in its own settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cache {
+pub enum Cache {
     /// The file's name never stands for other bytes: caches may keep it for ever.
     Forever,
     /// The next publication replaces the file: caches have to ask again soon.
@@ -102,8 +104,10 @@ impl Cache {
 }
 
 /// Works with a place. Whoever copies holds the repository's lock with it, also after this process was killed.
-pub(super) struct Transport<'a> {
+pub struct Transport<'a> {
+    /// The place.
     pub remote: &'a Remote,
+    /// The lock of the repository here.
     pub lock: &'a StoreLock,
 }
 
@@ -113,7 +117,7 @@ impl Transport<'_> {
     ///
     /// # Errors
     /// rsync or rclone cannot be run or fails. That there is no such place is no error.
-    pub fn read(&self, into: &Path) -> Result<Option<BTreeSet<String>>, RepositoryError> {
+    pub fn read(&self, into: &Path) -> Result<Option<BTreeSet<String>>, PlaceError> {
         const WHAT: &str = "reading what is there";
         let output = match self.remote {
             Remote::Rsync(place) => {
@@ -153,14 +157,14 @@ impl Transport<'_> {
             Remote::Rsync(_) => {
                 let mut command = Command::new("rsync");
                 command.args(["--recursive", "--copy-links", "--times"]);
-                let folders = ["/repository/", "/repository/locks/", "/dists/", "/dists/*/"];
-                command.args(folders.iter().chain(&TOLD).map(|pattern| format!("--include={pattern}")));
+                let folders = ["/repository/", "/repository/locks/", "/dists/", "/dists/*/"].map(str::to_owned);
+                command.args(folders.iter().chain(&told()).map(|pattern| format!("--include={pattern}")));
                 command.arg("--exclude=*");
                 command
             }
             Remote::Rclone(_) => {
                 let mut command = rclone("copy");
-                command.args(TOLD.iter().map(|pattern| format!("--include={pattern}")));
+                command.args(told().iter().map(|pattern| format!("--include={pattern}")));
                 command
             }
         };
@@ -177,7 +181,7 @@ impl Transport<'_> {
     ///
     /// # Errors
     /// rsync or rclone cannot be run or fails. A file that is not there is no error.
-    pub fn get(&self, what: &str, files: &BTreeSet<String>, into: &Path) -> Result<(), RepositoryError> {
+    pub fn get(&self, what: &str, files: &BTreeSet<String>, into: &Path) -> Result<(), PlaceError> {
         if files.is_empty() {
             return Ok(());
         }
@@ -205,7 +209,7 @@ impl Transport<'_> {
     ///
     /// # Errors
     /// rsync or rclone cannot be run or fails. Files that were copied before that stay.
-    pub fn put(&self, what: &str, from: &Path, cache: Cache) -> Result<(), RepositoryError> {
+    pub fn put(&self, what: &str, from: &Path, cache: Cache) -> Result<(), PlaceError> {
         let mut command = match self.remote {
             Remote::Rsync(_) => {
                 let mut command = Command::new("rsync");
@@ -228,16 +232,16 @@ impl Transport<'_> {
     ///
     /// # Errors
     /// rsync or rclone cannot be run or fails. A file that is not there is no error.
-    pub fn delete(&self, what: &str, files: &BTreeSet<String>) -> Result<(), RepositoryError> {
+    pub fn delete(&self, what: &str, files: &BTreeSet<String>) -> Result<(), PlaceError> {
         if files.is_empty() {
             return Ok(());
         }
         let list = self.list(files)?;
-        let empty = tempfile::tempdir().map_err(RepositoryError::io("make a folder in", std::env::temp_dir()))?;
+        let empty = tempfile::tempdir().map_err(PlaceError::io("make a folder in", std::env::temp_dir()))?;
         // rsync looks for what is missing in folders that are there.
         for parent in files.iter().filter_map(|file| Path::new(file).parent()) {
             let parent = empty.path().join(parent);
-            fs::create_dir_all(&parent).map_err(RepositoryError::io("make the folder", &parent))?;
+            fs::create_dir_all(&parent).map_err(PlaceError::io("make the folder", &parent))?;
         }
         let mut command = match self.remote {
             Remote::Rsync(_) => {
@@ -262,7 +266,7 @@ impl Transport<'_> {
     ///
     /// # Errors
     /// rsync cannot be run or fails.
-    pub fn tidy(&self, what: &str, folders: &Path) -> Result<(), RepositoryError> {
+    pub fn tidy(&self, what: &str, folders: &Path) -> Result<(), PlaceError> {
         let Remote::Rsync(_) = self.remote else { return Ok(()) };
         let mut command = Command::new("rsync");
         // Nothing is copied; of what is only there, only such names may go, and none at the top.
@@ -274,8 +278,8 @@ impl Transport<'_> {
     }
 
     /// A list of files as the program reads it.
-    fn list(&self, files: &BTreeSet<String>) -> Result<tempfile::NamedTempFile, RepositoryError> {
-        let failed = || RepositoryError::io("write", std::env::temp_dir());
+    fn list(&self, files: &BTreeSet<String>) -> Result<tempfile::NamedTempFile, PlaceError> {
+        let failed = || PlaceError::io("write", std::env::temp_dir());
         let file = tempfile::NamedTempFile::new().map_err(failed())?;
         let end = if matches!(self.remote, Remote::Rsync(_)) { '\0' } else { '\n' };
         let text: String = files.iter().map(|name| format!("{name}{end}")).collect();
@@ -283,7 +287,7 @@ impl Transport<'_> {
         Ok(file)
     }
 
-    fn output(&self, what: &str, command: Command) -> Result<Output, RepositoryError> {
+    fn output(&self, what: &str, command: Command) -> Result<Output, PlaceError> {
         let program = command.get_program().to_string_lossy().into_owned();
         // Clients read what it writes in a folder, whatever the umask here; what is there already keeps its permissions.
         let mut public = Command::new("sh");
@@ -304,7 +308,7 @@ impl Transport<'_> {
     }
 
     /// That a program has ended well.
-    fn content(&self, what: &str, output: &Output) -> Result<(), RepositoryError> {
+    fn content(&self, what: &str, output: &Output) -> Result<(), PlaceError> {
         if output.status.success() {
             return Ok(());
         }
@@ -315,8 +319,8 @@ impl Transport<'_> {
         Err(self.failed(what, format!("{program} says: {}", last.join("; "))))
     }
 
-    fn failed(&self, what: &str, message: String) -> RepositoryError {
-        RepositoryError::Remote { what: format!("{what} ({})", self.remote), message }
+    fn failed(&self, what: &str, message: String) -> PlaceError {
+        PlaceError::Copy { what: format!("{what} ({})", self.remote), message }
     }
 
     /// Whether it failed because there is no such folder: rsync's 23 is a partial transfer of any kind, rclone's 3 says it.

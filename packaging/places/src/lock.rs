@@ -8,14 +8,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
 use foundation::digest::Digest;
+use foundation::{date, random};
 use serde::{Deserialize, Serialize};
 
-use super::place::{LOCKS, Place};
-use super::remote::{Cache, Transport};
-use super::{Folder, Keys, RepositoryError, generation, release};
+use crate::error::PlaceError;
+use crate::told::{LOCKS, Told};
+use crate::transport::{Cache, Transport};
 
 /// Who holds a lock, as the file at the place has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +32,7 @@ struct Owner {
 }
 
 /// A lock that this process holds.
-pub(super) struct PlaceLock<'a> {
+pub struct PlaceLock<'a> {
     transport: &'a Transport<'a>,
     file: String,
 }
@@ -39,25 +41,33 @@ pub(super) struct PlaceLock<'a> {
 const ATTEMPTS: u64 = 4;
 
 impl<'a> PlaceLock<'a> {
-    /// Takes the lock of a place. Whoever asks holds the lock of the folder: another lock of this same folder is of a run
-    /// that has ended, and is removed. So is the one that is named in `broken`.
+    /// Takes the lock of a place, and reads the place under it. Whoever asks holds the lock of `folder`, from which is pushed:
+    /// another lock of this same folder is of a run that has ended, and is removed. So is the one that is named in `broken`.
+    /// `now` is a Unix time in seconds.
     ///
     /// # Errors
     /// Somebody else holds the lock, the place cannot be read, or rsync or rclone fails.
     pub fn acquire(
         transport: &'a Transport<'a>,
-        folder: &Folder,
-        keys: &Keys,
+        folder: &Path,
         broken: Option<&str>,
         now: i64,
-    ) -> Result<(Self, Place), RepositoryError> {
+    ) -> Result<(Self, Told), PlaceError> {
         let owner = Owner { who: who(), since: now, copy: copy(folder)? };
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let lock = Self { transport, file: format!("{}.json", generation::new_id()?) };
+            let id = random::id().map_err(PlaceError::io("read", random::SOURCE))?;
+            let lock = Self { transport, file: format!("{id}.json") };
             lock.put(&owner)?;
-            let place = Place::read(transport, keys)?;
+            let place = match Told::read(transport) {
+                Ok(place) => place,
+                Err(error) => {
+                    // Whoever comes next shall not be kept out as well; where the place is away, it cannot be helped.
+                    let _ = lock.release();
+                    return Err(error);
+                }
+            };
             let (stale, others): (Vec<_>, Vec<_>) =
                 place.locks.iter().filter(|(file, _)| **file != lock.file).partition(|(file, bytes)| {
                     serde_json::from_slice::<Owner>(bytes).is_ok_and(|other| other.copy == owner.copy)
@@ -79,13 +89,13 @@ impl<'a> PlaceLock<'a> {
         }
     }
 
-    fn put(&self, owner: &Owner) -> Result<(), RepositoryError> {
-        let folder = tempfile::tempdir().map_err(RepositoryError::io("make a folder in", std::env::temp_dir()))?;
+    fn put(&self, owner: &Owner) -> Result<(), PlaceError> {
+        let folder = tempfile::tempdir().map_err(PlaceError::io("make a folder in", std::env::temp_dir()))?;
         let path = folder.path().join(LOCKS).join(&self.file);
         let text = serde_json::to_vec(owner).expect("plain data serialises to JSON");
         fs::create_dir_all(path.parent().expect("it is in a folder"))
             .and_then(|()| fs::write(&path, text))
-            .map_err(RepositoryError::io("write", &path))?;
+            .map_err(PlaceError::io("write", &path))?;
         self.transport.put("locking the place", folder.path(), Cache::Briefly)
     }
 
@@ -93,22 +103,22 @@ impl<'a> PlaceLock<'a> {
     ///
     /// # Errors
     /// rsync or rclone fails; the lock may be there still.
-    pub fn release(self) -> Result<(), RepositoryError> {
+    pub fn release(self) -> Result<(), PlaceError> {
         let file = BTreeSet::from([format!("{LOCKS}/{}", self.file)]);
         self.transport.delete("unlocking the place", &file)
     }
 
-    fn held(transport: &Transport, file: &str, bytes: &[u8], now: i64) -> RepositoryError {
+    fn held(transport: &Transport, file: &str, bytes: &[u8], now: i64) -> PlaceError {
         let id = file.strip_suffix(".json").unwrap_or(file);
         let problem = match serde_json::from_slice::<Owner>(bytes) {
             Ok(Owner { who, since, .. }) => {
                 let minutes = (now - since).max(0) / 60;
-                format!("{who} has been pushing there since {} ({minutes} min)", release::date(since))
+                format!("{who} has been pushing there since {} ({minutes} min)", date::text(since))
             }
             Err(error) => format!("there is a lock that cannot be read ({error})"),
         };
         let next = format!("nothing was changed. Wait until that is done; if that run is gone, --break-lock {id}");
-        RepositoryError::Place { place: transport.remote.to_string(), problem, next }
+        PlaceError::Unfit { place: transport.remote.to_string(), problem, next }
     }
 }
 
@@ -120,11 +130,10 @@ fn who() -> String {
 }
 
 /// A folder that was copied is another one, and so is one of the same name in another machine or container.
-fn copy(folder: &Folder) -> Result<Digest, RepositoryError> {
+fn copy(folder: &Path) -> Result<Digest, PlaceError> {
     const BOOT: &str = "/proc/sys/kernel/random/boot_id";
-    let boot = fs::read_to_string(BOOT).map_err(RepositoryError::io("read", BOOT))?;
-    let state = folder.state();
-    let found = fs::metadata(&state).map_err(RepositoryError::io("read", &state))?;
+    let boot = fs::read_to_string(BOOT).map_err(PlaceError::io("read", BOOT))?;
+    let found = fs::metadata(folder).map_err(PlaceError::io("read", folder))?;
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Ok(Digest::of_json(&(boot, host, found.dev(), found.ino(), folder.root())))
+    Ok(Digest::of_json(&(boot, host, found.dev(), found.ino(), folder)))
 }

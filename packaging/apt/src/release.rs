@@ -3,52 +3,50 @@
 use std::collections::BTreeMap;
 
 use deb::control::Paragraph;
-use foundation::digest::Digest;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
+use foundation::date;
 
-use super::changelogs;
-use super::settings::{Settings, Suite};
-
-/// SHA-256 digest and size in bytes of a file, as a Release file has them.
-pub type Sum = (Digest, u64);
+use crate::{Sum, changelog};
 
 /// What a Release file says.
 #[derive(Clone, Debug)]
-pub(super) struct Release<'a> {
-    pub settings: &'a Settings,
-    pub suite: &'a Suite,
-    /// `Date` and `Valid-Until`, as Unix times in seconds.
+pub struct Release<'a> {
+    /// The field `Origin`, which clients pin by.
+    pub origin: &'a str,
+    /// The field `Label`, which clients can pin by, too.
+    pub label: String,
+    /// The field `Suite`: the other name of the suite, such as `stable`.
+    pub suite: &'a str,
+    /// The field `Codename`, such as `bookworm`.
+    pub codename: &'a str,
+    /// The field `Description`: one line for people.
+    pub description: String,
+    /// Where clients fetch from, where that is known; changelogs are there.
+    pub uri: Option<&'a str>,
+    /// The architectures that it has indices for, without `all`.
+    pub architectures: &'a [String],
+    /// The components of the suite.
+    pub components: &'a [String],
+    /// The field `Date`, as a Unix time in seconds.
     pub date: i64,
+    /// The field `Valid-Until`, as a Unix time in seconds.
     pub valid_until: i64,
     /// Path below the suite's folder to digest and size.
     pub files: &'a BTreeMap<String, Sum>,
 }
 
-/// What the description of a development repository begins with.
-pub(super) const DEVELOPMENT: &str = "UNTRUSTED DEVELOPMENT repository";
-
 impl Release<'_> {
     /// The text. Only SHA-256: clients that knew nothing better would take MD5 for it, and their last one is long gone.
     pub fn text(&self) -> String {
-        let Self { settings, suite, .. } = self;
-        let (label, description) = if settings.development {
-            let description = format!("{DEVELOPMENT}, for trials only: {}", settings.description);
-            (format!("{} (UNTRUSTED DEVELOPMENT)", settings.label), description)
-        } else {
-            (settings.label.clone(), settings.description.clone())
-        };
+        let Self { origin, label, suite, codename, description, .. } = self;
         let mut text = format!(
-            "Origin: {}\nLabel: {label}\nSuite: {}\nCodename: {}\nDate: {}\nValid-Until: {}\nAcquire-By-Hash: yes\n\
-             Architectures: {}\nComponents: {}\nDescription: {description}\nChangelogs: {}\nSHA256:\n",
-            settings.origin,
-            suite.name(),
-            suite.codename,
-            date(self.date),
-            date(self.valid_until),
-            settings.architectures.join(" "),
-            settings.components.join(" "),
-            changelogs::field(settings),
+            "Origin: {origin}\nLabel: {label}\nSuite: {suite}\nCodename: {codename}\nDate: {}\nValid-Until: {}\n\
+             Acquire-By-Hash: yes\nArchitectures: {}\nComponents: {}\nDescription: {description}\nChangelogs: {}\n\
+             SHA256:\n",
+            date::text(self.date),
+            date::text(self.valid_until),
+            self.architectures.join(" "),
+            self.components.join(" "),
+            changelog::field(self.uri),
         );
         for (path, (sha256, size)) in self.files {
             text += &format!(" {sha256} {size:>8} {path}\n");
@@ -58,20 +56,26 @@ impl Release<'_> {
 }
 
 /// The files that a Release names, and when it is valid.
-pub(super) struct Parsed {
+pub struct Parsed {
+    /// The field `Codename`.
     pub codename: String,
+    /// The field `Date`, as a Unix time in seconds.
     pub date: i64,
+    /// The field `Valid-Until`, as a Unix time in seconds.
     pub valid_until: i64,
+    /// The field `Components`.
     pub components: Vec<String>,
+    /// The field `Architectures`.
     pub architectures: Vec<String>,
+    /// Path below the suite's folder to digest and size.
     pub files: BTreeMap<String, Sum>,
 }
 
 impl Parsed {
-    /// Reads a text that [`Release::text`] wrote.
+    /// Reads a text that [`Release::text`] wrote; `None` where it is another one.
     pub fn parse(text: &str) -> Option<Self> {
         let paragraph = Paragraph::parse(text)?;
-        let time = |name| parse_date(paragraph.get(name)?);
+        let time = |name| date::parse(paragraph.get(name)?);
         let mut files = BTreeMap::new();
         for line in paragraph.get("SHA256")?.lines().filter(|line| !line.trim().is_empty()) {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -94,7 +98,7 @@ impl Parsed {
 const NAMES: [&str; 4] = ["Origin", "Label", "Suite", "Codename"];
 
 /// The first name that differs between two Release files, with both values.
-pub(super) fn renamed(before: &str, after: &str) -> Option<(&'static str, String, String)> {
+pub fn renamed(before: &str, after: &str) -> Option<(&'static str, String, String)> {
     let (before, after) = (Paragraph::parse(before)?, Paragraph::parse(after)?);
     let value = |of: &Paragraph, name| of.get(name).unwrap_or_default().to_owned();
     let both = NAMES.into_iter().map(|name| (name, value(&before, name), value(&after, name)));
@@ -102,53 +106,39 @@ pub(super) fn renamed(before: &str, after: &str) -> Option<(&'static str, String
 }
 
 /// Everything in a Release but its dates and its files.
-pub(super) fn head(text: &str) -> Vec<&str> {
+pub fn head(text: &str) -> Vec<&str> {
     let lines = text.lines().take_while(|line| *line != "SHA256:");
     lines.filter(|line| !line.starts_with("Date: ") && !line.starts_with("Valid-Until: ")).collect()
 }
 
-/// A Unix time in seconds as Release files have it: `Mon, 23 Nov 2026 05:00:48 +0000`.
-pub fn date(time: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(time).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    time.format(&Rfc2822).unwrap_or_default()
-}
-
-/// Reads such a date.
-pub(super) fn parse_date(text: &str) -> Option<i64> {
-    Some(OffsetDateTime::parse(text, &Rfc2822).ok()?.unix_timestamp())
-}
-
 #[cfg(test)]
 mod tests {
+    use foundation::digest::Digest;
+
     use super::*;
 
     #[test]
     fn what_is_written_is_read() {
-        let settings = Settings {
-            name: "mesos".into(),
-            origin: "O".into(),
-            label: "L".into(),
-            description: "D".into(),
-            maintainer: "A <a@x>".into(),
-            uri: None,
-            components: vec!["main".into(), "debug".into()],
-            architectures: vec!["amd64".into(), "arm64".into()],
-            valid_days: 14,
-            development: true,
-            suite: vec![Suite { codename: "bookworm".into(), name: None, keep: None }],
-        };
+        let [components, architectures] = [["main", "debug"], ["amd64", "arm64"]].map(|names| names.map(str::to_owned));
         let files = BTreeMap::from([("main/binary-amd64/Packages".to_owned(), (Digest::of(""), 0))]);
         let release = Release {
-            settings: &settings,
-            suite: &settings.suite[0],
+            origin: "O",
+            label: "L".into(),
+            suite: "stable",
+            codename: "bookworm",
+            description: "D".into(),
+            uri: None,
+            architectures: &architectures,
+            components: &components,
             date: 1_795_410_048,
             valid_until: 1_796_619_648,
             files: &files,
         };
         let text = release.text();
         for line in [
-            "Label: L (UNTRUSTED DEVELOPMENT)",
-            "Description: UNTRUSTED DEVELOPMENT repository, for trials only: D",
+            "Label: L",
+            "Suite: stable",
+            "Description: D",
             "Date: Mon, 23 Nov 2026 05:00:48 +0000",
             "Valid-Until: Mon, 07 Dec 2026 05:00:48 +0000",
             "Changelogs: no",
@@ -156,9 +146,9 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
-        let settings = Settings { uri: Some("https://x.example.org/y/".into()), ..settings.clone() };
+        let served = Release { uri: Some("https://x.example.org/y/"), ..release };
         let changelogs = "\nChangelogs: https://x.example.org/y/changelogs/@CHANGEPATH@_changelog\n";
-        assert!(Release { settings: &settings, ..release.clone() }.text().contains(changelogs));
+        assert!(served.text().contains(changelogs));
         let parsed = Parsed::parse(&text).unwrap();
         assert_eq!(
             (parsed.codename.as_str(), parsed.date, parsed.valid_until),

@@ -1,0 +1,27 @@
+//! Unix times as mail and the files of Debian's archives have them (RFC 2822): `Mon, 23 Nov 2026 05:00:48 +0000`.
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+
+/// A Unix time in seconds as text, in UTC. One that no calendar has becomes the first of all.
+pub fn text(time: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(time).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    time.format(&Rfc2822).unwrap_or_default()
+}
+
+/// Reads such a text, whatever its zone: a Unix time in seconds, or `None` where it is no date.
+pub fn parse(text: &str) -> Option<i64> {
+    Some(OffsetDateTime::parse(text, &Rfc2822).ok()?.unix_timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        assert_eq!(text(1_795_410_048), "Mon, 23 Nov 2026 05:00:48 +0000");
+        assert_eq!(parse("Mon, 23 Nov 2026 06:00:48 +0100"), Some(1_795_410_048));
+        assert_eq!(parse("yesterday"), None);
+    }
+}

@@ -1,6 +1,6 @@
 //! A report of a build, from a record of the sample's, for those who judge its page.
 
-use statements::check::verdict::{Execution, Judged, Judgement, Outcome, TestRecord, Verdict};
+use statements::check::verdict::{Execution, Judged, Judgement, TestOutcome, TestRecord, Verdict};
 
 use crate::{json, repository};
 
@@ -18,10 +18,10 @@ pub fn record() -> serde_json::Value {
 pub fn judgement() -> Judgement {
     let test = |verdict: Verdict| {
         let outcome = match verdict {
-            Verdict::Passed => Outcome::Passed,
-            Verdict::Skipped => Outcome::Skipped { why: EVIL.into() },
-            Verdict::TimedOut => Outcome::TimedOut,
-            Verdict::Failed | Verdict::Flaky | Verdict::Quarantined => Outcome::Failed,
+            Verdict::Passed => TestOutcome::Passed,
+            Verdict::Skipped => TestOutcome::Skipped { why: EVIL.into() },
+            Verdict::TimedOut => TestOutcome::TimedOut,
+            Verdict::Failed | Verdict::Flaky | Verdict::Quarantined => TestOutcome::Failed,
         };
         let execution = Execution { outcome, seconds: 1.25, alone: false, output: format!("{verdict} said {EVIL}\n") };
         let record = TestRecord {

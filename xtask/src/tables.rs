@@ -67,7 +67,7 @@ fn of_a_check() {
 
 #[test]
 fn of_a_verified_folder() {
-    let key = sign::gpgv::Key {
+    let key = sign::gpgv::Signatory {
         fingerprint: "6A38E98C".into(),
         primary: "AAABCF48".into(),
         user_id: "Release <release@example.org>".into(),

@@ -92,7 +92,8 @@ async fn course<'a>(builder: &Builder<'a>) -> Result<Option<Course<'a>>, BenchEr
     let (engine, options, build, inputs, root) =
         (builder.engine(), builder.options(), builder.build(), builder.inputs(), builder.root());
     let file = &options.recipe.file;
-    let baseline: Option<&recipe::bench::Baseline> = file.bench.as_ref().and_then(|bench| bench.baseline.as_ref());
+    let baseline: Option<&recipe::bench::BaselineSection> =
+        file.bench.as_ref().and_then(|bench| bench.baseline.as_ref());
     let (Some(baseline), Some(phase)) = (baseline, options.recipe.baseline_phase()) else { return Ok(None) };
     let plan = inputs.plan();
     let before =

@@ -94,14 +94,14 @@ impl fmt::Display for Aspect {
 /// What is asked to vary: `+time,-cpus` changes the default, which is everything, from left to right; `-all` and `+all`
 /// stand for every aspect.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedVariations {
     /// What is to vary.
     pub aspects: BTreeSet<Aspect>,
     /// What was asked for by name: it is an error where the host does not allow it.
     pub named: BTreeSet<Aspect>,
 }
 
-impl Default for Wanted {
+impl Default for WantedVariations {
     fn default() -> Self {
         Self { aspects: Aspect::ALL.into(), named: BTreeSet::new() }
     }
@@ -127,7 +127,7 @@ fn names() -> String {
     Aspect::ALL.map(Aspect::name).join(", ")
 }
 
-impl FromStr for Wanted {
+impl FromStr for WantedVariations {
     type Err = NotAnAspect;
 
     fn from_str(text: &str) -> Result<Self, NotAnAspect> {
@@ -239,14 +239,14 @@ mod tests {
 
     #[test]
     fn everything_varies_unless_something_is_said() {
-        assert_eq!(Wanted::default().aspects.len(), Aspect::ALL.len());
-        let wanted: Wanted = "-time,-cpus".parse().unwrap();
+        assert_eq!(WantedVariations::default().aspects.len(), Aspect::ALL.len());
+        let wanted: WantedVariations = "-time,-cpus".parse().unwrap();
         assert_eq!(wanted.aspects.len(), Aspect::ALL.len() - 2);
         assert!(wanted.named.is_empty());
-        let wanted: Wanted = "-all,+time,+user,-user".parse().unwrap();
+        let wanted: WantedVariations = "-all,+time,+user,-user".parse().unwrap();
         assert_eq!((wanted.aspects, wanted.named), ([Aspect::Time].into(), [Aspect::Time].into()));
         for bad in ["", "time", "+", "+clock", "+time,,", "all"] {
-            let error = bad.parse::<Wanted>().unwrap_err().to_string();
+            let error = bad.parse::<WantedVariations>().unwrap_err().to_string();
             assert!(error.contains("hostname"), "{error}");
         }
     }

@@ -20,7 +20,7 @@ use crate::log::Log;
 use crate::record::PhaseRecord;
 use crate::samples::Samples;
 use crate::surroundings::Surroundings;
-use crate::usage::{Report, in_use};
+use crate::usage::{PhaseEnd, in_use};
 
 /// What runs a phase's script: it decides bytes. `memory.sh` and the governor do not, they decide when something runs.
 pub const RUN_PHASE: &str = include_str!("../assets/run-phase.sh");
@@ -150,7 +150,7 @@ pub async fn run(
 #[derive(Default)]
 struct Attempt {
     /// None if the driver itself was killed for memory.
-    report: Option<Report>,
+    report: Option<PhaseEnd>,
     peak_rss: u64,
     cpu: f64,
 }
@@ -318,14 +318,14 @@ async fn attempt(
 ///
 /// # Errors
 /// What the engine sends is no tar archive, breaks off, or is no text.
-pub fn read_report(reader: &mut dyn Read, path: &str) -> Result<Option<Report>, Error> {
+pub fn read_report(reader: &mut dyn Read, path: &str) -> Result<Option<PhaseEnd>, Error> {
     let broken =
         |error: std::io::Error| Error::Archive { archive: format!("the archive of {path}"), why: error.to_string() };
     let mut archive = tar::Archive::new(reader);
     let Some(entry) = archive.entries().map_err(broken)?.next() else { return Ok(None) };
     let mut text = String::new();
     entry.map_err(broken)?.take(4 * MIB).read_to_string(&mut text).map_err(broken)?;
-    Ok(Report::parse(&text))
+    Ok(PhaseEnd::parse(&text))
 }
 
 async fn fetch(engine: &Engine, container: &Container, spec: &PhaseSpec, path: &str) -> Result<(), Error> {

@@ -114,7 +114,7 @@ pub fn in_use(stats: &ContainerStatsResponse) -> (Option<u64>, Option<f64>) {
 
 /// What `assets/run-phase.sh` wrote at the end of a phase.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Report {
+pub struct PhaseEnd {
     /// Exit status of the script.
     pub exit: i64,
     /// Largest memory use in bytes, page cache included; none where the kernel does not keep it.
@@ -129,7 +129,7 @@ pub struct Report {
     pub alone: Vec<String>,
 }
 
-impl Report {
+impl PhaseEnd {
     /// Reads the lines `KEY VALUE` of a report; none if the text is not a whole report: phases can write where it lies.
     pub fn parse(text: &str) -> Option<Self> {
         let mut report = Self::default();
@@ -244,11 +244,11 @@ mod tests {
     #[test]
     fn reports() {
         let report =
-            Report::parse("exit 2\npeak 4096\nkills 1\ncpu 1500000\ntogether a b.cpp\nalone a b.cpp\n").unwrap();
+            PhaseEnd::parse("exit 2\npeak 4096\nkills 1\ncpu 1500000\ntogether a b.cpp\nalone a b.cpp\n").unwrap();
         assert_eq!((report.exit, report.peak, report.kills, report.cpu), (2, Some(4096), 1, Some(1.5)));
         assert_eq!((report.together, report.alone), (vec!["a b.cpp".to_owned()], vec!["a b.cpp".to_owned()]));
-        assert_eq!(Report::parse("peak 1\n"), None);
-        assert_eq!(Report::parse("exit nonsense\n"), None);
-        assert_eq!(Report::parse("hello"), None);
+        assert_eq!(PhaseEnd::parse("peak 1\n"), None);
+        assert_eq!(PhaseEnd::parse("exit nonsense\n"), None);
+        assert_eq!(PhaseEnd::parse("hello"), None);
     }
 }

@@ -230,7 +230,7 @@ impl Runner<'_> {
     /// The recipe's files that this phase and earlier ones read; the script comes by itself. They are
     /// read once and checked: a file that is edited during the build must not get under the old digest.
     fn uploads(&self, phase: &PlannedPhase) -> Result<Vec<Upload>, Error> {
-        let read = |(path, input): (&String, &recipe::Input)| {
+        let read = |(path, input): (&String, &recipe::RecipeInput)| {
             let content = self.input(path, input)?;
             let mode = if input.executable { 0o755 } else { 0o644 };
             Ok(Upload { path: format!("/build/recipe/{path}"), content: Content::Bytes(content), mode })
@@ -239,7 +239,7 @@ impl Runner<'_> {
     }
 
     /// A file of the recipe's copy, which is what the plan says unless somebody wrote into the store.
-    fn input(&self, path: &str, input: &recipe::Input) -> Result<Vec<u8>, Error> {
+    fn input(&self, path: &str, input: &recipe::RecipeInput) -> Result<Vec<u8>, Error> {
         let file = self.builder.inputs.recipe().folder.join(path);
         let content = std::fs::read(&file).map_err(Error::io("read", &file))?;
         if Digest::of(&content) != input.sha256 {

@@ -21,14 +21,14 @@ const SHOWN: usize = 3;
 #[derive(Debug, Default)]
 pub struct Evidence {
     /// Files, by their paths below `/build`, the newest first.
-    pub files: Vec<File>,
+    pub files: Vec<KeptFile>,
     /// Core dumps, by their paths below `/build`.
     pub cores: Vec<String>,
 }
 
 /// A file that was kept.
 #[derive(Debug)]
-pub struct File {
+pub struct KeptFile {
     /// The path of the file, below `/build`.
     pub name: String,
     /// When it was written, as a Unix time in seconds.
@@ -66,7 +66,7 @@ impl Evidence {
             if name == "cores" {
                 found.cores = text.lines().map(str::to_owned).collect();
             } else if Path::new(&name).components().all(|part| matches!(part, Component::Normal(_))) {
-                found.files.push(File { name, written, text });
+                found.files.push(KeptFile { name, written, text });
             }
         }
         found.files.sort_by_key(|file| std::cmp::Reverse(file.written));
@@ -78,7 +78,7 @@ impl Evidence {
     /// # Errors
     /// A folder or file cannot be written.
     pub fn keep(&self, folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-        let write = |file: &File| {
+        let write = |file: &KeptFile| {
             let path = folder.join(&file.name);
             std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
             std::fs::write(&path, &file.text)?;
@@ -100,7 +100,7 @@ impl Evidence {
     }
 }
 
-impl File {
+impl KeptFile {
     /// The test that made configure stop; of another file its last lines.
     fn excerpt(&self) -> String {
         let lines: Vec<&str> = self.text.lines().collect();

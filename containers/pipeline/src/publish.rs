@@ -10,7 +10,7 @@ use foundation::public;
 use foundation::threads::for_all;
 use sign::buildinfo::{self, BuildInfo};
 use sign::gpg::Gpg;
-use sign::signer::{Form, KeyForm, KeyKind, Signer};
+use sign::signer::{KeyForm, KeyKind, SignatureForm, Signer};
 use sign::{changes, debsig, sums};
 use statements::check::statement::{Resource, Statement};
 use statements::proof::sbom::{self, Sbom};
@@ -279,7 +279,10 @@ impl Publication<'_> {
         report.page = Some(Digest::of(&page));
         // By a signature of its own: it says how long things took, and the list of digests is the same for the same packages.
         let text = serde_json::to_vec_pretty(&report).expect("plain data");
-        write_file(&folder.join(REPORT_SIGNATURE), &signer.sign(Form::DetachedArmored, &mut &text[..], epoch)?)?;
+        write_file(
+            &folder.join(REPORT_SIGNATURE),
+            &signer.sign(SignatureForm::DetachedArmored, &mut &text[..], epoch)?,
+        )?;
         write_file(&folder.join(REPORT), &text)?;
         public::let_all_read(folder).map_err(Error::io("write", folder))?;
         // As whoever gets them will: a key or a gpg that signs in another way is found out here.

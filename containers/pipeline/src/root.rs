@@ -9,7 +9,7 @@ use engine::transfer::{Content, Upload};
 use fetch::debian::mirror::{Mirrors, UserConfig};
 use fetch::debian::release::Release;
 use fetch::debian::{self, closure};
-use fetch::download::{Downloader, Event as DownloadEvent, Wanted};
+use fetch::download::{DownloadEvent, Downloader, Wanted};
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::Store;

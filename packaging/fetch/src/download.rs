@@ -52,9 +52,9 @@ pub struct Wanted {
 
 /// What a caller is told during downloads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum DownloadEvent {
     /// How far it is. Sent at most some ten times a second, and at the end.
-    Progress(Progress),
+    Progress(DownloadProgress),
     /// An address did not work and the next one is tried; names the address and the reason.
     Warning(String),
     /// An address did not work and is tried again; the same, once for each host.
@@ -63,7 +63,7 @@ pub enum Event {
 
 /// How far the downloads of one call have come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct DownloadProgress {
     /// Bytes of complete and of growing files that are there.
     pub bytes_done: u64,
     /// Bytes of all files together, as far as their sizes are known.
@@ -118,7 +118,7 @@ pub struct Downloader {
     told: Mutex<BTreeSet<String>>,
 }
 
-type Listener<'a> = &'a (dyn Fn(Event) + Sync);
+type Listener<'a> = &'a (dyn Fn(DownloadEvent) + Sync);
 
 impl Downloader {
     /// With time-outs and retries for real networks, and the proxies of the environment.
@@ -157,7 +157,7 @@ impl Downloader {
         let size = |files: &[&Wanted]| files.iter().filter_map(|wanted| wanted.size).sum::<u64>();
         let meter = Meter::new(
             on,
-            Progress {
+            DownloadProgress {
                 bytes_done: size(&present),
                 bytes_total: size(&present) + size(&missing),
                 files_done: present.len(),
@@ -288,7 +288,7 @@ impl Downloader {
             self.down.lock().unwrap().insert(host(url));
         }
         let new = Tried { url: url.to_owned(), why: fault.why, wrong: fault.kind == FaultKind::Wrong };
-        on(Event::Warning(format!("{name}: {new}")));
+        on(DownloadEvent::Warning(format!("{name}: {new}")));
         tried.push(new);
     }
 
@@ -398,7 +398,7 @@ impl Downloader {
                 return Err(fault);
             }
             if self.told.lock().unwrap().insert(host(url)) {
-                on(Event::Retry(format!("{name}: {url}: {}; trying again", fault.why)));
+                on(DownloadEvent::Retry(format!("{name}: {url}: {}; trying again", fault.why)));
             }
             let pause = self.patience.pause * 2u32.saturating_pow(in_vain - 1);
             // Up to half of it again, so that many clients do not come back at the same moment.

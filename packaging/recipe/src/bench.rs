@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 /// What `cargo xtask bench` measures.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Bench {
+pub struct BenchSection {
     /// The source file that is edited, by its path in the source.
     pub source_file: PathBuf,
     /// The unit that is edited, by its path in the recipe's folder.
     pub unit: PathBuf,
     /// Upstream's own way, where there is a script of it.
     #[serde(default)]
-    pub baseline: Option<Baseline>,
+    pub baseline: Option<BaselineSection>,
     /// What the memory governor is measured with.
     #[serde(default)]
     pub governor: Option<GovernorBench>,
@@ -24,7 +24,7 @@ pub struct Bench {
 /// Upstream's own way; its script is `phases/baseline`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Baseline {
+pub struct BaselineSection {
     /// The phase whose result it starts from.
     pub after: String,
     /// Recipe files or folders that the script reads, beside those of the phases before.

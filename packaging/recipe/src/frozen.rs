@@ -12,7 +12,7 @@ use foundation::digest::Digest;
 use foundation::store::{Store, StoreError};
 
 use crate::error::RecipeError;
-use crate::recipe::{Input, Recipe};
+use crate::recipe::{Recipe, RecipeInput};
 
 /// The kind of stage that has the copies, each under the digest of its files.
 const KIND: &str = "recipe";
@@ -46,7 +46,7 @@ pub fn freeze(recipe: &Recipe, store: &Store) -> Result<Recipe, RecipeError> {
 }
 
 /// Copies these files; says whether all of them were still there.
-fn copy(from: &Path, files: &BTreeMap<String, Input>, to: &Path) -> Result<bool, RecipeError> {
+fn copy(from: &Path, files: &BTreeMap<String, RecipeInput>, to: &Path) -> Result<bool, RecipeError> {
     let write = |path: &PathBuf| StoreError::io("write", path.clone());
     for (name, input) in files {
         let (source, path) = (from.join(name), to.join(name));

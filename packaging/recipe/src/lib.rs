@@ -21,6 +21,6 @@ pub mod vulnerabilities;
 
 pub use error::RecipeError;
 pub use recipe::{
-    BASELINE_PHASE, Build, CHECK_PHASE, CLUSTER_FOLDER, Check, DirectorySource, GitSource, Input, Machine, Need, Phase,
-    Recipe, RecipeFile, RootTests, Source, TestProgram,
+    BASELINE_PHASE, Build, CHECK_PHASE, CLUSTER_FOLDER, Check, DirectorySource, GitSource, MachineNeeds, Need, Phase,
+    Recipe, RecipeFile, RecipeInput, RootTests, Source, TestProgram,
 };

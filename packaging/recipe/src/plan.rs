@@ -9,7 +9,7 @@ use foundation::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RecipeError;
-use crate::recipe::{Input, Recipe};
+use crate::recipe::{Recipe, RecipeInput};
 use crate::root_lock::RootLock;
 use crate::target::Target;
 
@@ -42,7 +42,7 @@ pub struct Plan {
     /// The digests of the tool's own code that decides bytes.
     tool: Tool,
     /// The recipe's files that packing reads, by their paths below the recipe's folder.
-    packing: BTreeMap<String, Input>,
+    packing: BTreeMap<String, RecipeInput>,
 }
 
 /// The tool's own code that decides the packages' bytes, each part by its digest. Another version of the tool that has
@@ -95,7 +95,7 @@ pub struct PlannedPhase {
     /// Digest of everything that this phase's result depends on, earlier phases included.
     pub key: Digest,
     /// The files that are uploaded for it, by their paths below the recipe's folder.
-    pub inputs: BTreeMap<String, Input>,
+    pub inputs: BTreeMap<String, RecipeInput>,
     /// The environment variables that the script gets.
     pub environment: BTreeMap<String, String>,
 }
@@ -202,7 +202,7 @@ impl Plan {
     }
 
     /// The recipe's files that packing reads, by path.
-    pub fn packing(&self) -> &BTreeMap<String, Input> {
+    pub fn packing(&self) -> &BTreeMap<String, RecipeInput> {
         &self.packing
     }
 

@@ -23,13 +23,13 @@ pub const FILE: &str = "quarantine.toml";
 pub struct Quarantine {
     /// The entries, in the file's order.
     #[serde(default, rename = "quarantine")]
-    pub entries: Vec<Entry>,
+    pub entries: Vec<QuarantinedTest>,
 }
 
 /// A test that is excused until a day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Entry {
+pub struct QuarantinedTest {
     /// The test program, such as `mesos-tests`.
     pub program: String,
     /// The test, `Suite.Name`, or a pattern with `*` for several.
@@ -50,7 +50,7 @@ pub struct Entry {
     pub expires: Date,
 }
 
-impl Entry {
+impl QuarantinedTest {
     /// The ticket, or else the reason.
     pub fn why(&self) -> String {
         let ticket = self.ticket.as_ref().map(ToString::to_string);
@@ -141,7 +141,7 @@ impl Quarantine {
 
     /// The entry for a test on a target, whether it has expired or not. One that names exactly this test goes before
     /// one that names several.
-    pub fn entry_for(&self, program: &str, test: &str, target: &TargetName) -> Option<&Entry> {
+    pub fn entry_for(&self, program: &str, test: &str, target: &TargetName) -> Option<&QuarantinedTest> {
         let entries =
             || self.entries.iter().filter(|entry| entry.targets.contains(target) && entry.names(program, test));
         entries().find(|entry| entry.test == test).or_else(|| entries().next())
@@ -149,7 +149,7 @@ impl Quarantine {
 }
 
 /// What is wrong with an entry; `earlier` are those before it.
-fn problem(entry: &Entry, earlier: &[Entry]) -> Option<String> {
+fn problem(entry: &QuarantinedTest, earlier: &[QuarantinedTest]) -> Option<String> {
     if entry.program.trim().is_empty() {
         return Some("program is empty: name the test program".into());
     }

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
-use crate::bench::{Bench, LeftOut};
+use crate::bench::{BenchSection, LeftOut};
 use crate::cherry_pick::{self, CherryPick, Pick};
 use crate::cluster::Cluster;
 use crate::condition::{self, Condition};
@@ -56,7 +56,7 @@ pub struct RecipeFile {
     pub cluster: Option<Cluster>,
     /// What `cargo xtask bench` measures, where the recipe says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bench: Option<Bench>,
+    pub bench: Option<BenchSection>,
     /// What holds for some targets alone, by a pattern of their names such as `debian-11/*`, in which `*` is a release, an
     /// architecture or a part of one. An edit for one target costs no other one a build.
     #[serde(default, rename = "target", skip_serializing_if = "BTreeMap::is_empty")]
@@ -108,7 +108,7 @@ pub struct Build {
     pub memory_per_job: foundation::bytes::ByteSize,
     /// What a machine needs that builds it; `cargo xtask doctor` asks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub machine: Option<Machine>,
+    pub machine: Option<MachineNeeds>,
     /// Variables for every phase.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -117,7 +117,7 @@ pub struct Build {
 /// What a machine needs that builds a recipe.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Machine {
+pub struct MachineNeeds {
     /// Free disk that a build takes at its largest, with build root and downloads.
     pub disk: foundation::bytes::ByteSize,
     /// Memory below which some file cannot be compiled.
@@ -235,7 +235,7 @@ pub struct Recipe {
 
 /// A file of the recipe, by its path in the recipe's folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Input {
+pub struct RecipeInput {
     /// Digest of the content, or of the target of a symbolic link.
     pub sha256: Digest,
     /// Executable by its owner. The other permissions are not an input: they depend on a umask.
@@ -376,7 +376,7 @@ impl Recipe {
     ///
     /// # Errors
     /// One of the files is missing, cannot be read, or is neither a file, a link nor a folder.
-    pub fn phase_inputs(&self, phase: &Phase) -> Result<BTreeMap<String, Input>, RecipeError> {
+    pub fn phase_inputs(&self, phase: &Phase) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
         let mut roots = vec![Path::new("phases").join(&phase.name)];
         roots.extend(phase.inputs.iter().cloned());
         self.files(&roots)
@@ -399,7 +399,7 @@ impl Recipe {
     ///
     /// # Errors
     /// A file of the recipe's folder cannot be read, or is neither a file, a link nor a folder.
-    pub fn packing_inputs(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
+    pub fn packing_inputs(&self) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
         let mut files = self.files(&[PathBuf::new()])?;
         let others = [quarantine::FILE, components::FILE, vulnerabilities::FILE, compile_memory::FILE];
         let mut skipped: Vec<String> =
@@ -430,7 +430,7 @@ impl Recipe {
     }
 
     /// Everything that a run may read of the recipe: all files but upstream's own and locks.
-    pub(crate) fn all_files(&self) -> Result<BTreeMap<String, Input>, RecipeError> {
+    pub(crate) fn all_files(&self) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
         let mut files = self.files(&[PathBuf::new()])?;
         if let Source::Directory(source) = &self.file.source {
             let upstream = format!("{}/", source.directory.display());
@@ -461,7 +461,7 @@ impl Recipe {
         Ok(())
     }
 
-    fn files(&self, roots: &[PathBuf]) -> Result<BTreeMap<String, Input>, RecipeError> {
+    fn files(&self, roots: &[PathBuf]) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
         let mut files = BTreeMap::new();
         for root in roots {
             for entry in WalkDir::new(self.folder.join(root)).follow_links(false) {
@@ -495,7 +495,7 @@ impl Recipe {
                 if relative.as_os_str().to_string_lossy().ends_with('~') {
                     continue;
                 }
-                files.insert(relative.display().to_string(), Input { sha256, executable });
+                files.insert(relative.display().to_string(), RecipeInput { sha256, executable });
             }
         }
         Ok(files)
@@ -526,7 +526,7 @@ impl Check {
     }
 }
 
-impl Bench {
+impl BenchSection {
     fn look_over(&self, phases: &[Phase]) -> Result<(), String> {
         let inside = |field: &str, paths: &[PathBuf], folder: &str| match outside(paths) {
             Some(path) => Err(format!("{field}: {} is not a path inside the {folder}", path.display())),

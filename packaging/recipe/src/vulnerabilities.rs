@@ -33,7 +33,7 @@ pub struct Vulnerability {
     #[serde(default)]
     pub component: Option<String>,
     /// Whether the packages are affected.
-    pub status: Status,
+    pub status: VulnerabilityStatus,
     /// Why not; with `not-affected`, and only there.
     #[serde(default)]
     pub justification: Option<Justification>,
@@ -48,7 +48,7 @@ pub struct Vulnerability {
 /// Whether the packages are affected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Status {
+pub enum VulnerabilityStatus {
     /// Not with the recipe's cherry-picks that name it.
     CherryPicked,
     /// The pinned source has the fix.
@@ -105,16 +105,16 @@ impl Vulnerabilities {
             if !names.insert(one.name.as_str()) {
                 return wrong("it is there twice");
             }
-            if one.status == Status::CherryPicked && !fixes.contains(one.name.as_str()) {
+            if one.status == VulnerabilityStatus::CherryPicked && !fixes.contains(one.name.as_str()) {
                 return wrong("its status is cherry-picked, but no [[cherry-pick]] of recipe.toml has it in `fixes`");
             }
-            if (one.status == Status::NotAffected) != one.justification.is_some() {
+            if (one.status == VulnerabilityStatus::NotAffected) != one.justification.is_some() {
                 return wrong("`justification` belongs to the status not-affected, which needs it");
             }
-            if (one.status == Status::Affected) != one.action.is_some() {
+            if (one.status == VulnerabilityStatus::Affected) != one.action.is_some() {
                 return wrong("`action` belongs to the status affected, which needs it");
             }
-            if one.status != Status::CherryPicked && one.notes.is_none() {
+            if one.status != VulnerabilityStatus::CherryPicked && one.notes.is_none() {
                 return wrong("`notes` have to say how this is known");
             }
             if one.component.as_ref().is_some_and(|purl| !purl.starts_with("pkg:")) {

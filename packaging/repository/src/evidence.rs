@@ -20,7 +20,7 @@ use statements::proof::dsse;
 use statements::proof::provenance::{self, Provenance};
 use statements::proof::sbom;
 use statements::verify::{SUMS, SUMS_SIGNATURE, Verified};
-use statements::vex::{self, Finding};
+use statements::vex::{self, VexFinding};
 
 use super::gate::refused;
 use super::repair::below;
@@ -58,7 +58,7 @@ pub(super) struct Build {
     pub rebuilds: BTreeMap<String, Rebuild>,
     /// What is known of vulnerabilities, where something is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vulnerabilities: Option<Vec<Finding>>,
+    pub vulnerabilities: Option<Vec<VexFinding>>,
 }
 
 /// The owner of a key.

@@ -193,7 +193,7 @@ fn proof(build: &Build, packages: &[&Listed], several: bool) -> page::Proof {
         variations: rebuild.variations.clone(),
         path: path(name),
     };
-    let finding = |finding: &vex::Finding| page::Finding {
+    let finding = |finding: &vex::VexFinding| page::Finding {
         name: finding.name.clone(),
         description: finding.description.clone(),
         status: finding.status.clone(),

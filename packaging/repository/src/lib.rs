@@ -91,7 +91,7 @@ pub use served::{Look, Served, verify_served};
 pub use settings::{DEBUG, Settings, Suite, VALID_DAYS};
 pub use snapshot::{Made, Snapshot};
 pub use stand_by::StandBy;
-pub use status::{KeyStatus, Live, Size, Status, SuiteStatus, status};
+pub use status::{KeyStatus, Live, RepositoryStatus, SuiteStatus, Total, status};
 pub use verify::{Sound, verify};
 
 /// A repository's folder and its settings.

@@ -81,7 +81,7 @@ pub fn recover(root: &Path, remote: Option<&Remote>, keyring: Option<&Path>) -> 
 }
 
 /// A generation whose signature is good, and the folder that has what it names.
-struct Candidate {
+struct SignedGeneration {
     generation: Generation,
     top: PathBuf,
 }
@@ -165,7 +165,7 @@ fn fetch_generation(
     into: &Path,
     root: &Path,
     keyring: Option<&Path>,
-) -> Result<Option<Candidate>, RepositoryError> {
+) -> Result<Option<SignedGeneration>, RepositoryError> {
     let nothing = |problem: &str, next: &str| {
         let place = transport.remote.to_string();
         RepositoryError::Place(PlaceError::Unfit { place, problem: problem.into(), next: next.into() })
@@ -191,7 +191,7 @@ fn fetch_generation(
 
 /// The generation below `top`, if there is one, when its signature is good: by the key ring, else by the keys that the
 /// repository at `root` has, else by those that it names itself.
-fn candidate(top: &Path, root: &Path, keyring: Option<&Path>) -> Result<Option<Candidate>, RepositoryError> {
+fn candidate(top: &Path, root: &Path, keyring: Option<&Path>) -> Result<Option<SignedGeneration>, RepositoryError> {
     let path = top.join(generation::FILE);
     let Ok(bytes) = fs::read(&path) else { return Ok(None) };
     let damaged =
@@ -214,7 +214,7 @@ fn candidate(top: &Path, root: &Path, keyring: Option<&Path>) -> Result<Option<C
     };
     let (generation, signed) = place::signed(&path, &bytes, &ring)?.ok_or_else(damaged)?;
     match signed {
-        Ok(()) => Ok(Some(Candidate { generation, top: top.to_owned() })),
+        Ok(()) => Ok(Some(SignedGeneration { generation, top: top.to_owned() })),
         Err(problem) => Err(RepositoryError::State { path, problem }),
     }
 }
@@ -222,7 +222,7 @@ fn candidate(top: &Path, root: &Path, keyring: Option<&Path>) -> Result<Option<C
 /// Puts the tool's own files in order, except for the settings, which are returned and written last.
 fn restore_state(
     root: &Path,
-    chosen: Option<&Candidate>,
+    chosen: Option<&SignedGeneration>,
     theirs: bool,
     done: &mut Vec<String>,
 ) -> Result<Settings, RepositoryError> {
@@ -483,7 +483,7 @@ impl Rebuild<'_> {
     }
 
     /// Makes every suite lead to the snapshot that was published.
-    fn links(&mut self, chosen: Option<&Candidate>, theirs: bool) -> Result<(), RepositoryError> {
+    fn links(&mut self, chosen: Option<&SignedGeneration>, theirs: bool) -> Result<(), RepositoryError> {
         let folder = self.folder;
         for codename in folder.codenames()? {
             let published = chosen.and_then(|chosen| chosen.generation.suites.get(&codename));

@@ -20,7 +20,7 @@ use sign::public_key::{self, Certificate};
 /// How a repository is. All times are Unix times in seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Status {
+pub struct RepositoryStatus {
     /// The time that the status is of.
     pub now: i64,
     /// What somebody has to do, and how; nothing where all is well.
@@ -38,9 +38,9 @@ pub struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stand_by: Option<StandBy>,
     /// The packages in the pool.
-    pub pool: Size,
+    pub pool: Total,
     /// The indices of all snapshots.
-    pub indices: Size,
+    pub indices: Total,
 }
 
 /// A suite.
@@ -95,7 +95,7 @@ pub struct KeyStatus {
 
 /// Files and their size in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Size {
+pub struct Total {
     /// How many files there are.
     pub files: usize,
     /// The size of all of them together, in bytes.
@@ -108,7 +108,7 @@ const DAY: i64 = 86_400;
 ///
 /// # Errors
 /// The folder is no repository, a file of it is not as this tool writes it, or gpg or gpgv cannot be run.
-pub fn status(root: &Path, now: i64) -> Result<Status, RepositoryError> {
+pub fn status(root: &Path, now: i64) -> Result<RepositoryStatus, RepositoryError> {
     let folder = Folder::open(root)?;
     let keys = Keys::read(&folder)?;
     let editions = Editions::read(&folder, &keys)?;
@@ -164,7 +164,7 @@ pub fn status(root: &Path, now: i64) -> Result<Status, RepositoryError> {
         found.extend(own);
     }
     needs.extend(aliases::problems(&folder));
-    Ok(Status {
+    Ok(RepositoryStatus {
         now,
         needs,
         suites,
@@ -261,8 +261,8 @@ fn ends(certificate: &Certificate, own: &[KeyStatus], stands_by: bool, now: i64)
     (objection.from - now < ahead).then(|| format!("the key {objection}: {next}"))
 }
 
-fn size(folder: &Folder, name: &str) -> Result<Size, RepositoryError> {
-    let mut size = Size::default();
+fn size(folder: &Folder, name: &str) -> Result<Total, RepositoryError> {
+    let mut size = Total::default();
     for path in below(folder, name)? {
         let path = folder.path(&path);
         size.bytes += std::fs::metadata(&path).map_err(RepositoryError::io("read", &path))?.len();

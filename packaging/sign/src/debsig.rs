@@ -10,8 +10,8 @@ use deb::binary_package::BinaryPackage;
 use foundation::digest::Digest;
 use foundation::failure::{self, Failure, Kind, Outcome};
 
-use crate::gpgv::{Gpgv, GpgvError, Key};
-use crate::signer::{Form, KeyForm, SignError, Signer};
+use crate::gpgv::{Gpgv, GpgvError, Signatory};
+use crate::signer::{KeyForm, SignError, SignatureForm, Signer};
 use crate::sums::{SumsError, write_file};
 
 /// A package cannot be signed.
@@ -90,7 +90,7 @@ pub fn sign(
         return Err(DebsigError::Changed { path: deb.path.clone(), expected: package.sha256, found });
     }
     let mut signed = deb.read(0).map_err(read)?.chain(deb.read(1).map_err(read)?).chain(deb.read(2).map_err(read)?);
-    let signature = signer.sign(Form::DetachedBinary, &mut signed, epoch)?;
+    let signature = signer.sign(SignatureForm::DetachedBinary, &mut signed, epoch)?;
     let path = to.join(&package.file);
     let (sha256, size) = create_deb(&path, epoch, |archive| {
         copy(&deb, archive)?;
@@ -104,7 +104,7 @@ pub fn sign(
 ///
 /// # Errors
 /// It has none, or it is not by a key of the key ring.
-pub fn check(path: &Path, gpgv: &Gpgv) -> Result<Key, GpgvError> {
+pub fn check(path: &Path, gpgv: &Gpgv) -> Result<Signatory, GpgvError> {
     let unread = |source| GpgvError::File { path: path.to_owned(), source };
     let deb = DebFile::open(path).map_err(unread)?;
     let missing = GpgvError::Missing { path: path.to_owned(), because: "a package has its origin signature in it" };

@@ -16,7 +16,9 @@ use rustix::fs::{FlockOperation, flock};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::public_key;
-use crate::signer::{DEVELOPMENT_NAME, Form, KeyForm, KeyKind, KeySource, Passphrase, SignError, Signer, SigningKey};
+use crate::signer::{
+    DEVELOPMENT_NAME, KeyForm, KeyKind, KeySource, Passphrase, SignError, SignatureForm, Signer, SigningKey,
+};
 
 /// The development key's file in its state folder.
 pub const DEVELOPMENT_FILE: &str = "development-key.asc";
@@ -125,7 +127,7 @@ impl Gpg {
         let key = choose(keys, wanted, &place)?;
         let gpg = Self { program: program.to_owned(), home, passphrase, key, secret_keys };
         // Now, rather than after an hour's build; an agent remembers the passphrase from here on.
-        gpg.sign(Form::DetachedBinary, &mut io::empty(), gpg.key.created)?;
+        gpg.sign(SignatureForm::DetachedBinary, &mut io::empty(), gpg.key.created)?;
         Ok(gpg)
     }
 }
@@ -139,7 +141,7 @@ impl Signer for Gpg {
         &self.secret_keys
     }
 
-    fn sign(&self, form: Form, data: &mut dyn Read, epoch: i64) -> Result<Vec<u8>, SignError> {
+    fn sign(&self, form: SignatureForm, data: &mut dyn Read, epoch: i64) -> Result<Vec<u8>, SignError> {
         self.sign_with(&self.key.fingerprint, None, form, data, epoch.max(self.key.created))
     }
 
@@ -147,7 +149,7 @@ impl Signer for Gpg {
         &self,
         key: &str,
         seen: Option<&[u8]>,
-        form: Form,
+        form: SignatureForm,
         data: &mut dyn Read,
         epoch: i64,
     ) -> Result<Vec<u8>, SignError> {
@@ -162,9 +164,9 @@ impl Signer for Gpg {
             command.args(["--digest-algo", "SHA512", "--no-emit-version", "--no-comments", "--local-user"]);
             command.arg(format!("{key}!")).arg(format!("--faked-system-time={epoch}!"));
             command.args(match form {
-                Form::Clear => &["--armor", "--clear-sign"][..],
-                Form::DetachedArmored => &["--armor", "--detach-sign"],
-                Form::DetachedBinary => &["--no-armor", "--detach-sign"],
+                SignatureForm::Clear => &["--armor", "--clear-sign"][..],
+                SignatureForm::DetachedArmored => &["--armor", "--detach-sign"],
+                SignatureForm::DetachedBinary => &["--no-armor", "--detach-sign"],
             });
             match &self.home {
                 Home::Users(_) => run(command, data),
@@ -333,7 +335,7 @@ impl Ran {
 
     /// Makes sure that one signature was made, by this key, of this time and kind (`doc/DETAILS` in GnuPG's source,
     /// "SIG_CREATED").
-    fn check_created(&self, key: &str, form: Form, epoch: i64) -> Result<(), SignError> {
+    fn check_created(&self, key: &str, form: SignatureForm, epoch: i64) -> Result<(), SignError> {
         const SHA512: &str = "10";
         let all: Vec<Vec<&str>> = self
             .messages
@@ -341,7 +343,7 @@ impl Ran {
             .filter_map(|line| line.strip_prefix("[GNUPG:] SIG_CREATED "))
             .map(|line| line.split(' ').collect())
             .collect();
-        let (kind, class) = if form == Form::Clear { ("C", "01") } else { ("D", "00") };
+        let (kind, class) = if form == SignatureForm::Clear { ("C", "01") } else { ("D", "00") };
         let time = epoch.to_string();
         let good = |fields: &[&str]| matches!(fields, [k, _, digest, c, t, by] if *k == kind && *digest == SHA512 && *c == class && *t == time && *by == key);
         if let [only] = &all[..]

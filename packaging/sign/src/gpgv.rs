@@ -75,7 +75,7 @@ pub const UNTRUSTED: &str =
 
 /// A key that made a signature.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
+pub struct Signatory {
     /// Fingerprint of the key itself, which may be a subkey.
     pub fingerprint: String,
     /// Fingerprint of the primary key that it belongs to; the same where it is one itself.
@@ -115,7 +115,7 @@ impl Gpgv {
     /// # Errors
     /// The file `signature` is missing, gpgv cannot be run, or one of the signatures is not good or not by a key of the
     /// key ring.
-    pub fn detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Key, GpgvError> {
+    pub fn detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Signatory, GpgvError> {
         self.detached_by_all(signature, file, content).map(first)
     }
 
@@ -123,7 +123,7 @@ impl Gpgv {
     ///
     /// # Errors
     /// The same as for [`Self::detached`].
-    pub fn detached_by_all(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Vec<Key>, GpgvError> {
+    pub fn detached_by_all(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Vec<Signatory>, GpgvError> {
         if !signature.is_file() {
             return Err(GpgvError::Missing {
                 path: signature.to_owned(),
@@ -137,7 +137,7 @@ impl Gpgv {
     ///
     /// # Errors
     /// The signature cannot be written to a temporary file, or it fails as [`Self::detached`] does.
-    pub fn detached_bytes(&self, signature: &[u8], path: &Path, content: &[u8]) -> Result<Key, GpgvError> {
+    pub fn detached_bytes(&self, signature: &[u8], path: &Path, content: &[u8]) -> Result<Signatory, GpgvError> {
         let file = self.home.path().join("signature");
         fs::write(&file, signature).map_err(|source| GpgvError::File { path: file.clone(), source })?;
         self.run(&[&file, Path::new("-")], None, content, path, Strange::Refused).map(first)
@@ -148,7 +148,7 @@ impl Gpgv {
     /// # Errors
     /// gpgv cannot be run, the file has no signature, or one of its signatures is not good or not by a key of the key
     /// ring.
-    pub fn clear_signed(&self, file: &Path) -> Result<Key, GpgvError> {
+    pub fn clear_signed(&self, file: &Path) -> Result<Signatory, GpgvError> {
         self.run(&[file], None, &[], file, Strange::Refused).map(first)
     }
 
@@ -156,7 +156,7 @@ impl Gpgv {
     ///
     /// # Errors
     /// gpgv cannot be run, or no signature of the file is good and by a key of the key ring.
-    pub fn trusted(&self, file: &Path) -> Result<Vec<Key>, GpgvError> {
+    pub fn trusted(&self, file: &Path) -> Result<Vec<Signatory>, GpgvError> {
         self.run(&[file], None, &[], file, Strange::Ignored)
     }
 
@@ -174,7 +174,7 @@ impl Gpgv {
     /// # Errors
     /// gpgv cannot be run, the file has no signature, or one of its signatures is not good or not by a key of the key
     /// ring.
-    pub fn clear_text(&self, file: &Path) -> Result<(String, Vec<Key>), GpgvError> {
+    pub fn clear_text(&self, file: &Path) -> Result<(String, Vec<Signatory>), GpgvError> {
         self.text(file, Strange::Refused)
     }
 
@@ -183,7 +183,7 @@ impl Gpgv {
     /// # Errors
     /// gpgv cannot be run, the text was changed, or a key that signed is not in the key ring. A key that has ended is
     /// no error.
-    pub fn past_text(&self, file: &Path) -> Result<(String, Vec<Key>), GpgvError> {
+    pub fn past_text(&self, file: &Path) -> Result<(String, Vec<Signatory>), GpgvError> {
         self.text(file, Strange::Past)
     }
 
@@ -192,7 +192,7 @@ impl Gpgv {
     /// # Errors
     /// gpgv cannot be run, the content was changed, or a key that signed is not in the key ring. A key that has ended
     /// is no error.
-    pub fn past_detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Vec<Key>, GpgvError> {
+    pub fn past_detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Vec<Signatory>, GpgvError> {
         self.run(&[signature, Path::new("-")], None, content, file, Strange::Past)
     }
 
@@ -200,11 +200,11 @@ impl Gpgv {
     ///
     /// # Errors
     /// gpgv cannot be run, or no signature is good and by a key of the key ring.
-    pub fn trusted_detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Vec<Key>, GpgvError> {
+    pub fn trusted_detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Vec<Signatory>, GpgvError> {
         self.run(&[signature, Path::new("-")], None, content, file, Strange::Ignored)
     }
 
-    fn text(&self, file: &Path, strange: Strange) -> Result<(String, Vec<Key>), GpgvError> {
+    fn text(&self, file: &Path, strange: Strange) -> Result<(String, Vec<Signatory>), GpgvError> {
         let text = self.home.path().join("text");
         let keys = self.run(&[file], Some(&text), &[], file, strange)?;
         let content = fs::read_to_string(&text).map_err(|source| GpgvError::File { path: file.to_owned(), source })?;
@@ -218,7 +218,7 @@ impl Gpgv {
         input: &[u8],
         signed: &Path,
         strange: Strange,
-    ) -> Result<Vec<Key>, GpgvError> {
+    ) -> Result<Vec<Signatory>, GpgvError> {
         let mut command = Command::new("gpgv");
         command.env("LC_ALL", "C").arg("--homedir").arg(self.home.path()).arg("--keyring").arg(&self.keyring);
         if let Some(output) = output {
@@ -266,13 +266,13 @@ enum Strange {
 }
 
 /// The fingerprints of their primary keys, each once: two subkeys of a key sign while one of them takes over.
-pub fn primaries(keys: &[Key]) -> Vec<String> {
+pub fn primaries(keys: &[Signatory]) -> Vec<String> {
     let mut found: Vec<String> = keys.iter().map(|key| key.primary.clone()).collect();
     found.dedup();
     found
 }
 
-fn first(keys: Vec<Key>) -> Key {
+fn first(keys: Vec<Signatory>) -> Signatory {
     keys.into_iter().next().expect("there is no result without a key")
 }
 
@@ -281,7 +281,7 @@ fn absolute(path: &Path) -> Result<PathBuf, GpgvError> {
 }
 
 /// The keys of good signatures, one at least, as gpgv tells programs (`doc/DETAILS` in GnuPG's source, "GOODSIG", "VALIDSIG").
-fn keys(status: &str, success: bool, strange: Strange) -> Result<Vec<Key>, &'static str> {
+fn keys(status: &str, success: bool, strange: Strange) -> Result<Vec<Signatory>, &'static str> {
     let lines = || status.lines().filter_map(|line| line.strip_prefix("[GNUPG:] ")?.split_once(' '));
     let all = |word: &'static str| lines().filter(move |(found, _)| *found == word).map(|(_, rest)| rest);
     let any = |words: &[&'static str]| words.iter().any(|word| all(word).next().is_some());
@@ -317,7 +317,7 @@ fn keys(status: &str, success: bool, strange: Strange) -> Result<Vec<Key>, &'sta
             let fingerprint = fields[0].to_owned();
             let primary = fields.get(9).map_or_else(|| fingerprint.clone(), |primary| (*primary).to_owned());
             let user_id = user.split_once(' ').map_or("", |(_, user_id)| user_id).to_owned();
-            found.push(Key { fingerprint, primary, user_id });
+            found.push(Signatory { fingerprint, primary, user_id });
         }
     }
     if found.is_empty() || open || !success || errors {
@@ -334,9 +334,9 @@ mod tests {
     fn only_a_good_signature_counts() {
         const GOOD: &str = "[GNUPG:] NEWSIG\n[GNUPG:] GOODSIG 1111 A <a@x>\n\
             [GNUPG:] VALIDSIG AAAA 2025-06-04 1749031200 0 4 0 22 10 00 BBBB\n";
-        let found = Key { fingerprint: "AAAA".into(), primary: "BBBB".into(), user_id: "A <a@x>".into() };
+        let found = Signatory { fingerprint: "AAAA".into(), primary: "BBBB".into(), user_id: "A <a@x>".into() };
         assert_eq!(keys(GOOD, true, Strange::Refused), Ok(vec![found.clone()]));
-        let second = Key { fingerprint: "CCCC".into(), primary: "CCCC".into(), user_id: "C".into() };
+        let second = Signatory { fingerprint: "CCCC".into(), primary: "CCCC".into(), user_id: "C".into() };
         let other = "[GNUPG:] ERRSIG 3333 22 10 00 1749031200 9 DDDD\n[GNUPG:] NO_PUBKEY 3333\n";
         assert_eq!(keys(&format!("{GOOD}{other}"), false, Strange::Ignored), Ok(vec![found.clone()]));
         assert!(keys(other, false, Strange::Ignored).is_err());

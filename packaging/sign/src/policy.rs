@@ -11,7 +11,7 @@ use foundation::date;
 use serde::Serialize;
 
 use crate::public_key::{Certificate, PublicKey, read, write};
-use crate::signer::{Form, SignError, Signer};
+use crate::signer::{SignError, SignatureForm, Signer};
 
 /// Something that clients have against a key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -127,7 +127,7 @@ fn ask_sqv(signer: &dyn Signer, ring: &[u8], until: i64) -> Result<Option<KeyObj
     let (data, ring) = (file(b"a trial\n")?, file(ring)?);
     // Not before the self-signatures, which may be of today, whatever the time that the caller goes by.
     let today = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let signature = signer.sign(Form::DetachedBinary, &mut &b"a trial\n"[..], today.cast_signed())?;
+    let signature = signer.sign(SignatureForm::DetachedBinary, &mut &b"a trial\n"[..], today.cast_signed())?;
     let signature = file(&signature)?;
     let mut sqv = Command::new("sqv");
     if Path::new(APT_POLICY).exists() {

@@ -7,7 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::signer::{Form, SignError, Signer};
+use crate::signer::{SignError, SignatureForm, Signer};
 
 const BEGIN: &str = "-----BEGIN PGP SIGNATURE-----";
 const END: &str = "-----END PGP SIGNATURE-----";
@@ -43,7 +43,10 @@ pub fn sign(text: &str, signatures: &[Signature<'_>], date: i64) -> Result<Signe
         };
         join(&signatures.iter().map(one).collect::<Result<Vec<_>, SignError>>()?)
     };
-    Ok(Signed { clear: with(Form::Clear)?.into_bytes(), detached: with(Form::DetachedArmored)?.into_bytes() })
+    Ok(Signed {
+        clear: with(SignatureForm::Clear)?.into_bytes(),
+        detached: with(SignatureForm::DetachedArmored)?.into_bytes(),
+    })
 }
 
 fn unexpected(what: &str) -> SignError {

@@ -89,7 +89,7 @@ pub enum KeySource {
 
 /// The form of a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
+pub enum SignatureForm {
     /// The text itself with the signature (RFC 4880, 7): `.changes`, `.buildinfo`, `InRelease`.
     Clear,
     /// Apart from the data, armored: `SHA256SUMS.asc`, `Release.gpg`.
@@ -116,7 +116,7 @@ pub trait Signer: Sync {
     /// # Errors
     /// gpg cannot be run or makes no signature, the passphrase is wrong or missing, the key has ended or was revoked, or the
     /// reader fails.
-    fn sign(&self, form: Form, data: &mut dyn Read, epoch: i64) -> Result<Vec<u8>, SignError>;
+    fn sign(&self, form: SignatureForm, data: &mut dyn Read, epoch: i64) -> Result<Vec<u8>, SignError>;
     /// The keys of it that can sign, by fingerprint: those whose secret part is there, also where they have ended or were
     /// revoked. The first choice is first.
     fn secret_keys(&self) -> &[String];
@@ -129,7 +129,7 @@ pub trait Signer: Sync {
         &self,
         key: &str,
         seen: Option<&[u8]>,
-        form: Form,
+        form: SignatureForm,
         data: &mut dyn Read,
         epoch: i64,
     ) -> Result<Vec<u8>, SignError>;

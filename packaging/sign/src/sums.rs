@@ -10,7 +10,7 @@ use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
 
-use crate::signer::{Form, SignError, Signer};
+use crate::signer::{SignError, SignatureForm, Signer};
 
 /// Checksums cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +90,7 @@ pub fn write(folder: &Path, files: &[PathBuf], signer: &dyn Signer, epoch: i64) 
         let sums = Checksums::of_file(&folder.join(name))?;
         text += &format!("{}  {}\n", sums.sha256, name.display());
     }
-    let signature = signer.sign(Form::DetachedArmored, &mut text.as_bytes(), epoch)?;
+    let signature = signer.sign(SignatureForm::DetachedArmored, &mut text.as_bytes(), epoch)?;
     write_file(&folder.join("SHA256SUMS"), text.as_bytes())?;
     write_file(&folder.join("SHA256SUMS.asc"), &signature)
 }
@@ -106,7 +106,7 @@ pub fn write_clear_signed(
     signer: &dyn Signer,
     epoch: i64,
 ) -> Result<(), SumsError> {
-    let signed = signer.sign(Form::Clear, &mut text.as_bytes(), epoch)?;
+    let signed = signer.sign(SignatureForm::Clear, &mut text.as_bytes(), epoch)?;
     write_file(&folder.join(name), &signed)
 }
 

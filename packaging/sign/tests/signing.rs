@@ -10,7 +10,7 @@ use deb::binary_package::BinaryPackage;
 use foundation::digest::Digest;
 use foundation::failure::Failure as _;
 use sign::gpg::Gpg;
-use sign::signer::{DEVELOPMENT_NAME, Form, KeyForm, KeyKind, KeySource, Passphrase, SignError, Signer};
+use sign::signer::{DEVELOPMENT_NAME, KeyForm, KeyKind, KeySource, Passphrase, SignError, SignatureForm, Signer};
 use sign::{buildinfo, changes, debsig, sums};
 use support::{Demo, command, judge, target, text, try_judge, write};
 
@@ -94,15 +94,18 @@ fn gpgv_accepts_every_form_and_the_bytes_are_the_same_every_time() {
         assert!(gpg.key().user_id.starts_with(DEVELOPMENT_NAME), "{:?}", gpg.key());
         fs::write(&keyring, gpg.public_key(KeyForm::Binary).unwrap()).unwrap();
         assert!(gpg.public_key(KeyForm::Armored).unwrap().starts_with(b"-----BEGIN PGP PUBLIC KEY BLOCK-----"));
-        for (n, form) in [Form::Clear, Form::DetachedArmored, Form::DetachedBinary].into_iter().enumerate() {
+        for (n, form) in [SignatureForm::Clear, SignatureForm::DetachedArmored, SignatureForm::DetachedBinary]
+            .into_iter()
+            .enumerate()
+        {
             let signature = gpg.sign(form, &mut content.as_bytes(), EPOCH).unwrap();
             let file = folder.path().join("signature");
             fs::write(&file, &signature).unwrap();
-            let files: &[&Path] = if form == Form::Clear { &[&file] } else { &[&file, &data] };
+            let files: &[&Path] = if form == SignatureForm::Clear { &[&file] } else { &[&file, &data] };
             let report = gpgv(&keyring, files);
             assert!(report.status.success(), "{form:?}: {}", text(&report));
             assert!(text(&report).contains("Signature made Wed Jun  4 10:00:00 2025"), "{}", text(&report));
-            if form == Form::Clear {
+            if form == SignatureForm::Clear {
                 assert!(signature.starts_with(b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\n- - dashed\n"));
             } else {
                 let packets = judge("gpg", command("gpg", ["--list-packets"]).arg(&file));
@@ -174,7 +177,7 @@ fn the_users_own_key_ring() {
     let gpg = open("Release Key").unwrap_or_else(|error| panic!("{error}"));
     // A signature cannot be older than its key: it gets the key's date, which is as reproducible.
     let signature = home.0.path().join("s");
-    fs::write(&signature, gpg.sign(Form::Clear, &mut &b"x\n"[..], EPOCH).unwrap()).unwrap();
+    fs::write(&signature, gpg.sign(SignatureForm::Clear, &mut &b"x\n"[..], EPOCH).unwrap()).unwrap();
     let keyring = home.0.path().join("k.gpg");
     fs::write(&keyring, gpg.public_key(KeyForm::Binary).unwrap()).unwrap();
     let report = gpgv(&keyring, &[&signature]);
@@ -190,7 +193,8 @@ fn settings_of_the_user_change_no_signature() {
     judge("gpg", &mut home.gpg(["--quick-generate-key", "--passphrase", "", "Other Key", "ed25519", "sign"]));
     let open = || Gpg::open(&KeySource::KeyRing { home: Some(home.0.path().to_owned()), key: "Release Key".into() });
     let sign = |form| open().unwrap().sign(form, &mut &b"text \n- dashed\n"[..], EPOCH).unwrap();
-    const FORMS: [Form; 3] = [Form::Clear, Form::DetachedArmored, Form::DetachedBinary];
+    const FORMS: [SignatureForm; 3] =
+        [SignatureForm::Clear, SignatureForm::DetachedArmored, SignatureForm::DetachedBinary];
     let usual = FORMS.map(sign);
     for settings in [
         "default-sig-expire 1d\nask-sig-expire\n",
@@ -411,6 +415,6 @@ fn a_signature_of_this_very_second_is_of_it() {
     }
     // gpg starts in this second, and is at it for longer.
     let (time, data) = (now().as_secs().cast_signed(), vec![0; 128 << 20]);
-    gpg.sign(Form::DetachedBinary, &mut data.as_slice(), time).unwrap();
+    gpg.sign(SignatureForm::DetachedBinary, &mut data.as_slice(), time).unwrap();
     assert!(now().as_secs().cast_signed() > time, "the test has no teeth: gpg was faster than the clock");
 }

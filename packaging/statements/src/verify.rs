@@ -11,7 +11,7 @@ use foundation::digest::Digest;
 use foundation::failure::{self, Failure, Kind, Outcome};
 use serde::Deserialize;
 use sign::debsig;
-use sign::gpgv::{Gpgv, GpgvError, Key, UNTRUSTED};
+use sign::gpgv::{Gpgv, GpgvError, Signatory, UNTRUSTED};
 use walkdir::WalkDir;
 
 use crate::check::statement::{self, Predicate, Statement};
@@ -43,7 +43,7 @@ pub struct Verified {
     /// What the tests said of these packages, where the folder has a statement.
     pub tests: Option<Predicate>,
     /// The keys that made the signatures, each once.
-    pub keys: Vec<Key>,
+    pub keys: Vec<Signatory>,
 }
 
 /// Something is not as it was signed, or cannot be checked.
@@ -183,7 +183,7 @@ struct SignedList<'a> {
     dist: &'a Path,
     gpgv: &'a Gpgv,
     list: BTreeMap<PathBuf, Digest>,
-    key: Key,
+    key: Signatory,
 }
 
 impl<'a> SignedList<'a> {
@@ -251,7 +251,7 @@ impl<'a> SignedList<'a> {
 type Packages<'a> = BTreeMap<&'a PathBuf, Digest>;
 
 impl Verified {
-    fn add(&mut self, name: impl Into<PathBuf>, key: Key) {
+    fn add(&mut self, name: impl Into<PathBuf>, key: Signatory) {
         self.signed.push(name.into());
         if !self.keys.contains(&key) {
             self.keys.push(key);

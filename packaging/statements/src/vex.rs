@@ -5,10 +5,10 @@
 //! names it is in the source that was built. A fix that was switched off, or that a local source lacks, makes the
 //! packages affected.
 
-use fetch::source::Origin;
+use fetch::source::SourceOrigin;
 use foundation::digest::Digest;
 use recipe::cherry_pick::CherryPick;
-use recipe::vulnerabilities::{Justification, Status, Vulnerabilities, Vulnerability};
+use recipe::vulnerabilities::{Justification, Vulnerabilities, Vulnerability, VulnerabilityStatus};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -17,7 +17,7 @@ use time::format_description::well_known::Rfc3339;
 #[derive(Clone, Debug)]
 pub struct Subject<'a> {
     /// Where the source that was built came from.
-    pub origin: &'a Origin,
+    pub origin: &'a SourceOrigin,
     /// The cherry-picks of the recipe, which fix vulnerabilities.
     pub picks: &'a [CherryPick],
     /// The package URLs of the binary packages that the document is about.
@@ -97,11 +97,11 @@ impl Document {
 impl Statement {
     fn new(known: &Vulnerability, subject: &Subject<'_>) -> Self {
         let (status, found, action) = match known.status {
-            Status::CherryPicked => cherry_picked(&known.name, subject),
-            Status::Fixed => ("fixed", None, None),
-            Status::NotAffected => ("not_affected", None, None),
-            Status::Affected => ("affected", None, known.action.clone()),
-            Status::UnderInvestigation => ("under_investigation", None, None),
+            VulnerabilityStatus::CherryPicked => cherry_picked(&known.name, subject),
+            VulnerabilityStatus::Fixed => ("fixed", None, None),
+            VulnerabilityStatus::NotAffected => ("not_affected", None, None),
+            VulnerabilityStatus::Affected => ("affected", None, known.action.clone()),
+            VulnerabilityStatus::UnderInvestigation => ("under_investigation", None, None),
         };
         let notes: Vec<&str> = found.as_deref().into_iter().chain(known.notes.as_deref()).collect();
         let subcomponents = known.component.iter().map(|purl| Subcomponent { id: purl.clone() }).collect::<Vec<_>>();
@@ -139,7 +139,7 @@ pub const EXTENSION: &str = "openvex.json";
 /// What a document says of one vulnerability, for people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Finding {
+pub struct VexFinding {
     /// The name of the vulnerability, such as `CVE-2019-5736`.
     pub name: String,
     /// What the vulnerability is, in a sentence.
@@ -151,7 +151,7 @@ pub struct Finding {
 }
 
 /// Reads a document that [`text`] wrote. `None` where it is not one.
-pub fn findings(document: &[u8]) -> Option<Vec<Finding>> {
+pub fn findings(document: &[u8]) -> Option<Vec<VexFinding>> {
     let document: serde_json::Value = serde_json::from_slice(document).ok()?;
     let finding = |statement: &serde_json::Value| {
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
@@ -160,7 +160,7 @@ pub fn findings(document: &[u8]) -> Option<Vec<Finding>> {
         let notes =
             [justification.unwrap_or_default(), text(&statement["status_notes"]), text(&statement["action_statement"])];
         let notes: Vec<String> = notes.into_iter().filter(|note| !note.is_empty()).collect();
-        Some(Finding {
+        Some(VexFinding {
             name: statement["vulnerability"]["name"].as_str()?.to_owned(),
             description: text(&statement["vulnerability"]["description"]),
             status: words("status"),

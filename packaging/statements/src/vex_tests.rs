@@ -47,7 +47,7 @@ fn parse(text: &str, picks: &[CherryPick]) -> Result<Vulnerabilities, String> {
 fn document(picks: &[CherryPick], there: &[char]) -> serde_json::Value {
     let cherry_picks =
         there.iter().map(|digit| Pick { commit: digit.to_string().repeat(40), without: vec![] }).collect();
-    let origin = Origin::LocalDirectory { name: "tree".into(), commit: None, modified: false, cherry_picks };
+    let origin = SourceOrigin::LocalDirectory { name: "tree".into(), commit: None, modified: false, cherry_picks };
     let products = [deb_purl("Debian", "thing", "1.0-1+local", "amd64", "debian-12")];
     let subject =
         Subject { origin: &origin, picks, products: &products, author: "T <t@example.org>", epoch: 1_700_000_000 };
@@ -166,5 +166,5 @@ fn the_vulnerabilities_of_mesos_are_stated_whole() {
         let known = later.iter().any(|later| later.commit.starts_with(prepared));
         assert!(known || (prepared == "the next one" && !later.is_empty()), "{}: {prepared}", pick.commit);
     }
-    assert!(all.iter().filter(|one| one.status == Status::CherryPicked).count() >= 13);
+    assert!(all.iter().filter(|one| one.status == VulnerabilityStatus::CherryPicked).count() >= 13);
 }

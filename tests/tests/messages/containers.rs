@@ -14,7 +14,7 @@ use fetch::download::DownloadError;
 use fetch::source::SourceError;
 use foundation::bytes::ByteSize;
 use phases::PhaseError;
-use phases::circumstances::{Aspect, Wanted};
+use phases::circumstances::{Aspect, WantedVariations};
 use recipe::RecipeError;
 use recipe::components::ComponentsError;
 use recipe::quarantine::QuarantineError;
@@ -106,7 +106,7 @@ fn phases() {
             TimedOut: [timed_out()],
         }
     );
-    keep("phases.parsing", shown("NotAnAspect", "+weather".parse::<Wanted>().unwrap_err()));
+    keep("phases.parsing", shown("NotAnAspect", "+weather".parse::<WantedVariations>().unwrap_err()));
 }
 
 #[test]

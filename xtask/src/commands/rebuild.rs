@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use fetch::download::{Downloader, Event as DownloadEvent, Network};
+use fetch::download::{DownloadEvent, Downloader, Network};
 use foundation::bytes::ByteSize;
 use foundation::failure::{AnyFailure, Message};
 use foundation::progress::{Event, Progress};
 use foundation::store::Store;
-use phases::circumstances::{Aspect, Circumstances, Wanted};
+use phases::circumstances::{Aspect, Circumstances, WantedVariations};
 use pipeline::rebuild::{Rebuild, attest};
 use pipeline::{BuildOptions, CompilerCache};
 use recipe::target::TargetName;
 use sign::gpg::Gpg;
 use sign::signer::Signer;
-use statements::rebuild::{Published, download};
+use statements::rebuild::{PublishedBuild, download};
 
 use crate::arguments::{Selection, Subject, block_on, engine, locked_store, now, repository};
 use crate::commands::package::KeyArguments;
@@ -30,7 +30,7 @@ pub struct Arguments {
     /// What differs between the two builds: +NAME and -NAME, separated by commas, change the default, which is all of
     /// cpus, memory, hostname, user, umask, time, timezone, locale, order, environment, kernel, jobs, cache
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, default_value = "+all")]
-    vary: Wanted,
+    vary: WantedVariations,
     /// Sign a statement that the packages were rebuilt, if they are the same
     #[arg(long)]
     attest: bool,
@@ -155,7 +155,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
 }
 
 /// Reads what is to be rebuilt; brings it first where it is an address.
-fn published(arguments: &Arguments, received: &Path, terminal: &Terminal) -> Result<Published, AnyFailure> {
+fn published(arguments: &Arguments, received: &Path, terminal: &Terminal) -> Result<PublishedBuild, AnyFailure> {
     let what = &arguments.what;
     if what.starts_with("http://") || what.starts_with("https://") {
         if !what.ends_with(".deb") {
@@ -169,13 +169,13 @@ fn published(arguments: &Arguments, received: &Path, terminal: &Terminal) -> Res
             }
         };
         let deb = download(&Downloader::new(network), what, target.architecture(), received, &tell)?;
-        return Ok(Published::of_package(&deb)?);
+        return Ok(PublishedBuild::of_package(&deb)?);
     }
     let path = Path::new(what);
     if path.is_dir() {
-        Ok(Published::in_folder(path)?)
+        Ok(PublishedBuild::in_folder(path)?)
     } else if path.is_file() {
-        Ok(Published::of_package(path)?)
+        Ok(PublishedBuild::of_package(path)?)
     } else {
         Err(Message::usage(format!("there is no folder or package {what}: name one that `cargo xtask package` made"))
             .into())

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use statements::check::gtest::{Reader, Seen};
-use statements::check::verdict::{Execution, Outcome};
+use statements::check::verdict::{Execution, TestOutcome};
 
 use super::ShardEvent;
 
@@ -106,12 +106,12 @@ impl Course {
         match seen {
             Some(Seen::Ended { test, passed, milliseconds }) => {
                 self.failed |= !passed;
-                let outcome = if passed { Outcome::Passed } else { Outcome::Failed };
+                let outcome = if passed { TestOutcome::Passed } else { TestOutcome::Failed };
                 self.end(&test, outcome, milliseconds as f64 / 1000.0, event);
             }
             Some(Seen::Skipped(test)) => {
                 let why = "it skipped itself; the shard's log has its reason".to_owned();
-                self.end(&test, Outcome::Skipped { why }, 0.0, event);
+                self.end(&test, TestOutcome::Skipped { why }, 0.0, event);
             }
             Some(Seen::Finished) => self.finished = true,
             Some(Seen::Started(_)) | None => {}
@@ -125,7 +125,7 @@ impl Course {
             self.end(&test, outcome(end), self.since.elapsed().as_secs_f64(), event);
         } else if self.finished {
             for test in std::mem::take(&mut self.left) {
-                let outcome = Outcome::Skipped { why: "the program did not run it".into() };
+                let outcome = TestOutcome::Skipped { why: "the program did not run it".into() };
                 self.push(test, outcome, 0.0, event);
             }
             // What the program found when it was through: such as processes that tests have left behind.
@@ -151,7 +151,7 @@ impl Course {
         }
     }
 
-    fn end(&mut self, test: &str, outcome: Outcome, seconds: f64, event: &mut (dyn FnMut(ShardEvent) + Send)) {
+    fn end(&mut self, test: &str, outcome: TestOutcome, seconds: f64, event: &mut (dyn FnMut(ShardEvent) + Send)) {
         // A test that was not asked for does not count; nor does one a second time.
         if let Some(at) = self.left.iter().position(|left| left == test) {
             self.left.remove(at);
@@ -161,8 +161,8 @@ impl Course {
         self.output = Output::default();
     }
 
-    fn push(&mut self, test: String, outcome: Outcome, seconds: f64, event: &mut (dyn FnMut(ShardEvent) + Send)) {
-        let kept = !matches!(outcome, Outcome::Passed | Outcome::Skipped { .. });
+    fn push(&mut self, test: String, outcome: TestOutcome, seconds: f64, event: &mut (dyn FnMut(ShardEvent) + Send)) {
+        let kept = !matches!(outcome, TestOutcome::Passed | TestOutcome::Skipped { .. });
         let output = if kept { self.output.text() } else { String::new() };
         event(ShardEvent::Ended { test: test.clone(), outcome: outcome.clone() });
         self.done.push((test, Execution { outcome, seconds, alone: self.alone, output }));
@@ -180,13 +180,13 @@ fn suite_start(line: &str) -> Option<&str> {
 /// Name under which a program's own failure is told, when each of its tests has passed.
 pub const TEAR_DOWN: &str = "Environment.TearDown";
 
-fn outcome(end: &End) -> Outcome {
+fn outcome(end: &End) -> TestOutcome {
     match end {
-        End::Late => Outcome::TimedOut,
-        End::Memory => Outcome::KilledForMemory,
+        End::Late => TestOutcome::TimedOut,
+        End::Memory => TestOutcome::KilledForMemory,
         // A shell tells a signal by a status above 128.
-        End::Exit(status) if *status > 128 => Outcome::Crashed { how: signal(status - 128) },
-        End::Exit(status) => Outcome::Crashed { how: format!("the program ended with status {status}") },
+        End::Exit(status) if *status > 128 => TestOutcome::Crashed { how: signal(status - 128) },
+        End::Exit(status) => TestOutcome::Crashed { how: format!("the program ended with status {status}") },
     }
 }
 
@@ -270,7 +270,7 @@ mod tests {
         (course, told)
     }
 
-    fn outcomes(course: &Course) -> Vec<(&str, &Outcome)> {
+    fn outcomes(course: &Course) -> Vec<(&str, &TestOutcome)> {
         course.done.iter().map(|(test, execution)| (test.as_str(), &execution.outcome)).collect()
     }
 
@@ -279,8 +279,8 @@ mod tests {
         let lines = "[ RUN      ] A.one\n[       OK ] A.one (5 ms)\n[ RUN      ] A.two\nabout to die";
         let (course, told) = ran(&["A.one", "A.two", "A.three"], lines, &End::Exit(139));
         assert_eq!(told, ["A.one", "A.two"]);
-        let crashed = Outcome::Crashed { how: "signal 11 (SIGSEGV)".into() };
-        assert_eq!(outcomes(&course), [("A.one", &Outcome::Passed), ("A.two", &crashed)]);
+        let crashed = TestOutcome::Crashed { how: "signal 11 (SIGSEGV)".into() };
+        assert_eq!(outcomes(&course), [("A.one", &TestOutcome::Passed), ("A.two", &crashed)]);
         assert_eq!(course.done[0].1.seconds, 0.005);
         assert!(course.done[1].1.output.contains("about to die") && !course.done[1].1.output.contains("A.one"));
         assert_eq!((course.filter(false), course.filter(true)), ("A.three".into(), "-A.one:A.two".into()));
@@ -292,8 +292,8 @@ mod tests {
                      [  FAILED  ] A.one";
         let (course, _) = ran(&["A.one", "A.ROOT_two"], lines, &End::Exit(1));
         assert!(course.done());
-        assert_eq!(outcomes(&course)[0], ("A.one", &Outcome::Failed));
-        assert!(matches!(outcomes(&course)[1], ("A.ROOT_two", Outcome::Skipped { .. })));
+        assert_eq!(outcomes(&course)[0], ("A.one", &TestOutcome::Failed));
+        assert!(matches!(outcomes(&course)[1], ("A.ROOT_two", TestOutcome::Skipped { .. })));
     }
 
     #[test]
@@ -303,7 +303,7 @@ mod tests {
         let (course, _) = ran(&["A.one"], lines, &End::Exit(1));
         assert_eq!(outcomes(&course)[1].0, TEAR_DOWN);
         let (course, _) = ran(&["A.one"], lines, &End::Exit(0));
-        assert_eq!(outcomes(&course), [("A.one", &Outcome::Passed)]);
+        assert_eq!(outcomes(&course), [("A.one", &TestOutcome::Passed)]);
     }
 
     #[test]
@@ -324,7 +324,7 @@ mod tests {
         let lines = "[----------] 1 test from A\n[ RUN      ] A.one\n[       OK ] A.one (5 ms)\n\
                      [----------] 1 test from A (5 ms total)\n[----------] 2 tests from B/1, where TypeParam = X\nno JVM";
         let (course, _) = ran(&["A.one", "B/1.two", "B/1.three", "C.four"], lines, &End::Exit(134));
-        let crashed = Outcome::Crashed { how: "signal 6 (SIGABRT)".into() };
+        let crashed = TestOutcome::Crashed { how: "signal 6 (SIGABRT)".into() };
         assert_eq!(outcomes(&course)[1..], [("B/1.two", &crashed), ("B/1.three", &crashed)]);
         assert_eq!(course.filter(false), "C.four");
     }
@@ -333,9 +333,9 @@ mod tests {
     fn time_and_memory() {
         let lines = "[ RUN      ] A.one";
         let (course, _) = ran(&["A.one"], lines, &End::Late);
-        assert_eq!(outcomes(&course), [("A.one", &Outcome::TimedOut)]);
+        assert_eq!(outcomes(&course), [("A.one", &TestOutcome::TimedOut)]);
         let (course, _) = ran(&["A.one"], lines, &End::Memory);
-        assert_eq!(outcomes(&course), [("A.one", &Outcome::KilledForMemory)]);
+        assert_eq!(outcomes(&course), [("A.one", &TestOutcome::KilledForMemory)]);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use engine::transfer::{BUILDER, Upload, get_with, put};
 use engine::{Engine, Error};
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use statements::check::verdict::{Execution, Outcome};
+use statements::check::verdict::{Execution, TestOutcome};
 
 pub use course::TEAR_DOWN;
 
@@ -92,7 +92,7 @@ pub enum ShardEvent {
         /// The test's name, as `SUITE.NAME`.
         test: String,
         /// How the test ended.
-        outcome: Outcome,
+        outcome: TestOutcome,
     },
     /// Memory in use, in bytes, without page cache; about once a second.
     Memory(u64),

@@ -26,7 +26,7 @@ use recipe::quarantine::Quarantine;
 use serde::{Deserialize, Serialize};
 use shards::{Shard, split};
 use statements::check::summary::ShardFigures;
-use statements::check::verdict::{CURABLE_AFTER, Execution, Judgement, Outcome, TestRecord, judge};
+use statements::check::verdict::{CURABLE_AFTER, Execution, Judgement, TestOutcome, TestRecord, judge};
 
 pub use results::{log_path, results_beside, write, write_folder};
 
@@ -301,7 +301,7 @@ impl Suite<'_> {
         for listing in &plan.listings {
             for (test, why) in &listing.skipped {
                 let execution = Execution {
-                    outcome: Outcome::Skipped { why: why.clone() },
+                    outcome: TestOutcome::Skipped { why: why.clone() },
                     seconds: 0.0,
                     alone: false,
                     output: String::new(),
@@ -381,7 +381,8 @@ impl Suite<'_> {
         let entry = |program: &str, test: &str| {
             quarantine.entry_for(program, test, &options.target.name).filter(|e| !e.is_expired(results::today()))
         };
-        let ran = |record: &TestRecord| !record.executions.iter().all(|e| matches!(e.outcome, Outcome::Skipped { .. }));
+        let ran =
+            |record: &TestRecord| !record.executions.iter().all(|e| matches!(e.outcome, TestOutcome::Skipped { .. }));
         let failed = |record: &TestRecord| record.executions.iter().any(|e| e.outcome.is_failure());
         let again: Vec<(String, bool, String, usize)> = records
             .0
@@ -545,7 +546,7 @@ fn remember(store: &Store, inputs: &Inputs, judgement: &Judgement) {
         .tests
         .iter()
         .filter_map(|test| {
-            let execution = test.record.executions.iter().find(|e| e.outcome == Outcome::Passed)?;
+            let execution = test.record.executions.iter().find(|e| e.outcome == TestOutcome::Passed)?;
             Some((format!("{}:{}", test.record.program, test.record.test), execution.seconds))
         })
         .collect();

@@ -14,12 +14,12 @@ use std::path::Path;
 use engine::Engine;
 use foundation::progress::{Event, Progress};
 use foundation::store::{Store, StoreLock};
-use phases::circumstances::{Aspect, Circumstances, Wanted};
+use phases::circumstances::{Aspect, Circumstances, WantedVariations};
 use roots::build_root::BuildRoot;
 use serde::{Deserialize, Serialize};
-use statements::rebuild::{Published, compared_plans, first_difference};
+use statements::rebuild::{PublishedBuild, compared_plans, first_difference};
 
-pub use report::{Comparison, RebuildReport, Varied, attest};
+pub use report::{ComparedPackage, RebuildReport, Varied, attest};
 
 use crate::builder::Builder;
 use crate::error::Error;
@@ -45,9 +45,9 @@ pub struct Rebuild<'a> {
     /// How it is built; its circumstances are of no account, because they follow from `wanted`.
     pub build: &'a BuildOptions,
     /// Which aspects are to vary.
-    pub wanted: &'a Wanted,
+    pub wanted: &'a WantedVariations,
     /// What was published, read from its folder.
-    pub published: &'a Published,
+    pub published: &'a PublishedBuild,
     /// The folder where report, attestation and the packages that differ go.
     pub results: &'a Path,
     /// Who is told what happens.
@@ -90,7 +90,7 @@ impl Rebuild<'_> {
                 let mut written = packed.record().packages().iter().map(|written| &written.package);
                 let now = written.find(|package| package.file == was.file);
                 let now = now.map(|package| (packed.folder().join(&package.file), package.sha256));
-                compared.push(Comparison::of(was, now, |was, now| {
+                compared.push(ComparedPackage::of(was, now, |was, now| {
                     first_difference(was, now).map_err(Error::io("compare", now))
                 })?);
             }
@@ -156,7 +156,7 @@ async fn clear(engine: &Engine, work: &Store) -> Result<(), Error> {
 }
 
 /// Refuses a checkout that would build something else than what was published.
-fn check_plan(published: &Published, inputs: &Inputs) -> Result<(), Error> {
+fn check_plan(published: &PublishedBuild, inputs: &Inputs) -> Result<(), Error> {
     let here = inputs.plan().digest();
     if published.plan == here {
         return Ok(());

@@ -11,9 +11,9 @@ use phases::circumstances::Aspect;
 use recipe::target::TargetName;
 use serde::{Deserialize, Serialize};
 use sign::signer::Signer;
-use statements::proof::attestation::{self, Rebuild, Variation};
+use statements::proof::attestation::{self, Rebuilt, Variation};
 use statements::proof::intoto::{Resource, Statement};
-use statements::rebuild::{Published, PublishedPackage, unsigned};
+use statements::rebuild::{PublishedBuild, PublishedPackage, unsigned};
 
 use super::diffoscope::{self, Diffoscope};
 use crate::error::Error;
@@ -42,7 +42,7 @@ pub struct RebuildReport {
     /// Each aspect of the circumstances: what was usual, and what it was in the rebuild.
     pub variations: Vec<Varied>,
     /// Each package that was published, and how its rebuild compares.
-    pub packages: Vec<Comparison>,
+    pub packages: Vec<ComparedPackage>,
 }
 
 /// An aspect of the circumstances, and whether it differed in the rebuild.
@@ -64,7 +64,7 @@ pub struct Varied {
 /// A package, as it was published and as it was rebuilt.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Comparison {
+pub struct ComparedPackage {
     /// Name of the .deb file.
     pub file: String,
     /// SHA-256 digest of the published file.
@@ -79,7 +79,7 @@ pub struct Comparison {
     pub diffoscope: Option<Diffoscope>,
 }
 
-impl Comparison {
+impl ComparedPackage {
     /// Compares a published package with the rebuilt file and its digest. `first_difference` is asked where two files
     /// begin to differ, if their digests do.
     ///
@@ -127,7 +127,12 @@ impl RebuildReport {
 
     /// Puts the report together from what was published, under which circumstances it was rebuilt, and how the packages
     /// compare.
-    pub fn new(published: &Published, options: &Options, variations: Vec<Varied>, packages: Vec<Comparison>) -> Self {
+    pub fn new(
+        published: &PublishedBuild,
+        options: &Options,
+        variations: Vec<Varied>,
+        packages: Vec<ComparedPackage>,
+    ) -> Self {
         let mut left_out: Vec<String> =
             published.packages.iter().flat_map(|package| package.left_out.iter().cloned()).collect();
         left_out.sort();
@@ -156,7 +161,7 @@ impl RebuildReport {
     /// error.
     pub fn write(
         mut self,
-        published: &Published,
+        published: &PublishedBuild,
         rebuilt: &Path,
         folder: &Path,
         progress: &dyn Progress,
@@ -234,7 +239,7 @@ impl RebuildReport {
 /// A package differs, the key may not sign this version or cannot be used, or `folder` cannot be written.
 pub fn attest(
     report: &RebuildReport,
-    published: &Published,
+    published: &PublishedBuild,
     folder: &Path,
     signer: &dyn Signer,
     now: i64,
@@ -254,7 +259,7 @@ pub fn attest(
         usual: variation.usual.clone(),
         rebuilt: variation.rebuilt.clone(),
     });
-    let rebuild = Rebuild {
+    let rebuild = Rebuilt {
         plan: report.plan.into(),
         left_out: report.left_out.clone(),
         compared: compared.collect(),

@@ -11,7 +11,7 @@ use foundation::store::StoreError;
 use recipe::root_lock::{PinnedDeb, RootLock};
 use recipe::target::Target;
 
-use super::index::{Dependency, Index, Package, dependencies};
+use super::index::{ArchivePackage, Dependency, Index, dependencies};
 use super::release::Release;
 use super::{DebianError, version};
 
@@ -44,8 +44,8 @@ fn closure<'a>(
     index: &'a Index,
     seeds: &BTreeSet<&str>,
     wanted_by: &str,
-) -> Result<BTreeMap<&'a str, &'a Package>, DebianError> {
-    let mut chosen: BTreeMap<&str, &Package> = BTreeMap::new();
+) -> Result<BTreeMap<&'a str, &'a ArchivePackage>, DebianError> {
+    let mut chosen: BTreeMap<&str, &ArchivePackage> = BTreeMap::new();
     let mut queue = VecDeque::new();
     for name in seeds {
         let package = index.newest(name).ok_or_else(|| DebianError::Unsatisfied {
@@ -80,7 +80,7 @@ fn text(wish: &Dependency) -> String {
 
 /// Whether a package is what a dependency asks for. A versioned one is not answered by Provides: in
 /// the base nothing needs that, and apt checks the result.
-fn answers(package: &Package, wish: &Dependency) -> bool {
+fn answers(package: &ArchivePackage, wish: &Dependency) -> bool {
     match &wish.version {
         Some((relation, bound)) => package.name == wish.name && version::satisfies(&package.version, relation, bound),
         None => package.name == wish.name || package.provides.contains(&wish.name),
@@ -88,11 +88,11 @@ fn answers(package: &Package, wish: &Dependency) -> bool {
 }
 
 /// The real package, or of those that provide the name the most important one, then the first by name.
-fn best<'a>(index: &'a Index, wish: &Dependency) -> Option<&'a Package> {
+fn best<'a>(index: &'a Index, wish: &Dependency) -> Option<&'a ArchivePackage> {
     if let Some(package) = index.newest(&wish.name) {
         return Some(package).filter(|package| answers(package, wish));
     }
-    let rank = |package: &Package| {
+    let rank = |package: &ArchivePackage| {
         ["required", "important", "standard"].iter().position(|name| *name == package.priority).unwrap_or(3)
     };
     index.providers(&wish.name).into_iter().filter(|package| answers(package, wish)).min_by_key(|package| rank(package))
@@ -100,7 +100,7 @@ fn best<'a>(index: &'a Index, wish: &Dependency) -> Option<&'a Package> {
 
 /// A file to upload into the base's container before the solver runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upload {
+pub struct SolverFile {
     /// Absolute path in the container; its folder is to be made.
     pub path: String,
     /// The bytes of the file.
@@ -118,7 +118,7 @@ pub fn solver_script() -> &'static str {
 ///
 /// # Errors
 /// A line of the request is not one dependency as in `Build-Depends`, or the file of the index cannot be read.
-pub fn solver_uploads(index: &Index, request: &[String]) -> Result<Vec<Upload>, DebianError> {
+pub fn solver_uploads(index: &Index, request: &[String]) -> Result<Vec<SolverFile>, DebianError> {
     let mut lines = String::new();
     for dependency in request {
         // Said here, with the recipe's own words, rather than by apt in a container.
@@ -140,8 +140,8 @@ pub fn solver_uploads(index: &Index, request: &[String]) -> Result<Vec<Upload>, 
     }
     let packages = std::fs::read(&index.path).map_err(StoreError::io("read", &index.path))?;
     Ok(vec![
-        Upload { path: "/solver/Packages".into(), content: packages },
-        Upload { path: "/solver/request".into(), content: lines.into_bytes() },
+        SolverFile { path: "/solver/Packages".into(), content: packages },
+        SolverFile { path: "/solver/request".into(), content: lines.into_bytes() },
     ])
 }
 

@@ -15,14 +15,14 @@ pub struct Index {
     pub sha256: Digest,
     /// The uncompressed index, in the store (apt reads it in the base).
     pub path: PathBuf,
-    packages: Vec<Package>,
+    packages: Vec<ArchivePackage>,
     by_name: HashMap<String, Vec<usize>>,
     providers: BTreeMap<String, Vec<usize>>,
 }
 
 /// One package of the index; only the fields that are needed here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Package {
+pub struct ArchivePackage {
     /// The field `Package`: the package's name.
     pub name: String,
     /// The field `Version` (Debian policy 5.6.12).
@@ -64,7 +64,7 @@ impl Index {
         Ok(Self::new(path.to_owned(), sha256, Self::parse("Packages", &text)?))
     }
 
-    pub(super) fn new(path: PathBuf, sha256: Digest, packages: Vec<Package>) -> Self {
+    pub(super) fn new(path: PathBuf, sha256: Digest, packages: Vec<ArchivePackage>) -> Self {
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         let mut providers: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (i, package) in packages.iter().enumerate() {
@@ -81,41 +81,41 @@ impl Index {
     /// # Errors
     /// A paragraph lacks a field that every package has, one of its fields cannot be read, or its path leads out of the
     /// archive.
-    pub fn parse(name: &str, text: &str) -> Result<Vec<Package>, DebianError> {
+    pub fn parse(name: &str, text: &str) -> Result<Vec<ArchivePackage>, DebianError> {
         paragraphs(text)
             .map(|fields| package(&fields).map_err(|why| DebianError::Index { name: name.to_owned(), why }))
             .collect()
     }
 
     /// All packages, in the order of the index.
-    pub fn packages(&self) -> &[Package] {
+    pub fn packages(&self) -> &[ArchivePackage] {
         &self.packages
     }
 
     /// The package with this name and exactly this version.
-    pub fn find(&self, name: &str, version: &str) -> Option<&Package> {
+    pub fn find(&self, name: &str, version: &str) -> Option<&ArchivePackage> {
         self.named(name).find(|package| package.version == version)
     }
 
     /// The newest version of a package, in Debian's order of versions.
-    pub fn newest(&self, name: &str) -> Option<&Package> {
+    pub fn newest(&self, name: &str) -> Option<&ArchivePackage> {
         self.named(name).max_by(|a, b| version::compare(&a.version, &b.version))
     }
 
-    fn named(&self, name: &str) -> impl Iterator<Item = &Package> {
+    fn named(&self, name: &str) -> impl Iterator<Item = &ArchivePackage> {
         self.by_name.get(name).into_iter().flatten().map(|i| &self.packages[*i])
     }
 
     /// The packages that provide a virtual name, sorted by their own names.
-    pub fn providers(&self, name: &str) -> Vec<&Package> {
-        let mut found: Vec<&Package> =
+    pub fn providers(&self, name: &str) -> Vec<&ArchivePackage> {
+        let mut found: Vec<&ArchivePackage> =
             self.providers.get(name).into_iter().flatten().map(|i| &self.packages[*i]).collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
     }
 }
 
-impl Package {
+impl ArchivePackage {
     /// Makes the entry that a lock has for this package.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl Package {
     }
 }
 
-fn package(fields: &[(String, String)]) -> Result<Package, String> {
+fn package(fields: &[(String, String)]) -> Result<ArchivePackage, String> {
     let field =
         |name: &str| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
     let needed = |name: &str| {
@@ -162,7 +162,7 @@ fn package(fields: &[(String, String)]) -> Result<Package, String> {
     }
     let provides = dependencies(field("Provides").unwrap_or_default())
         .map_err(|why| format!("the package {name}, Provides: {why}"))?;
-    Ok(Package {
+    Ok(ArchivePackage {
         version: needed("Version")?,
         architecture: needed("Architecture")?,
         essential: field("Essential") == Some("yes"),

@@ -14,7 +14,7 @@ use time::{Duration, OffsetDateTime};
 use super::DebianError;
 use super::index::{Index, paragraphs};
 use super::mirror::Mirrors;
-use crate::download::{DownloadError, Downloader, Event, Network, Tried, Wanted};
+use crate::download::{DownloadError, DownloadEvent, Downloader, Network, Tried, Wanted};
 
 /// An InRelease file whose signature was checked: it lists the indexes of a suite with their digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Release {
         target: &Target,
         targets: &Path,
         snapshot: Option<&str>,
-        on: &(dyn Fn(Event) + Sync),
+        on: &(dyn Fn(DownloadEvent) + Sync),
     ) -> Result<Self, DebianError> {
         let path = format!("dists/{}/InRelease", target.suite);
         let now = OffsetDateTime::from(SystemTime::now());
@@ -88,7 +88,7 @@ impl Release {
                 },
                 Err(error) => return Err(error.into()),
             };
-            on(Event::Warning(format!("{path}: {refused}")));
+            on(DownloadEvent::Warning(format!("{path}: {refused}")));
             tried.push(refused);
         }
         Err(DebianError::Release { suite: target.suite.clone(), tried })
@@ -155,7 +155,7 @@ impl Release {
         store: &Store,
         mirrors: &Mirrors,
         target: &Target,
-        on: &(dyn Fn(Event) + Sync),
+        on: &(dyn Fn(DownloadEvent) + Sync),
     ) -> Result<Index, DebianError> {
         let folder = format!("{}/binary-{}", target.component, target.name.architecture());
         let plain = format!("{folder}/Packages");

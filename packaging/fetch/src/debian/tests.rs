@@ -15,7 +15,7 @@ use super::release::Release;
 use super::*;
 use crate::download::test_server::{Manner, Server};
 use crate::download::tests::quick;
-use crate::download::{Event, Network};
+use crate::download::{DownloadEvent, Network};
 
 /// The real target.
 pub(super) fn target() -> Target {
@@ -91,7 +91,7 @@ impl Archive {
     fn fetch(&self, snapshot: Option<&str>) -> (Result<Release, DebianError>, Vec<String>) {
         let warnings = Mutex::new(Vec::new());
         let listen = |event| {
-            if let Event::Warning(text) = event {
+            if let DownloadEvent::Warning(text) = event {
                 warnings.lock().unwrap().push(text);
             }
         };

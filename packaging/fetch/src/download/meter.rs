@@ -3,26 +3,26 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::{Event, Listener, Progress, Wanted};
+use super::{DownloadEvent, DownloadProgress, Listener, Wanted};
 
 /// Adds up what many threads do and tells it, not too often.
 pub(super) struct Meter<'a> {
     pub(super) on: Listener<'a>,
-    state: Mutex<(Progress, Instant)>,
+    state: Mutex<(DownloadProgress, Instant)>,
 }
 
 impl<'a> Meter<'a> {
-    pub(super) fn new(on: Listener<'a>, start: Progress) -> Self {
-        on(Event::Progress(start.clone()));
+    pub(super) fn new(on: Listener<'a>, start: DownloadProgress) -> Self {
+        on(DownloadEvent::Progress(start.clone()));
         Self { on, state: Mutex::new((start, Instant::now())) }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Progress)) {
+    fn change(&self, change: impl FnOnce(&mut DownloadProgress)) {
         let mut state = self.state.lock().unwrap();
         change(&mut state.0);
         if state.1.elapsed() >= Duration::from_millis(100) {
             state.1 = Instant::now();
-            (self.on)(Event::Progress(state.0.clone()));
+            (self.on)(DownloadEvent::Progress(state.0.clone()));
         }
     }
 
@@ -48,6 +48,6 @@ impl<'a> Meter<'a> {
     }
 
     pub(super) fn finish(&self) {
-        (self.on)(Event::Progress(self.state.lock().unwrap().0.clone()));
+        (self.on)(DownloadEvent::Progress(self.state.lock().unwrap().0.clone()));
     }
 }

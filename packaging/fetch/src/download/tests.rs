@@ -37,7 +37,7 @@ fn wanted(name: &str, urls: &[String], content: &[u8]) -> Wanted {
 fn run(store: &Store, wanted: &Wanted) -> (Result<PathBuf, DownloadError>, Vec<String>) {
     let warnings = Mutex::new(Vec::new());
     let result = quick(Network::Online, &[]).fetch(store, wanted, &|event| {
-        if let Event::Warning(text) = event {
+        if let DownloadEvent::Warning(text) = event {
             warnings.lock().unwrap().push(text);
         }
     });
@@ -54,10 +54,10 @@ fn many_files_in_parallel_with_progress_that_ends_complete() {
             wanted(&format!("f{i}"), &[server.on(&format!("/f{i}"), Manner::Good(content.clone()))], &content)
         })
         .collect();
-    let last = Mutex::new(Progress::default());
+    let last = Mutex::new(DownloadProgress::default());
     let downloader = quick(Network::Online, &[]);
     let listen = |event| {
-        if let Event::Progress(progress) = event {
+        if let DownloadEvent::Progress(progress) = event {
             *last.lock().unwrap() = progress;
         }
     };
@@ -218,7 +218,7 @@ fn a_slow_mirror_costs_one_wait_and_is_tried_last() {
             .collect();
         let warnings = Mutex::new(Vec::new());
         let listen = |event| {
-            if let Event::Warning(text) = event {
+            if let DownloadEvent::Warning(text) = event {
                 warnings.lock().unwrap().push(text);
             }
         };
@@ -263,7 +263,7 @@ fn the_first_retry_is_said_at_once_and_once() {
     let url = server.on("/busy", Manner::Busy(2, b"x".to_vec()));
     let told = Mutex::new(Vec::new());
     let listen = |event| {
-        if let Event::Retry(text) = event {
+        if let DownloadEvent::Retry(text) = event {
             told.lock().unwrap().push((text, server.requests().len()));
         }
     };

@@ -5,7 +5,7 @@ use foundation::failure::Failure as _;
 use super::*;
 use crate::source::git::tests::{Upstream, git, picks};
 use crate::source::tests::{NONE, listing, plain};
-use crate::source::{Origin, SourceTree, local};
+use crate::source::{SourceOrigin, SourceTree, local};
 
 fn build(upstream: &Upstream, picks: &[Pick]) -> Result<SourceTree, SourceError> {
     local(&upstream.place.store, &upstream.path, picks, &plain(&NONE))
@@ -42,7 +42,7 @@ fn a_local_work_tree_gets_the_commits_that_its_repository_has_and_stays_as_it_is
     assert_eq!(state(&upstream), before);
     assert_eq!(
         tree.origin,
-        Origin::LocalDirectory {
+        SourceOrigin::LocalDirectory {
             name: "upstream".into(),
             commit: Some(upstream.release.clone()),
             modified: true,

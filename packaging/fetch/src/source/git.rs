@@ -14,7 +14,7 @@ use foundation::store::{Store, StoreError};
 use recipe::cherry_pick::Pick;
 use serde::Deserialize;
 
-use super::{Origin, Rules, SourceError, SourceTree, archive, cherry_pick, directory, pack};
+use super::{Rules, SourceError, SourceOrigin, SourceTree, archive, cherry_pick, directory, pack};
 use crate::download::{Downloader, Network, Tried};
 
 /// A commit that a recipe pins, and where to get it.
@@ -87,7 +87,7 @@ fn pinned_with(
     packed.strict(&format!("commit {}", pin.commit))?;
     Ok(packed.tree(
         "",
-        Origin::Git {
+        SourceOrigin::Git {
             commit: pin.commit.clone(),
             tag: pin.tag.clone(),
             remotes: pin.remotes.clone(),

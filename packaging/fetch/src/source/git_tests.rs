@@ -108,7 +108,7 @@ fn the_pinned_commit_is_fetched_once() {
     let lines = listing(&tree.tar);
     assert_eq!([&lines[0], &lines[2], &lines[3]], RELEASE);
     assert_eq!((lines.len(), tree.version_suffix.as_str()), (4, ""));
-    assert!(matches!(&tree.origin, Origin::Git { commit, .. } if *commit == upstream.release));
+    assert!(matches!(&tree.origin, SourceOrigin::Git { commit, .. } if *commit == upstream.release));
 
     fs::remove_dir_all(&upstream.path).unwrap();
     assert_eq!(upstream.get(&upstream.pin(), Network::Offline).unwrap(), tree);
@@ -252,7 +252,12 @@ fn a_local_work_tree_tells_its_commit() {
     let head = git(&upstream.path, &["rev-parse", "HEAD"]);
     assert_eq!(
         tree.origin,
-        Origin::LocalDirectory { name: "upstream".into(), commit: Some(head), modified: false, cherry_picks: vec![] }
+        SourceOrigin::LocalDirectory {
+            name: "upstream".into(),
+            commit: Some(head),
+            modified: false,
+            cherry_picks: vec![]
+        }
     );
     assert_eq!(tree.deviations, []);
 }
@@ -264,7 +269,7 @@ fn a_work_tree_that_is_not_its_commit_says_so() {
     let path = |name: &str| upstream.path.join(name);
     let says = |differs: &[&str]| {
         let tree = crate::source::local(&upstream.place.store, &upstream.path, &[], &plain(&NONE)).unwrap();
-        let Origin::LocalDirectory { commit, modified, .. } = &tree.origin else { panic!("{:?}", tree.origin) };
+        let SourceOrigin::LocalDirectory { commit, modified, .. } = &tree.origin else { panic!("{:?}", tree.origin) };
         assert_eq!((commit.as_deref(), *modified), (Some(head.as_str()), !differs.is_empty()), "{:?}", tree.deviations);
         let said = tree.deviations.iter().map(ToString::to_string).collect::<String>();
         for part in differs {

@@ -33,7 +33,7 @@ pub struct SourceTree {
     /// `""`, or `+local` for what was given by `--source`.
     pub version_suffix: String,
     /// Where it came from; goes into the provenance.
-    pub origin: Origin,
+    pub origin: SourceOrigin,
     /// Normalised, uncompressed tar in the store: sorted, one time stamp, uid and gid 0, modes 644 and 755, no `.git`.
     pub tar: PathBuf,
     /// How it differs from what the recipe asks for. Always empty for the pinned source, where that is an error.
@@ -43,7 +43,7 @@ pub struct SourceTree {
 /// Where a source tree came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
-pub enum Origin {
+pub enum SourceOrigin {
     /// The pinned commit.
     Git {
         /// The commit: 40 hexadecimal digits.
@@ -81,7 +81,7 @@ pub enum Origin {
     },
 }
 
-impl Origin {
+impl SourceOrigin {
     /// The recipe's cherry-picks that are in the source.
     pub fn cherry_picks(&self) -> &[Pick] {
         match self {
@@ -278,10 +278,10 @@ pub fn local(store: &Store, path: &Path, picks: &[Pick], rules: &Rules<'_>) -> R
         let standing = Standing::of(path, picks);
         let packed = standing.pack(store, path, rules)?;
         let cherry_picks = standing.present.clone();
-        (packed, standing, Origin::LocalDirectory { name, commit, modified, cherry_picks })
+        (packed, standing, SourceOrigin::LocalDirectory { name, commit, modified, cherry_picks })
     } else if path.is_file() {
         let (packed, sha256) = archive::pack(store, path, rules)?;
-        (packed, Standing::none(picks, "the source is an archive"), Origin::LocalArchive { name, sha256 })
+        (packed, Standing::none(picks, "the source is an archive"), SourceOrigin::LocalArchive { name, sha256 })
     } else {
         // A pipe would be waited for, perhaps for ever.
         return Err(SourceError::NoSource { path: path.clone(), why: "it is neither a folder nor a file".into() });
@@ -307,7 +307,7 @@ pub fn recipe_directory(
     let read = |source| SourceError::Read { path: path.clone(), source };
     let packed = directory::pack(store, &path.canonicalize().map_err(read)?, rules)?;
     packed.strict(&directory.display().to_string())?;
-    Ok(packed.tree("", Origin::Recipe { directory: directory.display().to_string() }))
+    Ok(packed.tree("", SourceOrigin::Recipe { directory: directory.display().to_string() }))
 }
 
 #[cfg(test)]

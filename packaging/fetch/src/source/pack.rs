@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tar::{EntryType, Header};
 
 use super::directory::{Entry, Kind};
-use super::{Deviation, Origin, Rules, SourceError, SourceTree};
+use super::{Deviation, Rules, SourceError, SourceOrigin, SourceTree};
 
 /// What is remembered about a packed tree.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    pub(super) fn tree(self, version_suffix: &str, origin: Origin) -> SourceTree {
+    pub(super) fn tree(self, version_suffix: &str, origin: SourceOrigin) -> SourceTree {
         SourceTree {
             digest: self.digest,
             version_suffix: version_suffix.to_owned(),

@@ -83,7 +83,7 @@ fn a_folder_becomes_a_normalised_tar() {
     assert_eq!(source.version_suffix, "+local");
     assert_eq!(
         source.origin,
-        Origin::LocalDirectory { name: "tree".into(), commit: None, modified: false, cherry_picks: vec![] }
+        SourceOrigin::LocalDirectory { name: "tree".into(), commit: None, modified: false, cherry_picks: vec![] }
     );
     assert_eq!(Digest::of_file(&source.tar).unwrap(), source.digest);
     // The tree has a folder .git that is no repository, and that is said.
@@ -94,7 +94,7 @@ fn a_folder_becomes_a_normalised_tar() {
 
     let recipe = recipe_directory(&place.store, &place.path(""), Path::new("tree"), &plain(&NONE)).unwrap();
     assert_eq!((recipe.digest, recipe.version_suffix.as_str()), (source.digest, ""));
-    assert_eq!(recipe.origin, Origin::Recipe { directory: "tree".into() });
+    assert_eq!(recipe.origin, SourceOrigin::Recipe { directory: "tree".into() });
 }
 
 #[test]
@@ -323,7 +323,7 @@ fn archives_of_every_kind_give_the_same_source_as_the_folder() {
         fs::write(&path, &content).unwrap();
         let source = local(&place.store, &path, &[], &plain(&NONE)).unwrap();
         assert_eq!(source.digest, expected.digest, "{name}");
-        assert_eq!(source.origin, Origin::LocalArchive { name: name.into(), sha256: Digest::of(&content) });
+        assert_eq!(source.origin, SourceOrigin::LocalArchive { name: name.into(), sha256: Digest::of(&content) });
         // Damaged: cut off in the middle.
         fs::write(&path, &content[..content.len() / 2]).unwrap();
         let error = local(&place.store, &path, &[], &plain(&NONE)).unwrap_err().message();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestRerun, TestSuite};
 
-use super::verdict::{Execution, Judged, Judgement, Outcome, Verdict};
+use super::verdict::{Execution, Judged, Judgement, TestOutcome, Verdict};
 
 /// The document: one test suite for each program. A quarantined test is a skipped one there, since the format knows no
 /// excuse; its output is in it nevertheless.
@@ -85,14 +85,14 @@ fn rerun(execution: &Execution) -> TestRerun {
 }
 
 /// The outcome in one word, the same as in JSON.
-fn kind(outcome: &Outcome) -> &'static str {
+fn kind(outcome: &TestOutcome) -> &'static str {
     match outcome {
-        Outcome::Passed => "passed",
-        Outcome::Failed => "failed",
-        Outcome::Crashed { .. } => "crashed",
-        Outcome::TimedOut => "timed-out",
-        Outcome::KilledForMemory => "killed-for-memory",
-        Outcome::Skipped { .. } => "skipped",
+        TestOutcome::Passed => "passed",
+        TestOutcome::Failed => "failed",
+        TestOutcome::Crashed { .. } => "crashed",
+        TestOutcome::TimedOut => "timed-out",
+        TestOutcome::KilledForMemory => "killed-for-memory",
+        TestOutcome::Skipped { .. } => "skipped",
     }
 }
 
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
     use crate::check::verdict::TestRecord;
 
-    fn execution(outcome: Outcome, seconds: f64, alone: bool, output: &str) -> Execution {
+    fn execution(outcome: TestOutcome, seconds: f64, alone: bool, output: &str) -> Execution {
         Execution { outcome, seconds, alone, output: output.into() }
     }
 
@@ -134,8 +134,8 @@ mod tests {
         Judged { record, verdict, note: (!note.is_empty()).then(|| note.into()) }
     }
 
-    fn crash() -> Outcome {
-        Outcome::Crashed { how: "SIGSEGV".into() }
+    fn crash() -> TestOutcome {
+        TestOutcome::Crashed { how: "SIGSEGV".into() }
     }
 
     /// Writes a report, makes sure that it is XML, and reads it back.
@@ -152,9 +152,21 @@ mod tests {
     #[test]
     fn programs_are_suites_and_verdicts_are_counted() {
         let (_, report) = round_trip(vec![
-            judged("mesos-tests", "A.B", Verdict::Passed, "", vec![execution(Outcome::Passed, 1.5, false, "noise")]),
+            judged(
+                "mesos-tests",
+                "A.B",
+                Verdict::Passed,
+                "",
+                vec![execution(TestOutcome::Passed, 1.5, false, "noise")],
+            ),
             judged("mesos-tests", "P/A.C/0", Verdict::Skipped, "needs root", vec![]),
-            judged("stout-tests", "D.E", Verdict::Failed, "failed", vec![execution(Outcome::Failed, 0.25, false, "x")]),
+            judged(
+                "stout-tests",
+                "D.E",
+                Verdict::Failed,
+                "failed",
+                vec![execution(TestOutcome::Failed, 0.25, false, "x")],
+            ),
         ]);
         assert_eq!((report.tests, report.failures, report.errors, report.skipped), (3, 1, 0, 1));
         let names: Vec<&str> = report.test_suites.iter().map(|suite| suite.name.as_str()).collect();
@@ -171,8 +183,8 @@ mod tests {
     fn failures_have_message_output_and_reruns() {
         let executions = vec![
             execution(crash(), 2.0, false, "first"),
-            execution(Outcome::Passed, 1.0, false, "not shown"),
-            execution(Outcome::TimedOut, 300.0, true, "second"),
+            execution(TestOutcome::Passed, 1.0, false, "not shown"),
+            execution(TestOutcome::TimedOut, 300.0, true, "second"),
         ];
         let (xml, report) =
             round_trip(vec![judged("p", "A.B", Verdict::TimedOut, "timed out after 300 s", executions)]);
@@ -192,9 +204,9 @@ mod tests {
     #[test]
     fn a_flaky_test_is_a_success_with_its_failures() {
         let executions = vec![
-            execution(Outcome::KilledForMemory, 2.0, false, "out"),
-            execution(Outcome::Failed, 2.0, true, ""),
-            execution(Outcome::Passed, 1.0, true, ""),
+            execution(TestOutcome::KilledForMemory, 2.0, false, "out"),
+            execution(TestOutcome::Failed, 2.0, true, ""),
+            execution(TestOutcome::Passed, 1.0, true, ""),
         ];
         let (xml, report) =
             round_trip(vec![judged("p", "A.B", Verdict::Flaky, "failed, then passed alone", executions)]);
@@ -207,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_quarantined_test_is_skipped_with_its_ticket_and_output() {
-        let executions = vec![execution(Outcome::Failed, 2.0, false, "why"), execution(Outcome::Passed, 1.0, true, "")];
+        let executions =
+            vec![execution(TestOutcome::Failed, 2.0, false, "why"), execution(TestOutcome::Passed, 1.0, true, "")];
         let (_, report) = round_trip(vec![judged("p", "A.B", Verdict::Quarantined, "MESOS-8343", executions)]);
         let case = &report.test_suites[0].test_cases[0];
         let message = "quarantined, MESOS-8343: failed";
@@ -221,7 +234,7 @@ mod tests {
             "a\0b\x08\x0b\x1b[31mred\x1b[0m ]]> <&\"' \x7f\u{85}\u{fffe}\u{ffff}\u{1f600}\tü\r\n\x1b]never ends\nlast";
         let name = "A.\x1b<B>&\"";
         let executions =
-            vec![execution(Outcome::Failed, f64::NAN, false, output), execution(crash(), -1.0, true, output)];
+            vec![execution(TestOutcome::Failed, f64::NAN, false, output), execution(crash(), -1.0, true, output)];
         let (_, report) = round_trip(vec![judged("p\x01", name, Verdict::Failed, "\x02 <failed>", executions)]);
         let case = &report.test_suites[0].test_cases[0];
         assert_eq!(case.name.as_str(), "␛<B>&\"");
@@ -232,7 +245,7 @@ mod tests {
         assert_eq!(description.as_deref(), Some(expected));
         assert_eq!(reruns.runs[0].description.as_deref(), Some(expected));
         let all: String = (0..=0x2_ffff).filter_map(char::from_u32).collect();
-        let executions = vec![execution(Outcome::Failed, 0.0, false, &all)];
+        let executions = vec![execution(TestOutcome::Failed, 0.0, false, &all)];
         round_trip(vec![judged("p", "A.B", Verdict::Failed, &all, executions)]);
     }
 

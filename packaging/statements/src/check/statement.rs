@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use sign::signer::{Form, Signer};
+use sign::signer::{SignatureForm, Signer};
 use sign::sums::{SumsError, write_file};
 
 pub use crate::proof::intoto::Resource;
@@ -107,7 +107,7 @@ impl Statement {
         }
         let mut text = serde_json::to_vec_pretty(self).expect("plain data serialises to JSON");
         text.push(b'\n');
-        let signature = signer.sign(Form::DetachedArmored, &mut &text[..], epoch)?;
+        let signature = signer.sign(SignatureForm::DetachedArmored, &mut &text[..], epoch)?;
         write_file(&folder.join(FILE), &text)?;
         write_file(&folder.join(SIGNATURE), &signature)?;
         Ok(())

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use foundation::bytes::ByteSize;
-use recipe::quarantine::{Entry, FILE};
+use recipe::quarantine::{FILE, QuarantinedTest};
 use serde::{Deserialize, Serialize};
 
-use super::verdict::{CURABLE_AFTER, Judged, Judgement, Outcome, Verdict};
+use super::verdict::{CURABLE_AFTER, Judged, Judgement, TestOutcome, Verdict};
 
 /// How many of the slowest tests are named.
 const SLOWEST: usize = 10;
@@ -41,7 +41,7 @@ pub fn text(judgement: &Judgement, shards: &[ShardFigures], wall_seconds: f64) -
         let rows = tests.map(|test| vec![name(test), test.note.clone().unwrap_or_default()]).collect();
         text += &section(heading(verdict), rows, false);
     }
-    let entries = |entries: &[Entry]| -> Vec<Vec<String>> {
+    let entries = |entries: &[QuarantinedTest]| -> Vec<Vec<String>> {
         entries
             .iter()
             .map(|entry| {
@@ -107,7 +107,7 @@ fn counts(judgement: &Judgement) -> String {
 fn slowest(judgement: &Judgement) -> Vec<Vec<String>> {
     let longest = |test: &Judged| {
         let ran =
-            test.record.executions.iter().filter(|execution| !matches!(execution.outcome, Outcome::Skipped { .. }));
+            test.record.executions.iter().filter(|execution| !matches!(execution.outcome, TestOutcome::Skipped { .. }));
         ran.map(|execution| execution.seconds).reduce(f64::max)
     };
     let mut tests: Vec<(f64, String)> =
@@ -176,7 +176,7 @@ mod tests {
     use foundation::config::parse_toml;
     use recipe::quarantine::Quarantine;
 
-    fn record(program: &str, test: &str, executions: &[(Outcome, f64, bool)]) -> TestRecord {
+    fn record(program: &str, test: &str, executions: &[(TestOutcome, f64, bool)]) -> TestRecord {
         let executions = executions
             .iter()
             .map(|(outcome, seconds, alone)| Execution {
@@ -204,14 +204,18 @@ mod tests {
 
     #[test]
     fn everything_that_a_run_can_have() {
-        let passed = (Outcome::Passed, 0.5, false);
+        let passed = (TestOutcome::Passed, 0.5, false);
         let records = vec![
             record("mesos-tests", "A.Good", std::slice::from_ref(&passed)),
-            record("mesos-tests", "A.Bad", &[(Outcome::Failed, 12.34, false), (Outcome::KilledForMemory, 2.0, true)]),
-            record("mesos-tests", "Some.Late", &[(Outcome::TimedOut, 300.0, false)]),
-            record("mesos-tests", "A.Shaky", &[(Outcome::Failed, 1.0, false), (Outcome::Passed, 1.0, true)]),
-            record("mesos-tests", "A.Root", &[(Outcome::Skipped { why: "needs root".into() }, 0.0, false)]),
-            record("stout-tests", "B.Known", &[(Outcome::Failed, 1.0, false)]),
+            record(
+                "mesos-tests",
+                "A.Bad",
+                &[(TestOutcome::Failed, 12.34, false), (TestOutcome::KilledForMemory, 2.0, true)],
+            ),
+            record("mesos-tests", "Some.Late", &[(TestOutcome::TimedOut, 300.0, false)]),
+            record("mesos-tests", "A.Shaky", &[(TestOutcome::Failed, 1.0, false), (TestOutcome::Passed, 1.0, true)]),
+            record("mesos-tests", "A.Root", &[(TestOutcome::Skipped { why: "needs root".into() }, 0.0, false)]),
+            record("stout-tests", "B.Known", &[(TestOutcome::Failed, 1.0, false)]),
             record("stout-tests", "B.Healed", &vec![passed; 10]),
             record("stout-tests", "B.Never", &[]),
         ];
@@ -277,8 +281,9 @@ NOT sound: 2 tests failed, 1 entry of the quarantine has expired, 90.0 s wall ti
 
     #[test]
     fn a_sound_run_is_short() {
-        let tests: Vec<TestRecord> =
-            (0..12).map(|n| record("p", &format!("A.T{n:02}"), &[(Outcome::Passed, f64::from(n), false)])).collect();
+        let tests: Vec<TestRecord> = (0..12)
+            .map(|n| record("p", &format!("A.T{n:02}"), &[(TestOutcome::Passed, f64::from(n), false)]))
+            .collect();
         let text = text(&judged(tests, &[]), &[], 3.0);
         assert!(text.ends_with("\nsound, 3.0 s wall time\n"), "{text}");
         let slowest: Vec<&str> = text.lines().filter(|line| line.starts_with("  p:")).collect();

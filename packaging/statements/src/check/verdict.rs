@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use recipe::quarantine::{Entry, Quarantine};
+use recipe::quarantine::{Quarantine, QuarantinedTest};
 use recipe::target::TargetName;
 use serde::{Deserialize, Serialize};
 use time::Date;
@@ -14,7 +14,7 @@ pub const CURABLE_AFTER: usize = 10;
 /// How one execution of a test ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
-pub enum Outcome {
+pub enum TestOutcome {
     /// The test passed.
     Passed,
     /// The test failed, and the program went on to say so.
@@ -35,14 +35,14 @@ pub enum Outcome {
     },
 }
 
-impl Outcome {
+impl TestOutcome {
     /// Whether the test was executed and did not pass.
     pub fn is_failure(&self) -> bool {
         !matches!(self, Self::Passed | Self::Skipped { .. })
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for TestOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Passed => f.write_str("passed"),
@@ -60,7 +60,7 @@ impl fmt::Display for Outcome {
 #[serde(rename_all = "kebab-case")]
 pub struct Execution {
     /// How the execution ended.
-    pub outcome: Outcome,
+    pub outcome: TestOutcome,
     /// Wall time that it took, in seconds.
     pub seconds: f64,
     /// Whether no other test ran on the machine at that time.
@@ -142,11 +142,11 @@ pub struct Judgement {
     /// Every test with its verdict, in the order of the records.
     pub tests: Vec<Judged>,
     /// Entries of the quarantine whose tests passed often enough to be taken out.
-    pub curable: Vec<Entry>,
+    pub curable: Vec<QuarantinedTest>,
     /// Entries of the quarantine whose last day has passed: they excuse nothing any more.
-    pub expired: Vec<Entry>,
+    pub expired: Vec<QuarantinedTest>,
     /// Entries that name a test which no program has.
-    pub unused: Vec<Entry>,
+    pub unused: Vec<QuarantinedTest>,
 }
 
 impl Judgement {
@@ -201,18 +201,18 @@ pub fn judge(records: Vec<TestRecord>, quarantine: &Quarantine, target: &TargetN
 fn is_curable(named: &[&TestRecord]) -> bool {
     let mut passes = named
         .iter()
-        .map(|record| record.executions.iter().filter(|execution| execution.outcome == Outcome::Passed).count())
+        .map(|record| record.executions.iter().filter(|execution| execution.outcome == TestOutcome::Passed).count())
         .filter(|passes| *passes > 0)
         .peekable();
     let failed = named.iter().flat_map(|record| &record.executions).any(|execution| execution.outcome.is_failure());
     !failed && passes.peek().is_some() && passes.all(|passes| passes >= CURABLE_AFTER)
 }
 
-fn verdict(executions: &[Execution], entry: Option<&Entry>) -> (Verdict, Option<String>) {
-    let ran = || executions.iter().filter(|execution| !matches!(execution.outcome, Outcome::Skipped { .. }));
+fn verdict(executions: &[Execution], entry: Option<&QuarantinedTest>) -> (Verdict, Option<String>) {
+    let ran = || executions.iter().filter(|execution| !matches!(execution.outcome, TestOutcome::Skipped { .. }));
     if ran().next().is_none() {
         let why = executions.iter().rev().find_map(|execution| match &execution.outcome {
-            Outcome::Skipped { why } => Some(why.clone()),
+            TestOutcome::Skipped { why } => Some(why.clone()),
             _ => None,
         });
         return (Verdict::Skipped, why);
@@ -224,13 +224,13 @@ fn verdict(executions: &[Execution], entry: Option<&Entry>) -> (Verdict, Option<
         return (Verdict::Quarantined, Some(entry.why()));
     }
     let last = &executions[at];
-    let passed_alone = |execution: &Execution| execution.alone && execution.outcome == Outcome::Passed;
+    let passed_alone = |execution: &Execution| execution.alone && execution.outcome == TestOutcome::Passed;
     if executions[at..].iter().any(passed_alone) {
         return (Verdict::Flaky, Some(format!("{}, then passed alone", last.outcome)));
     }
     let failures = executions.iter().filter(|execution| execution.outcome.is_failure()).count();
     let mut note = last.outcome.to_string();
-    if last.outcome == Outcome::TimedOut {
+    if last.outcome == TestOutcome::TimedOut {
         note += &format!(" after {:.0} s", last.seconds);
     }
     if failures > 1 {
@@ -239,7 +239,7 @@ fn verdict(executions: &[Execution], entry: Option<&Entry>) -> (Verdict, Option<
     if last.alone {
         note += ", alone as well";
     }
-    (if last.outcome == Outcome::TimedOut { Verdict::TimedOut } else { Verdict::Failed }, Some(note))
+    (if last.outcome == TestOutcome::TimedOut { Verdict::TimedOut } else { Verdict::Failed }, Some(note))
 }
 
 #[cfg(test)]
@@ -254,12 +254,12 @@ mod tests {
             .map(|word| {
                 let (word, alone) = word.strip_suffix("!").map_or((word, false), |word| (word, true));
                 let outcome = match word {
-                    "pass" => Outcome::Passed,
-                    "fail" => Outcome::Failed,
-                    "crash" => Outcome::Crashed { how: "SIGSEGV".into() },
-                    "late" => Outcome::TimedOut,
-                    "memory" => Outcome::KilledForMemory,
-                    "skip" => Outcome::Skipped { why: "needs root".into() },
+                    "pass" => TestOutcome::Passed,
+                    "fail" => TestOutcome::Failed,
+                    "crash" => TestOutcome::Crashed { how: "SIGSEGV".into() },
+                    "late" => TestOutcome::TimedOut,
+                    "memory" => TestOutcome::KilledForMemory,
+                    "skip" => TestOutcome::Skipped { why: "needs root".into() },
                     other => panic!("{other}"),
                 };
                 Execution { outcome, seconds: 300.2, alone, output: String::new() }

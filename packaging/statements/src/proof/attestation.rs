@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use foundation::digest::Digest;
 use serde::{Deserialize, Serialize};
-use sign::gpgv::{Gpgv, GpgvError, Key};
+use sign::gpgv::{Gpgv, GpgvError, Signatory};
 use sign::signer::Signer;
 use sign::sums::{SumsError, write_file};
 
@@ -19,7 +19,7 @@ const INFIX: &str = "rebuild";
 /// That packages were rebuilt. The statement's subjects are the published files, as they are distributed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Rebuild {
+pub struct Rebuilt {
     /// SHA-256 digest of the plan that was built.
     pub plan: DigestSet,
     /// Members of the .deb that were left out of the comparison: the embedded signature, which nobody else can make.
@@ -42,7 +42,7 @@ pub struct Variation {
     pub rebuilt: String,
 }
 
-impl Predicate for Rebuild {
+impl Predicate for Rebuilt {
     const TYPE: &'static str = "https://mesos-packages.invalid/attestation/rebuild/v1";
 }
 
@@ -52,7 +52,7 @@ impl Predicate for Rebuild {
 /// # Errors
 /// No signature is made, or the file cannot be written.
 pub fn write(
-    statement: &Statement<Rebuild>,
+    statement: &Statement<Rebuilt>,
     folder: &Path,
     stem: &str,
     signer: &dyn Signer,
@@ -109,7 +109,7 @@ impl Rebuilds {
 ///
 /// # Errors
 /// The content is not an envelope with one statement on a rebuild, or is not signed by a key of the key ring.
-pub fn open(path: &Path, content: &[u8], gpgv: &Gpgv) -> Result<(Statement<Rebuild>, Key), DsseError> {
+pub fn open(path: &Path, content: &[u8], gpgv: &Gpgv) -> Result<(Statement<Rebuilt>, Signatory), DsseError> {
     dsse::open(path, content, gpgv)
 }
 
@@ -137,7 +137,7 @@ mod tests {
         fn attest(&self, folder: &Path, packages: &[&str]) -> PathBuf {
             let resources = packages.iter().map(|name| Resource::new(*name, Digest::of(name)));
             let variation = Variation { name: "time".into(), usual: "now".into(), rebuilt: "later".into() };
-            let rebuild = Rebuild {
+            let rebuild = Rebuilt {
                 plan: Digest::of("plan").into(),
                 left_out: vec!["_gpgorigin".into()],
                 compared: vec![],

@@ -13,8 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use foundation::failure::{Failure, Kind, Outcome};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sign::gpgv::{Gpgv, GpgvError, Key, UNTRUSTED};
-use sign::signer::{Form, SignError, Signer};
+use sign::gpgv::{Gpgv, GpgvError, Signatory, UNTRUSTED};
+use sign::signer::{SignError, SignatureForm, Signer};
 
 use super::intoto::{Predicate, Statement};
 
@@ -96,7 +96,8 @@ pub fn seal<P: Predicate + Serialize>(
     epoch: i64,
 ) -> Result<Vec<u8>, SignError> {
     let payload = serde_json::to_vec(statement).expect("plain data serialises to JSON");
-    let signature = signer.sign(Form::DetachedBinary, &mut &pre_authentication_encoding(&payload)[..], epoch)?;
+    let signature =
+        signer.sign(SignatureForm::DetachedBinary, &mut &pre_authentication_encoding(&payload)[..], epoch)?;
     let envelope = Envelope {
         payload: STANDARD.encode(payload),
         payload_type: PAYLOAD_TYPE.into(),
@@ -116,7 +117,7 @@ pub(crate) fn open<P: Predicate + DeserializeOwned>(
     path: &Path,
     content: &[u8],
     gpgv: &Gpgv,
-) -> Result<(Statement<P>, Key), DsseError> {
+) -> Result<(Statement<P>, Signatory), DsseError> {
     let wrong = |found: String| DsseError::Envelope { path: path.to_owned(), found };
     let envelope: Envelope = serde_json::from_slice(content).map_err(|error| wrong(error.to_string()))?;
     if line(&envelope) != content {

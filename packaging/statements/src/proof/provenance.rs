@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use fetch::source::Origin;
+use fetch::source::SourceOrigin;
 use foundation::digest::Digest;
 use recipe::plan::Plan;
 use recipe::root_lock::RootLock;
@@ -121,7 +121,7 @@ pub struct Facts<'a> {
     /// The name of the file that has the plan.
     pub plan_file: &'a str,
     /// Where the source came from.
-    pub origin: &'a Origin,
+    pub origin: &'a SourceOrigin,
     /// The archives that are bundled in the source, with their digests.
     pub sources: &'a SourcesLock,
     /// The packages of the build root.
@@ -138,28 +138,28 @@ pub fn statement(facts: &Facts<'_>, packages: Vec<Resource>) -> Statement<Proven
         Dependency::sha256(plan.source().sha256).named("source tree"),
     ];
     let remote = match origin {
-        Origin::Git { commit, remotes, tag, .. } => {
+        SourceOrigin::Git { commit, remotes, tag, .. } => {
             let name = tag.as_ref().map_or_else(|| "source".to_owned(), |tag| format!("source, tag {tag}"));
             dependencies.push(Dependency::commit(remotes.first(), commit).named(name));
             remotes.first()
         }
-        Origin::LocalDirectory { commit: Some(commit), modified, .. } => {
+        SourceOrigin::LocalDirectory { commit: Some(commit), modified, .. } => {
             // What was built is in the source tree's digest.
             let name =
                 if *modified { "commit that the local source was modified from" } else { "commit of the local source" };
             dependencies.push(Dependency::commit(None, commit).named(name));
             None
         }
-        Origin::LocalArchive { name, sha256 } => {
+        SourceOrigin::LocalArchive { name, sha256 } => {
             dependencies.push(Dependency::sha256(*sha256).named(name));
             None
         }
-        Origin::LocalDirectory { .. } | Origin::Recipe { .. } => None,
+        SourceOrigin::LocalDirectory { .. } | SourceOrigin::Recipe { .. } => None,
     };
     let picks = origin.cherry_picks().iter();
     dependencies.extend(picks.map(|pick| Dependency::commit(remote, &pick.commit).named("applied on the source")));
     // A local source need not have what is pinned; what it has is in the source tree's digest.
-    if matches!(origin, Origin::Git { .. }) {
+    if matches!(origin, SourceOrigin::Git { .. }) {
         dependencies.extend(sources.bundled.iter().map(|file| Dependency::sha256(file.sha256).named(&file.path)));
     }
     let distribution = plan.target().name.release();

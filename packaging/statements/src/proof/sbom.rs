@@ -5,7 +5,7 @@
 //! the system chooses that when it installs. The time is the changelog's, so that the same build gives the same bytes.
 
 use deb::binary_package::BinaryPackage;
-use fetch::source::Origin;
+use fetch::source::SourceOrigin;
 use recipe::Recipe;
 use recipe::components::{self, Components, License};
 use recipe::plan::Plan;
@@ -30,7 +30,7 @@ pub struct Sbom<'a> {
     /// The plan that was built.
     pub plan: &'a Plan,
     /// Where the source came from.
-    pub origin: &'a Origin,
+    pub origin: &'a SourceOrigin,
     /// The archives that are bundled in the source, with their digests.
     pub lock: &'a SourcesLock,
     /// What `components.toml` says is in the packages beside upstream's own code.
@@ -173,7 +173,8 @@ mod tests {
         let path = recipe.lock_path(&target, LockKind::BuildRoot);
         let root = RootLock::read(&path, LockKind::BuildRoot, "mesos", &target.name, request).unwrap();
         let lock = SourcesLock::read(&folder.join("sources.lock")).unwrap();
-        let origin = Origin::Git { commit: "0".repeat(40), tag: None, remotes: vec![], cherry_picks: recipe.picks() };
+        let origin =
+            SourceOrigin::Git { commit: "0".repeat(40), tag: None, remotes: vec![], cherry_picks: recipe.picks() };
         let plan = Plan::new(Parts {
             recipe: &recipe,
             target: &target,

@@ -8,4 +8,4 @@ mod published;
 
 pub use difference::first_difference;
 pub(crate) use published::checksums_in;
-pub use published::{Published, PublishedPackage, RebuildError, compared_plans, download, unsigned};
+pub use published::{PublishedBuild, PublishedPackage, RebuildError, compared_plans, download, unsigned};

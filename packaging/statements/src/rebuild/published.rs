@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use deb::archive::DebFile;
 use deb::control::{ControlArchive, Paragraph};
-use fetch::download::{DownloadError, Downloader, Event};
+use fetch::download::{DownloadError, DownloadEvent, Downloader};
 use foundation::digest::{Digest, Hasher};
 use foundation::failure::{self, Failure, Kind, Outcome};
 use recipe::target::TargetName;
@@ -19,7 +19,7 @@ const LARGEST: u64 = 4 << 30;
 
 /// Packages that were published together.
 #[derive(Clone, Debug)]
-pub struct Published {
+pub struct PublishedBuild {
     /// The path of the `.buildinfo` (deb-buildinfo(5)) that lists the packages.
     pub buildinfo: PathBuf,
     /// The source package, which is the recipe's name.
@@ -131,7 +131,7 @@ fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Rebuil
     move |source| RebuildError::File { what, path, source }
 }
 
-impl Published {
+impl PublishedBuild {
     /// Reads a folder of packages with one `.buildinfo`: all that this lists are to be compared.
     ///
     /// # Errors
@@ -358,7 +358,7 @@ pub fn download(
     url: &str,
     architecture: &str,
     folder: &Path,
-    on: &(dyn Fn(Event) + Sync),
+    on: &(dyn Fn(DownloadEvent) + Sync),
 ) -> Result<PathBuf, RebuildError> {
     let (base, name) = url.rsplit_once('/').unwrap_or(("", url));
     let name = name.replace("%2B", "+").replace("%2b", "+").replace("%7E", "~").replace("%7e", "~");
@@ -429,7 +429,7 @@ mod tests {
         let plan = Digest::of("{}").to_string();
         let (a, b) = (deb(folder, "a_1.0-1_all.deb", true), deb(folder, "b_1.0-1_all.deb", false));
         info(folder, "demo_1.0-1_amd64.buildinfo", &[("a_1.0-1_all.deb", a), ("b_1.0-1_all.deb", b)], &plan);
-        let published = Published::in_folder(folder).unwrap();
+        let published = PublishedBuild::in_folder(folder).unwrap();
         assert_eq!((published.source.as_str(), published.plan.to_string()), ("demo", plan.clone()));
         assert_eq!(published.packages.len(), 2);
         let [signed, bare] = &published.packages[..] else { panic!() };
@@ -438,12 +438,12 @@ mod tests {
         assert_eq!(signed.unsigned_sha256, bare.sha256, "the same but for the signature");
         assert!(published.recorded.is_none());
         fs::write(folder.join("demo_1.0-1_amd64.plan.json"), "{}").unwrap();
-        let one = Published::of_package(&folder.join("b_1.0-1_all.deb")).unwrap();
+        let one = PublishedBuild::of_package(&folder.join("b_1.0-1_all.deb")).unwrap();
         assert_eq!(one.packages, published.packages[1..]);
         assert_eq!((one.recorded.clone(), one.stem().as_str()), (Some(json!({})), "demo_1.0-1_amd64"));
         // Another plan than the recorded one.
         fs::write(folder.join("demo_1.0-1_amd64.plan.json"), "{ }").unwrap();
-        let error = Published::in_folder(folder).unwrap_err();
+        let error = PublishedBuild::in_folder(folder).unwrap_err();
         assert!(matches!(error, RebuildError::Plan { .. }) && error.kind() == Kind::Verification, "{error}");
     }
 
@@ -454,7 +454,9 @@ mod tests {
         let package = folder.join("a_1.0-1_all.deb");
         let digest = deb(folder, "a_1.0-1_all.deb", false);
         let fails = |part: &str| {
-            for error in [Published::in_folder(folder).unwrap_err(), Published::of_package(&package).unwrap_err()] {
+            for error in
+                [PublishedBuild::in_folder(folder).unwrap_err(), PublishedBuild::of_package(&package).unwrap_err()]
+            {
                 assert!(error.to_string().contains(part), "{error}");
             }
         };

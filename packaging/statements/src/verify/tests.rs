@@ -99,7 +99,7 @@ fn dist(folder: &Path, gpg: &Gpg) {
     let report = serde_json::json!({ "version": "1.0", "logs": { "build.log": Digest::of("compiled\n") }, "page": Digest::of("<p>") });
     let report = report.to_string();
     fs::write(folder.join(REPORT_PAGE), "<p>").unwrap();
-    let signature = gpg.sign(sign::signer::Form::DetachedArmored, &mut report.as_bytes(), EPOCH).unwrap();
+    let signature = gpg.sign(sign::signer::SignatureForm::DetachedArmored, &mut report.as_bytes(), EPOCH).unwrap();
     fs::write(folder.join(REPORT), report).unwrap();
     fs::write(folder.join(REPORT_SIGNATURE), signature).unwrap();
     write_statement(folder, &DEBS, gpg);
@@ -165,7 +165,7 @@ fn an_untouched_folder() {
     assert_eq!(verified.signed, signed.map(PathBuf::from));
     let key = room.gpg.key();
     let expected =
-        Key { fingerprint: key.fingerprint.clone(), primary: key.primary.clone(), user_id: key.user_id.clone() };
+        Signatory { fingerprint: key.fingerprint.clone(), primary: key.primary.clone(), user_id: key.user_id.clone() };
     assert_eq!(verified.keys, [expected]);
     let tests = verified.tests.unwrap();
     assert_eq!((tests.result, &tests.passed_tests[..]), (TestResult::Passed, &["demo-tests:A.B".to_owned()][..]));
@@ -248,7 +248,8 @@ fn signed_files_that_are_wrong_nevertheless() {
         (String::new(), "nothing"),
     ] {
         let sign = |text: &str| {
-            let signature = room.gpg.sign(sign::signer::Form::DetachedArmored, &mut text.as_bytes(), EPOCH).unwrap();
+            let signature =
+                room.gpg.sign(sign::signer::SignatureForm::DetachedArmored, &mut text.as_bytes(), EPOCH).unwrap();
             fs::write(room.path("SHA256SUMS"), text).unwrap();
             fs::write(room.path("SHA256SUMS.asc"), signature).unwrap();
         };
@@ -294,7 +295,7 @@ fn a_statement_on_other_packages() {
         matches!(room.verify(), Err(VerifyError::Dsse(DsseError::Statement { found, .. })) if found.contains("twice"))
     );
     let text = b"{}";
-    let signature = room.gpg.sign(sign::signer::Form::DetachedArmored, &mut &text[..], EPOCH).unwrap();
+    let signature = room.gpg.sign(sign::signer::SignatureForm::DetachedArmored, &mut &text[..], EPOCH).unwrap();
     fs::write(room.path("test-result.json"), text).unwrap();
     fs::write(room.path("test-result.json.asc"), signature).unwrap();
     assert!(
@@ -490,7 +491,7 @@ fn signed_files_that_contradict_each_other() {
         fs::write(room.path(PROVENANCE), sealed.replacen(from, to, 1)).unwrap();
         refused(PROVENANCE, part);
     }
-    let rebuild = crate::proof::attestation::Rebuild {
+    let rebuild = crate::proof::attestation::Rebuilt {
         plan: first.into(),
         left_out: vec![],
         compared: vec![],

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use foundation::digest::Digest;
 use repository::{Repository, Settings, Suite};
-use sign::signer::{Form, Signer};
+use sign::signer::{SignatureForm, Signer};
 use tests::apt::{Client, Server};
 use tests::dist::{Dist, TestKey};
 use tests::{Ran, judge, run, run_off, tool};
@@ -129,8 +129,9 @@ impl Evil {
             }
         }
         let date = time(&text);
-        fs::write(self.suite("InRelease"), key.gpg.sign(Form::Clear, &mut text.as_bytes(), date).unwrap()).unwrap();
-        let detached = key.gpg.sign(Form::DetachedArmored, &mut text.as_bytes(), date).unwrap();
+        fs::write(self.suite("InRelease"), key.gpg.sign(SignatureForm::Clear, &mut text.as_bytes(), date).unwrap())
+            .unwrap();
+        let detached = key.gpg.sign(SignatureForm::DetachedArmored, &mut text.as_bytes(), date).unwrap();
         fs::write(self.suite("Release.gpg"), detached).unwrap();
         fs::write(self.suite("Release"), text).unwrap();
     }

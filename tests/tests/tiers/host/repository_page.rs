@@ -8,7 +8,7 @@ use std::process::Command;
 
 use foundation::digest::Digest;
 use sign::signer::Signer;
-use statements::proof::attestation::{self, Rebuild, Variation};
+use statements::proof::attestation::{self, Rebuilt, Variation};
 use statements::proof::intoto::{Resource, Statement};
 use statements::proof::provenance::{BuildDefinition, Builder, Dependency, Provenance, RunDetails};
 use statements::proof::{dsse, provenance, sbom};
@@ -89,7 +89,7 @@ impl Room {
     fn attest(&self, dist: &Path, by: &dyn Signer) -> PathBuf {
         let packages = sha256(dist).into_iter().map(|(name, sha256)| Resource::new(name, sha256));
         let variation = Variation { name: "kernel".into(), usual: "a".into(), rebuilt: "b".into() };
-        let rebuild = Rebuild {
+        let rebuild = Rebuilt {
             plan: Digest::of("plan").into(),
             left_out: vec![],
             compared: vec![],

@@ -2,7 +2,7 @@
 
 use foundation::bytes::ByteSize;
 use foundation::date::text as date_text;
-use repository::{Added, Listing, Pruned, Publication, Removed, Repository, Served, Sound, Status};
+use repository::{Added, Listing, Pruned, Publication, Removed, Repository, RepositoryStatus, Served, Sound};
 
 /// What `repo add` has taken from each folder, for people.
 pub fn added(added: &[Added]) -> String {
@@ -103,7 +103,7 @@ pub fn listing(listing: &Listing) -> String {
 }
 
 /// What ends when in a repository, for people. What needs a hand is told as an error.
-pub fn status(status: &Status) -> String {
+pub fn status(status: &RepositoryStatus) -> String {
     let left = |time: i64| match (time - status.now).div_euclid(86_400) {
         days @ ..0 => format!("{} days ago", -days),
         days => format!("in {days} days"),

@@ -56,6 +56,8 @@ enum Command {
     Verify(commands::verify::Arguments),
     /// Say what takes space in each package: what is downloaded and installed, by folder, and the largest files
     Size(commands::size::Arguments),
+    /// Say what differs between two folders of packages, in words; exit code 3 if anything does
+    Diff(commands::diff::Arguments),
     /// Build again what was published, under other circumstances, and compare
     Rebuild(commands::rebuild::Arguments),
     /// A signed apt repository of packages: init, publish, refresh, rollback, rotate-key, verify and more
@@ -110,6 +112,7 @@ fn run(command: Command) -> Result<(), AnyFailure> {
         Command::Cluster(command) => commands::cluster::run(command),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Size(arguments) => commands::size::run(arguments),
+        Command::Diff(arguments) => commands::diff::run(arguments),
         Command::Rebuild(arguments) => commands::rebuild::run(arguments),
         Command::Repo(command) => commands::repo::run(command),
         Command::Release(arguments) => commands::release::run(arguments),

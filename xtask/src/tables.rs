@@ -15,7 +15,7 @@ use statements::verify::Verified;
 
 use crate::arguments::repository;
 use crate::commands::repo::output;
-use crate::commands::{check, cluster as of_cluster, doctor, package, release, size, verify};
+use crate::commands::{check, cluster as of_cluster, diff, doctor, package, release, size, verify};
 
 #[track_caller]
 fn keep(name: &str, text: &str) {
@@ -99,6 +99,96 @@ fn of_sizes() {
         files: names(&[("usr/lib/demo/libdemo.so", 9 << 20), ("usr/bin/demo", 100)]),
     };
     keep("size", &size::table(&[size]));
+}
+
+#[test]
+fn of_a_comparison() {
+    use statements::diff::{
+        Changed, Comparison, ControlChange, Fact, FieldChange, File, FileChange, FileKind, Package,
+    };
+    let package = |name: &str, version: &str, size: u64| Package {
+        name: name.into(),
+        architecture: "amd64".into(),
+        version: version.into(),
+        file: format!("{name}_{version}_amd64.deb"),
+        compressed: size,
+        installed: 3 * size,
+        sha256: Digest::of(version),
+        unsigned_sha256: Digest::of(version),
+    };
+    let file = |path: &str, mode: &str, size| File {
+        path: path.into(),
+        kind: FileKind::File,
+        mode: mode.into(),
+        owner: "root:root".into(),
+        target: None,
+        size,
+        sha256: Some(Digest::of(path)),
+    };
+    let link =
+        |target: &str| File { kind: FileKind::Link, target: Some(target.into()), ..file("usr/bin/other", "777", 0) };
+    let field = |field: &str, old: Option<&str>, new: Option<&str>| FieldChange {
+        field: field.into(),
+        old: old.map(Into::into),
+        new: new.map(Into::into),
+        added: Vec::new(),
+        removed: Vec::new(),
+    };
+    let one = Digest::of("one");
+    let changed = Changed {
+        old: package("demo", "1.0-1", 3 << 20),
+        new: package("demo", "1.1-1", 2 << 20),
+        fields: vec![
+            FieldChange {
+                added: vec!["libc6 (>= 2.41)".into()],
+                removed: vec!["libc6 (>= 2.36)".into()],
+                ..field("Depends", None, None)
+            },
+            field("Description", Some("it\n more"), Some("it\n much more")),
+            field("Section", Some("net"), Some("admin")),
+            field("Homepage", None, Some("https://example.org")),
+        ],
+        control: vec![
+            ControlChange { name: "postinst".into(), old: Some(one), new: Some(Digest::of("two")) },
+            ControlChange { name: "triggers".into(), old: None, new: Some(one) },
+        ],
+        added: (1..=22).map(|n| file(&format!("usr/share/demo/{n:02}"), "644", 1 << n)).collect(),
+        removed: vec![file("usr/share/demo/old", "644", 7)],
+        changed: vec![
+            FileChange {
+                old: file("usr/bin/demo", "755", 100),
+                new: File { owner: "root:demo".into(), ..file("usr/bin/demo", "4755", 90) },
+                what: vec![Fact::Mode, Fact::Owner, Fact::Content],
+            },
+            FileChange { old: link("demo"), new: link("demo-1"), what: vec![Fact::Target] },
+            FileChange {
+                old: link("demo"),
+                new: file("usr/bin/other", "755", 5),
+                what: vec![Fact::Kind, Fact::Mode, Fact::Target, Fact::Content],
+            },
+        ],
+        dated_otherwise: 4,
+    };
+    let packed = Changed {
+        old: package("packed", "1.0-1", 4 << 20),
+        new: package("packed", "1.0-1", 4 << 20),
+        fields: Vec::new(),
+        control: Vec::new(),
+        added: Vec::new(),
+        removed: Vec::new(),
+        changed: Vec::new(),
+        dated_otherwise: 0,
+    };
+    let comparison = Comparison {
+        old: "dist/old".into(),
+        new: "dist/new".into(),
+        same: vec![package("same", "1.0-1", 1 << 20)],
+        signed_otherwise: vec!["same_1.0-1_amd64.deb".into()],
+        removed: vec![package("gone", "1.0-1", 1 << 20)],
+        added: vec![package("new", "1.1-1", 1 << 20)],
+        changed: vec![changed, packed],
+    };
+    keep("diff", &diff::text(&comparison));
 }
 
 #[test]

@@ -6,14 +6,16 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::failure::{Failure, Kind, Outcome};
 
 /// A SHA-256 digest, written as 64 lower-case hexadecimal digits (FIPS 180-4).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(title = "digest", extend("pattern" = "^[0-9a-f]{64}$"))]
 pub struct Digest([u8; 32]);
 
 /// The text is not 64 hexadecimal digits.

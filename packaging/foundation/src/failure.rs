@@ -24,6 +24,8 @@ pub enum Kind {
     Usage,
     /// A digest, a signature or a comparison says that something is not what it should be.
     Verification,
+    /// Two things were compared as somebody asked, and differ: how is the answer, which was printed.
+    Differs,
     /// No container engine answers where one is needed.
     NoEngine,
     /// The user pressed Ctrl-C, or a signal asked the process to end.
@@ -38,7 +40,7 @@ impl Kind {
         match self {
             Self::Failed | Self::Input => 1,
             Self::Usage => 2,
-            Self::Verification => 3,
+            Self::Verification | Self::Differs => 3,
             Self::NoEngine => 4,
             Self::Interrupted => 130,
             Self::HandedOn(status) => status,
@@ -109,7 +111,7 @@ impl AnyFailure {
     /// What is printed; none where somebody else has said it.
     pub fn report(&self) -> Option<String> {
         match self.kind() {
-            Kind::HandedOn(_) => None,
+            Kind::HandedOn(_) | Kind::Differs => None,
             _ => Some(format!("error: {}\n", self.0.message())),
         }
     }
@@ -149,6 +151,11 @@ impl Message {
     pub fn of_file(attempt: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |why| Self::new(format!("cannot {attempt} {}: {why}", path.display()), of_file(&why))
+    }
+
+    /// What was compared differs, and how was printed.
+    pub fn differs() -> Self {
+        Self::new("they differ", Kind::Differs.plain())
     }
 
     /// A command that was run for the user ended with this status, and has itself said why.
@@ -236,5 +243,7 @@ mod tests {
     fn a_status_that_is_handed_on_is_not_commented() {
         let failure = AnyFailure::from(Message::handed_on(42));
         assert_eq!((failure.report(), failure.kind().exit_code()), (None, 42));
+        let failure = AnyFailure::from(Message::differs());
+        assert_eq!((failure.report(), failure.kind().exit_code()), (None, 3), "an answer is no error");
     }
 }

@@ -1,11 +1,14 @@
 //! What takes space in packages: by folder, and the largest files.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use deb::archive::DebFile;
+use schemars::JsonSchema;
 use serde::Serialize;
+
+use crate::archives;
 
 /// Folders are told apart by so many names of their path: `usr/lib/x86_64-linux-gnu`.
 const DEPTH: usize = 3;
@@ -14,7 +17,7 @@ const DEPTH: usize = 3;
 const FILES: usize = 5;
 
 /// What takes space in a package.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct PackageSize {
     /// The file's name.
@@ -36,20 +39,12 @@ impl PackageSize {
     /// The file cannot be read, or is none.
     pub fn read(path: &Path) -> io::Result<Self> {
         let deb = DebFile::open(path)?;
-        let data = deb.names().iter().position(|name| name.starts_with("data.tar"));
-        let data = data.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it has no data.tar"))?;
-        let reader: Box<dyn Read> = match deb.members[data].name.rsplit_once('.') {
-            Some((_, "xz")) => Box::new(xz2::read::XzDecoder::new_multi_decoder(deb.read(data)?)),
-            Some((_, "zst")) => Box::new(zstd::stream::read::Decoder::new(deb.read(data)?)?),
-            Some((_, "gz")) => Box::new(flate2::read::GzDecoder::new(deb.read(data)?)),
-            _ => Box::new(deb.read(data)?),
-        };
         let mut folders: BTreeMap<String, u64> = BTreeMap::new();
         let mut files = Vec::new();
-        for entry in tar::Archive::new(reader).entries()? {
+        for entry in archives::tar_named(&deb, "data.tar")?.entries()? {
             let entry = entry?;
             if entry.header().entry_type().is_file() {
-                let name = entry.path()?.display().to_string().trim_start_matches("./").to_owned();
+                let name = archives::name(&entry)?;
                 *folders.entry(folder(&name)).or_default() += entry.size();
                 files.push((name, entry.size()));
             }

@@ -4,6 +4,7 @@
 //! shows what is cryptic; a change of a sentence is seen in review. After a change on purpose, `INSTA_UPDATE=always cargo
 //! test -p tests --test messages` writes them anew.
 
+mod comparison;
 mod containers;
 mod packaging;
 
@@ -89,6 +90,7 @@ fn what_only_the_command_line_knows() {
     let text = shown("usage", usage)
         + &shown("of_file", file)
         + &shown("of", attempt)
+        + &shown("differs", Message::differs())
         + &shown("handed_on", Message::handed_on(42));
     keep("xtask.Message", text);
 }

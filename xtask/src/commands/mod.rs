@@ -5,6 +5,7 @@ pub mod check;
 pub mod clean;
 pub mod cluster;
 pub mod completions;
+pub mod diff;
 pub mod docs;
 pub mod doctor;
 pub mod fetch;

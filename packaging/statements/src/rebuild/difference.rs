@@ -8,6 +8,8 @@ use deb::archive::DebFile;
 use foundation::digest::Digest;
 use tar::Archive;
 
+use crate::archives;
+
 /// Bytes of context before and after the first one that differs.
 const BEFORE: usize = 24;
 const AFTER: usize = 40;
@@ -68,14 +70,7 @@ impl Package {
     }
 
     fn tar(&self, n: usize) -> io::Result<Archive<Box<dyn Read>>> {
-        let reader = BufReader::new(self.deb.read(n)?);
-        let reader: Box<dyn Read> = match self.deb.members[n].name.rsplit_once('.') {
-            Some((_, "xz")) => Box::new(xz2::read::XzDecoder::new_multi_decoder(reader)),
-            Some((_, "zst")) => Box::new(zstd::stream::read::Decoder::new(reader)?),
-            Some((_, "gz")) => Box::new(flate2::read::GzDecoder::new(reader)),
-            _ => Box::new(reader),
-        };
-        Ok(Archive::new(reader))
+        archives::tar(&self.deb, n)
     }
 
     fn listed(&self, n: usize) -> io::Result<Vec<Listed>> {
@@ -103,7 +98,7 @@ impl Listed {
             ("time", header.mtime()?.to_string()),
             ("link's target", link),
         ];
-        Ok(Self { path: entry.path()?.display().to_string().trim_start_matches("./").to_owned(), facts })
+        Ok(Self { path: archives::name(entry)?, facts })
     }
 }
 

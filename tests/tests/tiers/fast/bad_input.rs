@@ -172,3 +172,12 @@ fn a_cluster_that_cannot_be_is_refused() {
     up(&["--dist", "/nonexistent/dist"]).fails(1, &["/nonexistent/dist has no packages", "cargo xtask package"]);
     workshop.run(&["cluster", "up", "--name", "No/Name"]).fails(2, &["lower-case letters"]);
 }
+
+#[test]
+fn folders_that_are_no_packages_are_not_compared() {
+    let (workshop, empty) = (Workshop::empty(), tempfile::tempdir().unwrap());
+    let (none, empty) = (workshop.cache.join("none").display().to_string(), empty.path().display().to_string());
+    workshop.run(&["diff", &none, &empty]).fails(1, &["there is no folder", "cargo xtask package"]);
+    workshop.run(&["diff", &empty, &none]).fails(1, &["there are no packages in", "cargo xtask package"]);
+    workshop.run(&["diff", &empty]).fails(2, &["<NEW>"]);
+}

@@ -45,6 +45,8 @@ enum Command {
     Bench(commands::bench::Arguments),
     /// Print the plan as JSON, with its digest, without building
     Plan(commands::plan::Arguments),
+    /// Say why stages are run again: which of their inputs are others than the last time, and what is kept
+    Explain(commands::explain::Arguments),
     /// Download sources and Debian packages into the cache; afterwards no network is needed
     Fetch(commands::fetch::Arguments),
     /// Pin the build root, with --cluster the node root of clusters, with --farm what a compile farm needs: write the target's lock
@@ -107,6 +109,7 @@ fn run(command: Command) -> Result<(), AnyFailure> {
         Command::Check(arguments) => commands::check::run(arguments),
         Command::Bench(arguments) => commands::bench::run(arguments),
         Command::Plan(arguments) => commands::plan::run(arguments),
+        Command::Explain(arguments) => commands::explain::run(arguments),
         Command::Fetch(arguments) => commands::fetch::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments),
         Command::Cluster(command) => commands::cluster::run(command),

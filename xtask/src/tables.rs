@@ -15,7 +15,7 @@ use statements::verify::Verified;
 
 use crate::arguments::repository;
 use crate::commands::repo::output;
-use crate::commands::{check, cluster as of_cluster, diff, doctor, package, release, size, verify};
+use crate::commands::{check, cluster as of_cluster, diff, doctor, explain, package, release, size, verify};
 
 #[track_caller]
 fn keep(name: &str, text: &str) {
@@ -189,6 +189,55 @@ fn of_a_comparison() {
         changed: vec![changed, packed],
     };
     keep("diff", &diff::text(&comparison));
+}
+
+#[test]
+fn of_an_explanation() {
+    use pipeline::explain::{Change, Explained, Explanation, Kind, Why};
+    let stage = |stage: &str, why, because_of: Option<&str>, changes: Vec<Change>| Explained {
+        stage: stage.into(),
+        why,
+        because_of: because_of.map(Into::into),
+        last_run: Some(1_800_000_000),
+        changes,
+    };
+    let change = |kind, name: &str, old: Option<&str>, new: Option<&str>| Change {
+        kind,
+        name: name.into(),
+        old: old.map(Into::into),
+        new: new.map(Into::into),
+    };
+    let (one, two) = (Digest::of("one").to_string(), Digest::of("two").to_string());
+    let long = "-O2 ".repeat(20);
+    let changes = vec![
+        change(Kind::File, "phases/configure", Some(&one), Some(&two)),
+        change(Kind::File, "patches/new", None, Some(&two)),
+        change(Kind::Package, "libssl-dev", Some("3.0.11-1"), Some("3.0.15-1")),
+        change(Kind::Package, "make", Some("4.3-4.1"), None),
+        change(Kind::Variable, "CXXFLAGS", Some("-O2"), Some("-O3")),
+        change(Kind::Variable, "LONG", Some(&long), Some("")),
+        change(Kind::Source, "tree", Some(&one), Some(&two)),
+        change(Kind::Target, "base", Some("[]"), Some("[\"make\"]")),
+        change(Kind::Tool, "the script that runs a phase", Some(&one), Some(&two)),
+        change(Kind::Plan, "version of the packages", Some("1.0-1"), Some("1.0-2")),
+        change(Kind::Stage, "bootstrap", None, Some("bootstrap")),
+    ];
+    let explanation = |stages: Vec<Explained>| Explanation {
+        recipe: "demo".into(),
+        target: "debian-12/amd64".parse().unwrap(),
+        stages,
+    };
+    let some = explanation(vec![
+        stage("build root", Why::Kept, None, Vec::new()),
+        stage("bootstrap", Why::Gone, None, Vec::new()),
+        stage("configure", Why::Changed, None, changes),
+        stage("build", Why::Follows, Some("configure"), Vec::new()),
+        stage("check", Why::Failed, None, Vec::new()),
+        stage("install", Why::New, None, Vec::new()),
+    ]);
+    let kept = explanation(vec![stage("build root", Why::Kept, None, Vec::new())]);
+    let new = explanation(vec![Explained { last_run: None, ..stage("build root", Why::New, None, Vec::new()) }]);
+    keep("explain", &[some, kept, new].map(|one| explain::text(&one)).join("\n"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use roots::build_root::BuildRoot;
 use crate::error::Error;
 use crate::inputs::Inputs;
 use crate::options::{BuildOptions, CompilerCache, Job, Options};
-use crate::records::read_json;
+use crate::records::{history_path, read_json};
 
 /// Kind of the volumes that hold a phase's result.
 pub const VOLUME_KIND: &str = "phase";
@@ -82,9 +82,7 @@ impl<'a> Builder<'a> {
 
     /// The file in the store with what is remembered of a phase, whatever its key: nothing that decides bytes.
     pub(crate) fn history_path(&self, phase: &PlannedPhase, extension: &str) -> PathBuf {
-        let plan = &self.inputs.plan();
-        let name = format!("{}-{}-{}.{extension}", plan.recipe(), plan.target().name.file_stem(), phase.name);
-        self.store.root().join("history").join(name)
+        history_path(self.store, self.inputs.plan(), &phase.name, extension)
     }
 
     pub(crate) fn figures_path(&self, phase: &PlannedPhase) -> PathBuf {

@@ -28,7 +28,7 @@ use crate::error::Error;
 use crate::failed_phase::{compiled_file, forget, keep};
 use crate::records::{keep_log, read_json, write_json};
 use crate::stage::Stage;
-use crate::{copy, workers};
+use crate::{copy, explain, workers};
 
 /// The kind of stage that has a phase's record and log; the phase's result itself is a volume.
 const STAGE: &str = "phase";
@@ -123,6 +123,7 @@ impl Builder<'_> {
             let runner = Runner { builder: self, budget, known, farm };
             for i in first..phases.len() {
                 runner.run(phases[i], i.checked_sub(1).map(|before| phases[before])).await?;
+                explain::ran(store, inputs, &phases[..=i]);
             }
         }
         let stages = phases.iter().map(|phase| {

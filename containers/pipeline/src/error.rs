@@ -146,6 +146,16 @@ pub enum Error {
         /// The names of the phases that failed, for people; empty if there are none.
         known: String,
     },
+    /// The plan has no such stage.
+    #[error("{recipe} has no stage {stage}; it has {known}")]
+    NoStage {
+        /// The name that was asked for.
+        stage: String,
+        /// The recipe.
+        recipe: String,
+        /// The stages that there are.
+        known: String,
+    },
     /// What a failed phase left is gone.
     #[error("what the phase {phase} left is gone from the engine: somebody removed the {what}")]
     FailedPhaseGone {
@@ -278,7 +288,7 @@ impl Failure for Error {
                 log.display(),
                 kept.display()
             )),
-            Self::NoFailedPhase { .. } => Kind::Usage.plain(),
+            Self::NoFailedPhase { .. } | Self::NoStage { .. } => Kind::Usage.plain(),
             Self::FailedPhaseGone { .. } => Kind::Failed.next("run `cargo xtask package` again, which runs it anew"),
             Self::Io { source, .. } => failure::of_place(source, "or choose another folder with --dist"),
             Self::OtherTool { revision } => Kind::Verification.next(format!(

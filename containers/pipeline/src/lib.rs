@@ -83,6 +83,7 @@ mod clear;
 pub mod copy;
 mod error;
 mod evidence;
+pub mod explain;
 pub mod failed_phase;
 pub mod inputs;
 mod job;

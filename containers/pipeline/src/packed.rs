@@ -14,6 +14,7 @@ use crate::budget::Budget;
 use crate::builder::Builder;
 use crate::built::BuildRecord;
 use crate::error::Error;
+use crate::explain;
 use crate::inputs::Inputs;
 use crate::records::{copy_logs, logs_in, read_json, write_json};
 use crate::split::split;
@@ -142,6 +143,7 @@ impl Staged {
             copy_logs(&logs_in(self.logs())?, &writer.path().join(LOGS))?;
             write_json(&writer.path().join(RECORD), &record)?;
             let folder = writer.commit()?;
+            explain::packed(store, inputs);
             stage.finish();
             Ok(Packed { inputs, folder, record })
         })

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use foundation::digest::Digest;
 use foundation::store::Store;
+use recipe::plan::Plan;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -25,6 +26,12 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
 /// The file cannot be written.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     write_file(path, &serde_json::to_vec_pretty(value).expect("plain data"))
+}
+
+/// Where something is remembered of a stage, whatever its key: nothing that decides bytes.
+pub fn history_path(store: &Store, plan: &Plan, stage: &str, extension: &str) -> PathBuf {
+    let name = format!("{}-{}-{stage}.{extension}", plan.recipe(), plan.target().name.file_stem());
+    store.root().join("history").join(name)
 }
 
 /// The folder of a store where what is kept of failed phases is.

@@ -4,6 +4,7 @@
 //! blobs/sha256/ab/<hex>   files, read-only, named by their digest
 //! stages/<kind>/<key>/    finished results, each renamed into place as a whole
 //! partial/<hex>.part      downloads to be resumed
+//! history/                what earlier runs took and were made from: it decides no byte
 //! tmp/                    what is being written; left-overs of killed runs are removed under the lock
 //! .lock                   who works here
 //! ```

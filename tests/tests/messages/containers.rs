@@ -162,6 +162,11 @@ fn pipeline() {
                 Error::NoFailedPhase { phase: Some("build".into()), known: String::new() },
                 Error::NoFailedPhase { phase: Some("build".into()), known: "configure, install".into() },
             ],
+            NoStage: [Error::NoStage {
+                stage: "instal".into(),
+                recipe: recipe(),
+                known: "build root, build, packages".into()
+            }],
             FailedPhaseGone: [Error::FailedPhaseGone { phase: "build".into(), what: "volume demo-build-0123".into() }],
             Io: [Error::Io { doing: "write", path: path("/srv/dist/report.json"), source: denied() }],
             Changed: [Error::Changed { path: path("/cache/stages/recipe/abcd/phases/build") }],

@@ -8,6 +8,7 @@ pub mod completions;
 pub mod diff;
 pub mod docs;
 pub mod doctor;
+pub mod explain;
 pub mod fetch;
 pub mod lock;
 pub mod man;

@@ -181,3 +181,13 @@ fn folders_that_are_no_packages_are_not_compared() {
     workshop.run(&["diff", &empty, &none]).fails(1, &["there are no packages in", "cargo xtask package"]);
     workshop.run(&["diff", &empty]).fails(2, &["<NEW>"]);
 }
+
+#[test]
+fn a_stage_that_is_none_is_not_explained() {
+    let workshop = Workshop::empty();
+    let explain = |more: &[&str]| workshop.run(&[&["explain", "--recipe", "sample", "--offline"], more].concat());
+    explain(&["instal"])
+        .fails(2, &["sample has no stage instal", "build root, bootstrap, configure, build, install, packages"]);
+    let said = explain(&["build"]).success().stdout;
+    assert_eq!(said, "sample for debian-12/amd64 has never been built here: build runs\n");
+}

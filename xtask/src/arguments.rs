@@ -32,21 +32,60 @@ pub struct Selection {
     pub source: Option<PathBuf>,
 }
 
+/// The same for one target or several.
+#[derive(Args, Clone)]
+pub struct Selections {
+    #[command(flatten)]
+    pub common: Common,
+    /// Target, a distribution release and architecture; may be given more than once, and they are done one after the other
+    #[arg(long, value_name = "RELEASE/ARCH", default_value = DEFAULTS.target.as_str())]
+    target: Vec<TargetName>,
+    /// Build this local source tree or archive instead of the pinned source; the version then carries +local
+    #[arg(long, value_name = "PATH")]
+    source: Option<PathBuf>,
+}
+
 /// What it is about, and where Debian's packages come from.
 #[derive(Args, Clone)]
 pub struct Subject {
-    /// Recipe: the name of one in packaging/ or tests/fixtures/, or the path of a recipe's folder
-    #[arg(long, value_name = "NAME", default_value = DEFAULTS.recipe.as_str())]
-    pub recipe: String,
+    #[command(flatten)]
+    pub common: Common,
     /// Target, a distribution release and architecture
     #[arg(long, value_name = "RELEASE/ARCH", default_value = DEFAULTS.target.as_str())]
     pub target: TargetName,
+}
+
+/// What it is about whatever the target, and where Debian's packages come from.
+#[derive(Args, Clone)]
+pub struct Common {
+    /// Recipe: the name of one in packaging/ or tests/fixtures/, or the path of a recipe's folder
+    #[arg(long, value_name = "NAME", default_value = DEFAULTS.recipe.as_str())]
+    pub recipe: String,
     /// Debian mirror to try first, such as https://mirror.example.org/debian
     #[arg(long, value_name = "URL")]
     pub mirror: Option<String>,
     /// Use no network: whatever is not in the cache is an error
     #[arg(long)]
     pub offline: bool,
+}
+
+impl Selections {
+    /// One for each target, in the order in which they were named; a second time counts for nothing.
+    pub fn each(&self) -> Vec<Selection> {
+        let mut found: Vec<Selection> = Vec::new();
+        for target in &self.target {
+            if !found.iter().any(|selection| selection.subject.target == *target) {
+                let subject = Subject { common: self.common.clone(), target: target.clone() };
+                found.push(Selection { subject, source: self.source.clone() });
+            }
+        }
+        found
+    }
+
+    /// A folder that was named, or of several targets the one in it that is this one's.
+    pub fn share(&self, folder: &Path, target: &TargetName) -> PathBuf {
+        if self.each().len() > 1 { folder.join(target.file_stem()) } else { folder.to_owned() }
+    }
 }
 
 impl Selection {
@@ -66,7 +105,8 @@ impl Subject {
     /// As for [`Selection::options`].
     pub fn options(&self) -> Result<Options, AnyFailure> {
         let top = repository();
-        let recipe = Recipe::find(&self.recipe, &known_recipes())?;
+        let Common { recipe, mirror, offline } = &self.common;
+        let recipe = Recipe::find(recipe, &known_recipes())?;
         let targets = top.join("containers/targets");
         let target = Target::read(&targets, &self.target)?;
         recipe.look_over_targets(&Target::names(&targets))?;
@@ -76,8 +116,8 @@ impl Subject {
             target,
             targets,
             source: None,
-            network: if self.offline { Network::Offline } else { Network::Online },
-            mirror: self.mirror.clone(),
+            network: if *offline { Network::Offline } else { Network::Online },
+            mirror: mirror.clone(),
         })
     }
 }

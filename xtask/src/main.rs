@@ -18,6 +18,7 @@ mod reference;
 mod signals;
 #[cfg(test)]
 mod tables;
+mod targets;
 mod terminal;
 
 use std::process::ExitCode;

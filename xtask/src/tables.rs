@@ -16,6 +16,7 @@ use statements::verify::Verified;
 use crate::arguments::repository;
 use crate::commands::repo::output;
 use crate::commands::{check, cluster as of_cluster, diff, doctor, explain, package, release, size, verify};
+use crate::targets::{self, Ended};
 
 #[track_caller]
 fn keep(name: &str, text: &str) {
@@ -56,6 +57,20 @@ fn of_packages() {
         seconds: 4567.0,
     };
     keep("package", &package::table(&published));
+}
+
+#[test]
+fn of_several_targets() {
+    let ended = |target: &str, exit_code, place: Option<&str>, seconds| Ended {
+        target: target.parse().unwrap(),
+        exit_code,
+        error: None,
+        place: place.map(Into::into),
+        seconds,
+    };
+    let all =
+        [ended("debian-12/amd64", 0, Some("dist/debian-12-amd64"), 1692.0), ended("debian-13/arm64", 1, None, 41.0)];
+    keep("targets", &targets::table(&all));
 }
 
 #[test]

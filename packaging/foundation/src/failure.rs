@@ -47,6 +47,20 @@ impl Kind {
         }
     }
 
+    /// The worst of several: what was interrupted, then what must not be used, then what could not be done, and only then
+    /// what was asked for in the wrong way.
+    pub fn worst(kinds: impl IntoIterator<Item = Self>) -> Option<Self> {
+        kinds.into_iter().max_by_key(|kind| match kind {
+            Self::Interrupted => 6,
+            Self::Verification => 5,
+            Self::Failed | Self::Input => 4,
+            Self::NoEngine => 3,
+            Self::Usage => 2,
+            Self::HandedOn(_) => 1,
+            Self::Differs => 0,
+        })
+    }
+
     /// This kind of failure, where the sentence says all that there is to do.
     pub fn plain(self) -> Outcome {
         Outcome { kind: self, next: None }
@@ -237,6 +251,14 @@ mod tests {
                         help: give this user the right to it, or name another place\n";
         assert_eq!(failure.report().as_deref(), Some(expected));
         assert_eq!(failure.kind().exit_code(), 1);
+    }
+
+    #[test]
+    fn of_several_the_worst_decides() {
+        let worst = |kinds: &[Kind]| Kind::worst(kinds.iter().copied());
+        assert_eq!(worst(&[Kind::NoEngine, Kind::Verification, Kind::Failed]), Some(Kind::Verification));
+        assert_eq!(worst(&[Kind::NoEngine, Kind::Input, Kind::Usage]), Some(Kind::Input));
+        assert_eq!(worst(&[]), None);
     }
 
     #[test]

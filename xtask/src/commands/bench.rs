@@ -68,7 +68,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let mut selection = arguments.selection.clone();
     let grows = !arguments.growth.is_empty();
     if grows {
-        selection.subject.recipe = "sample".into();
+        selection.subject.common.recipe = "sample".into();
     }
     let options = selection.options()?;
     let rows = arguments.rows.clone().unwrap_or_else(|| Rows::of(&options.recipe));

@@ -10,15 +10,16 @@ use pipeline::{BuildOptions, Job};
 use statements::check::summary::ShardFigures;
 use statements::check::verdict::Verdict;
 
-use crate::arguments::{Selection, block_on, engine, locked_store};
-use crate::commands::package::{BuildArguments, default_dist};
+use crate::arguments::{Selection, Selections, block_on, engine, locked_store};
+use crate::commands::package::BuildArguments;
+use crate::targets;
 use crate::terminal::{Terminal, duration, print_json};
 
 /// The arguments of `cargo xtask check`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
-    selection: Selection,
+    selection: Selections,
     #[command(flatten)]
     build: BuildArguments,
     /// Only these tests, in googletest's syntax, such as 'Master*:Slave*-*Recover*'
@@ -36,7 +37,7 @@ pub struct Arguments {
     /// Shards at once; the default follows from memory, processors and the recipe
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     at_once: Option<u32>,
-    /// Folder for the results; the default is dist/check/RELEASE-ARCH
+    /// Folder for the results; of several targets each has its own in it. The default is dist/check/RELEASE-ARCH
     #[arg(long, value_name = "FOLDER")]
     results: Option<PathBuf>,
 }
@@ -46,23 +47,29 @@ pub struct Arguments {
 /// # Errors
 /// The tests cannot be run, results cannot be written, or a test fails that the quarantine does not excuse.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
+    targets::each(&arguments.selection, arguments.build.json, |selection| one(&arguments, selection))
+}
+
+/// Runs the tests of a target; returns where the results are.
+fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailure> {
     let terminal = Terminal::new(arguments.build.json);
-    let options = arguments.selection.options()?;
+    let options = selection.options()?;
     let what = format!("check {} for {}", options.recipe.name(), options.target.name);
     let (store, lock) = locked_store(&what, &terminal)?;
     let json = arguments.build.json;
     let setup = arguments.build.setup;
-    let recipe = options.recipe.name().to_owned();
-    let target = options.target.name.file_stem();
-    let build: BuildOptions = arguments.build.options(&store, default_dist(&recipe, &target))?;
+    let build: BuildOptions = arguments.build.clone().options(&store, &arguments.selection, &options)?;
     let asked = CheckOptions {
-        filter: arguments.filter,
+        filter: arguments.filter.clone(),
         root: arguments.root,
         serial: arguments.serial,
         again: arguments.again,
         at_once: arguments.at_once,
     };
-    let results = arguments.results.unwrap_or_else(|| check::results_beside(&build.dist));
+    let results = match &arguments.results {
+        Some(results) => arguments.selection.share(results, &options.target.name),
+        None => check::results_beside(&build.dist),
+    };
     let job = Job { store: &store, options: &options, build: &build, progress: &terminal };
     let checked = block_on(&store, async || {
         let engine = engine(&store, &lock, setup, &terminal).await?;
@@ -104,7 +111,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         let next = format!("their logs are in {}", results.join("logs").display());
         return Err(Message::new(sentence, Kind::Failed.next(next)).into());
     }
-    Ok(())
+    Ok(results)
 }
 
 /// What the run took, for people.

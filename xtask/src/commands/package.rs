@@ -10,18 +10,19 @@ use foundation::failure::{AnyFailure, Message};
 use foundation::store::Store;
 use phases::circumstances::Circumstances;
 use pipeline::check::CheckOptions;
-use pipeline::{BuildOptions, CompilerCache, Job, Published};
+use pipeline::{BuildOptions, CompilerCache, Job, Options, Published};
 use sign::signer::{KeyKind, KeySource, Passphrase};
 
-use crate::arguments::{Selection, block_on, engine, locked_store, repository, revision};
+use crate::arguments::{Selection, Selections, block_on, engine, locked_store, repository, revision};
 use crate::defaults::DEFAULTS;
+use crate::targets;
 use crate::terminal::{Terminal, duration, print_json};
 
 /// The arguments of `cargo xtask package`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
-    selection: Selection,
+    selection: Selections,
     #[command(flatten)]
     build: BuildArguments,
     /// Run upstream's tests first, and put nothing into dist that they find unsound
@@ -30,7 +31,7 @@ pub struct Arguments {
 }
 
 /// How it is built, and what it is signed with.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct BuildArguments {
     /// Install and start a container engine where none answers
     #[arg(long)]
@@ -49,7 +50,7 @@ pub struct BuildArguments {
     workers: Vec<WorkerAddress>,
     #[command(flatten)]
     key: KeyArguments,
-    /// Folder for the packages; the default is dist/RELEASE-ARCH
+    /// Folder for the packages; of several targets each has its own in it, FOLDER/RELEASE-ARCH. The default is dist/RELEASE-ARCH
     #[arg(long, value_name = "FOLDER")]
     dist: Option<PathBuf>,
     /// Print facts as JSON, one a line, on standard output
@@ -58,7 +59,7 @@ pub struct BuildArguments {
 }
 
 /// The key that packages are signed with, as the user names it.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct KeyArguments {
     /// Sign with this key of the GnuPG key ring (fingerprint, id or address)
     #[arg(long, value_name = "KEY", conflicts_with = "key_file")]
@@ -87,12 +88,12 @@ pub fn development_key(store: &Store) -> KeySource {
 }
 
 impl BuildArguments {
-    /// These arguments as the pipeline understands them; the packages go to `default_dist` unless another folder was
-    /// named.
+    /// These arguments as the pipeline understands them; the packages go to the usual folder of the target unless another
+    /// one was named.
     ///
     /// # Errors
     /// Less memory was asked for than one compiler needs.
-    pub fn options(self, store: &Store, default_dist: PathBuf) -> Result<BuildOptions, AnyFailure> {
+    pub fn options(self, store: &Store, of: &Selections, options: &Options) -> Result<BuildOptions, AnyFailure> {
         if let Some(memory) = self.memory.filter(|memory| *memory < LEAST_MEMORY) {
             let text = format!("--memory {memory} is too little to compile anything: {LEAST_MEMORY} is the least");
             return Err(Message::usage(text).into());
@@ -104,7 +105,10 @@ impl BuildArguments {
             compiler_cache: if self.no_cache { CompilerCache::None } else { CompilerCache::Shared },
             circumstances: Circumstances::default(),
             workers: self.workers,
-            dist: self.dist.unwrap_or(default_dist),
+            dist: match self.dist {
+                Some(dist) => of.share(&dist, &options.target.name),
+                None => default_dist(options.recipe.name(), &options.target.name.file_stem()),
+            },
             key,
             revision,
         })
@@ -122,15 +126,19 @@ const LEAST_MEMORY: ByteSize = ByteSize(256 << 20);
 /// # Errors
 /// A stage fails: the error says which and what to do.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
+    targets::each(&arguments.selection, arguments.build.json, |selection| one(&arguments, selection))
+}
+
+/// Makes the packages of a target; returns where they are.
+fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailure> {
     let started = Instant::now();
     let json = arguments.build.json;
     let setup = arguments.build.setup;
     let terminal = Terminal::new(json);
-    let options = arguments.selection.options()?;
+    let options = selection.options()?;
     let what = format!("package {} for {}", options.recipe.name(), options.target.name);
     let (store, lock) = locked_store(&what, &terminal)?;
-    let dist = default_dist(options.recipe.name(), &options.target.name.file_stem());
-    let build = arguments.build.options(&store, dist)?;
+    let build = arguments.build.clone().options(&store, &arguments.selection, &options)?;
     let check = arguments.check.then(CheckOptions::default);
     let published = block_on(&store, async || {
         // --setup promises an engine, even where nothing has to be built. Without it, one is looked for once something
@@ -161,7 +169,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     } else {
         print!("{}", table(&published));
     }
-    Ok(())
+    Ok(published.folder)
 }
 
 /// The folder where packages go unless the user says otherwise: `dist/RELEASE-ARCH`, for another recipe than the usual

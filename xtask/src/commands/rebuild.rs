@@ -16,7 +16,7 @@ use sign::gpg::Gpg;
 use sign::signer::Signer;
 use statements::rebuild::{PublishedBuild, download};
 
-use crate::arguments::{Selection, Subject, block_on, engine, locked_store, now, repository};
+use crate::arguments::{Common, Selection, Subject, block_on, engine, locked_store, now, repository};
 use crate::commands::package::KeyArguments;
 use crate::defaults::DEFAULTS;
 use crate::terminal::{Terminal, print_json};
@@ -90,10 +90,12 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     };
     let options = Selection {
         subject: Subject {
-            recipe: arguments.recipe.clone().unwrap_or_else(|| published.source.clone()),
+            common: Common {
+                recipe: arguments.recipe.clone().unwrap_or_else(|| published.source.clone()),
+                mirror: arguments.mirror.clone(),
+                offline: arguments.offline,
+            },
             target,
-            mirror: arguments.mirror.clone(),
-            offline: arguments.offline,
         },
         source: arguments.source.clone(),
     }

@@ -153,16 +153,26 @@ impl Release {
         let Arguments { subject, key, key_file, repository, keyring, to, dist, setup, .. } = arguments;
         // Now, not in the middle of it: a recipe or target that does not exist.
         let options = subject.options()?;
-        let mut text: Vec<OsString> = vec!["--recipe".into(), subject.recipe.into()];
+        let mut text: Vec<OsString> = vec!["--recipe".into(), subject.common.recipe.into()];
         text.extend(["--target".into(), subject.target.to_string().into()]);
-        text.extend(subject.mirror.iter().flat_map(|url| ["--mirror".into(), url.into()]));
+        text.extend(subject.common.mirror.iter().flat_map(|url| ["--mirror".into(), url.into()]));
         let key = match (key, key_file) {
             (Some(key), _) => vec!["--key".into(), key.into()],
             (None, Some(file)) => vec!["--key-file".into(), file.into()],
             (None, None) => Vec::new(),
         };
         let dist = dist.unwrap_or_else(|| default_dist(options.recipe.name(), &options.target.name.file_stem()));
-        Ok(Self { subject: text, offline: subject.offline, setup, dist, key, repository, keyring, to, trial: None })
+        Ok(Self {
+            subject: text,
+            offline: subject.common.offline,
+            setup,
+            dist,
+            key,
+            repository,
+            keyring,
+            to,
+            trial: None,
+        })
     }
 
     /// The same in a folder where nothing matters.

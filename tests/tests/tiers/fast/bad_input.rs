@@ -191,3 +191,20 @@ fn a_stage_that_is_none_is_not_explained() {
     let said = explain(&["build"]).success().stdout;
     assert_eq!(said, "sample for debian-12/amd64 has never been built here: build runs\n");
 }
+
+#[test]
+fn of_several_targets_each_is_told() {
+    let workshop = Workshop::empty();
+    let out = tempfile::tempdir().unwrap();
+    let dist = out.path().join("dist").display().to_string();
+    let mut command = workshop.command(&["package", "--recipe", "sample", "--offline", "--dist", &dist]);
+    command.args(["--target", "debian-12/amd64", "--target", "debian-99/amd64", "--target", "debian-12/amd64"]);
+    command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let ran = tests::run(&mut command)
+        .fails(1, &["/nowhere/docker.sock", "no target debian-99/amd64", "2 of 2 targets failed"]);
+    let rows: Vec<&str> = ran.stdout.lines().filter(|line| line.contains("FAILED")).collect();
+    assert!(rows[0].starts_with("debian-12/amd64") && rows[0].ends_with("exit code 4"), "{}", ran.stdout);
+    assert!(rows[1].starts_with("debian-99/amd64") && rows[1].ends_with("exit code 1"), "{}", ran.stdout);
+    let digests = workshop.run(&["plan", "--recipe", "sample", "--offline", "--digest"]).success().stdout;
+    assert_eq!(digests.trim().len(), 64);
+}

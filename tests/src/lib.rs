@@ -13,6 +13,7 @@ pub mod key;
 pub mod linters;
 pub mod pipelines;
 pub mod report;
+pub mod schema;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -8,7 +8,10 @@ use cluster::{Finding, NodeStatus, Status, UnitStatus};
 use engine::EngineInfo;
 use foundation::digest::Digest;
 use recipe::Recipe;
-use repository::{Added, Listing, Made, Pruned, Publication, Removed, Served, Snapshot, Sound, SuiteListing};
+use repository::{
+    Added, Listing, Made, Pruned, PrunedSnapshot, Publication, Removed, Served, ServedSuite, Snapshot, Sound,
+    SuiteListing,
+};
 use serde_json::{Value, json};
 use statements::check::summary::ShardFigures;
 use statements::verify::Verified;
@@ -306,10 +309,11 @@ fn of_a_repository() {
         "repo-verify",
         &output::sound(&Sound { snapshots: 3, packages: 12, bytes: 5 << 30, indices: 40, keys: keys() }),
     );
-    let suites = BTreeMap::from([("bookworm".to_owned(), (1_770_000_000, 1_771_209_600))]);
+    let suites =
+        BTreeMap::from([("bookworm".to_owned(), ServedSuite { date: 1_770_000_000, valid_until: 1_771_209_600 })]);
     keep("repo-verify-from", &output::served(&Served { suites, indices: 12, packages: 5, bytes: 5 << 20 }));
-    let held = vec![("bookworm".into(), 2, 1_802_592_000)];
-    keep("repo-prune", &output::pruned(&Pruned { snapshots: vec![("bookworm".into(), 1)], held, files: 7 }));
+    let pruned = |number| PrunedSnapshot { codename: "bookworm".into(), number, valid_until: 1_802_592_000 };
+    keep("repo-prune", &output::pruned(&Pruned { snapshots: vec![pruned(1)], held: vec![pruned(2)], files: 7 }));
 }
 
 #[test]
@@ -342,6 +346,12 @@ fn of_a_cluster() {
     status.up = false;
     status.nodes.truncate(1);
     keep("cluster-status", &(up + "\n" + &of_cluster::table(&status)));
+    let record = json!({
+        "name": "mine", "recipe": "mesos", "target": "debian-12/amd64", "dist": "dist", "state": { "port": 5050, "path": "/state", "agents": "agents" }, "environment": {},
+        "test": false, "up": true, "web": { "master1": "http://127.0.0.1:5050" },
+        "nodes": [{ "name": "master1", "role": "master", "kind": "masters", "container": "c", "address": "172.20.0.2", "units": [] }],
+    });
+    keep("cluster-up", &of_cluster::described(&serde_json::from_value(record).unwrap(), "master1", 75.0));
     let finding = |scenario: &str, failure: Option<&str>, skipped: Option<&str>| Finding {
         scenario: scenario.into(),
         checks: "what apt says".into(),

@@ -17,7 +17,7 @@ use crate::say::{self, Loudness};
 const PLAIN_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Prints a value on one line of standard output, for programs.
-pub fn print_json(value: &impl Serialize) {
+pub fn print_json(value: &(impl Serialize + ?Sized)) {
     println!("{}", serde_json::to_string(value).expect("plain data"));
 }
 

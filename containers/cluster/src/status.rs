@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bollard::container::LogOutput;
 use engine::Engine;
 use foundation::store::Store;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::node::Node;
@@ -12,7 +13,7 @@ use super::record::{ClusterName, ClusterRecord, NodeRecord};
 use super::{Error, masters};
 
 /// A unit on a node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UnitStatus {
     /// The unit's name, such as `mesos-master.service`.
     pub unit: String,
@@ -21,7 +22,7 @@ pub struct UnitStatus {
 }
 
 /// How a node is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NodeStatus {
     /// The node's name, such as `master1`.
     pub name: String,
@@ -40,7 +41,7 @@ pub struct NodeStatus {
 }
 
 /// How a cluster is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Status {
     /// The cluster's name.
     pub name: String,

@@ -5,7 +5,7 @@ use foundation::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 /// A package, as an index lists it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Listed {
     /// The name of the package.

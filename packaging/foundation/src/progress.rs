@@ -1,9 +1,10 @@
 //! What the tool tells while it works: facts, which a terminal, a log or a machine shows in its way.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One fact. With `--json` each is one line on standard output.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// Something that the user may want to know, and need not act on.

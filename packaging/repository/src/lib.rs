@@ -83,11 +83,11 @@ pub use generation::Generation;
 pub use keep::Keep;
 pub use keys::{Key, Keys};
 pub use place::PushOptions;
-pub use prune::{PruneOptions, Pruned};
+pub use prune::{PruneOptions, Pruned, PrunedSnapshot};
 pub use publish::{Added, Publication};
 pub use recover::{Recovered, clone, recover};
 pub use remove::Removed;
-pub use served::{Look, Served, verify_served};
+pub use served::{Look, Served, ServedSuite, verify_served};
 pub use settings::{DEBUG, Settings, Suite, VALID_DAYS};
 pub use snapshot::{Made, Snapshot};
 pub use stand_by::StandBy;
@@ -331,7 +331,7 @@ impl Repository {
 }
 
 /// What a repository has, for people and programs.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Listing {
     /// Whether it takes what nobody should trust.
@@ -343,7 +343,7 @@ pub struct Listing {
 }
 
 /// One suite of a [`Listing`].
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct SuiteListing {
     /// The number of the snapshot that clients see.

@@ -16,15 +16,27 @@ pub struct PruneOptions {
 }
 
 /// What was removed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct Pruned {
-    /// The snapshots that were removed, as suite and number.
-    pub snapshots: Vec<(String, u64)>,
-    /// Snapshots that were to go, and stay for as long as a client may ask for what they name: suite, number, and until when, as
-    /// a Unix time in seconds.
-    pub held: Vec<(String, u64, i64)>,
+    /// The snapshots that were removed.
+    pub snapshots: Vec<PrunedSnapshot>,
+    /// Snapshots that were to go, and stay for as long as a client may ask for what they name.
+    pub held: Vec<PrunedSnapshot>,
     /// How many files of the pool and how many indices were removed, together.
     pub files: usize,
+}
+
+/// A snapshot that is removed, now or later.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct PrunedSnapshot {
+    /// The codename of its suite.
+    pub codename: String,
+    /// Its number.
+    pub number: u64,
+    /// Until when clients may ask for what it names, as a Unix time in seconds.
+    pub valid_until: i64,
 }
 
 impl Repository {
@@ -50,15 +62,17 @@ impl Repository {
                     let snapshot = Snapshot::read(folder, &codename, number)?;
                     let new = states.insert(snapshot.content());
                     let wanted = new && (states.len() <= options.keep || snapshot.date > from);
+                    let pruned_snapshot =
+                        || PrunedSnapshot { codename: codename.clone(), number, valid_until: snapshot.valid_until };
                     let named = |other: &Snapshot| other.packages == snapshot.packages && other.files == snapshot.files;
                     if live == Some(number) || wanted {
                         kept.push(snapshot);
                     } else if snapshot.valid_until > now && !kept.iter().any(named) {
-                        pruned.held.push((codename.clone(), number, snapshot.valid_until));
+                        pruned.held.push(pruned_snapshot());
                         kept.push(snapshot);
                     } else {
                         files::retire(&folder.temporary(), &folder.snapshot(&codename, number))?;
-                        pruned.snapshots.push((codename.clone(), number));
+                        pruned.snapshots.push(pruned_snapshot());
                     }
                 }
             }

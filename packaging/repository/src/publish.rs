@@ -22,7 +22,8 @@ use super::{
 };
 
 /// What became of a folder's packages.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct Added {
     /// The folder that the packages are from.
     pub dist: PathBuf,
@@ -37,7 +38,8 @@ pub struct Added {
 }
 
 /// What became of a suite.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct Publication {
     /// The snapshot that clients see now.
     pub snapshot: Snapshot,

@@ -10,7 +10,8 @@ use super::snapshot::Made;
 use super::{Publication, Repository, RepositoryError, described, repair};
 
 /// What was taken out of a suite.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct Removed {
     /// The packages that clients saw, and do not see any more.
     pub packages: Vec<Listed>,

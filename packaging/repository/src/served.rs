@@ -42,11 +42,22 @@ pub struct Look<'a> {
     pub now: i64,
 }
 
+/// What clients get of a suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct ServedSuite {
+    /// The field `Date` of its Release, as a Unix time in seconds.
+    pub date: i64,
+    /// The field `Valid-Until` of its Release, as a Unix time in seconds.
+    pub valid_until: i64,
+}
+
 /// What clients get.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct Served {
-    /// The suites by each of their names: `Date` and `Valid-Until`.
-    pub suites: BTreeMap<String, (i64, i64)>,
+    /// The suites by each of their names.
+    pub suites: BTreeMap<String, ServedSuite>,
     /// How many indices there are, each by digest and by name.
     pub indices: usize,
     /// How many packages were fetched.
@@ -162,7 +173,8 @@ impl Visit<'_> {
         let Some((newest, text, _)) = releases.first() else { return Ok(BTreeMap::new()) };
         self.dates(&path, codename, newest)?;
         self.release(name, text)?;
-        self.served.suites.insert(name.to_owned(), (newest.date, newest.valid_until));
+        let suite = ServedSuite { date: newest.date, valid_until: newest.valid_until };
+        self.served.suites.insert(name.to_owned(), suite);
         let mut packages = BTreeMap::new();
         for (n, (parsed, ..)) in releases.iter().enumerate() {
             // Clients that have an older Release find its indices by digest; by name there are those of the newest.

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::{Folder, RepositoryError, files};
 
 /// What a snapshot is and has, in its `snapshot.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Snapshot {
     /// The number of the snapshot, counted from 1 in each suite.
@@ -39,7 +39,7 @@ pub struct Snapshot {
 }
 
 /// How a snapshot came about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Made {
     /// It is the first one, or packages were added.

@@ -16,7 +16,7 @@ use super::{rotation, snapshot};
 const LASTS_DAYS: i64 = 180;
 
 /// The stand-by key, and when it can take over.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct StandBy {
     /// The fingerprint of its primary key.

@@ -18,7 +18,7 @@ use sign::gpgv::Gpgv;
 use sign::public_key::{self, Certificate};
 
 /// How a repository is. All times are Unix times in seconds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct RepositoryStatus {
     /// The time that the status is of.
@@ -44,7 +44,7 @@ pub struct RepositoryStatus {
 }
 
 /// A suite.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct SuiteStatus {
     /// What clients see: its number, how many packages it has, and its dates. `None` before the first publication.
@@ -58,7 +58,7 @@ pub struct SuiteStatus {
 }
 
 /// What clients see.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Live {
     /// The number of the snapshot.
@@ -74,7 +74,7 @@ pub struct Live {
 }
 
 /// A key that can sign.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct KeyStatus {
     /// The fingerprint of the key or subkey.
@@ -94,7 +94,7 @@ pub struct KeyStatus {
 }
 
 /// Files and their size in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Total {
     /// How many files there are.
     pub files: usize,

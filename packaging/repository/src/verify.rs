@@ -26,7 +26,8 @@ use super::snapshot::{self, Snapshot};
 use super::{Folder, RepositoryError, aliases, changelogs, clock, evidence, files, indices, remains, sources};
 
 /// What was found to be right.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct Sound {
     /// Snapshots whose signatures and indices are good.
     pub snapshots: usize,

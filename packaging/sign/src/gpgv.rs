@@ -74,7 +74,8 @@ pub const UNTRUSTED: &str =
     "install nothing from this folder; get it again from whoever published it, and ask them if that does not help";
 
 /// A key that made a signature.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct Signatory {
     /// Fingerprint of the key itself, which may be a subkey.
     pub fingerprint: String,

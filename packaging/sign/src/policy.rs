@@ -14,7 +14,7 @@ use crate::public_key::{Certificate, PublicKey, read, write};
 use crate::signer::{SignError, SignatureForm, Signer};
 
 /// Something that clients have against a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct KeyObjection {
     /// Fingerprint of the key or subkey.

@@ -2,6 +2,7 @@
 //! was changed, added or left out since it was signed, and what the tests said of exactly these packages.
 
 mod proofs;
+mod summary;
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -17,6 +18,8 @@ use walkdir::WalkDir;
 use crate::check::statement::{self, Predicate, Statement};
 use crate::proof::dsse::DsseError;
 use crate::proof::provenance::Provenance;
+
+pub use summary::{Summary, TestCounts};
 
 /// The file name of the list that has the digests of all files.
 pub const SUMS: &str = "SHA256SUMS";

@@ -7,10 +7,12 @@ use engine::names::{KIND_COMPILER_CACHE, LABEL_KIND};
 use engine::volume;
 use foundation::failure::{AnyFailure, Message};
 use foundation::store::Store;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::arguments::{block_on, engine, locked_store};
 use crate::commands::bench::BENCH_FOLDER;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, print_json};
 
 /// The arguments of `cargo xtask clean`.
 #[derive(Args)]
@@ -18,6 +20,19 @@ pub struct Arguments {
     /// Also remove the compiler caches, and forget build roots, node roots and what upstream's own way took
     #[arg(long)]
     all: bool,
+    /// Print facts as JSON, one a line, on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was removed beside the results of stages.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Cleaned {
+    /// How many volumes of the engine.
+    volumes: usize,
+    /// Free room where the cache is, in bytes, now.
+    free: u64,
 }
 
 /// Removes volumes from the engine and results from the cache, also those of rebuilds and measurements.
@@ -25,7 +40,7 @@ pub struct Arguments {
 /// # Errors
 /// No engine answers, somebody works in a store of a rebuild or measurement, or something cannot be removed.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
-    let terminal = Terminal::new(false);
+    let terminal = Terminal::new(arguments.json);
     let (store, lock) = locked_store("clean", &terminal)?;
     let removed = block_on(&store, async || {
         let engine = engine(&store, &lock, false, &terminal).await?;
@@ -62,7 +77,11 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         }
     }
     terminal.finish();
-    println!("removed {removed} volumes and the results of stages; dist is left alone");
+    if arguments.json {
+        print_json(&Cleaned { volumes: removed, free: store.free_space()? });
+    } else {
+        println!("removed {removed} volumes and the results of stages; dist is left alone");
+    }
     Ok(())
 }
 

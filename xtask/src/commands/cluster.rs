@@ -12,6 +12,8 @@ use foundation::store::Store;
 use pipeline::Options;
 use recipe::cluster::Nodes;
 use roots::build_root::NodeRoot;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::arguments::{Subject, block_on_or, engine, locked_store, remove_own, wait_for};
 use crate::commands::package::default_dist;
@@ -32,7 +34,7 @@ pub enum Command {
     /// Put a cluster of the packages through its scenarios: install, frameworks, failovers
     Test(TestArguments),
     /// Remove a cluster and everything that it had in the engine
-    Down(Which),
+    Down(DownArguments),
 }
 
 /// The cluster that a command is about.
@@ -62,6 +64,9 @@ pub struct UpArguments {
     /// Install and start a container engine where none answers
     #[arg(long)]
     setup: bool,
+    /// Print facts as JSON, one a line, on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 /// The arguments of `cargo xtask cluster test`.
@@ -105,6 +110,26 @@ pub struct StatusArguments {
     json: bool,
 }
 
+/// The arguments of `cargo xtask cluster down`.
+#[derive(Args)]
+pub struct DownArguments {
+    #[command(flatten)]
+    which: Which,
+    /// Print it as JSON on one line
+    #[arg(long)]
+    json: bool,
+}
+
+/// A cluster that is gone.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Down {
+    /// Its name.
+    name: String,
+    /// How many containers, networks and volumes of the engine were removed.
+    removed: usize,
+}
+
 /// The arguments of `cargo xtask cluster exec`.
 #[derive(Args)]
 pub struct ExecArguments {
@@ -137,13 +162,13 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
         Command::Exec(arguments) => on_node(&arguments.which, &arguments.node, Some(&arguments.command)),
         Command::Logs(arguments) => on_node(&arguments.which, &arguments.node, None),
         Command::Test(arguments) => test(arguments),
-        Command::Down(which) => down(&which),
+        Command::Down(arguments) => down(&arguments),
     }
 }
 
 fn up(arguments: UpArguments) -> Result<(), AnyFailure> {
     let started = Instant::now();
-    let terminal = Terminal::new(false);
+    let terminal = Terminal::new(arguments.json);
     let options = arguments.subject.options()?;
     let dist = default_dist(options.recipe.name(), &options.target.name.file_stem());
     let request = Request {
@@ -162,7 +187,12 @@ fn up(arguments: UpArguments) -> Result<(), AnyFailure> {
     });
     terminal.finish();
     let (record, leader) = made?;
-    print!("{}", described(&record, &leader, started.elapsed().as_secs_f64()));
+    if arguments.json {
+        let engine_status = async || Ok(cluster::status(&Engine::find().await?, &store, &record.name).await?);
+        print_json(&wait_for(engine_status)?);
+    } else {
+        print!("{}", described(&record, &leader, started.elapsed().as_secs_f64()));
+    }
     Ok(())
 }
 
@@ -333,13 +363,17 @@ fn on_node(which: &Which, node: &str, command: Option<&[String]>) -> Result<(), 
     }
 }
 
-fn down(which: &Which) -> Result<(), AnyFailure> {
+fn down(DownArguments { which, json }: &DownArguments) -> Result<(), AnyFailure> {
     let store = Store::open(None)?;
     let _lock = cluster::lock(&store, &which.name, &format!("cluster down --name {}", which.name))?;
     let removed = wait_for(async || {
         let engine = Engine::find().await?;
         Ok(cluster::down(&engine, &store, &which.name).await?)
     })?;
-    println!("removed {removed} containers, networks and volumes of the cluster {}", which.name);
+    if *json {
+        print_json(&Down { name: which.name.to_string(), removed });
+    } else {
+        println!("removed {removed} containers, networks and volumes of the cluster {}", which.name);
+    }
     Ok(())
 }

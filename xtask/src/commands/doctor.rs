@@ -8,18 +8,26 @@ use foundation::failure::{AnyFailure, Kind, Message};
 use foundation::store::Store;
 use recipe::Recipe;
 use recipe::root_lock::LockKind;
+use schemars::JsonSchema;
+use serde::Serialize;
 use sign::gpg::DEVELOPMENT_FILE;
 
 use crate::arguments::{Selection, block_on, installed};
+use crate::terminal::print_json;
 
 /// The arguments of `cargo xtask doctor`.
 #[derive(Args)]
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
+    /// Print it as JSON on one line
+    #[arg(long)]
+    json: bool,
 }
 
 /// Something that was looked for on this machine.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub struct Finding {
     /// Whether a build can go on with it.
     pub good: bool,
@@ -80,7 +88,11 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
             found: if found { "found".into() } else { format!("missing: `apt-get install {program}`") },
         });
     }
-    print!("{}", table(&findings));
+    if arguments.json {
+        print_json(&findings);
+    } else {
+        print!("{}", table(&findings));
+    }
     match engine {
         Err(error) => Err(error.into()),
         Ok(_) if findings.iter().any(|finding| !finding.good) => {

@@ -1,11 +1,17 @@
 //! `cargo xtask fetch`: everything that needs the network, ahead of the build.
 
+use std::path::PathBuf;
+
 use clap::Args;
+use foundation::bytes::ByteSize;
+use foundation::digest::Digest;
 use foundation::failure::AnyFailure;
 use recipe::root_lock::LockKind;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::arguments::{Selection, locked_store};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, print_json};
 
 /// The arguments of `cargo xtask fetch`.
 #[derive(Args)]
@@ -18,6 +24,23 @@ pub struct Arguments {
     /// Also what a compile farm needs
     #[arg(long)]
     farm: bool,
+    /// Print facts as JSON, one a line, on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is in the cache now.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Fetched {
+    /// How many Debian packages.
+    packages: usize,
+    /// Their size together, in bytes.
+    bytes: u64,
+    /// Digest of the source tree.
+    source: Digest,
+    /// The cache's folder.
+    cache: PathBuf,
 }
 
 /// Downloads packages and source into the cache.
@@ -25,7 +48,7 @@ pub struct Arguments {
 /// # Errors
 /// There is no lock, something cannot be downloaded, or it is not what is pinned.
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
-    let terminal = Terminal::new(false);
+    let terminal = Terminal::new(arguments.json);
     let options = arguments.selection.options()?;
     let (store, _lock) = locked_store("fetch", &terminal)?;
     // The packages first: they can be had even where upstream cannot be reached.
@@ -43,13 +66,18 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     debs.dedup_by(|(a, _), (b, _)| a.path == b.path);
     let inputs = pipeline::gather(&store, &options, &terminal)?;
     terminal.finish();
-    let size: u64 = debs.iter().map(|(deb, _)| deb.size).sum();
-    println!(
-        "{} Debian packages ({}) and the source {} are in {}",
-        debs.len(),
-        foundation::bytes::ByteSize(size),
-        inputs.source().digest.short(),
-        store.root().display()
-    );
+    let fetched = Fetched {
+        packages: debs.len(),
+        bytes: debs.iter().map(|(deb, _)| deb.size).sum(),
+        source: inputs.source().digest,
+        cache: store.root().to_owned(),
+    };
+    if arguments.json {
+        print_json(&fetched);
+    } else {
+        let Fetched { packages, bytes, source, cache } = fetched;
+        let (size, source) = (ByteSize(bytes), source.short());
+        println!("{packages} Debian packages ({size}) and the source {source} are in {}", cache.display());
+    }
     Ok(())
 }

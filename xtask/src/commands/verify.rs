@@ -11,6 +11,7 @@ use statements::verify::{self, Verified};
 
 use crate::commands::package::default_dist;
 use crate::defaults::DEFAULTS;
+use crate::terminal::print_json;
 
 /// The arguments of `cargo xtask verify`.
 #[derive(Args)]
@@ -21,6 +22,9 @@ pub struct Arguments {
     /// Public keys to trust, binary; the default is the folder's own key.gpg
     #[arg(long, value_name = "FILE")]
     keyring: Option<PathBuf>,
+    /// Print it as JSON on one line
+    #[arg(long)]
+    json: bool,
 }
 
 /// Checks the folder, and prints what was found.
@@ -40,7 +44,11 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         dist.join("key.gpg")
     });
     let verified = verify::verify(&dist, &keyring)?;
-    print!("{}", text(&verified));
+    if arguments.json {
+        print_json(&verified.summary());
+    } else {
+        print!("{}", text(&verified));
+    }
     for key in verified.keys.iter().filter(|key| key.user_id.starts_with(DEVELOPMENT_NAME)) {
         eprintln!("warning: {} is a development key, which says nothing about who built the packages", key.fingerprint);
     }

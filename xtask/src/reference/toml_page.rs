@@ -11,6 +11,8 @@ pub struct TomlFile {
     pub name: &'static str,
     /// Name of its schema, without `.json`.
     pub schema_name: &'static str,
+    /// The schema's folder below `docs/schemas/`, with a `/` at its end; empty where it is there itself.
+    pub folder: &'static str,
     /// The schema, a root object with `definitions`.
     pub schema: Value,
 }
@@ -18,7 +20,7 @@ pub struct TomlFile {
 impl TomlFile {
     /// The path where its schema is kept, below the checkout.
     pub fn schema_path(&self) -> PathBuf {
-        format!("docs/schemas/{}.json", self.schema_name).into()
+        format!("docs/schemas/{}{}.json", self.folder, self.schema_name).into()
     }
 
     /// What a reference to another part of the schema means; what came beside it, such as a description, wins.
@@ -35,7 +37,7 @@ impl TomlFile {
     }
 
     /// The same without the `null` that stands for a field that is not there.
-    fn meant(&self, schema: &Value) -> Map<String, Value> {
+    pub(super) fn meant(&self, schema: &Value) -> Map<String, Value> {
         let mut resolved = self.resolved(schema);
         let is_null = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "null");
         if let Some(Value::Array(variants)) = resolved.get("anyOf") {
@@ -185,7 +187,7 @@ fn words(file: &TomlFile, schema: &Map<String, Value>) -> String {
     choices.map(|(word, meaning)| format!("  - `\"{word}\"`: {meaning}\n")).collect()
 }
 
-fn choices(schema: &Map<String, Value>) -> Vec<(String, String)> {
+pub(super) fn choices(schema: &Map<String, Value>) -> Vec<(String, String)> {
     let variants = schema.get("oneOf").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_object);
     let words = variants.filter_map(|one| Some((one.get("const")?.as_str()?.to_owned(), description(one))));
     words.collect()
@@ -203,7 +205,7 @@ fn default(schema: &Map<String, Value>) -> Option<String> {
 }
 
 /// A doc comment in one line, which is what Markdown makes of its lines.
-fn description(schema: &Map<String, Value>) -> String {
+pub(super) fn description(schema: &Map<String, Value>) -> String {
     let text = schema.get("description").and_then(Value::as_str).unwrap_or_default();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

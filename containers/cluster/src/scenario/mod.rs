@@ -38,7 +38,7 @@ use super::up::{ELECTION, elected, up};
 use super::{Error, down};
 
 /// What came of a scenario.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Finding {
     /// The scenario's name.

@@ -147,8 +147,8 @@ impl StageInputs {
     }
 }
 
-fn files(files: &BTreeMap<String, recipe::Input>) -> Vec<Ingredient> {
-    let file = |(path, input): (&String, &recipe::Input)| {
+fn files(files: &BTreeMap<String, recipe::RecipeInput>) -> Vec<Ingredient> {
+    let file = |(path, input): (&String, &recipe::RecipeInput)| {
         let value = if input.executable { "executable" } else { "" };
         Ingredient { value: value.into(), ..Ingredient::content(Kind::File, path, input.sha256) }
     };

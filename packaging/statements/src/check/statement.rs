@@ -49,7 +49,7 @@ pub struct Predicate {
 }
 
 /// A run's result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum TestResult {
     /// Every test that was run passed.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use tests::schema::{answer, conforms};
 use tests::{Ran, Workshop, judge, sample_copy};
 
 /// A cluster that is removed at the end of its test, whatever happens.
@@ -80,7 +81,7 @@ fn get(address: &str) -> String {
 #[test]
 fn a_cluster_of_the_sample() {
     let cluster = Cluster::new("whole");
-    let said = cluster.run(&cluster.up()).success();
+    let said = cluster.run(&[&cluster.up()[..], &["--json"]].concat()).success();
     eprintln!("up in {:.1} s", said.seconds);
     let refused = ["there is a cluster whole already", "cluster down --name whole"];
     cluster.run(&cluster.up()).fails(1, &refused);
@@ -89,14 +90,14 @@ fn a_cluster_of_the_sample() {
     cluster.run(&test).fails(1, &refused);
 
     let status = cluster.run(&["status", "--json"]).success().stdout;
-    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let status = conforms("cluster-status", &[answer(&said.stdout), &status]).remove(1);
     let nodes = status["nodes"].as_array().unwrap();
     let names: Vec<&str> = nodes.iter().map(|node| node["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["master1", "agent1", "agent2"]);
     assert!(nodes.iter().all(|node| node["units"][0]["active"] == "active"), "{status}");
     assert!(nodes[0]["leads"] == true && nodes[0]["agents"] == 2, "{status}");
     let web = nodes[0]["web"].as_str().unwrap();
-    assert!(said.stdout.contains(web), "{}", said.stdout);
+    assert!(answer(&said.stdout).contains(web), "{}", said.stdout);
     let page = get(web);
     assert!(page.starts_with("HTTP/1.") && page.contains("<h1>sample-master"), "{page}");
     let table = cluster.run(&["status"]).success().stdout;
@@ -126,7 +127,7 @@ fn a_cluster_of_the_sample() {
     let said = cluster.workshop.package_sample(&cluster.dist, &[]).success();
     assert!(!said.stderr.contains("left behind"), "{}", said.stderr);
     assert_eq!(cluster.left().len(), 6, "{:?}", cluster.left());
-    cluster.run(&["down"]).success();
+    conforms("cluster-down", &[&cluster.run(&["down", "--json"]).success().stdout]);
     assert_eq!(cluster.left(), BTreeSet::new());
     cluster.run(&["status"]).fails(1, &["there is no cluster whole", "cluster up --name whole"]);
 }
@@ -166,7 +167,7 @@ fn the_samples_packages_pass_their_scenarios() {
     let cluster = Cluster::new("tested");
     let dist = cluster.dist.display().to_string();
     let ran = cluster.run(&["test", "--recipe", "sample", "--dist", &dist, "--json"]).success();
-    let findings: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let findings = conforms("cluster-test", &[&ran.stdout]).remove(0);
     let names: Vec<&str> = findings.as_array().unwrap().iter().map(|f| f["scenario"].as_str().unwrap()).collect();
     assert_eq!(names, ["install", "purge", "lifecycle", "refusals", "up", "exposure", "web", "upgrade"]);
     for finding in findings.as_array().unwrap() {

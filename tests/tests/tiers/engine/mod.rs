@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod chime;
 mod cluster;
+mod explain;
 mod failed_phase;
 mod farm;
 mod install;

@@ -2,6 +2,7 @@
 
 mod book;
 mod first_run;
+mod json;
 mod linters;
 mod mesos_scripts;
 mod reference;

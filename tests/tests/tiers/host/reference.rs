@@ -76,6 +76,8 @@ fn the_files_are_what_their_schemas_say_and_mistakes_are_not() {
     let files = with_schema();
     let schemas: Vec<PathBuf> =
         fs::read_dir(repository().join("docs/schemas")).unwrap().flatten().map(|entry| entry.path()).collect();
+    // What commands print has a folder of its own there.
+    let schemas: Vec<PathBuf> = schemas.into_iter().filter(|path| path.is_file()).collect();
     for schema in &schemas {
         let used = files.iter().any(|(_, used)| used.canonicalize().unwrap() == schema.canonicalize().unwrap());
         assert!(used, "no file of the checkout names {}", schema.display());

@@ -3,7 +3,7 @@
 mod consent;
 mod keys;
 pub mod output;
-mod place;
+pub mod place;
 mod remove;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use keys::KeyArguments;
 use place::Destination;
 use recipe::Recipe;
 use repository::{DEBUG, Look, PruneOptions, Publication, Repository, SETTLED_DAYS, Settings, Suite, VALID_DAYS};
+use serde::Serialize;
 use sign::signer::Signer;
 
 use crate::defaults::{DEFAULTS, known_recipes};
@@ -55,10 +56,23 @@ pub enum Command {
 
 /// The repository that a command is about.
 #[derive(Args)]
-struct Which {
+pub struct Which {
     /// The repository's folder
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
+    /// Print facts as JSON, one a line, on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+impl Which {
+    /// Tells a fact to a program or a person.
+    fn tell<T: Serialize + ?Sized>(&self, fact: &T, text: impl FnOnce(&T) -> String) {
+        match self.json {
+            true => print_json(fact),
+            false => print!("{}", text(fact)),
+        }
+    }
 }
 
 /// The arguments of `cargo xtask repo init`.
@@ -227,9 +241,6 @@ pub struct RotateArguments {
 pub struct ListArguments {
     #[command(flatten)]
     which: Which,
-    /// Print it as JSON, with everything
-    #[arg(long)]
-    json: bool,
 }
 
 /// The arguments of `cargo xtask repo verify`.
@@ -273,7 +284,7 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
         Command::Init(arguments) => init(arguments),
         Command::Add(arguments) => {
             let mut repository = open(&arguments.which.folder, "repo add")?;
-            add(&mut repository, &arguments.dist, &arguments.packages)
+            add(&mut repository, &arguments.which, &arguments.dist, &arguments.packages)
         }
         Command::Publish(arguments) => publish(&arguments),
         Command::Refresh(arguments) => {
@@ -282,7 +293,7 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
             let now = arguments.consent.apply(&mut repository)?;
             let signers = arguments.keys.signers(&repository)?;
             let published = repository.refresh(&arguments.codename, &borrowed(&signers), now)?;
-            finish(&mut repository, &published, &arguments.destination)
+            finish(&mut repository, &arguments.which, &published, &arguments.destination)
         }
         Command::List(arguments) => list(&arguments),
         Command::Status(arguments) => status(&arguments),
@@ -294,8 +305,8 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
             let mut repository = open(&arguments.which.folder, "repo prune")?;
             let keep = arguments.keep.unwrap_or(if arguments.days.is_some() { 0 } else { 10 });
             let options = PruneOptions { keep, days: arguments.days.unwrap_or(0) };
-            print!("{}", output::pruned(&repository.prune(options, keys::now())?));
-            arguments.destination.push(&mut repository)
+            arguments.which.tell(&repository.prune(options, keys::now())?, output::pruned);
+            arguments.destination.push(&mut repository, &arguments.which)
         }
         Command::Push(arguments) => place::push(&arguments),
         Command::Clone(arguments) => place::clone(&arguments),
@@ -344,8 +355,10 @@ fn init(arguments: InitArguments) -> Result<(), AnyFailure> {
     let signers = arguments.keys.first_signers(settings.development)?;
     let (repository, published) =
         Repository::init(&arguments.which.folder, &settings, &borrowed(&signers), builders.as_deref(), keys::now())?;
-    print!("{}", output::published(&published));
-    print!("{}", output::keys(&repository));
+    arguments.which.tell(&published[..], output::published);
+    if !arguments.which.json {
+        print!("{}", output::keys(&repository));
+    }
     if settings.development {
         eprintln!("warning: this repository takes what nobody should trust, and its Release files say so");
     }
@@ -376,7 +389,7 @@ fn borrowed(signers: &[Box<dyn Signer>]) -> Vec<&dyn Signer> {
     signers.iter().map(AsRef::as_ref).collect()
 }
 
-fn add(repository: &mut Repository, dist: &[PathBuf], packages: &Packages) -> Result<(), AnyFailure> {
+fn add(repository: &mut Repository, which: &Which, dist: &[PathBuf], packages: &Packages) -> Result<(), AnyFailure> {
     let Packages { codename, component, keyring, rebuilders } = packages;
     let (keyring, rebuilders) = (keyring.as_deref(), rebuilders.as_deref());
     let added = repository.add(dist, keyring, rebuilders, codename.as_deref(), component.as_deref())?;
@@ -385,7 +398,7 @@ fn add(repository: &mut Repository, dist: &[PathBuf], packages: &Packages) -> Re
             eprintln!("warning: taken into a development repository all the same: {overlooked}");
         }
     }
-    print!("{}", output::added(&added));
+    which.tell(&added[..], output::added);
     Ok(())
 }
 
@@ -396,11 +409,11 @@ fn publish(arguments: &PublishArguments) -> Result<(), AnyFailure> {
     // A wrong key must not be found out after the packages were copied.
     let signers = arguments.keys.signers(&repository)?;
     if !arguments.dist.is_empty() {
-        add(&mut repository, &arguments.dist, &arguments.packages)?;
+        add(&mut repository, &arguments.which, &arguments.dist, &arguments.packages)?;
     }
     let codenames: Vec<String> = arguments.packages.codename.iter().cloned().collect();
     let published = repository.publish(&codenames, &borrowed(&signers), now)?;
-    finish(&mut repository, &published, &arguments.destination)
+    finish(&mut repository, &arguments.which, &published, &arguments.destination)
 }
 
 fn rollback(arguments: &RollbackArguments) -> Result<(), AnyFailure> {
@@ -410,7 +423,7 @@ fn rollback(arguments: &RollbackArguments) -> Result<(), AnyFailure> {
     let now = arguments.consent.apply(&mut repository)?;
     let signers = arguments.keys.signers(&repository)?;
     let published = repository.rollback(&codename, arguments.number, &borrowed(&signers), now)?;
-    finish(&mut repository, &[published], &arguments.destination)
+    finish(&mut repository, &arguments.which, &[published], &arguments.destination)
 }
 
 /// The suite that is meant: the only one needs no name.
@@ -450,27 +463,21 @@ fn rotate(arguments: &RotateArguments) -> Result<(), AnyFailure> {
             repository.finish_rotation(&borrowed(&signers), arguments.days, now)?
         }
     };
-    print!("{}", output::keys(&repository));
-    finish(&mut repository, &published, &arguments.destination)
+    if !arguments.which.json {
+        print!("{}", output::keys(&repository));
+    }
+    finish(&mut repository, &arguments.which, &published, &arguments.destination)
 }
 
 fn list(arguments: &ListArguments) -> Result<(), AnyFailure> {
     let listing = repository::list(&arguments.which.folder)?;
-    if arguments.json {
-        print_json(&listing);
-    } else {
-        print!("{}", output::listing(&listing));
-    }
+    arguments.which.tell(&listing, output::listing);
     Ok(())
 }
 
 fn status(arguments: &ListArguments) -> Result<(), AnyFailure> {
     let status = repository::status(&arguments.which.folder, keys::now())?;
-    if arguments.json {
-        print_json(&status);
-    } else {
-        print!("{}", output::status(&status));
-    }
+    arguments.which.tell(&status, output::status);
     let sentence = match &status.needs[..] {
         [] => return Ok(()),
         [only] => format!("something needs a hand: {only}"),
@@ -483,7 +490,7 @@ fn verify(arguments: &VerifyArguments) -> Result<(), AnyFailure> {
     let keyring = arguments.keyring.as_deref();
     if let Some(url) = &arguments.from {
         let look = Look { url, keyring, packages: !arguments.without_packages, now: keys::now() };
-        print!("{}", output::served(&repository::verify_served(&arguments.which.folder, &look)?));
+        arguments.which.tell(&repository::verify_served(&arguments.which.folder, &look)?, output::served);
         return Ok(());
     }
     if keyring.is_none() {
@@ -493,12 +500,17 @@ fn verify(arguments: &VerifyArguments) -> Result<(), AnyFailure> {
         );
     }
     let sound = repository::verify(&arguments.which.folder, keyring, keys::now())?;
-    print!("{}", output::sound(&sound));
+    arguments.which.tell(&sound, output::sound);
     Ok(())
 }
 
 /// Says what clients see now, and copies it where that was asked for.
-fn finish(repository: &mut Repository, published: &[Publication], destination: &Destination) -> Result<(), AnyFailure> {
-    print!("{}", output::published(published));
-    destination.push(repository)
+fn finish(
+    repository: &mut Repository,
+    which: &Which,
+    published: &[Publication],
+    destination: &Destination,
+) -> Result<(), AnyFailure> {
+    which.tell(published, output::published);
+    destination.push(repository, which)
 }

@@ -2,7 +2,10 @@
 
 use foundation::bytes::ByteSize;
 use foundation::date::text as date_text;
-use repository::{Added, Listing, Pruned, Publication, Removed, Repository, RepositoryStatus, Served, Sound};
+use repository::{
+    Added, Listing, Pruned, PrunedSnapshot, Publication, Removed, Repository, RepositoryStatus, Served, ServedSuite,
+    Sound,
+};
 
 /// What `repo add` has taken from each folder, for people.
 pub fn added(added: &[Added]) -> String {
@@ -183,8 +186,8 @@ pub fn sound(sound: &Sound) -> String {
 /// What clients get from a web server, for people.
 pub fn served(served: &Served) -> String {
     let Served { suites, indices, packages, bytes } = served;
-    let suite = |(name, (date, end)): (&String, &(i64, i64))| {
-        format!("ok  {name:<10}  of {}, valid until {}\n", date_text(*date), date_text(*end))
+    let suite = |(name, suite): (&String, &ServedSuite)| {
+        format!("ok  {name:<10}  of {}, valid until {}\n", date_text(suite.date), date_text(suite.valid_until))
     };
     let mut text: String = suites.iter().map(suite).collect();
     text += &format!("ok  indices     {indices} files, by digest and by name\n");
@@ -199,10 +202,10 @@ pub fn pruned(pruned: &Pruned) -> String {
     let mut text: String = pruned
         .snapshots
         .iter()
-        .map(|(codename, number)| format!("removed snapshot {number} of {codename}\n"))
+        .map(|PrunedSnapshot { codename, number, .. }| format!("removed snapshot {number} of {codename}\n"))
         .collect();
-    for (codename, number, until) in &pruned.held {
-        let until = date_text(*until);
+    for PrunedSnapshot { codename, number, valid_until } in &pruned.held {
+        let until = date_text(*valid_until);
         text += &format!("kept snapshot {number} of {codename}: clients may ask for what it names until {until}\n");
     }
     text += &format!("removed {} snapshots and {} files that only they had\n", pruned.snapshots.len(), pruned.files);

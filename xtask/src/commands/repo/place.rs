@@ -1,11 +1,14 @@
 //! Places that a repository is copied to and comes back from: `--to PLACE`, `push`, `clone` and `recover`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
 use foundation::failure::AnyFailure;
 use places::Remote;
 use repository::{PushOptions, Recovered, Repository};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{Which, keys, open};
 
@@ -43,9 +46,8 @@ pub struct CloneArguments {
     /// Where it was pushed to: /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH or rclone:NAME:PATH
     #[arg(value_name = "PLACE")]
     place: Remote,
-    /// A new or empty folder
-    #[arg(value_name = "FOLDER")]
-    folder: PathBuf,
+    #[command(flatten)]
+    which: Which,
     /// Public keys to believe, binary [default: those that the place itself names]
     #[arg(long, value_name = "FILE")]
     keyring: Option<PathBuf>,
@@ -62,6 +64,14 @@ pub struct RecoverArguments {
     /// Public keys to believe, binary [default: the repository's own]
     #[arg(long, value_name = "FILE")]
     keyring: Option<PathBuf>,
+}
+
+/// A place that has the repository now.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Pushed {
+    /// The place, as it was named.
+    to: String,
 }
 
 impl Destination {
@@ -81,9 +91,9 @@ impl Destination {
     ///
     /// # Errors
     /// As for [`Destination::check`]; or the copy fails.
-    pub fn push(&self, repository: &mut Repository) -> Result<(), AnyFailure> {
+    pub fn push(&self, repository: &mut Repository, which: &Which) -> Result<(), AnyFailure> {
         match &self.to {
-            Some(to) => push_to(repository, to, &PushOptions::default()),
+            Some(to) => push_to(repository, which, to, &PushOptions::default()),
             None => Ok(()),
         }
     }
@@ -98,12 +108,12 @@ pub fn push(arguments: &PushArguments) -> Result<(), AnyFailure> {
     let PushArguments { which, to, force_replace, adopt, break_lock } = arguments;
     let mut repository = open(&which.folder, "repo push")?;
     let options = PushOptions { force_replace: force_replace.clone(), adopt: *adopt, break_lock: break_lock.clone() };
-    push_to(&mut repository, to, &options)
+    push_to(&mut repository, which, to, &options)
 }
 
-fn push_to(repository: &mut Repository, to: &Remote, options: &PushOptions) -> Result<(), AnyFailure> {
+fn push_to(repository: &mut Repository, which: &Which, to: &Remote, options: &PushOptions) -> Result<(), AnyFailure> {
     repository.push(to, options, keys::now(), &mut |text| eprintln!("{text}"))?;
-    println!("copied to {to}");
+    which.tell(&Pushed { to: to.to_string() }, |pushed| format!("copied to {}\n", pushed.to));
     Ok(())
 }
 
@@ -118,8 +128,8 @@ pub fn clone(arguments: &CloneArguments) -> Result<(), AnyFailure> {
              trust with --keyring FILE"
         );
     }
-    let recovered = repository::clone(&arguments.place, &arguments.folder, arguments.keyring.as_deref())?;
-    tell(&recovered);
+    let recovered = repository::clone(&arguments.place, &arguments.which.folder, arguments.keyring.as_deref())?;
+    arguments.which.tell(&Continued::of(&recovered), |_| text(&recovered));
     Ok(())
 }
 
@@ -129,19 +139,40 @@ pub fn clone(arguments: &CloneArguments) -> Result<(), AnyFailure> {
 /// Something that is missing is nowhere to be had, or is not what was signed.
 pub fn recover(arguments: &RecoverArguments) -> Result<(), AnyFailure> {
     let RecoverArguments { which, from, keyring } = arguments;
-    tell(&repository::recover(&which.folder, from.as_ref(), keyring.as_deref())?);
+    let recovered = repository::recover(&which.folder, from.as_ref(), keyring.as_deref())?;
+    which.tell(&Continued::of(&recovered), |_| text(&recovered));
     Ok(())
 }
 
-fn tell(recovered: &Recovered) {
-    for line in &recovered.done {
-        println!("{line}");
+/// A repository that can be continued.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct Continued {
+    /// The number of the publication that the folder is at now; null where it was made by a version that counted none.
+    publication: Option<u64>,
+    /// User ids of the keys that vouch for it, by fingerprint.
+    keys: BTreeMap<String, String>,
+    /// What was done, one sentence each, for people.
+    done: Vec<String>,
+}
+
+impl Continued {
+    fn of(recovered: &Recovered) -> Self {
+        Self {
+            publication: recovered.generation.as_ref().map(|generation| generation.number),
+            keys: recovered.keys.iter().cloned().collect(),
+            done: recovered.done.clone(),
+        }
     }
+}
+
+fn text(recovered: &Recovered) -> String {
+    let mut text: String = recovered.done.iter().map(|line| format!("{line}\n")).collect();
     for (fingerprint, user_id) in &recovered.keys {
-        println!("signed by {fingerprint} {user_id}");
+        text += &format!("signed by {fingerprint} {user_id}\n");
     }
-    match &recovered.generation {
-        Some(generation) => println!("the repository is {generation}"),
-        None => println!("the repository is of an older version: `cargo xtask repo publish` gives it an identity"),
+    text + &match &recovered.generation {
+        Some(generation) => format!("the repository is {generation}\n"),
+        None => "the repository is of an older version: `cargo xtask repo publish` gives it an identity\n".to_owned(),
     }
 }

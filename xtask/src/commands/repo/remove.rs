@@ -43,6 +43,6 @@ pub fn run(arguments: &Arguments) -> Result<(), AnyFailure> {
     let now = arguments.consent.apply(&mut repository)?;
     let signers = arguments.keys.signers(&repository)?;
     let removed = repository.remove(&codename, &packages, &borrowed(&signers), now)?;
-    print!("{}", output::removed(&codename, &removed));
-    arguments.destination.push(&mut repository)
+    arguments.which.tell(&removed, |removed| output::removed(&codename, removed));
+    arguments.destination.push(&mut repository, &arguments.which)
 }

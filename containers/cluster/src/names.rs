@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use bollard::models::{ContainerSummary, NetworkCreateRequest};
-use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder,
-};
+use bollard::models::NetworkCreateRequest;
+use bollard::query_parameters::{ListNetworksOptionsBuilder, RemoveContainerOptionsBuilder};
+use engine::list::{Listed, containers};
 use engine::names::{LABEL_CLUSTER, LABEL_KIND, LABEL_RUN, of_cluster};
 use engine::volume;
 use engine::{Engine, Error, is_missing};
@@ -94,7 +93,7 @@ impl Names {
     /// The engine does not answer.
     pub async fn nodes(&self, engine: &Engine) -> Result<Vec<(String, String)>, Error> {
         let prefix = self.container("");
-        let names = self.containers(engine).await?.into_iter().filter_map(|container| container.names?.pop());
+        let names = self.containers(engine).await?.into_iter().filter_map(|mut container| container.names.pop());
         let mut nodes: Vec<(String, String)> = names
             .filter_map(|name| {
                 let container = name.trim_start_matches('/').to_owned();
@@ -106,12 +105,8 @@ impl Names {
         Ok(nodes)
     }
 
-    async fn containers(&self, engine: &Engine) -> Result<Vec<ContainerSummary>, Error> {
-        let label = format!("{LABEL_CLUSTER}={}", self.label());
-        let filters = HashMap::from([("label", vec![label.as_str()])]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        let containers = engine.docker.list_containers(Some(options)).await;
-        containers.map_err(|error| engine.error("listing the cluster's nodes".into(), error))
+    async fn containers(&self, engine: &Engine) -> Result<Vec<Listed>, Error> {
+        containers(engine, &format!("{LABEL_CLUSTER}={}", self.label())).await
     }
 
     /// Removes everything that the cluster has in the engine; returns how many containers, networks and volumes that
@@ -138,7 +133,7 @@ impl Names {
         let containers = self.containers(engine).await?;
         // One by one: Docker 20.10 loses count of a network's endpoints where several come or go at once, and then
         // refuses to remove the network until it is restarted.
-        for id in containers.into_iter().filter_map(|container| container.id) {
+        for Listed { id, .. } in containers {
             // Killed, not stopped: nothing that its first process could write is kept.
             let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
             match engine.docker.remove_container(&id, Some(options)).await {

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use bollard::query_parameters::{
-    ListContainersOptionsBuilder, ListImagesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
+    ListImagesOptionsBuilder, RemoveContainerOptionsBuilder, RemoveImageOptionsBuilder,
 };
 
+use crate::list::{Listed, containers};
 use crate::names::{KIND_TEMPORARY, LABEL_KIND, LABEL_RUN};
 use crate::{Engine, Error, is_missing};
 
@@ -19,12 +20,10 @@ pub async fn cleanup(engine: &Engine, stale: impl Fn(&str) -> bool) -> Result<Ve
     let mut removed = Vec::new();
     let is_stale = |labels: &HashMap<String, String>| labels.get(LABEL_RUN).is_some_and(|run| stale(run));
 
-    let filters = HashMap::from([("label", vec![LABEL_RUN])]);
-    let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-    let containers = engine.docker.list_containers(Some(options)).await;
-    for container in containers.map_err(|error| engine.error("listing containers".into(), error))? {
-        let labels = container.labels.unwrap_or_default();
-        let Some(id) = container.id.filter(|_| is_stale(&labels)) else { continue };
+    for Listed { id, labels, .. } in containers(engine, LABEL_RUN).await? {
+        if !is_stale(&labels) {
+            continue;
+        }
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         match engine.docker.remove_container(&id, Some(options)).await {
             Err(error) if !is_missing(&error) => {

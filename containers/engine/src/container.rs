@@ -259,14 +259,23 @@ pub async fn import(
     labels: &BTreeMap<&str, String>,
     write: impl FnOnce(&mut ChannelWriter) -> Result<(), Error> + Send + 'static,
 ) -> Result<(), Error> {
-    let mut label = format!("LABEL {LABEL_RUN}=\"{}\" {LABEL_KIND}=\"{kind}\"", engine.run);
-    for (key, value) in labels {
-        label += &format!(" {key}=\"{value}\"");
-    }
+    let own = [(LABEL_RUN, engine.run.as_str()), (LABEL_KIND, kind)];
+    let all = own.into_iter().chain(labels.iter().map(|(key, value)| (*key, value.as_str())));
+    let changes = all.map(|(key, value)| format!("LABEL {key}=\"{value}\"")).collect();
     // The tag is in the name: Podman 4 does not look at the parameter that the API has for it.
-    let options = CreateImageOptionsBuilder::default().from_src("-").repo(name).changes(vec![label]).build();
+    let options = CreateImageOptionsBuilder::default().from_src("-").repo(name).changes(changes).build();
     let (body, producer) = produce(write);
-    let docker = engine.patient();
+    let docker = engine.patient().with_request_modifier(|mut request| {
+        // The client library puts all changes into one parameter, a line each. Podman takes a parameter for a change, and would
+        // read the second label as a part of the first one's value.
+        let place = request.uri().path_and_query().map(|place| place.as_str().replace("%0A", "&changes="));
+        let mut parts = request.uri().clone().into_parts();
+        parts.path_and_query = place.and_then(|place| place.parse().ok());
+        if let Ok(uri) = parts.try_into() {
+            *request.uri_mut() = uri;
+        }
+        request
+    });
     let mut answers = docker.create_image(Some(options), Some(bollard::body_try_stream(body)), None).boxed();
     let mut failed = None;
     while let Some(answer) = answers.next().await {
@@ -292,5 +301,24 @@ pub async fn image_labels(engine: &Engine, name: &str) -> Result<Option<HashMap<
         Ok(image) => Ok(Some(image.config.and_then(|config| config.labels).unwrap_or_default())),
         Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(engine.error(format!("looking for the image {name}"), error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::Fake;
+
+    #[tokio::test]
+    async fn each_label_of_an_image_is_a_change_of_its_own() {
+        let fake = Fake::start("amd64", &[("/images/create", "{}")]);
+        let engine = fake.engine().await.with_run("a-run");
+        let labels = BTreeMap::from([("a", "b".to_owned()), ("c", "d".to_owned())]);
+        import(&engine, "mesos-packages/x:y", "kind", &labels, |_| Ok(())).await.unwrap();
+        let asked = fake.asked();
+        let query = asked.last().unwrap().split_once('?').unwrap().1;
+        let changes: Vec<&str> = query.split('&').filter_map(|part| part.strip_prefix("changes=")).collect();
+        assert_eq!(changes.len(), 4, "{query}");
+        assert!(changes[2].ends_with("a%3D%22b%22") && changes[3].ends_with("c%3D%22d%22"), "{query}");
     }
 }

@@ -28,6 +28,8 @@ pub struct Engine {
     pub run: String,
     /// Whether it is Podman, which does some things differently, and not Docker.
     pub podman: bool,
+    /// The architecture of its machine, as Debian calls it; empty where it does not tell.
+    architecture: String,
 }
 
 /// The address of an engine, and what it wants for TLS.
@@ -75,6 +77,22 @@ impl Candidate {
     }
 }
 
+/// What to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Choice {
+    /// The one that the user named, and what to do where it does not answer.
+    Named(Candidate, &'static str),
+    /// The usual places, in order.
+    Usual(Vec<Candidate>),
+}
+
+/// What to do where an address of the user's own leads nowhere.
+const NEXT_HOST: &str = "start the engine there or correct DOCKER_HOST; without it the docker client's context and the usual sockets \
+                         are tried";
+/// The same of a context of the docker client.
+const NEXT_CONTEXT: &str = "`docker context ls` shows which contexts there are, and `docker context use NAME` (or DOCKER_CONTEXT=NAME) \
+                            chooses one; with `default` the usual sockets are tried";
+
 /// The parts of the environment that say where an engine may be.
 #[derive(Clone, Debug, Default)]
 struct Environment {
@@ -103,25 +121,26 @@ impl Environment {
         }
     }
 
-    /// What to try, in order. Where the user named an engine in the environment, only that: another
-    /// one would be a surprise.
-    fn candidates(&self) -> Vec<Candidate> {
+    /// Where the user named an engine, in the environment or by the docker client's context, only that: another one would be a
+    /// surprise.
+    fn choice(&self) -> Choice {
         if let Some(host) = &self.docker_host {
-            let mut candidate = Candidate::new("DOCKER_HOST", host);
-            if let Ok(address) = &mut candidate.address {
-                address.certificates = self.certificates.clone();
-            }
-            return vec![candidate];
+            let address = Address { host: host.clone(), certificates: self.certificates.clone() };
+            return Choice::Named(Candidate { origin: "DOCKER_HOST".into(), address: Ok(address) }, NEXT_HOST);
         }
-        if let Some(name) = self.docker_context.as_deref().filter(|name| *name != "default") {
-            return vec![self.context("DOCKER_CONTEXT", name)];
+        let named = match self.docker_context.as_deref() {
+            Some("default") => None,
+            Some(name) => Some(self.context("DOCKER_CONTEXT", name)),
+            None => self.current_context().map(|name| self.context("the docker client's current context", &name)),
+        };
+        match named {
+            Some(candidate) => Choice::Named(candidate, NEXT_CONTEXT),
+            None => Choice::Usual(self.sockets()),
         }
+    }
+
+    fn sockets(&self) -> Vec<Candidate> {
         let mut list = Vec::new();
-        if self.docker_context.is_none()
-            && let Some(name) = self.current_context()
-        {
-            list.push(self.context("Docker context", &name));
-        }
         let mut socket =
             |origin, path: PathBuf| list.push(Candidate::new(origin, format!("unix://{}", path.display())));
         socket("default socket", "/var/run/docker.sock".into());
@@ -167,21 +186,24 @@ impl Environment {
         struct Endpoint {
             host: String,
         }
-        let origin = format!("{origin} {name}");
+        let origin = format!("{origin}, '{name}',");
         let Some(config) = &self.docker_config else {
             return Candidate { origin, address: Err("neither DOCKER_CONFIG nor HOME is set".into()) };
         };
         let id = Digest::of(name).to_string();
         let path = config.join("contexts/meta").join(&id).join("meta.json");
         let address = std::fs::read(&path)
-            .map_err(|error| error.to_string())
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound => "there is no such context".to_owned(),
+                _ => error.to_string(),
+            })
             .and_then(|text| serde_json::from_slice::<Meta>(&text).map_err(|error| error.to_string()))
             .map(|meta| Address {
                 host: meta.endpoints.docker.host,
                 certificates: Some(config.join("contexts/tls").join(&id).join("docker"))
                     .filter(|folder| folder.is_dir()),
             })
-            .map_err(|why| format!("{}: {why}", path.display()));
+            .map_err(|why| format!("{why} ({})", path.display()));
         Candidate { origin, address }
     }
 }
@@ -230,13 +252,28 @@ impl Address {
 }
 
 impl Engine {
-    /// Finds the first engine that answers: at DOCKER_HOST, in the Docker context, at the default socket, at the
-    /// rootless socket, at Podman's sockets. Where the environment names one, only that is tried.
+    /// Finds the engine that DOCKER_HOST or a context of the docker client names, or else the first one that answers: at the
+    /// default socket, at the rootless socket, at Podman's sockets.
     ///
     /// # Errors
-    /// None answers ([`Error::NoEngine`]). The error says of each that was tried where it is and why it did not answer.
+    /// The one that was named does not answer ([`Error::Named`]), or none does ([`Error::NoEngine`]): then the error says of each
+    /// that was tried where it is and why it did not answer.
     pub async fn find() -> Result<Self, Error> {
-        Self::first(Environment::current().candidates()).await
+        match Environment::current().choice() {
+            Choice::Named(candidate, next) => Self::named(candidate, next).await,
+            Choice::Usual(candidates) => Self::first(candidates).await,
+        }
+    }
+
+    async fn named(Candidate { origin, address }: Candidate, next: &'static str) -> Result<Self, Error> {
+        let named = |place: &str| format!("the container engine that {origin} names{place}");
+        match address {
+            Err(why) => Err(Error::Named { named: named(""), why, next }),
+            Ok(address) => {
+                let place = format!(", {},", address.host);
+                Self::open(address).await.map_err(|why| Error::Named { named: named(&place), why, next })
+            }
+        }
     }
 
     async fn first(candidates: Vec<Candidate>) -> Result<Self, Error> {
@@ -266,6 +303,7 @@ impl Engine {
             Ok(Err(error)) => return Err(explain(&error)),
             Err(_) => return Err(format!("no answer within {} s", PING_TIMEOUT.as_secs())),
         };
+        let architecture = debian_architecture(version.arch.as_deref().unwrap_or_default());
         let podman = version
             .components
             .unwrap_or_default()
@@ -273,7 +311,28 @@ impl Engine {
             .any(|component| component.name.to_ascii_lowercase().contains("podman"));
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let run = format!("{}-{}", std::process::id(), boot.trim());
-        Ok(Self { docker, address, run, podman })
+        Ok(Self { docker, address, run, podman, architecture })
+    }
+
+    /// The engine at an address.
+    #[cfg(test)]
+    pub async fn at(host: &str) -> Result<Self, String> {
+        Self::open(Address { host: host.to_owned(), certificates: None }).await
+    }
+
+    /// Whether its machine runs programs of a target's architecture, as Debian calls it.
+    ///
+    /// # Errors
+    /// It is of another kind.
+    pub fn runs(&self, wants: &str) -> Result<(), Error> {
+        match runs(&self.architecture, wants) {
+            true => Ok(()),
+            false => Err(Error::Architecture {
+                endpoint: self.address.host.clone(),
+                has: self.architecture.clone(),
+                wants: wants.to_owned(),
+            }),
+        }
     }
 
     /// The same engine on a connection of its own, for a thread with its own runtime; none if the engine is gone. A
@@ -343,10 +402,32 @@ impl Engine {
                 if why.contains("no space left on device") {
                     why += "\nFree space where the engine keeps its data (`docker system df`, `docker system prune`), then run it again.";
                 }
+                // Podman's name for what reaps the processes of a container whose parents are gone.
+                if self.podman && (why.contains("container-init") || why.contains("catatonit")) {
+                    why += "\nIt has no `catatonit`, the init process of Podman's containers: `apt-get install catatonit` on the engine's \
+                            machine, then run it again.";
+                }
                 Error::Engine { doing, why }
             }
         }
     }
+}
+
+/// An architecture as Debian calls it, of Go's name for it (the engines are written in Go). One that is not known keeps its name.
+fn debian_architecture(go: &str) -> String {
+    match go {
+        "386" => "i386",
+        "arm" => "armhf",
+        "ppc64le" => "ppc64el",
+        "mips64le" => "mips64el",
+        same => same,
+    }
+    .to_owned()
+}
+
+/// Whether a machine of one architecture runs programs of another. An engine that does not tell its own is asked to try.
+fn runs(has: &str, wants: &str) -> bool {
+    has.is_empty() || has == wants || (has, wants) == ("amd64", "i386") || (has, wants) == ("armhf", "armel")
 }
 
 /// The error with its causes; the client library's own texts often leave out the cause.
@@ -385,10 +466,14 @@ mod tests {
     use foundation::failure::Failure;
 
     use super::*;
+    use crate::fake::Fake;
 
     fn hosts(environment: &Environment) -> Vec<String> {
-        environment
-            .candidates()
+        let candidates = match environment.choice() {
+            Choice::Named(candidate, _) => vec![candidate],
+            Choice::Usual(candidates) => candidates,
+        };
+        candidates
             .into_iter()
             .map(|candidate| candidate.address.map_or_else(|why| why, |address| address.host))
             .collect()
@@ -421,19 +506,46 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let environment = Environment { docker_config: Some(folder.path().to_owned()), ..Environment::default() };
         std::fs::write(folder.path().join("config.json"), r#"{"currentContext":"far","auths":{}}"#).unwrap();
+        let broken = hosts(&environment);
+        assert!(broken.len() == 1 && broken[0].starts_with("there is no such context ("), "{broken:?}");
         // sha256 of the name, as `docker context create far` makes it.
         let meta = folder.path().join("contexts/meta").join(Digest::of("far").to_string());
-        let broken = &environment.candidates()[0];
-        assert!(broken.address.as_ref().unwrap_err().contains("meta.json"), "{broken:?}");
         std::fs::create_dir_all(&meta).unwrap();
         std::fs::write(
             meta.join("meta.json"),
             r#"{"Name":"far","Metadata":{},"Endpoints":{"docker":{"Host":"ssh://me@far","SkipTLSVerify":false}}}"#,
         )
         .unwrap();
-        assert_eq!(hosts(&environment)[..2], ["ssh://me@far", "unix:///var/run/docker.sock"]);
-        let named = Environment { docker_context: Some("far".into()), ..environment };
+        assert_eq!(hosts(&environment), ["ssh://me@far"]);
+        let named = Environment { docker_context: Some("far".into()), ..environment.clone() };
         assert_eq!(hosts(&named), ["ssh://me@far"]);
+        let usual = Environment { docker_context: Some("default".into()), ..environment };
+        assert_eq!(hosts(&usual)[0], "unix:///var/run/docker.sock");
+    }
+
+    #[tokio::test]
+    async fn an_engine_on_another_architecture_is_refused_by_name() {
+        let fake = Fake::start("arm64", &[]);
+        let engine = fake.engine().await;
+        engine.runs("arm64").unwrap();
+        let error = engine.runs("amd64").unwrap_err();
+        assert_eq!(error.outcome().kind.exit_code(), 4);
+        let text = error.message();
+        for part in [&fake.host(), "arm64", "amd64", "DOCKER_HOST", "--target"] {
+            assert!(text.contains(part), "{part} is not in: {text}");
+        }
+        assert!(runs("amd64", "i386") && !runs("i386", "amd64"));
+        assert_eq!(debian_architecture("ppc64le"), "ppc64el");
+    }
+
+    #[tokio::test]
+    async fn podman_without_its_init_names_the_package() {
+        let podman = r#"{"ApiVersion":"1.41","Arch":"amd64","Components":[{"Name":"Podman Engine","Version":"4.3.1"}]}"#;
+        let fake = Fake::start("amd64", &[("/version", podman)]);
+        let message = "container-init binary not found on the host: stat /usr/libexec/podman/catatonit: no such file or directory";
+        let answer = ApiError::DockerResponseServerError { status_code: 500, message: message.into() };
+        let text = fake.engine().await.error("making a container of x".into(), answer).message();
+        assert!(text.contains("apt-get install catatonit"), "{text}");
     }
 
     #[tokio::test]

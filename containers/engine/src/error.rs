@@ -13,6 +13,26 @@ pub enum Error {
         /// One line per endpoint: where it came from, its address, why it did not answer.
         tried: String,
     },
+    /// The user named an engine, and that one does not answer. Another one would be a surprise, so none was tried.
+    #[error("{named} does not answer, and no other container engine was tried: {why}")]
+    Named {
+        /// What named it, and where it should be: `the container engine that DOCKER_HOST names, unix:///…,`.
+        named: String,
+        /// The reason.
+        why: String,
+        /// What to do.
+        next: &'static str,
+    },
+    /// The engine's machine is of another kind than what is built.
+    #[error("the container engine at {endpoint} runs {has} programs, and {wants} ones are needed")]
+    Architecture {
+        /// The engine's address.
+        endpoint: String,
+        /// Its architecture, as Debian calls it.
+        has: String,
+        /// The target's.
+        wants: String,
+    },
     /// An engine could not be installed or started.
     #[error("cannot set up a container engine: {step} failed: {why}")]
     Setup {
@@ -113,6 +133,11 @@ impl Failure for Error {
                 "install and start one with `apt-get install docker.io` (as root), let this tool do it with \
                  `cargo xtask package --setup`, or point DOCKER_HOST to one that runs elsewhere",
             ),
+            Self::Named { next, .. } => Kind::NoEngine.next(*next),
+            Self::Architecture { wants, .. } => Kind::NoEngine.next(format!(
+                "point DOCKER_HOST or DOCKER_CONTEXT to an engine on a machine that is {wants}, or name a target of the engine's \
+                 architecture with --target: `ls containers/targets` shows which there are",
+            )),
             Self::Setup { next, .. } => Kind::Failed.next(next.clone()),
             Self::Engine { .. } => Kind::Failed.next("`cargo xtask doctor` tells more about the engine"),
             Self::EngineGone { .. } => Kind::Failed.next(

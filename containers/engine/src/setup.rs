@@ -20,15 +20,10 @@ const TAIL: usize = 20;
 /// The environment names an engine and that does not answer, root is needed, apt or the daemon fails, `state` cannot be
 /// written, or the engine does not answer within 90 seconds of its start.
 pub async fn setup(state: &Path, progress: &dyn Fn(&str)) -> Result<Engine, Error> {
-    let none = match Engine::find().await {
-        Ok(engine) => return Ok(engine),
-        Err(error) => error,
-    };
-    // Where the user named an engine, installing another one would not help.
-    if std::env::var_os("DOCKER_HOST").is_some_and(|host| !host.is_empty())
-        || std::env::var_os("DOCKER_CONTEXT").is_some()
-    {
-        return Err(none);
+    match Engine::find().await {
+        Err(Error::NoEngine { .. }) => {}
+        // Where the user named an engine, installing another one would not help.
+        found_or_named => return found_or_named,
     }
     let dockerd = match program("dockerd") {
         Some(path) => path,

@@ -124,6 +124,7 @@ async fn root(
     lock: &RootLock,
     progress: &dyn Progress,
 ) -> Result<RootImage, Error> {
+    engine.runs(options.target.name.architecture())?;
     let (slug, noun) = (slug(kind), kind.noun());
     let record = format!("{slug}.json");
     let known: Option<RootImage> = store.stage(slug, &key).and_then(|folder| read_json(&folder.join(&record)).ok());
@@ -174,6 +175,7 @@ pub async fn lock(
     if kind == LockKind::NodeRoot && recipe.file.cluster.is_none() {
         return Err(Error::NoCluster { recipe: recipe.name().to_owned() });
     }
+    engine.runs(target.name.architecture())?;
     let request = recipe.request(target, kind);
     let request_digest = recipe.request_digest(target, kind);
     let (release, index, base, debs) = tokio::task::block_in_place(|| -> Result<_, Error> {

@@ -23,7 +23,7 @@ use crate::rootfs::{Normaliser, merge, verify};
 
 /// The tool's own part in a root file system. The script is an input as it is; the number has to be raised when
 /// this or `rootfs` make another root file system from the same lock.
-pub const ASSEMBLY: [&str; 2] = ["assembly 1", SCRIPT];
+pub const ASSEMBLY: [&str; 2] = ["assembly 2", SCRIPT];
 
 const SCRIPT: &str = include_str!("../assets/assemble.sh");
 /// The script that makes a cluster's node of such a root, sourced after the packages are installed.

@@ -28,6 +28,11 @@ const OF_THE_ENGINE: &[&str] = &[
     "etc/mtab",
 ];
 
+/// Whether the engine changes the time of this folder, by putting something of [`OF_THE_ENGINE`] into it or over it.
+fn of_the_engine(folder: &Path) -> bool {
+    OF_THE_ENGINE.iter().any(|pattern| Path::new(pattern).parent() == Some(folder))
+}
+
 /// Checks that every file is the one that the lock pins: size and sha256.
 ///
 /// # Errors
@@ -203,8 +208,8 @@ impl Normaliser {
     }
 
     /// Reads an engine's export and writes the same root file system so that it is the same bytes every time:
-    /// sizes, permissions, numeric owners and content are kept, times are cut at `latest`, extended attributes
-    /// and names of owners are left out, and so is what matches `remove`. The order is the engine's, which walks
+    /// sizes, permissions, numeric owners and content are kept, times are cut at `latest` (which folders that the engine
+    /// changes always have), extended attributes and names of owners are left out, and so is what matches `remove`. The order is the engine's, which walks
     /// folders by name.
     ///
     /// # Errors
@@ -229,6 +234,9 @@ impl Normaliser {
                 continue;
             }
             let mut header = copy_header(entry.header(), self.latest).map_err(broken)?;
+            if of_the_engine(&path) {
+                header.set_mtime(u64::try_from(self.latest).unwrap_or(0));
+            }
             let sent = match entry.header().entry_type() {
                 EntryType::Symlink => {
                     let target = entry.link_name().map_err(broken)?.unwrap_or_default().into_owned();
@@ -318,6 +326,8 @@ mod tests {
         let entries = |now: u64, log: &'static str| {
             archive(&[
                 (".dockerenv", EntryType::Regular, log, now, 0o755),
+                // Made with the image by one engine, with the container by another.
+                ("dev", EntryType::Directory, "", if now > 1000 { 60 } else { now }, 0o755),
                 ("dev/console", EntryType::Regular, "", now, 0o600),
                 ("etc/passwd", EntryType::Regular, "root", now, 0o644),
                 ("usr/bin/su", EntryType::Regular, "su", 50, 0o4755),
@@ -334,6 +344,7 @@ mod tests {
         normaliser.copy(entries(1000, "one").as_slice(), &mut bytes).unwrap();
         assert_eq!(Digest::of(&bytes), first);
         let expected = [
+            ("dev", 100, 0o755),
             ("etc/passwd", 100, 0o644),
             ("usr/bin/su", 50, 0o4755),
             ("usr/bin/sg", 50, 0o4755),

@@ -12,6 +12,7 @@ pub mod guards;
 pub mod key;
 pub mod linters;
 pub mod pipelines;
+pub mod podman;
 pub mod report;
 pub mod schema;
 

@@ -36,6 +36,16 @@ fn engine() {
         "engine.Error",
         engine::Error {
             NoEngine: [no_engine()],
+            Named: [engine::Error::Named {
+                named: "the container engine that DOCKER_HOST names, tcp://build.example.org:2376,".into(),
+                why: "no answer within 10 s".into(),
+                next: "start the engine there or correct DOCKER_HOST",
+            }],
+            Architecture: [engine::Error::Architecture {
+                endpoint: "tcp://build.example.org:2376".into(),
+                has: "arm64".into(),
+                wants: "amd64".into(),
+            }],
             Setup: [engine::Error::Setup {
                 step: "apt-get install docker.io".into(),
                 why: "it ended with exit status 100".into(),

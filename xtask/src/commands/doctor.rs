@@ -47,7 +47,10 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let mut findings = Vec::new();
     let engine = block_on(&store, async || {
         Ok(match Engine::find().await {
-            Ok(engine) => engine.info().await,
+            Ok(engine) => match engine.runs(options.target.name.architecture()) {
+                Ok(()) => engine.info().await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         })
     })?;
@@ -56,7 +59,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         Err(_) => findings.push(Finding {
             good: false,
             what: "engine",
-            found: "none answers: the error below says why".into(),
+            found: "none that can be used: the error below says why".into(),
         }),
     }
     findings.push(disk(&store, &options.recipe)?);

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use engine::fake::Fake;
+use foundation::digest::Digest;
 use tests::{Ran, Workshop, judge, replace, sample_copy};
 
 fn package(recipe: &Path, more: &[&str]) -> (tempfile::TempDir, Ran) {
@@ -99,14 +101,50 @@ fn a_malformed_lock() {
         .fails(1, &["debian-12-amd64.lock", "line", "is not a sha256 digest", "make it anew with `cargo xtask lock"]);
 }
 
-#[test]
-fn no_engine_answers() {
+/// The sample is packaged with these variables, and nothing is left behind.
+fn with_engine(variables: &[(&str, &str)], more: &[&str]) -> Ran {
     let workshop = Workshop::empty();
     let out = tempfile::tempdir().unwrap();
-    let mut command =
-        workshop.command(&["package", "--recipe", "sample", "--dist", &out.path().join("dist").display().to_string()]);
-    command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
-    tests::run(&mut command).fails(4, &["/nowhere/docker.sock", "apt-get install docker.io", "--setup"]);
+    let dist = out.path().join("dist").display().to_string();
+    let mut command = workshop.command(&[&["package", "--recipe", "sample", "--dist", &dist], more].concat());
+    command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT").envs(variables.iter().copied());
+    tests::run(&mut command)
+}
+
+#[test]
+fn an_engine_that_is_named_is_the_only_one_that_is_tried() {
+    let says = ["DOCKER_HOST names, unix:///nowhere/docker.sock", "No such file", "no other", "correct DOCKER_HOST"];
+    let named = [("DOCKER_HOST", "unix:///nowhere/docker.sock")];
+    with_engine(&named, &[]).fails(4, &says);
+    // Installing one would not help.
+    with_engine(&named, &["--setup"]).fails(4, &says);
+}
+
+#[test]
+fn a_docker_context_that_leads_nowhere_is_an_error() {
+    let config = tempfile::tempdir().unwrap();
+    let folder = config.path().display().to_string();
+    let variables = [("DOCKER_CONFIG", folder.as_str()), ("DOCKER_CONTEXT", "gone")];
+    let next = "docker context ls";
+    with_engine(&variables, &[]).fails(4, &["DOCKER_CONTEXT, 'gone'", "there is no such context", next]);
+    // As `docker context create` and `docker context use` write it.
+    let meta = config.path().join("contexts/meta").join(Digest::of("far").to_string());
+    fs::create_dir_all(&meta).unwrap();
+    let text = r#"{"Name":"far","Metadata":{},"Endpoints":{"docker":{"Host":"unix:///nowhere/far.sock"}}}"#;
+    fs::write(meta.join("meta.json"), text).unwrap();
+    fs::write(config.path().join("config.json"), r#"{"currentContext":"far"}"#).unwrap();
+    let says = ["current context, 'far'", "unix:///nowhere/far.sock", "No such file", next];
+    with_engine(&variables[..1], &[]).fails(4, &says);
+}
+
+#[test]
+fn an_engine_on_another_architecture_is_an_error() {
+    let fake = Fake::start("arm64", &[("/info", "{}"), ("/containers/json", "[]"), ("/images/json", "[]")]);
+    let host = fake.host();
+    let says = [&host, "runs arm64 programs", "amd64 ones are needed", "DOCKER_HOST", "--target"];
+    with_engine(&[("DOCKER_HOST", &host)], &["--offline"]).fails(4, &says);
+    let mut doctor = Workshop::empty().command(&["doctor"]);
+    tests::run(doctor.env("DOCKER_HOST", &host)).fails(4, &says);
 }
 
 #[test]

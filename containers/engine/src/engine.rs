@@ -540,7 +540,8 @@ mod tests {
 
     #[tokio::test]
     async fn podman_without_its_init_names_the_package() {
-        let podman = r#"{"ApiVersion":"1.41","Arch":"amd64","Components":[{"Name":"Podman Engine","Version":"4.3.1"}]}"#;
+        let podman =
+            r#"{"ApiVersion":"1.41","Arch":"amd64","Components":[{"Name":"Podman Engine","Version":"4.3.1"}]}"#;
         let fake = Fake::start("amd64", &[("/version", podman)]);
         let message = "container-init binary not found on the host: stat /usr/libexec/podman/catatonit: no such file or directory";
         let answer = ApiError::DockerResponseServerError { status_code: 500, message: message.into() };

@@ -23,7 +23,8 @@ impl Fake {
         let listener = UnixListener::bind(folder.path().join("socket")).expect("a socket");
         let mut answers: Vec<(&str, String)> =
             answers.iter().map(|(path, answer)| (*path, (*answer).to_owned())).collect();
-        answers.push(("/version", format!(r#"{{"ApiVersion":"1.41","MinAPIVersion":"1.24","Arch":"{architecture}"}}"#)));
+        answers
+            .push(("/version", format!(r#"{{"ApiVersion":"1.41","MinAPIVersion":"1.24","Arch":"{architecture}"}}"#)));
         let asked: Arc<Mutex<Vec<String>>> = Arc::default();
         let (answers, list) = (Arc::new(answers), asked.clone());
         std::thread::spawn(move || {
@@ -69,7 +70,8 @@ fn serve(mut stream: &UnixStream, answers: &[(&str, String)], asked: &Mutex<Vec<
         let answer = answers.iter().find(|(end, _)| path.ends_with(end)).map(|(_, answer)| answer.as_str());
         asked.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
         let (status, body) = answer.map_or(("404 Not Found", "{}"), |answer| ("200 OK", answer));
-        let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head =
+            format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
         if stream.write_all((head + body).as_bytes()).is_err() {
             return;
         }

@@ -47,7 +47,8 @@ pub async fn containers(engine: &Engine, label: &str) -> Result<Vec<Listed>, Err
         }
         request
     });
-    let pieces: Vec<_> = docker.export_container("all").try_collect().await.map_err(|why| engine.error(doing(), why))?;
+    let pieces: Vec<_> =
+        docker.export_container("all").try_collect().await.map_err(|why| engine.error(doing(), why))?;
     serde_json::from_slice(&pieces.concat())
         .map_err(|why| Error::Engine { doing: doing(), why: format!("no list of containers ({why})") })
 }
@@ -55,9 +56,7 @@ pub async fn containers(engine: &Engine, label: &str) -> Result<Vec<Listed>, Err
 /// A text as a part of a query (RFC 3986, section 2.1).
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes()
-        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 #[cfg(test)]

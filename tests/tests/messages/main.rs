@@ -7,6 +7,7 @@
 mod comparison;
 mod containers;
 mod packaging;
+mod repository;
 
 use std::path::PathBuf;
 

@@ -11,13 +11,11 @@ use foundation::bytes::ByteSize;
 use foundation::config::{ConfigError, parse_toml};
 use foundation::digest::Digest;
 use foundation::store::{Holder, StoreError};
-use places::PlaceError;
 use recipe::RecipeError;
 use recipe::components::ComponentsError;
 use recipe::quarantine::QuarantineError;
 use recipe::root_lock::LockError;
 use recipe::target::{TargetError, TargetName};
-use repository::{Refusal, RepositoryError};
 use sign::debsig::DebsigError;
 use sign::gpgv::GpgvError;
 use sign::signer::SignError;
@@ -341,13 +339,13 @@ fn deb() {
     );
 }
 
-const KEY: &str = "6A38E98CAAABCF48B2969FECD2F0A3E872F16578";
+pub(super) const KEY: &str = "6A38E98CAAABCF48B2969FECD2F0A3E872F16578";
 
-fn no_key() -> SignError {
+pub(super) fn no_key() -> SignError {
     SignError::NoKey { key: "release@example.org".into(), place: "your key ring".into() }
 }
 
-fn unsigned() -> GpgvError {
+pub(super) fn unsigned() -> GpgvError {
     GpgvError::Signature {
         path: path("/srv/dist/SHA256SUMS"),
         keyring: path("/etc/keys/release.gpg"),
@@ -493,213 +491,6 @@ fn statements() {
                 found: digest("other")
             }],
             Download: [not_downloaded().into()],
-        }
-    );
-}
-
-#[test]
-fn repository() {
-    let repo = || path("/srv/apt");
-    let dist = || path("/srv/dist");
-    let refused = |refusal: Refusal| RepositoryError::Refused(Box::new(refusal));
-    messages!(
-        "repository.Refusal",
-        Refusal {
-            DevelopmentKey: [Refusal::DevelopmentKey { dist: dist(), key: KEY.into() }],
-            Local: [Refusal::Local { package: "demo_1.0+local_amd64.deb".into() }],
-            Untested: [Refusal::Untested { dist: dist() }],
-            TestsFailed: [Refusal::TestsFailed { dist: dist(), failed: 3 }],
-            Empty: [Refusal::Empty { dist: dist() }],
-            Differs: [Refusal::Differs {
-                package: "demo_1.0_amd64.deb".into(),
-                description: path("/srv/dist/demo_1.0_amd64.changes"),
-                expected: "sha256 0a, 1200 bytes".into(),
-                found: "sha256 0b, 1300 bytes".into(),
-            }],
-            Missing: [Refusal::Missing {
-                package: "demo_1.0_amd64.deb".into(),
-                description: path("/srv/dist/demo_1.0_amd64.changes")
-            }],
-            Description: [Refusal::Description { path: dist(), expected: "one .changes" }],
-            NotAPackage: [Refusal::NotAPackage {
-                path: path("/srv/dist/demo_1.0_amd64.deb"),
-                problem: "it was changed while it was read".into()
-            }],
-            Architecture: [Refusal::Architecture {
-                package: "demo_1.0_arm64.deb".into(),
-                architecture: "arm64".into(),
-                known: "amd64".into(),
-            }],
-            Unusable: [Refusal::Unusable {
-                problems: vec![
-                    "/srv/dist/demo_1.0_amd64.deb: its control file has no field Description".into(),
-                    "demo_1.0_amd64.deb: dpkg says: 'Depends' field, reference to 'libc6': '>' is obsolete".into(),
-                ]
-            }],
-            Statement: [Refusal::Statement {
-                path: dist().join("demo.rebuild.AAAA.intoto.jsonl"),
-                problem: "it is about none of the packages beside it".into(),
-            }],
-            Published: [Refusal::Published {
-                package: "demo_1.0_amd64.deb".into(),
-                published: digest("pinned"),
-                found: digest("other")
-            }],
-        }
-    );
-    messages!(
-        "repository.RepositoryError",
-        RepositoryError {
-            Io: [RepositoryError::Io { what: "write", path: path("/srv/apt/pool"), source: denied() }],
-            Full: [RepositoryError::Full { path: path("/srv/apt/pool"), free: Some(ByteSize(12 << 20)) }],
-            None: [RepositoryError::None { path: repo() }],
-            Exists: [RepositoryError::Exists { path: repo() }],
-            Setting: [RepositoryError::Setting {
-                what: "--component",
-                value: "Main".into(),
-                problem: "is not a component of this repository, only main, debug".into(),
-            }],
-            Config: [misspelt().into()],
-            ServerClock: [RepositoryError::ServerClock {
-                uri: "https://packages.example.org/mesos".into(),
-                now: "Sat, 28 Nov 2026 12:00:00 +0000".into(),
-                theirs: "Thu, 26 Nov 2026 12:00:00 +0000".into(),
-            }],
-            CutOff: [
-                RepositoryError::CutOff {
-                    codename: "bookworm".into(),
-                    version: "2026.11.14".into(),
-                    accepted: "AAAA".into(),
-                    own: "BBBB".into(),
-                    newest: false,
-                },
-                RepositoryError::CutOff {
-                    codename: "bookworm".into(),
-                    version: "2026.11.28".into(),
-                    accepted: "CCCC".into(),
-                    own: "BBBB".into(),
-                    newest: true,
-                },
-            ],
-            Unsettled: [
-                RepositoryError::Unsettled { codename: "bookworm".into(), since: None, ready: None, days: 14 },
-                RepositoryError::Unsettled {
-                    codename: "bookworm".into(),
-                    since: Some("2026-11-20".into()),
-                    ready: Some("2026-12-04".into()),
-                    days: 14,
-                },
-            ],
-            StandByUnknown: [
-                RepositoryError::StandByUnknown { codename: "bookworm".into(), since: None, ready: None },
-                RepositoryError::StandByUnknown {
-                    codename: "bookworm".into(),
-                    since: Some("Fri, 20 Nov 2026 12:00:00 +0000".into()),
-                    ready: Some("Fri, 04 Dec 2026 12:00:00 +0000".into()),
-                },
-            ],
-            ReleaseInfo: [RepositoryError::ReleaseInfo {
-                codename: "bookworm".into(),
-                field: "Label",
-                from: "Mesos".into(),
-                to: "Mesos packages".into(),
-            }],
-            State: [RepositoryError::State {
-                path: path("/srv/apt/.repository/ledger.json"),
-                problem: "it is missing".into()
-            }],
-            Lock: [damaged().into()],
-            Sign: [no_key().into()],
-            Verify: [VerifyError::NoFolder { path: dist() }.into()],
-            Gpgv: [unsigned().into()],
-            Keyring: [DebError::Package {
-                package: "demo-archive-keyring".into(),
-                problem: "its version is empty".into()
-            }
-            .into()],
-            Refused: [refused(Refusal::Untested { dist: dist() })],
-            Keys: [RepositoryError::Keys(
-                "one key signs a repository, or two: give it with --key or --key-file".into()
-            )],
-            Codename: [RepositoryError::Codename {
-                codename: "trixie".into(),
-                known: "bookworm".into(),
-                settings: path("/srv/apt/.repository/settings.toml"),
-            }],
-            NotThere: [
-                RepositoryError::NotThere {
-                    codename: "bookworm".into(),
-                    package: "demo=1.2-1".into(),
-                    known: "1.0-1, 1.1-1".into(),
-                },
-                RepositoryError::NotThere {
-                    codename: "bookworm".into(),
-                    package: "dmeo=1.0-1".into(),
-                    known: String::new(),
-                },
-            ],
-            Snapshot: [RepositoryError::Snapshot { codename: "bookworm".into(), number: 9, known: "1 to 4".into() }],
-            Clock: [RepositoryError::Clock {
-                codename: "bookworm".into(),
-                now: "Thu, 01 Jan 2026 00:00:00 +0000".into(),
-                live: "Fri, 02 Jan 2026 00:00:00 +0000".into(),
-            }],
-            Unsound: [RepositoryError::Unsound {
-                path: repo(),
-                problems: vec![
-                    "pool/main/d/demo/demo_1.0_amd64.deb is missing".into(),
-                    "dists/bookworm is no link".into()
-                ],
-            }],
-            Served: [RepositoryError::Served {
-                url: "https://packages.example.org/mesos".into(),
-                problems: vec!["dists/bookworm/InRelease: clients cannot fetch it: HTTP 404".into()],
-            }],
-            Pool: [RepositoryError::Pool {
-                path: path("/srv/apt/pool/main/d/demo/demo_1.0_amd64.deb"),
-                expected: digest("pinned"),
-                found: "no such file".into(),
-            }],
-            Occupied: [RepositoryError::Occupied {
-                path: path("/srv/apt/pool/main/d/demo/demo_1.0_amd64.deb"),
-                expected: digest("pinned"),
-                found: digest("other"),
-            }],
-            Incomplete: [RepositoryError::Incomplete {
-                path: repo(),
-                problems: vec!["pool/main/d/demo/demo_1.0_amd64.deb is missing".into()],
-            }],
-            Remains: [RepositoryError::Remains { path: repo(), problem: ".repository/keys.json is missing".into() }],
-            Unrecorded: [RepositoryError::Unrecorded { path: repo() }],
-            Place: [foreign_place().into(), no_connection().into()],
-        }
-    );
-}
-
-fn foreign_place() -> PlaceError {
-    PlaceError::Unfit {
-        place: "deploy@apt.example.org:/srv/apt".into(),
-        problem: "InRelease is there, and no record of whose it is".into(),
-        next: "push to an empty place".into(),
-    }
-}
-
-fn no_connection() -> PlaceError {
-    PlaceError::Copy {
-        what: "copying the pool (deploy@apt.example.org:/srv/apt)".into(),
-        message: "rsync: connection unexpectedly closed".into(),
-    }
-}
-
-#[test]
-fn places() {
-    messages!(
-        "places.PlaceError",
-        PlaceError {
-            Io: [PlaceError::Io { what: "make a folder in", path: path("/tmp"), source: denied() }],
-            Lock: [damaged().into()],
-            Unfit: [foreign_place()],
-            Copy: [no_connection()],
         }
     );
 }

@@ -13,8 +13,8 @@ ever, and the [exit code](exit-codes.md) is the same. A field that has no value 
 not know; a field that is here keeps its meaning.
 
 Commands that work for a while print [events](#events) first, one a line: only what stands in the last line is the answer. `--quiet` leaves all of them
-out but warnings. The formats of `package`, `check`, `rebuild` and `bench` are those of the files that they write:
-[What comes out](outputs.md). `plan` prints [the plan](outputs.md#the-plan) and nothing else.
+out but warnings. `package` prints its [`report.json`](outputs.md#reportjson), and `check`, `rebuild` and `bench` print what they write into
+[their folders](outputs.md#other-folders); these have no schema. `plan` prints [the plan](outputs.md#the-plan) and nothing else.
 ";
 
 /// What commands print.

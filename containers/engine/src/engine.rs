@@ -316,7 +316,7 @@ impl Engine {
 
     /// The engine at an address.
     #[cfg(test)]
-    pub async fn at(host: &str) -> Result<Self, String> {
+    pub(crate) async fn at(host: &str) -> Result<Self, String> {
         Self::open(Address { host: host.to_owned(), certificates: None }).await
     }
 

@@ -129,7 +129,7 @@ cached=/build/out/compiler-cache
 # Before a phase's script: makes the governor, and watches.
 begin_phase() {
     rm -f "$killed" "$compiles" "$compiled_by" "$cached"
-    export CCACHE_STATSLOG="$cached"
+    [ -n "${CCACHE_DISABLE:-}" ] || export CCACHE_STATSLOG="$cached"
     make_governor
     watch_memory &
     watcher=$!

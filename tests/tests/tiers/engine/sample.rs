@@ -72,7 +72,10 @@ fn packages_signatures_and_evidence() {
         assert!(phase["peak-memory"].as_u64().unwrap() > 1 << 20, "{phase}");
         assert!(phase["cpu-seconds"].as_f64().unwrap() > 0.0, "{phase}");
         assert!(dist.join("logs").join(phase["name"].as_str().unwrap()).with_extension("log").exists());
-        let (limit, memory) = (phase["limit"].as_u64().unwrap(), phase["memory"].as_array().unwrap());
+        // A phase may be over before its memory is looked at.
+        let (limit, memory) =
+            (phase["limit"].as_u64().unwrap(), phase["memory"].as_array().map_or(&[][..], Vec::as_slice));
+        assert!(phase["name"] != "build" || !memory.is_empty(), "{phase}");
         assert!(
             memory.len() <= 240 && memory.iter().all(|sample| sample["bytes"].as_u64().unwrap() <= limit),
             "{phase}"

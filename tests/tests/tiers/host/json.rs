@@ -34,7 +34,7 @@ fn of_folders_of_packages() {
 #[test]
 fn of_this_machine_and_what_is_built() {
     let workshop = Workshop::empty();
-    let found = workshop.run(&["doctor", "--recipe", "sample", "--json"]).fails(4, &["no container engine answers"]);
+    let found = workshop.run(&["doctor", "--recipe", "sample", "--json"]).fails(4, &["does not answer"]);
     conforms("doctor", &[&found.stdout]);
     let explained = workshop.run(&["explain", "--recipe", "sample", "--offline", "--json"]).success().stdout;
     let explained = &conforms("explain", &[answer(&explained)])[0];

@@ -16,6 +16,7 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 
+use crate::address::readdressed;
 use crate::names::{self, LABEL_KIND, LABEL_RUN};
 use crate::stream::{ChannelWriter, produce};
 use crate::{Engine, Error, is_missing};
@@ -265,17 +266,9 @@ pub async fn import(
     // The tag is in the name: Podman 4 does not look at the parameter that the API has for it.
     let options = CreateImageOptionsBuilder::default().from_src("-").repo(name).changes(changes).build();
     let (body, producer) = produce(write);
-    let docker = engine.patient().with_request_modifier(|mut request| {
-        // The client library puts all changes into one parameter, a line each. Podman takes a parameter for a change, and would
-        // read the second label as a part of the first one's value.
-        let place = request.uri().path_and_query().map(|place| place.as_str().replace("%0A", "&changes="));
-        let mut parts = request.uri().clone().into_parts();
-        parts.path_and_query = place.and_then(|place| place.parse().ok());
-        if let Ok(uri) = parts.try_into() {
-            *request.uri_mut() = uri;
-        }
-        request
-    });
+    // The client library puts all changes into one parameter, a line each. Podman takes a parameter for a change, and would
+    // read the second label as a part of the first one's value.
+    let docker = readdressed(engine.patient(), |place| place.replace("%0A", "&changes="));
     let mut answers = docker.create_image(Some(options), Some(bollard::body_try_stream(body)), None).boxed();
     let mut failed = None;
     while let Some(answer) = answers.next().await {

@@ -1,5 +1,6 @@
 //! The container engine: connection, containers, volumes, transfers.
 
+mod address;
 pub mod cleanup;
 pub mod container;
 mod engine;

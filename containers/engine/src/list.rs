@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use futures_util::TryStreamExt;
 use serde::{Deserialize, Deserializer};
 
+use crate::address::readdressed;
 use crate::{Engine, Error};
 
 /// A container, whatever it is doing.
@@ -37,15 +38,9 @@ pub async fn containers(engine: &Engine, label: &str) -> Result<Vec<Listed>, Err
     let place = format!("/containers/json?all=true&filters={}", encoded(&filters));
     // The client library hands over the bytes of a container's export as they come, and of nothing else: so this asks for one, at
     // the list's address.
-    let docker = engine.docker.clone().with_request_modifier(move |mut request| {
-        let version = request.uri().path().split("/containers/").next().unwrap_or_default();
-        let place = format!("{version}{place}");
-        let mut parts = request.uri().clone().into_parts();
-        parts.path_and_query = place.parse().ok();
-        if let Ok(uri) = parts.try_into() {
-            *request.uri_mut() = uri;
-        }
-        request
+    let docker = readdressed(engine.docker.clone(), move |asked| {
+        let version = asked.split("/containers/").next().unwrap_or_default();
+        format!("{version}{place}")
     });
     let pieces: Vec<_> =
         docker.export_container("all").try_collect().await.map_err(|why| engine.error(doing(), why))?;

@@ -4,14 +4,14 @@
 //! the plan of a target changes only by what is said for it.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RecipeError;
-use crate::recipe::{CHECK_PHASE, Recipe, RecipeFile};
+use crate::recipe::{CHECK_PHASE, Recipe, RecipeFile, outside};
 use crate::target::TargetName;
 
 /// What holds beside the rest for the targets whose names the section's own name matches.
@@ -56,8 +56,7 @@ pub(crate) fn look_over(file: &RecipeFile) -> Result<(), (String, String)> {
             if !phases.contains(&name.as_str()) || name == CHECK_PHASE && file.check.is_none() {
                 return wrong(format!("inputs.{name}: there is no such phase ({})", phases.join(", ")));
             }
-            let outside = |path: &&PathBuf| path.components().any(|part| !matches!(part, Component::Normal(_)));
-            if let Some(path) = inputs.iter().find(outside) {
+            if let Some(path) = outside(inputs) {
                 return wrong(format!("inputs.{name}: {} is not a path inside the recipe's folder", path.display()));
             }
         }

@@ -571,7 +571,7 @@ fn is_phase(after: &str, phases: &[Phase]) -> Result<(), String> {
 }
 
 /// The first path that leads out of the folder that it is in.
-fn outside(paths: &[PathBuf]) -> Option<&PathBuf> {
+pub(crate) fn outside(paths: &[PathBuf]) -> Option<&PathBuf> {
     paths.iter().find(|path| path.components().any(|part| !matches!(part, Component::Normal(_))))
 }
 

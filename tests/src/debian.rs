@@ -168,6 +168,6 @@ pub(crate) fn beside_the_roots() -> tempfile::TempDir {
 /// The mirror that this machine's apt uses.
 fn mirror() -> String {
     let target = Target::read(&repository().join("containers/targets"), &"debian-12/amd64".parse().unwrap()).unwrap();
-    let mirrors = Mirrors::discover(None, &UserConfig::read().unwrap(), &target).unwrap();
-    mirrors.near.into_iter().next().expect("apt on this machine has a mirror of Debian in /etc/apt")
+    let mirrors = Mirrors::discover(&[], &UserConfig::read().unwrap(), &target).unwrap();
+    mirrors.of(mirrors.own()).near.into_iter().next().expect("apt on this machine has a mirror of Debian in /etc/apt")
 }

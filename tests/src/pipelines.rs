@@ -112,8 +112,17 @@ pub fn jenkins() -> Pipeline {
     pipeline
 }
 
-/// The names of all targets, as their files have them.
+/// The names of the targets that Mesos is locked for, sorted: they are built and released.
 pub fn targets() -> Vec<String> {
+    let locked = |name: &String| {
+        let lock = format!("packaging/mesos/{}.lock", name.replace('/', "-"));
+        repository().join(lock).exists()
+    };
+    all_targets().into_iter().filter(locked).collect()
+}
+
+/// The names of all targets, as their files have them, sorted; some may be locked for nothing yet.
+pub fn all_targets() -> Vec<String> {
     let folder = repository().join("containers/targets");
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).expect("readable").flatten() {

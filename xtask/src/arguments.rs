@@ -61,9 +61,10 @@ pub struct Common {
     /// Recipe: the name of one in packaging/ or tests/fixtures/, or the path of a recipe's folder
     #[arg(long, value_name = "NAME", default_value = DEFAULTS.recipe.as_str())]
     pub recipe: String,
-    /// Debian mirror to try first, such as https://mirror.example.org/debian
-    #[arg(long, value_name = "URL")]
-    pub mirror: Option<String>,
+    /// Mirror to try first, such as https://mirror.example.org/debian; may be given more than once, also for a target's other
+    /// archives (…/debian-security)
+    #[arg(long = "mirror", value_name = "URL")]
+    pub mirrors: Vec<String>,
     /// Use no network: whatever is not in the cache is an error
     #[arg(long)]
     pub offline: bool,
@@ -105,7 +106,7 @@ impl Subject {
     /// As for [`Selection::options`].
     pub fn options(&self) -> Result<Options, AnyFailure> {
         let top = repository();
-        let Common { recipe, mirror, offline } = &self.common;
+        let Common { recipe, mirrors, offline } = &self.common;
         let recipe = Recipe::find(recipe, &known_recipes())?;
         let targets = top.join("containers/targets");
         let target = Target::read(&targets, &self.target)?;
@@ -117,7 +118,7 @@ impl Subject {
             targets,
             source: None,
             network: if *offline { Network::Offline } else { Network::Online },
-            mirror: mirror.clone(),
+            mirrors: mirrors.clone(),
         })
     }
 }

@@ -52,6 +52,8 @@ enum Command {
     Fetch(commands::fetch::Arguments),
     /// Pin the build root, with --cluster the node root of clusters, with --farm what a compile farm needs: write the target's lock
     Lock(commands::lock::Arguments),
+    /// Say which locks are behind the archive, package by package, security updates marked; exit code 3 if any is
+    Outdated(commands::outdated::Arguments),
     /// A cluster of the packages in containers with systemd: up, status, exec, logs, test, down
     #[command(subcommand)]
     Cluster(commands::cluster::Command),
@@ -113,6 +115,7 @@ fn run(command: Command) -> Result<(), AnyFailure> {
         Command::Explain(arguments) => commands::explain::run(arguments),
         Command::Fetch(arguments) => commands::fetch::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments),
+        Command::Outdated(arguments) => commands::outdated::run(arguments),
         Command::Cluster(command) => commands::cluster::run(command),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Size(arguments) => commands::size::run(arguments),

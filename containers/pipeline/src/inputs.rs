@@ -252,7 +252,7 @@ mod tests {
             targets,
             source: source.map(Path::to_owned),
             network: Network::Offline,
-            mirror: None,
+            mirrors: Vec::new(),
         };
         let cache = tempfile::tempdir().unwrap();
         gather(&Store::open(Some(cache.path())).unwrap(), &options, &Silent).unwrap()

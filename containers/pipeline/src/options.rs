@@ -28,8 +28,8 @@ pub struct Options {
     pub source: Option<PathBuf>,
     /// Whether the network may be used.
     pub network: Network,
-    /// The address of a mirror that is tried first, from `--mirror`.
-    pub mirror: Option<String>,
+    /// The addresses of mirrors that are tried first, from `--mirror`.
+    pub mirrors: Vec<String>,
 }
 
 impl Options {

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use engine::Engine;
 use engine::once::run_once;
 use engine::transfer::{Content, Upload};
+use fetch::debian::catalogue::Catalogue;
 use fetch::debian::mirror::{Mirrors, UserConfig};
-use fetch::debian::release::Release;
 use fetch::debian::{self, closure};
 use fetch::download::{DownloadEvent, Downloader, Wanted};
 use foundation::digest::Digest;
@@ -21,7 +21,7 @@ use roots::build_root::{ASSEMBLY, BuildRoot, NodeRoot, RootImage, slug};
 use crate::error::Error;
 use crate::inputs::{Inputs, tool};
 use crate::options::Options;
-use crate::records::{read_json, write_file, write_json};
+use crate::records::{read_json, write_json};
 use crate::stage::Stage;
 
 /// Brings the .debs of a lock into the store, and returns each with the path of its file.
@@ -41,7 +41,7 @@ pub fn fetch_debs(
 }
 
 fn mirrors(options: &Options) -> Result<Mirrors, Error> {
-    Ok(Mirrors::discover(options.mirror.as_deref(), &UserConfig::read()?, &options.target)?)
+    Ok(Mirrors::discover(&options.mirrors, &UserConfig::read()?, &options.target)?)
 }
 
 fn download(store: &Store, options: &Options, wanted: &[Wanted], progress: &dyn Progress) -> Result<(), Error> {
@@ -157,47 +157,65 @@ async fn root(
     Ok(root)
 }
 
-/// Makes the lock of a root, writes it, and returns its path and content: with verified indices (as of `snapshot`, such
-/// as `20260712T000000Z`, or as they are now), a pinned base, and apt in it, which solves the rest.
+/// Fetches what the archives of a target have (as of `snapshot`, such as `20260712T000000Z`, or as they are now), and says of
+/// each suite what was verified.
 ///
 /// # Errors
-/// Debian's archive cannot be reached or is not signed as it should be, apt cannot solve the dependencies, the recipe
-/// has no cluster whose nodes would need a root, the engine does not do its part, or the lock cannot be written.
-pub async fn lock(
+/// An archive cannot be reached, is not signed as it should be, or does not have what the target names.
+pub(crate) fn catalogue(
+    store: &Store,
+    options: &Options,
+    snapshot: Option<&str>,
+    progress: &dyn Progress,
+) -> Result<Catalogue, Error> {
+    let downloader = Downloader::new(options.network);
+    let on = |event: DownloadEvent| tell(progress, event);
+    let target = (&options.target, options.targets.as_path());
+    let catalogue = Catalogue::fetch(&downloader, store, &mirrors(options)?, target, snapshot, &on)?;
+    for section in catalogue.sections() {
+        let (suite, release) = (&section.suite, &section.release);
+        if suite.components.first() == Some(&section.component) {
+            let text = format!("{}: InRelease verified, snapshot {}", suite.name, release.snapshot);
+            progress.event(Event::Note { text });
+        }
+    }
+    Ok(catalogue)
+}
+
+/// Makes the lock of a root, without writing it, and returns what it was chosen from with it: with verified indices, a pinned
+/// base, and apt in it, which solves the rest.
+///
+/// # Errors
+/// An archive cannot be reached or is not signed as it should be, apt cannot solve the dependencies, the recipe
+/// has no cluster whose nodes would need a root, or the engine does not do its part.
+pub(crate) async fn solved(
     engine: &Engine,
     store: &Store,
     options: &Options,
     kind: LockKind,
     snapshot: Option<&str>,
     progress: &dyn Progress,
-) -> Result<(PathBuf, RootLock), Error> {
-    let Options { recipe, target, targets, .. } = options;
+) -> Result<(RootLock, Catalogue), Error> {
+    let Options { recipe, target, .. } = options;
     if kind == LockKind::NodeRoot && recipe.file.cluster.is_none() {
         return Err(Error::NoCluster { recipe: recipe.name().to_owned() });
     }
     engine.runs(target.name.architecture())?;
     let request = recipe.request(target, kind);
     let request_digest = recipe.request_digest(target, kind);
-    let (release, index, base, debs) = tokio::task::block_in_place(|| -> Result<_, Error> {
-        let mirrors = mirrors(options)?;
-        let downloader = Downloader::new(options.network);
-        let on = |event: DownloadEvent| tell(progress, event);
-        let release = Release::fetch(&downloader, store, &mirrors, target, targets, snapshot, &on)?;
-        progress.event(Event::Note {
-            text: format!("{}: InRelease verified, snapshot {}", release.codename, release.snapshot),
-        });
-        let index = release.packages(&downloader, store, &mirrors, target, &on)?;
-        let base = closure::base(&index, target)?;
-        let part = closure::lock(recipe.name(), target, &release, &index, request_digest, base.clone());
+    let (catalogue, base, debs) = tokio::task::block_in_place(|| -> Result<_, Error> {
+        let catalogue = catalogue(store, options, snapshot, progress)?;
+        let base = closure::base(&catalogue, target)?;
+        let part = closure::lock(recipe.name(), target, &catalogue, request_digest, base.clone());
         let debs = fetch_debs(store, options, &part, progress)?;
-        Ok((release, index, base, debs))
+        Ok((catalogue, base, debs))
     })?;
     let stage = Stage::start(progress, format!("base of {} packages", base.len()));
     let say = |text: &str| progress.event(Event::Note { text: format!("  {text}") });
-    let root = assembling::base_only(engine, target, release.date, &debs, &say).await?;
+    let root = assembling::base_only(engine, target, catalogue.own().release.date, &debs, &say).await?;
     stage.finish();
     let stage = Stage::start(progress, format!("apt solves the dependencies of the {}", kind.noun()));
-    let uploads: Vec<Upload> = closure::solver_uploads(&index, &request)?
+    let uploads: Vec<Upload> = closure::solver_uploads(&catalogue, &request)?
         .into_iter()
         .map(|upload| Upload { path: upload.path, content: Content::Bytes(upload.content), mode: 0o644 })
         .collect();
@@ -218,15 +236,13 @@ pub async fn lock(
             output: format!("{}{}", text, String::from_utf8_lossy(&output.stderr)),
         });
     }
-    let mut packages = closure::from_solution(&index, &base, &text)?;
+    let mut packages = closure::from_solution(&catalogue, &base, &text)?;
     if kind == LockKind::Farm {
         // Unpacked beside the build root, whose own libraries are found first.
         let root = options.lock(LockKind::BuildRoot)?;
         packages.retain(|deb| !root.packages.iter().any(|there| there.name == deb.name));
     }
     stage.finish();
-    let lock = closure::lock(recipe.name(), target, &release, &index, request_digest, packages);
-    let path = recipe.lock_path(target, kind);
-    write_file(&path, lock.to_toml().as_bytes())?;
-    Ok((path, lock))
+    let lock = closure::lock(recipe.name(), target, &catalogue, request_digest, packages);
+    Ok((lock, catalogue))
 }

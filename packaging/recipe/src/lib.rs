@@ -1,5 +1,6 @@
 //! What is built and for what: recipe, target, locks, and the plan that follows from them.
 
+pub mod archives;
 pub mod bench;
 pub mod cherry_pick;
 pub mod cluster;

@@ -47,7 +47,7 @@ impl LockKind {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RootLock {
-    /// The format of this file; this code reads and writes 1.
+    /// The format of this file: 1 where all packages are of the target's own suite and component, else 2.
     pub version: u32,
     /// The recipe whose dependencies were solved.
     pub recipe: String,
@@ -65,16 +65,50 @@ pub struct RootLock {
     pub packages_sha256: Digest,
     /// Digest of what was asked for (a target's base, a recipe's dependencies): a lock for other wishes is stale.
     pub request_sha256: Digest,
+    /// The further indices that the packages were chosen from: other suites, or other components of the same one.
+    #[serde(default, rename = "index", skip_serializing_if = "Vec::is_empty")]
+    pub indices: Vec<LockedIndex>,
     /// The packages, sorted by name.
     #[serde(rename = "package")]
     pub packages: Vec<PinnedDeb>,
 }
 
 impl RootLock {
+    /// The format that a lock has.
+    pub fn format(indices: &[LockedIndex]) -> u32 {
+        if indices.is_empty() { 1 } else { 2 }
+    }
+
+    /// The permanent archive that a package comes from, `archive` being that of the target, and the time stamp there.
+    pub fn origin<'a>(&'a self, archive: &'a str, deb: &PinnedDeb) -> (&'a str, &'a str) {
+        let further = deb.suite.as_ref().and_then(|suite| self.indices.iter().find(|index| index.suite == *suite));
+        further.map_or((archive, &self.snapshot), |index| (&index.archive, &index.snapshot))
+    }
+
     /// What a root is made of; for whom it was solved, and when, makes no difference to it.
     pub fn content(&self) -> (&[PinnedDeb], i64) {
         (&self.packages, self.release_date)
     }
+}
+
+/// A further index that packages were chosen from: one component of a suite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LockedIndex {
+    /// The suite, such as `bookworm-security`.
+    pub suite: String,
+    /// Its component, such as `main`.
+    pub component: String,
+    /// The permanent archive, without a time stamp: `https://snapshot.debian.org/archive/debian-security`.
+    pub archive: String,
+    /// The time stamp there, such as `20260912T120000Z`.
+    pub snapshot: String,
+    /// `Date` of the suite's InRelease file that was verified, as a Unix time in seconds.
+    pub release_date: i64,
+    /// SHA-256 digest of this InRelease file.
+    pub release_sha256: Digest,
+    /// Digest of the uncompressed Packages index that it names.
+    pub packages_sha256: Digest,
 }
 
 /// One .deb of the root file system.
@@ -87,6 +121,9 @@ pub struct PinnedDeb {
     pub version: String,
     /// The architecture that the package is for: the target's own, such as `amd64`, or `all`.
     pub architecture: String,
+    /// The suite that it comes from, where that is not the target's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suite: Option<String>,
     /// Path below the archive's root, `pool/main/…`.
     pub path: String,
     /// The size of the .deb file in bytes.
@@ -159,6 +196,28 @@ impl RootLock {
         target: &TargetName,
         request: Digest,
     ) -> Result<Self, LockError> {
+        let lock = Self::read_any(path, kind, recipe, target)?;
+        if lock.request_sha256 != request {
+            let found = match kind {
+                LockKind::BuildRoot => "other build dependencies",
+                LockKind::NodeRoot => "other dependencies of nodes",
+                LockKind::Farm => "other programs",
+            };
+            return Err(LockError::Other {
+                path: path.to_owned(),
+                found: found.into(),
+                expected: "those that recipe and target ask for now".into(),
+                command: kind.lock_command(recipe, target),
+            });
+        }
+        Ok(lock)
+    }
+
+    /// Reads a lock like [`RootLock::read`], whatever was asked for when it was made.
+    ///
+    /// # Errors
+    /// As for [`RootLock::read`], but for other dependencies.
+    pub fn read_any(path: &Path, kind: LockKind, recipe: &str, target: &TargetName) -> Result<Self, LockError> {
         let command = kind.lock_command(recipe, target);
         if !path.exists() {
             return Err(LockError::Missing { what: kind.noun(), path: path.to_owned(), command });
@@ -167,8 +226,9 @@ impl RootLock {
         let other = |found: String, expected: String| {
             Err(LockError::Other { path: path.to_owned(), found, expected, command: command.clone() })
         };
-        if lock.version != 1 {
-            return other(format!("lock format {}", lock.version), "lock format 1".into());
+        let format = Self::format(&lock.indices);
+        if lock.version != format {
+            return other(format!("lock format {}", lock.version), format!("lock format {format}"));
         }
         if lock.recipe != recipe {
             return other(format!("the recipe {}", lock.recipe), format!("the recipe {recipe}"));
@@ -176,13 +236,10 @@ impl RootLock {
         if lock.target != *target {
             return other(format!("the target {}", lock.target), format!("the target {target}"));
         }
-        if lock.request_sha256 != request {
-            let found = match kind {
-                LockKind::BuildRoot => "other build dependencies",
-                LockKind::NodeRoot => "other dependencies of nodes",
-                LockKind::Farm => "other programs",
-            };
-            return other(found.into(), "those that recipe and target ask for now".into());
+        let described = |suite: &&String| lock.indices.iter().any(|index| index.suite == **suite);
+        let mut suites = lock.packages.iter().filter_map(|deb| deb.suite.as_ref());
+        if let Some(suite) = suites.find(|suite| !described(suite)) {
+            return other(format!("packages of {suite}"), "the suites that it describes".into());
         }
         Ok(lock)
     }

@@ -4,15 +4,17 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use foundation::config::{ConfigError, read_toml};
+use foundation::config::{ConfigError, parse_toml, read_toml};
 use foundation::failure::{Failure, Kind, Outcome};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::archives::FurtherArchive;
+
 /// A target's name: `RELEASE/ARCHITECTURE`. Its files are `targets/RELEASE-ARCHITECTURE.{toml,lock}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(title = "target", extend("pattern" = "^[a-z0-9-]+/[a-z0-9-]+$"))]
+#[schemars(title = "target", extend("pattern" = "^[a-z0-9][a-z0-9.-]*/[a-z0-9-]+$"))]
 pub struct TargetName {
     release: String,
     architecture: String,
@@ -72,8 +74,10 @@ impl TryFrom<String> for TargetName {
         let valid = |part: &str| {
             !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
+        // `ubuntu-24.04`; a name of a file that is hidden, or leads to another folder, it is not.
+        let valid_release = |part: &str| valid(&part.replace('.', "")) && !part.starts_with(['.', '-']);
         match text.split_once('/') {
-            Some((release, architecture)) if valid(release) && valid(architecture) => {
+            Some((release, architecture)) if valid_release(release) && valid(architecture) => {
                 Ok(Self { release: release.to_owned(), architecture: architecture.to_owned() })
             }
             _ => Err(NotATarget(text)),
@@ -112,6 +116,10 @@ pub struct Target {
     pub gnu_type: String,
     /// The permanent archive: `https://snapshot.debian.org/archive/debian`.
     pub archive: String,
+    /// Suites beside the target's own that packages are taken from, such as security updates. No part of a plan: what was
+    /// taken from them is in the lock, and the lock is.
+    #[serde(default, rename = "further-archive", skip_serializing)]
+    pub further: Vec<FurtherArchive>,
     /// The folders at the top that are links into `/usr`, such as `bin` and `lib64`, where no package ships them (Debian 12
     /// and before; from Debian 13 on `base-files` does). Which they are depends on the architecture, as in debootstrap(8).
     pub merged_folders: Vec<String>,
@@ -148,6 +156,16 @@ pub enum TargetError {
         /// The name that follows from the file's own name.
         expected: TargetName,
     },
+    /// A section of further archives cannot be used.
+    #[error("{path}, line {line}: {why}", path = path.display())]
+    FurtherArchive {
+        /// The file of the target.
+        path: PathBuf,
+        /// The line where the section begins.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
     /// What follows the version could not stand there.
     #[error("{path}: version-suffix '{suffix}' does not begin with ~ or +, or has characters beside letters, digits and .+~ \
              (Debian policy 5.6.12)", path = path.display())]
@@ -171,6 +189,7 @@ impl Failure for TargetError {
                 Kind::Input.next("write it as the distribution does for its own updates, such as ~deb12u1")
             }
             Self::Name { .. } => Kind::Input.next("correct `name`, or rename the file"),
+            Self::FurtherArchive { .. } => Kind::Input.next("correct this section of the target's file"),
         }
     }
 }
@@ -188,21 +207,25 @@ impl Target {
     /// Reads the target `name` from the folder of targets.
     ///
     /// # Errors
-    /// There is no file for this target, it is not TOML of this form, it names another target, or its version suffix
-    /// does not begin with `~` or `+`, or has other characters than letters, digits and `.+~`.
+    /// There is no file for this target, it is not TOML of this form, it names another target, its version suffix
+    /// does not begin with `~` or `+`, or has other characters than letters, digits and `.+~`, or a further archive
+    /// cannot be used.
     pub fn read(targets: &Path, name: &TargetName) -> Result<Self, TargetError> {
         let path = targets.join(name.file_stem() + ".toml");
         if !path.exists() {
             let known: Vec<String> = Self::names(targets).iter().map(TargetName::to_string).collect();
             return Err(TargetError::Unknown { name: name.clone(), known: known.join(", "), path });
         }
-        let target: Self = read_toml(&path)?;
+        let read = std::fs::read_to_string(&path);
+        let text = read.map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        let target: Self = parse_toml(&path, &text)?;
         if target.name != *name {
             return Err(TargetError::Name { path, found: target.name, expected: name.clone() });
         }
         if !valid_suffix(&target.version_suffix) {
             return Err(TargetError::Suffix { path, suffix: target.version_suffix });
         }
+        target.look_over_archives(&path, &text)?;
         Ok(target)
     }
 }
@@ -223,9 +246,22 @@ mod tests {
         let name: TargetName = "debian-12/amd64".parse().unwrap();
         assert_eq!(name.file_stem(), "debian-12-amd64");
         assert_eq!("debian-12-amd64".parse::<TargetName>().unwrap(), name, "as its file is called");
+        assert_eq!("ubuntu-24.04-amd64".parse::<TargetName>().unwrap().release(), "ubuntu-24.04");
         assert!(TargetName::try_from("debian-12-amd64".to_owned()).is_err(), "files have one spelling");
-        for bad in ["debian-12", "debian-12/", "/amd64", "../x/amd64", "Debian/amd64", "debian-12-", "-amd64", "amd64"]
-        {
+        for bad in [
+            "debian-12",
+            "debian-12/",
+            "/amd64",
+            "../x/amd64",
+            "Debian/amd64",
+            "debian-12-",
+            "-amd64",
+            "amd64",
+            "../amd64",
+            ".x/amd64",
+            "-x/amd64",
+            "x/amd.64",
+        ] {
             assert!(bad.parse::<TargetName>().is_err(), "{bad}");
         }
     }

@@ -385,6 +385,7 @@ fn lock() -> recipe::root_lock::RootLock {
         name: name.into(),
         version: version.into(),
         architecture: "amd64".into(),
+        suite: None,
         path: "pool/x".into(),
         size: 1,
         sha256: digest,
@@ -400,6 +401,7 @@ fn lock() -> recipe::root_lock::RootLock {
         release_sha256: digest,
         packages_sha256: digest,
         request_sha256: digest,
+        indices: Vec::new(),
         packages: vec![deb("gcc", "1:2"), deb("make", "3")],
     }
 }

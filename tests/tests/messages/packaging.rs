@@ -4,7 +4,7 @@ use deb::DebError;
 use deb::changelog::ChangelogError;
 use deb::manifest::ManifestError;
 use deb::split::SplitError;
-use fetch::debian::DebianError;
+use fetch::debian::{DebianError, Unusable};
 use fetch::download::{DownloadError, FailedFile, Tried};
 use fetch::source::{Deviation, SourceError};
 use foundation::bytes::ByteSize;
@@ -171,6 +171,11 @@ fn recipe() {
                 found: target("debian-12/amd64"),
                 expected: target("debian-13/amd64"),
             }],
+            FurtherArchive: [TargetError::FurtherArchive {
+                path: path("containers/targets/debian-13-amd64.toml"),
+                line: 38,
+                why: "the component main of trixie-security was named before".into(),
+            }],
             Suffix: [TargetError::Suffix {
                 path: path("containers/targets/debian-13-amd64.toml"),
                 suffix: "deb13u1".into(),
@@ -190,6 +195,12 @@ fn tried(wrong: bool) -> Tried {
         },
         wrong,
     }
+}
+
+fn unusable(reason: Unusable, why: &str) -> DebianError {
+    let url = "https://mirror.example.org/debian/dists/bookworm/InRelease".into();
+    let tried = vec![Tried { url, why: why.into(), wrong: reason > Unusable::Missing }];
+    DebianError::Release { suite: "bookworm".into(), tried, reason }
 }
 
 fn not_downloaded() -> DownloadError {
@@ -219,9 +230,30 @@ fn fetch() {
             Mirror: [DebianError::Mirror { from: "--mirror".into(), url: "mirror.example.org".into() }],
             Snapshot: [DebianError::Snapshot("yesterday".into())],
             Release: [
-                DebianError::Release { suite: "bookworm".into(), tried: vec![tried(false)] },
-                DebianError::Release { suite: "bookworm".into(), tried: vec![tried(true)] },
+                unusable(Unusable::Silent, "it does not answer"),
+                unusable(Unusable::Missing, "HTTP 404"),
+                unusable(Unusable::Expired, "it expired: Valid-Until is Sat, 18 Jul 2026 10:16:37 +0000"),
+                unusable(Unusable::Untrusted, "it is not signed by a key of the target's keyring"),
             ],
+            NotInSuite: [DebianError::NotInSuite {
+                suite: "noble-updates".into(),
+                what: "component",
+                asked: "universes".into(),
+                has: "main, restricted, universe, multiverse".into(),
+            }],
+            Conflict: [DebianError::Conflict {
+                package: "hello 2.10-3".into(),
+                places: format!(
+                    "  bookworm main: pool/main/h/hello/hello_2.10-3_amd64.deb, sha256 {}\n  \
+                     bookworm-security main: pool/updates/main/h/hello/hello_2.10-3_amd64.deb, sha256 {}",
+                    digest("one"),
+                    digest("other")
+                ),
+            }],
+            Tracker: [DebianError::Tracker {
+                path: path("/home/me/tracker.json"),
+                why: "it says nothing of noble".into()
+            }],
             NoGpgv: [DebianError::NoGpgv(missing())],
             Index: [DebianError::Index {
                 name: "main/binary-amd64/Packages.xz".into(),

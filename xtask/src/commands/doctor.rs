@@ -63,15 +63,17 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         }),
     }
     findings.push(disk(&store, &options.recipe)?);
-    let mirrors = Mirrors::discover(options.mirror.as_deref(), &UserConfig::read()?, &options.target)?;
-    findings.push(Finding {
-        good: true,
-        what: "mirror",
-        found: match mirrors.near.first() {
-            Some(near) => format!("{near}, then {}", mirrors.archive),
-            None => format!("{} only: name a nearer one with --mirror", mirrors.archive),
-        },
-    });
+    let mirrors = Mirrors::discover(&options.mirrors, &UserConfig::read()?, &options.target)?;
+    for addresses in mirrors.all() {
+        findings.push(Finding {
+            good: true,
+            what: "mirror",
+            found: match addresses.near.first() {
+                Some(near) => format!("{near}, then {}", addresses.archive),
+                None => format!("{} only: name a nearer one with --mirror", addresses.archive),
+            },
+        });
+    }
     let lock = options.recipe.lock_path(&options.target, LockKind::BuildRoot);
     findings.push(Finding {
         good: lock.exists(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use fetch::debian::changes::Change;
 use foundation::bytes::ByteSize;
 use foundation::failure::{AnyFailure, Message};
 use recipe::root_lock::LockKind;
@@ -27,6 +28,13 @@ pub struct Arguments {
     /// Lock the archive as of this time, such as 20260912T000000Z; the default is the archive as it is now
     #[arg(long, value_name = "TIME")]
     snapshot: Option<String>,
+    /// Renew a lock that there is, and say which packages changed; where none did, the lock stays as it is
+    #[arg(long)]
+    upgrade: bool,
+    /// Say as well which vulnerabilities the new versions close: the file with the data of Debian's security tracker
+    /// (https://security-tracker.debian.org/tracker/data/json)
+    #[arg(long, value_name = "FILE", requires = "upgrade")]
+    tracker: Option<PathBuf>,
     /// Install and start a container engine where none answers
     #[arg(long)]
     setup: bool,
@@ -49,6 +57,8 @@ pub struct Locked {
     suite: String,
     /// The time stamp in the permanent archive, such as `20260912T120000Z`.
     snapshot: String,
+    /// With `--upgrade` the packages that changed; null without it.
+    changes: Option<Vec<Change>>,
 }
 
 /// Makes a lock, writes it beside the recipe, and tells what it pins.
@@ -74,9 +84,16 @@ fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailu
         _ => LockKind::BuildRoot,
     };
     let (store, held) = locked_store("lock", &terminal)?;
-    let (path, lock) = block_on(&store, async || {
+    let (path, lock, changes) = block_on(&store, async || {
         let engine = engine(&store, &held, arguments.setup, &terminal).await?;
-        Ok(pipeline::lock(&engine, &store, &options, kind, arguments.snapshot.as_deref(), &terminal).await?)
+        let snapshot = arguments.snapshot.as_deref();
+        if arguments.upgrade {
+            let from = (snapshot, arguments.tracker.as_deref());
+            let renewed = pipeline::upgrade(&engine, &store, &options, kind, from, &terminal).await?;
+            return Ok((renewed.0, renewed.1, Some(renewed.2)));
+        }
+        let (path, lock) = pipeline::lock(&engine, &store, &options, kind, snapshot, &terminal).await?;
+        Ok((path, lock, None))
     })?;
     terminal.finish();
     let locked = Locked {
@@ -85,12 +102,57 @@ fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailu
         suite: lock.suite,
         snapshot: lock.snapshot,
         lock: path,
+        changes,
     };
     if arguments.json {
         print_json(&locked);
     } else {
-        let Locked { lock, packages, bytes, suite, snapshot } = &locked;
+        let Locked { lock, packages, bytes, suite, snapshot, changes } = &locked;
+        if let Some(changes) = changes {
+            print!("{}", table(changes));
+        }
         println!("{}: {packages} packages, {}, of {suite} at {snapshot}", lock.display(), ByteSize(*bytes));
     }
     Ok(locked.lock)
+}
+
+/// Changes for people: a line for each package, and how many there are.
+pub fn table(changes: &[Change]) -> String {
+    let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "-".into());
+    let rows: Vec<[String; 3]> = changes
+        .iter()
+        .map(|change| {
+            let Change { package, old, new, suite, .. } = change;
+            let from = suite.clone().unwrap_or_else(|| "gone".into());
+            [package.clone(), format!("{} -> {}", version(old), version(new)), from]
+        })
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let (names, versions) = (width(0), width(1));
+    let mut text = String::new();
+    for (change, [name, version, from]) in changes.iter().zip(&rows) {
+        let mut line = format!("  {name:<names$}  {version:<versions$}  {from}");
+        if !change.closes.is_empty() {
+            line += &format!(", closes {}", change.closes.join(", "));
+        }
+        text += &(line + "\n");
+    }
+    text + &summary(changes) + "\n"
+}
+
+/// How many changes there are.
+fn summary(changes: &[Change]) -> String {
+    let count = |test: &dyn Fn(&Change) -> bool| changes.iter().filter(|change| test(change)).count();
+    let updated = count(&|change| change.old.is_some() && change.new.is_some());
+    let security = count(&|change| change.security && change.old.is_some());
+    let (added, removed) = (count(&|change| change.old.is_none()), count(&|change| change.new.is_none()));
+    let closed: std::collections::BTreeSet<&String> = changes.iter().flat_map(|change| &change.closes).collect();
+    let mut text = match changes.len() {
+        0 => return "no package changed".into(),
+        _ => format!("{updated} changed, {security} of them from security suites; {added} added, {removed} gone"),
+    };
+    if !closed.is_empty() {
+        text += &format!("; {} vulnerabilities closed", closed.len());
+    }
+    text
 }

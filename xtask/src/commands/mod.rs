@@ -12,6 +12,7 @@ pub mod explain;
 pub mod fetch;
 pub mod lock;
 pub mod man;
+pub mod outdated;
 pub mod package;
 pub mod plan;
 pub mod rebuild;

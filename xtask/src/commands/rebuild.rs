@@ -45,9 +45,10 @@ pub struct Arguments {
     /// The local source tree or archive that the packages were built from, for a version that carries +local
     #[arg(long, value_name = "PATH")]
     source: Option<PathBuf>,
-    /// Debian mirror to try first, such as https://mirror.example.org/debian
-    #[arg(long, value_name = "URL")]
-    mirror: Option<String>,
+    /// Mirror to try first, such as https://mirror.example.org/debian; may be given more than once, also for a target's other
+    /// archives (…/debian-security)
+    #[arg(long = "mirror", value_name = "URL")]
+    mirrors: Vec<String>,
     /// Use no network: whatever is not in the cache is an error
     #[arg(long)]
     offline: bool,
@@ -92,7 +93,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         subject: Subject {
             common: Common {
                 recipe: arguments.recipe.clone().unwrap_or_else(|| published.source.clone()),
-                mirror: arguments.mirror.clone(),
+                mirrors: arguments.mirrors.clone(),
                 offline: arguments.offline,
             },
             target,

@@ -155,7 +155,7 @@ impl Release {
         let options = subject.options()?;
         let mut text: Vec<OsString> = vec!["--recipe".into(), subject.common.recipe.into()];
         text.extend(["--target".into(), subject.target.to_string().into()]);
-        text.extend(subject.common.mirror.iter().flat_map(|url| ["--mirror".into(), url.into()]));
+        text.extend(subject.common.mirrors.iter().flat_map(|url| ["--mirror".into(), url.into()]));
         let key = match (key, key_file) {
             (Some(key), _) => vec!["--key".into(), key.into()],
             (None, Some(file)) => vec!["--key-file".into(), file.into()],

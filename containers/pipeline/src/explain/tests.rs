@@ -60,7 +60,7 @@ impl Trial {
             targets,
             source: None,
             network: Network::Offline,
-            mirror: None,
+            mirrors: Vec::new(),
         };
         gather(&self.store, &options, &Silent).unwrap()
     }

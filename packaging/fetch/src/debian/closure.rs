@@ -11,19 +11,19 @@ use foundation::store::StoreError;
 use recipe::root_lock::{PinnedDeb, RootLock};
 use recipe::target::Target;
 
-use super::index::{ArchivePackage, Dependency, Index, dependencies};
-use super::release::Release;
+use super::catalogue::{Catalogue, Entry};
+use super::index::{ArchivePackage, Dependency, dependencies};
 use super::{DebianError, version};
 
 /// The base in which apt runs: Essential and required packages, apt, and their dependencies; sorted by
-/// name, all marked as base.
+/// name, all marked as base. Which they are the target's own suite says; each is taken in the version that apt would take.
 ///
 /// # Errors
-/// A package of the base needs something that no package of the index provides, or a package of it has no SHA256 in the
-/// index.
-pub fn base(index: &Index, target: &Target) -> Result<Vec<PinnedDeb>, DebianError> {
-    let mut seeds: BTreeSet<&str> = index
-        .packages()
+/// A package of the base needs something that no package of the indices provides, or a package of it has no SHA256 in its
+/// index, or is another file in another suite.
+pub fn base(catalogue: &Catalogue, target: &Target) -> Result<Vec<PinnedDeb>, DebianError> {
+    let own = catalogue.own().index.packages();
+    let mut seeds: BTreeSet<&str> = own
         .iter()
         .filter(|package| package.essential || package.priority == "required")
         .map(|package| package.name.as_str())
@@ -31,41 +31,42 @@ pub fn base(index: &Index, target: &Target) -> Result<Vec<PinnedDeb>, DebianErro
         .collect();
     // Where the links into /usr are made before anything is unpacked, the package that says so is the
     // right answer to `usrmerge | usr-is-merged`; the first would bring Perl modules and convert nothing.
-    if !target.merged_folders.is_empty() && index.newest("usr-is-merged").is_some() {
+    if !target.merged_folders.is_empty() && catalogue.candidate("usr-is-merged").is_some() {
         seeds.insert("usr-is-merged");
     }
-    closure(index, &seeds, &format!("the base of {}", target.name))?
+    closure(catalogue, &seeds, &format!("the base of {}", target.name))?
         .into_values()
-        .map(|package| package.pinned(true))
+        .map(|entry| catalogue.pinned(entry, true))
         .collect()
 }
 
 fn closure<'a>(
-    index: &'a Index,
+    catalogue: &'a Catalogue,
     seeds: &BTreeSet<&str>,
     wanted_by: &str,
-) -> Result<BTreeMap<&'a str, &'a ArchivePackage>, DebianError> {
-    let mut chosen: BTreeMap<&str, &ArchivePackage> = BTreeMap::new();
+) -> Result<BTreeMap<&'a str, Entry<'a>>, DebianError> {
+    let mut chosen: BTreeMap<&str, Entry<'a>> = BTreeMap::new();
     let mut queue = VecDeque::new();
     for name in seeds {
-        let package = index.newest(name).ok_or_else(|| DebianError::Unsatisfied {
+        let entry = catalogue.candidate(name).ok_or_else(|| DebianError::Unsatisfied {
             wanted_by: wanted_by.to_owned(),
             dependency: (*name).to_owned(),
         })?;
-        chosen.insert(&package.name, package);
-        queue.push_back(package);
+        chosen.insert(&entry.package.name, entry);
+        queue.push_back(entry.package);
     }
     while let Some(package) = queue.pop_front() {
         for group in &package.depends {
-            if group.iter().any(|wish| chosen.values().any(|chosen| answers(chosen, wish))) {
+            if group.iter().any(|wish| chosen.values().any(|chosen| answers(chosen.package, wish))) {
                 continue;
             }
-            let answer = group.iter().find_map(|wish| best(index, wish)).ok_or_else(|| DebianError::Unsatisfied {
-                wanted_by: format!("{} {}", package.name, package.version),
-                dependency: group.iter().map(text).collect::<Vec<_>>().join(" | "),
-            })?;
-            chosen.insert(&answer.name, answer);
-            queue.push_back(answer);
+            let answer =
+                group.iter().find_map(|wish| best(catalogue, wish)).ok_or_else(|| DebianError::Unsatisfied {
+                    wanted_by: format!("{} {}", package.name, package.version),
+                    dependency: group.iter().map(text).collect::<Vec<_>>().join(" | "),
+                })?;
+            chosen.insert(&answer.package.name, answer);
+            queue.push_back(answer.package);
         }
     }
     Ok(chosen)
@@ -88,14 +89,15 @@ fn answers(package: &ArchivePackage, wish: &Dependency) -> bool {
 }
 
 /// The real package, or of those that provide the name the most important one, then the first by name.
-fn best<'a>(index: &'a Index, wish: &Dependency) -> Option<&'a ArchivePackage> {
-    if let Some(package) = index.newest(&wish.name) {
-        return Some(package).filter(|package| answers(package, wish));
+fn best<'a>(catalogue: &'a Catalogue, wish: &Dependency) -> Option<Entry<'a>> {
+    if let Some(entry) = catalogue.candidate(&wish.name) {
+        return Some(entry).filter(|entry| answers(entry.package, wish));
     }
     let rank = |package: &ArchivePackage| {
         ["required", "important", "standard"].iter().position(|name| *name == package.priority).unwrap_or(3)
     };
-    index.providers(&wish.name).into_iter().filter(|package| answers(package, wish)).min_by_key(|package| rank(package))
+    let providers = catalogue.providers(&wish.name).into_iter().filter(|entry| answers(entry.package, wish));
+    providers.min_by_key(|entry| rank(entry.package))
 }
 
 /// A file to upload into the base's container before the solver runs.
@@ -113,12 +115,13 @@ pub fn solver_script() -> &'static str {
     include_str!("solve.sh")
 }
 
-/// What [`solver_script`] reads: the index and the request, one dependency in the syntax of
-/// `Build-Depends` each (alternatives, versions; restrictions to architectures in brackets are apt's to read).
+/// What [`solver_script`] reads: the indices, each as an archive of its own with the priority of its suite, and the request, one
+/// dependency in the syntax of `Build-Depends` each (alternatives, versions; restrictions to architectures in brackets are
+/// apt's to read).
 ///
 /// # Errors
-/// A line of the request is not one dependency as in `Build-Depends`, or the file of the index cannot be read.
-pub fn solver_uploads(index: &Index, request: &[String]) -> Result<Vec<SolverFile>, DebianError> {
+/// A line of the request is not one dependency as in `Build-Depends`, or the file of an index cannot be read.
+pub fn solver_uploads(catalogue: &Catalogue, request: &[String]) -> Result<Vec<SolverFile>, DebianError> {
     let mut lines = String::new();
     for dependency in request {
         // Said here, with the recipe's own words, rather than by apt in a container.
@@ -138,19 +141,40 @@ pub fn solver_uploads(index: &Index, request: &[String]) -> Result<Vec<SolverFil
         lines += dependency.trim();
         lines.push('\n');
     }
-    let packages = std::fs::read(&index.path).map_err(StoreError::io("read", &index.path))?;
-    Ok(vec![
-        SolverFile { path: "/solver/Packages".into(), content: packages },
-        SolverFile { path: "/solver/request".into(), content: lines.into_bytes() },
-    ])
+    let mut files = vec![SolverFile { path: "/solver/request".into(), content: lines.into_bytes() }];
+    let (mut sources, mut preferences) = (String::new(), String::new());
+    for section in catalogue.sections() {
+        let (suite, component, index) = (&section.suite.name, &section.component, &section.index);
+        let folder = format!("/solver/archives/{suite}/{component}");
+        let packages = std::fs::read(&index.path).map_err(StoreError::io("read", &index.path))?;
+        // By the suite's name apt knows the priority. The date is no real one: what was verified came before.
+        let release = format!(
+            "Suite: {suite}\nCodename: {suite}\nComponents: {component}\nDate: Thu, 01 Jan 1970 00:00:00 UTC\n\
+             SHA256:\n {} {} Packages\n",
+            index.sha256,
+            packages.len()
+        );
+        sources += &format!("deb [trusted=yes] file:{folder} ./\n");
+        let priority = section.priority().number();
+        preferences += &format!("Package: *\nPin: release a={suite}\nPin-Priority: {priority}\n\n");
+        files.push(SolverFile { path: format!("{folder}/Packages"), content: packages });
+        files.push(SolverFile { path: format!("{folder}/Release"), content: release.into_bytes() });
+    }
+    files.push(SolverFile { path: "/solver/sources.list".into(), content: sources.into_bytes() });
+    files.push(SolverFile { path: "/solver/preferences".into(), content: preferences.into_bytes() });
+    Ok(files)
 }
 
 /// The whole build root: the base and what apt's output adds; sorted by name.
 ///
 /// # Errors
 /// apt's output has no complete plan, or the plan removes or replaces a package of the base, or names a package that
-/// the index does not have.
-pub fn from_solution(index: &Index, base: &[PinnedDeb], apt_output: &str) -> Result<Vec<PinnedDeb>, DebianError> {
+/// no index has, or that is another file in another suite.
+pub fn from_solution(
+    catalogue: &Catalogue,
+    base: &[PinnedDeb],
+    apt_output: &str,
+) -> Result<Vec<PinnedDeb>, DebianError> {
     let bad = |why: String| Err(DebianError::Solution(why));
     let body = apt_output
         .split_once("=== apt solution\n")
@@ -173,10 +197,10 @@ pub fn from_solution(index: &Index, base: &[PinnedDeb], apt_output: &str) -> Res
         if all.contains_key(name) {
             return bad(format!("it would replace a package of the base: {line}"));
         }
-        let Some(package) = index.find(name, version) else {
+        let Some(entry) = catalogue.find(name, version) else {
             return bad(format!("it names a package that the index does not have: {line}"));
         };
-        all.insert(name.to_owned(), package.pinned(false)?);
+        all.insert(name.to_owned(), catalogue.pinned(entry, false)?);
     }
     Ok(all.into_values().collect())
 }
@@ -185,22 +209,23 @@ pub fn from_solution(index: &Index, base: &[PinnedDeb], apt_output: &str) -> Res
 pub fn lock(
     recipe: &str,
     target: &Target,
-    release: &Release,
-    index: &Index,
+    catalogue: &Catalogue,
     request: Digest,
     mut packages: Vec<PinnedDeb>,
 ) -> RootLock {
     packages.sort_by(|a, b| a.name.cmp(&b.name));
+    let (release, indices) = (&catalogue.own().release, catalogue.locked_indices());
     RootLock {
-        version: 1,
+        version: RootLock::format(&indices),
         recipe: recipe.to_owned(),
         target: target.name.clone(),
         suite: target.suite.clone(),
         snapshot: release.snapshot.clone(),
         release_date: release.date,
         release_sha256: release.sha256,
-        packages_sha256: index.sha256,
+        packages_sha256: catalogue.own().index.sha256,
         request_sha256: request,
+        indices,
         packages,
     }
 }

@@ -1,12 +1,10 @@
 //! The Packages index (Debian policy 5.1; Debian repository format, "Packages Indices").
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use foundation::digest::Digest;
-use recipe::root_lock::PinnedDeb;
 
-use super::{DebianError, version};
+use super::DebianError;
 
 /// The packages of one component and architecture.
 #[derive(Clone, Debug)]
@@ -16,8 +14,6 @@ pub struct Index {
     /// The uncompressed index, in the store (apt reads it in the base).
     pub path: PathBuf,
     packages: Vec<ArchivePackage>,
-    by_name: HashMap<String, Vec<usize>>,
-    providers: BTreeMap<String, Vec<usize>>,
 }
 
 /// One package of the index; only the fields that are needed here.
@@ -27,6 +23,8 @@ pub struct ArchivePackage {
     pub name: String,
     /// The field `Version` (Debian policy 5.6.12).
     pub version: String,
+    /// The field `Source`: name and version, where they are others than its own.
+    pub(super) source: (Option<String>, Option<String>),
     /// The field `Architecture`: the index's own, or `all`.
     pub architecture: String,
     /// Whether it has `Essential: yes` (Debian policy 3.8): it is part of every system.
@@ -65,15 +63,7 @@ impl Index {
     }
 
     pub(super) fn new(path: PathBuf, sha256: Digest, packages: Vec<ArchivePackage>) -> Self {
-        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut providers: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (i, package) in packages.iter().enumerate() {
-            by_name.entry(package.name.clone()).or_default().push(i);
-            for name in &package.provides {
-                providers.entry(name.clone()).or_default().push(i);
-            }
-        }
-        Self { sha256, path, packages, by_name, providers }
+        Self { sha256, path, packages }
     }
 
     /// Parses the text of an index called `name`.
@@ -91,49 +81,12 @@ impl Index {
     pub fn packages(&self) -> &[ArchivePackage] {
         &self.packages
     }
-
-    /// The package with this name and exactly this version.
-    pub fn find(&self, name: &str, version: &str) -> Option<&ArchivePackage> {
-        self.named(name).find(|package| package.version == version)
-    }
-
-    /// The newest version of a package, in Debian's order of versions.
-    pub fn newest(&self, name: &str) -> Option<&ArchivePackage> {
-        self.named(name).max_by(|a, b| version::compare(&a.version, &b.version))
-    }
-
-    fn named(&self, name: &str) -> impl Iterator<Item = &ArchivePackage> {
-        self.by_name.get(name).into_iter().flatten().map(|i| &self.packages[*i])
-    }
-
-    /// The packages that provide a virtual name, sorted by their own names.
-    pub fn providers(&self, name: &str) -> Vec<&ArchivePackage> {
-        let mut found: Vec<&ArchivePackage> =
-            self.providers.get(name).into_iter().flatten().map(|i| &self.packages[*i]).collect();
-        found.sort_by(|a, b| a.name.cmp(&b.name));
-        found
-    }
 }
 
 impl ArchivePackage {
-    /// Makes the entry that a lock has for this package.
-    ///
-    /// # Errors
-    /// The index has no SHA256 for this package.
-    pub fn pinned(&self, base: bool) -> Result<PinnedDeb, DebianError> {
-        let sha256 = self.sha256.ok_or_else(|| DebianError::Index {
-            name: "Packages".into(),
-            why: format!("the package {} has no SHA256", self.name),
-        })?;
-        Ok(PinnedDeb {
-            name: self.name.clone(),
-            version: self.version.clone(),
-            architecture: self.architecture.clone(),
-            path: self.path.clone(),
-            size: self.size,
-            sha256,
-            base,
-        })
+    /// The source package that it was built from, and its version: `Source`, where that is another name or version.
+    pub fn source(&self) -> (&str, &str) {
+        (self.source.0.as_deref().unwrap_or(&self.name), self.source.1.as_deref().unwrap_or(&self.version))
     }
 }
 
@@ -162,7 +115,11 @@ fn package(fields: &[(String, String)]) -> Result<ArchivePackage, String> {
     }
     let provides = dependencies(field("Provides").unwrap_or_default())
         .map_err(|why| format!("the package {name}, Provides: {why}"))?;
+    // `gcc-defaults (1.203)`
+    let source = field("Source").map(|source| source.split_once(' ').unwrap_or((source, "")));
+    let version_of = |text: &str| text.trim().strip_prefix('(')?.strip_suffix(')').map(str::to_owned);
     Ok(ArchivePackage {
+        source: (source.map(|(name, _)| name.to_owned()), source.and_then(|(_, version)| version_of(version))),
         version: needed("Version")?,
         architecture: needed("Architecture")?,
         essential: field("Essential") == Some("yes"),

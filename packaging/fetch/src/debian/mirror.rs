@@ -12,7 +12,7 @@ use super::DebianError;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct UserConfig {
-    /// Debian mirrors, tried before the host's own: `https://…/debian`.
+    /// Mirrors, tried before the host's own: `https://…/debian`, `https://…/debian-security`.
     #[serde(default)]
     pub mirrors: Vec<String>,
 }
@@ -37,9 +37,20 @@ impl UserConfig {
     }
 }
 
-/// Addresses of the archive, in the order to try. The sha256 decides, not the mirror.
+/// Where this machine finds archives. The sha256 decides, not the mirror.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirrors {
+    /// Those of `--mirror`, then those of the user's settings, without a slash at the end.
+    given: Vec<String>,
+    /// Those of the host's own apt configuration.
+    host: Vec<String>,
+    /// The permanent archives of the target, its own first.
+    archives: Vec<String>,
+}
+
+/// Addresses of one archive, in the order to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
     /// Mirrors of the archive as it is now, without a slash at the end.
     pub near: Vec<String>,
     /// The permanent archive, without a time stamp.
@@ -53,29 +64,58 @@ impl Mirrors {
     /// # Errors
     /// An address that is given with `--mirror`, in the user's settings or in the host's apt configuration is not
     /// `http://` or `https://` and a host.
-    pub fn discover(cli: Option<&str>, config: &UserConfig, target: &Target) -> Result<Self, DebianError> {
-        Self::with(cli, config, host_mirrors(Path::new("/etc/apt"), archive_name(target)), target)
+    pub fn discover(cli: &[String], config: &UserConfig, target: &Target) -> Result<Self, DebianError> {
+        Self::with(cli, config, host_mirrors(Path::new("/etc/apt")), target)
     }
 
-    fn with(cli: Option<&str>, config: &UserConfig, host: Vec<String>, target: &Target) -> Result<Self, DebianError> {
-        let mut near: Vec<String> = Vec::new();
+    fn with(cli: &[String], config: &UserConfig, host: Vec<String>, target: &Target) -> Result<Self, DebianError> {
         let file = || UserConfig::path().unwrap_or_default().display().to_string();
-        let named = cli.iter().map(|url| (*url, "--mirror".to_owned()));
-        let configured = config.mirrors.iter().map(|url| (url.as_str(), file()));
-        let given = named.chain(configured);
-        for (url, from) in given.chain(host.iter().map(|url| (url.as_str(), String::new()))) {
-            let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-            if rest.is_none_or(|rest| rest.is_empty() || rest.starts_with('/') || rest.contains([' ', '?', '#'])) {
-                return Err(DebianError::Mirror { from, url: url.to_owned() });
-            }
-            let url = url.trim_end_matches('/').to_owned();
-            if !near.contains(&url) {
-                near.push(url);
+        let named = cli.iter().map(|url| (url, "--mirror".to_owned()));
+        let configured = config.mirrors.iter().map(|url| (url, file()));
+        let mut given = Vec::new();
+        for (url, from) in named.chain(configured) {
+            given.push(address(url).ok_or_else(|| DebianError::Mirror { from, url: url.clone() })?);
+        }
+        // What a mirror cannot be used by is apt's matter: `file:` and the like.
+        let host = host.iter().filter_map(|url| address(url)).collect();
+        let mut archives = Vec::new();
+        for suite in target.suites() {
+            if !archives.contains(&suite.archive) {
+                archives.push(suite.archive);
             }
         }
-        Ok(Self { near, archive: target.archive.trim_end_matches('/').to_owned() })
+        Ok(Self { given, host, archives })
     }
 
+    /// The permanent archive of the target's own suite.
+    pub fn own(&self) -> &str {
+        &self.archives[0]
+    }
+
+    /// The addresses of each of the target's archives, its own first.
+    pub fn all(&self) -> impl Iterator<Item = Addresses> {
+        self.archives.iter().map(|archive| self.of(archive))
+    }
+
+    /// The addresses of an archive. A mirror is one of the archive whose name its path ends with: `debian`,
+    /// `debian-security`, `ubuntu`. One that is given and ends with the name of none is the target's own archive's.
+    pub fn of(&self, archive: &str) -> Addresses {
+        let archive = archive.trim_end_matches('/');
+        let own = archive == self.own();
+        let of_another = |url: &str| self.archives.iter().any(|one| name(one) == name(url));
+        let given = self.given.iter().filter(|url| name(url) == name(archive) || own && !of_another(url));
+        let host = self.host.iter().filter(|url| name(url) == name(archive));
+        let mut near: Vec<String> = Vec::new();
+        for url in given.chain(host) {
+            if !near.contains(url) {
+                near.push(url.clone());
+            }
+        }
+        Addresses { near, archive: archive.to_owned() }
+    }
+}
+
+impl Addresses {
     /// The addresses of a file whose digest is known: below `pool/`, or an index by its digest.
     pub fn pinned(&self, snapshot: &str, path: &str) -> Vec<String> {
         // Epochs and versions carry characters such as `~` and `+`, which need no escape in a path.
@@ -85,15 +125,20 @@ impl Mirrors {
     }
 }
 
-/// What the path of every mirror of the target's archive ends with: `debian`, as the permanent one's.
-fn archive_name(target: &Target) -> &str {
-    let archive = target.archive.trim_end_matches('/');
-    archive.rsplit_once('/').map_or(archive, |(_, name)| name)
+/// An address of a mirror, without slashes at its end; none where it is not one of the web.
+fn address(url: &str) -> Option<String> {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
+    let bad = rest.is_empty() || rest.starts_with('/') || rest.contains([' ', '?', '#']);
+    (!bad).then(|| url.trim_end_matches('/').to_owned())
 }
 
-/// Mirrors of this archive in apt's configuration (`sources.list(5)`): one-line and deb822 style. Those of other
-/// distributions, and security archives, have paths with another end.
-fn host_mirrors(etc_apt: &Path, archive: &str) -> Vec<String> {
+/// What an archive's address ends with: `debian`.
+fn name(address: &str) -> &str {
+    address.rsplit_once('/').map_or(address, |(_, name)| name)
+}
+
+/// The mirrors in apt's configuration (`sources.list(5)`): one-line and deb822 style.
+fn host_mirrors(etc_apt: &Path) -> Vec<String> {
     let mut files = vec![etc_apt.join("sources.list")];
     let parts = std::fs::read_dir(etc_apt.join("sources.list.d")).into_iter().flatten().flatten();
     let mut parts: Vec<PathBuf> = parts.map(|entry| entry.path()).collect();
@@ -102,18 +147,11 @@ fn host_mirrors(etc_apt: &Path, archive: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for file in files {
         let Ok(text) = std::fs::read_to_string(&file) else { continue };
-        let uris = match file.extension().and_then(|extension| extension.to_str()) {
+        found.extend(match file.extension().and_then(|extension| extension.to_str()) {
             Some("list") => one_line_uris(&text),
             Some("sources") => deb822_uris(&text),
             _ => continue,
-        };
-        for uri in uris {
-            let uri = uri.trim_end_matches('/').to_owned();
-            let web = uri.starts_with("http://") || uri.starts_with("https://");
-            if web && uri.ends_with(&format!("/{archive}")) && !found.contains(&uri) {
-                found.push(uri);
-            }
-        }
+        });
     }
     found
 }
@@ -179,30 +217,44 @@ mod tests {
         ] {
             std::fs::write(file, text).unwrap();
         }
-        let found = host_mirrors(etc.path(), "debian");
+        let mirrors = Mirrors::with(&[], &UserConfig::default(), host_mirrors(etc.path()), &target()).unwrap();
         assert_eq!(
-            found,
-            ["http://one.example/debian", "https://two.example/debian", "http://three.example/linux/debian",]
+            mirrors.of(mirrors.own()).near,
+            ["http://one.example/debian", "https://two.example/debian", "http://three.example/linux/debian"]
         );
-        assert_eq!(host_mirrors(Path::new("/nonexistent"), "debian"), [""; 0]);
+        let security = "https://snapshot.debian.org/archive/debian-security";
+        assert_eq!(mirrors.of(security).near, ["http://security.example/debian-security"]);
+        assert_eq!(mirrors.of("https://snapshot.ubuntu.com/ubuntu/").near, ["http://ubuntu.example/ubuntu"]);
+        assert_eq!(host_mirrors(Path::new("/nonexistent")), [""; 0]);
     }
 
     #[test]
     fn the_order_is_option_settings_host_archive() {
         let config = UserConfig { mirrors: vec!["http://conf.example/debian".into()] };
         let host = vec!["http://host.example/debian".into(), "http://conf.example/debian".into()];
-        let mirrors = Mirrors::with(Some("http://cli.example/debian/"), &config, host, &target()).unwrap();
+        let given = ["http://cli.example/debian/", "http://cli.example/debian-security", "http://cli.example/copy"];
+        let mirrors = Mirrors::with(&given.map(str::to_owned), &config, host, &target()).unwrap();
         assert_eq!(
-            mirrors.pinned("20260712T000000Z", "pool/main/a/a_1+b~c.deb"),
+            mirrors.of(mirrors.own()).pinned("20260712T000000Z", "pool/main/a/a_1+b~c.deb"),
             [
                 "http://cli.example/debian/pool/main/a/a_1+b~c.deb",
+                // Whose name says nothing is the own archive's.
+                "http://cli.example/copy/pool/main/a/a_1+b~c.deb",
                 "http://conf.example/debian/pool/main/a/a_1+b~c.deb",
                 "http://host.example/debian/pool/main/a/a_1+b~c.deb",
                 "https://snapshot.debian.org/archive/debian/20260712T000000Z/pool/main/a/a_1+b~c.deb",
             ]
         );
+        let security = mirrors.of("https://snapshot.debian.org/archive/debian-security");
+        assert_eq!(
+            security.pinned("20260713T000000Z", "pool/a.deb"),
+            [
+                "http://cli.example/debian-security/pool/a.deb",
+                "https://snapshot.debian.org/archive/debian-security/20260713T000000Z/pool/a.deb",
+            ]
+        );
         for bad in ["cli.example/debian", "http:///debian", "file:///srv/debian", "http://x/ y"] {
-            let error = Mirrors::with(Some(bad), &config, vec![], &target()).unwrap_err().to_string();
+            let error = Mirrors::with(&[bad.into()], &config, vec![], &target()).unwrap_err().to_string();
             assert!(error.contains("--mirror") && error.contains(bad), "{error}");
         }
     }

@@ -1,14 +1,17 @@
 //! Debian's archive: verified indices and what a build root needs from them.
 //!
 //! ```text
-//! Release::fetch (gpgv) -> Release::packages (by its digest) -> closure::base -> apt in that base
-//!   -> closure::from_solution -> closure::lock
+//! Catalogue::fetch: of each suite Release::fetch (gpgv) -> Release::packages (by its digest)
+//!   -> closure::base -> apt in that base -> closure::from_solution -> closure::lock
 //! ```
 
+pub mod catalogue;
+pub mod changes;
 pub mod closure;
 pub mod index;
 pub mod mirror;
 pub mod release;
+pub mod tracker;
 pub mod version;
 
 use foundation::config::ConfigError;
@@ -49,6 +52,36 @@ pub enum DebianError {
         suite: String,
         /// The addresses that were tried, each with its reason.
         tried: Vec<crate::download::Tried>,
+        /// The reason that says most.
+        reason: Unusable,
+    },
+    /// A suite does not have a component or an architecture.
+    #[error("the suite {suite} has no {what} {asked}; it has {has}")]
+    NotInSuite {
+        /// The suite, such as `bookworm`.
+        suite: String,
+        /// What is asked for: `component` or `architecture`.
+        what: &'static str,
+        /// The one that it does not have.
+        asked: String,
+        /// Those that it has, with commas between them.
+        has: String,
+    },
+    /// Two suites have other bytes under the same name and version.
+    #[error("{package} is not the same file in two suites of the target:\n{places}")]
+    Conflict {
+        /// The package and its version.
+        package: String,
+        /// The suites, each with the path and the digest that it has.
+        places: String,
+    },
+    /// The security tracker's data cannot be used.
+    #[error("{}: {why}", path.display())]
+    Tracker {
+        /// The file with the data.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        why: String,
     },
     /// gpgv(1) cannot be started.
     #[error("cannot run gpgv, which checks Debian's signatures: {0}")]
@@ -74,6 +107,19 @@ pub enum DebianError {
     Solution(String),
 }
 
+/// Why no InRelease of a suite can be used; of several reasons, the greatest says most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unusable {
+    /// No address answers.
+    Silent,
+    /// An address answers, and does not have the suite.
+    Missing,
+    /// It was good once: `Valid-Until` is past.
+    Expired,
+    /// It is not signed as it should be, or is of something else.
+    Untrusted,
+}
+
 impl Failure for DebianError {
     fn outcome(&self) -> Outcome {
         match self {
@@ -84,15 +130,29 @@ impl Failure for DebianError {
                 Kind::Usage.next("write http:// or https://, a host and the archive's path, such as http://HOST/debian")
             }
             Self::Snapshot(_) => Kind::Usage.next("write YYYYMMDDTHHMMSSZ, such as 20260712T000000Z"),
-            Self::Release { tried, .. } => match crate::download::kind_of(tried) {
-                Kind::Verification => Kind::Verification.next(
-                    "nothing of it was used: try another mirror with --mirror URL; if its keys are new ones, the \
-                     target's keyring needs them",
-                ),
-                kind => kind.next(
-                    "check the network and http_proxy, https_proxy and no_proxy, or name another mirror with --mirror URL",
-                ),
-            },
+            Self::Release { reason: Unusable::Untrusted, .. } => Kind::Verification.next(
+                "nothing of it was used: try another mirror with --mirror URL; if its keys are new ones, the \
+                 target's keyring needs them",
+            ),
+            Self::Release { reason: Unusable::Expired, .. } => Kind::Verification.next(
+                "nothing of it was used: try another mirror with --mirror URL; a suite that gets no updates any more is locked as \
+                 it was with --snapshot TIME",
+            ),
+            Self::Release { reason: Unusable::Missing, .. } => Kind::Failed.next(
+                "correct the suite in the target's file; if the mirror has another archive only, name one of this archive with \
+                 --mirror URL; a release that Debian has moved to https://archive.debian.org is locked as it was with --snapshot \
+                 TIME, or from there with --mirror URL",
+            ),
+            Self::Release { reason: Unusable::Silent, .. } => Kind::Failed.next(
+                "check the network and http_proxy, https_proxy and no_proxy, or name another mirror with --mirror URL",
+            ),
+            Self::NotInSuite { .. } => Kind::Input.next("correct it in the target's file"),
+            Self::Conflict { .. } => Kind::Verification.next(
+                "nothing was locked: find out which one is right, and give its suite a higher priority in the target's file",
+            ),
+            Self::Tracker { .. } => Kind::Input.next(
+                "give --tracker what https://security-tracker.debian.org/tracker/data/json has: download it, as it is, to a file",
+            ),
             Self::NoGpgv(_) => {
                 Kind::Failed.next("install it with `apt-get install gpgv`; elsewhere it comes with GnuPG")
             }
@@ -107,12 +167,17 @@ impl Failure for DebianError {
 pub fn wanted(lock: &RootLock, mirrors: &Mirrors) -> Vec<Wanted> {
     let one = |deb: &recipe::root_lock::PinnedDeb| Wanted {
         name: deb.path.rsplit('/').next().unwrap_or(&deb.path).to_owned(),
-        urls: mirrors.pinned(&lock.snapshot, &deb.path),
+        urls: {
+            let (archive, snapshot) = lock.origin(mirrors.own(), deb);
+            mirrors.of(archive).pinned(snapshot, &deb.path)
+        },
         size: Some(deb.size),
         sha256: deb.sha256,
     };
     lock.packages.iter().map(one).collect()
 }
 
+#[cfg(test)]
+mod catalogue_tests;
 #[cfg(test)]
 mod tests;

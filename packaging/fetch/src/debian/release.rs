@@ -7,13 +7,13 @@ use std::time::SystemTime;
 
 use foundation::digest::Digest;
 use foundation::store::{Store, StoreError};
-use recipe::target::Target;
+use recipe::archives::{Priority, Suite};
 use time::format_description::well_known::Rfc2822;
 use time::{Duration, OffsetDateTime};
 
-use super::DebianError;
 use super::index::{Index, paragraphs};
-use super::mirror::Mirrors;
+use super::mirror::Addresses;
+use super::{DebianError, Unusable};
 use crate::download::{DownloadError, DownloadEvent, Downloader, Network, Tried, Wanted};
 
 /// An InRelease file whose signature was checked: it lists the indexes of a suite with their digests.
@@ -34,6 +34,12 @@ pub struct Release {
     pub snapshot: String,
     /// SHA-256 digest of the whole InRelease file, with its signature.
     pub sha256: Digest,
+    /// How much apt prefers the suite by itself: `NotAutomatic` and `ButAutomaticUpgrades` (apt_preferences(5)).
+    pub priority: Priority,
+    /// The field `Components`, such as `main contrib`.
+    pub components: String,
+    /// The field `Architectures`, such as `all amd64 arm64`.
+    pub architectures: String,
     /// The indices: path below `dists/SUITE/` to digest and size.
     pub files: BTreeMap<String, (Digest, u64)>,
 }
@@ -42,7 +48,7 @@ pub struct Release {
 const LIMIT: u64 = 16 << 20;
 
 impl Release {
-    /// Fetches the suite's InRelease and verifies it with the target's keyring. With `snapshot`
+    /// Fetches a suite's InRelease and verifies it with its keyring. With `snapshot`
     /// (`--snapshot 20260712T000000Z`) it comes from the permanent archive as of then.
     ///
     /// An address whose InRelease cannot be used is reported and the next one is tried: a stale mirror
@@ -54,48 +60,83 @@ impl Release {
     pub fn fetch(
         downloader: &Downloader,
         store: &Store,
-        mirrors: &Mirrors,
-        target: &Target,
-        targets: &Path,
+        addresses: &Addresses,
+        (suite, targets): (&Suite, &Path),
         snapshot: Option<&str>,
         on: &(dyn Fn(DownloadEvent) + Sync),
     ) -> Result<Self, DebianError> {
-        let path = format!("dists/{}/InRelease", target.suite);
+        let path = format!("dists/{}/InRelease", suite.name);
         let now = OffsetDateTime::from(SystemTime::now());
         let (urls, at) = match snapshot {
             Some(text) => {
                 let at = parse_stamp(text).ok_or_else(|| DebianError::Snapshot(text.to_owned()))?;
-                (vec![format!("{}/{text}/{path}", mirrors.archive)], at)
+                (vec![format!("{}/{text}/{path}", addresses.archive)], at)
             }
-            None => (mirrors.pinned(&stamp(now), &path), now.unix_timestamp()),
+            None => (addresses.pinned(&stamp(now), &path), now.unix_timestamp()),
         };
         let mut tried = Vec::new();
+        let mut reason = Unusable::Silent;
         if downloader.network() == Network::Offline {
             return Err(DownloadError::Offline { missing: vec![path] }.into());
         }
         for url in urls {
-            let refused = match downloader.get(&path, std::slice::from_ref(&url), LIMIT, &|_| ()) {
-                Ok((content, _)) => match verify(store, &content, &targets.join(&target.keyring))? {
-                    Err(why) => Tried { url, why, wrong: true },
-                    Ok(text) => match Self::parse(&text, Digest::of(&content), target, at, snapshot) {
+            let read = downloader.get(&path, std::slice::from_ref(&url), LIMIT, &|_| ());
+            let (refused, why) = match read {
+                Ok((content, _)) => {
+                    let release = match verify(store, &content, &targets.join(&suite.keyring))? {
+                        Err(why) => Err((Unusable::Untrusted, why)),
+                        Ok(text) => Self::parse(&text, Digest::of(&content), &suite.name, at, snapshot),
+                    };
+                    match release {
                         Ok(release) => return Ok(release),
-                        Err(why) => Tried { url, why, wrong: true },
-                    },
-                },
+                        Err((reason, why)) => (Tried { url, why, wrong: true }, reason),
+                    }
+                }
                 Err(DownloadError::Failed { files }) => match files.into_iter().flat_map(|file| file.tried).next() {
-                    Some(tried) => tried,
+                    Some(tried) if tried.is_missing() => (tried, Unusable::Missing),
+                    Some(tried) => (tried, Unusable::Silent),
                     None => continue,
                 },
                 Err(error) => return Err(error.into()),
             };
+            reason = reason.max(why);
             on(DownloadEvent::Warning(format!("{path}: {refused}")));
             tried.push(refused);
         }
-        Err(DebianError::Release { suite: target.suite.clone(), tried })
+        Err(DebianError::Release { suite: suite.name.clone(), tried, reason })
     }
 
-    /// Parses the signed text. `at` is the time at which it must be valid.
-    fn parse(text: &str, sha256: Digest, target: &Target, at: i64, snapshot: Option<&str>) -> Result<Self, String> {
+    /// Parses the signed text of a suite. `at` is the time at which it must be valid.
+    fn parse(
+        text: &str,
+        sha256: Digest,
+        suite: &str,
+        at: i64,
+        snapshot: Option<&str>,
+    ) -> Result<Self, (Unusable, String)> {
+        let untrusted = |why: String| (Unusable::Untrusted, why);
+        let release = Self::fields(text, sha256, suite, snapshot).map_err(untrusted)?;
+        let told = |time: i64| {
+            let time = OffsetDateTime::from_unix_timestamp(time).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+            time.format(&Rfc2822).unwrap_or_else(|_| stamp(time))
+        };
+        if let Some(until) = release.valid_until.filter(|until| *until < at) {
+            let until = told(until);
+            let why = format!(
+                "it expired: Valid-Until is {until}. This mirror is stale, or the clock of this machine is wrong"
+            );
+            return Err((Unusable::Expired, why));
+        }
+        // A clock that is somewhat slow is no reason to refuse.
+        if release.date > at + 86_400 {
+            let date = told(release.date);
+            return Err(untrusted(format!("its Date {date} is in the future: correct the clock of this machine")));
+        }
+        Ok(release)
+    }
+
+    /// Reads the fields, whatever time it is.
+    fn fields(text: &str, sha256: Digest, name: &str, snapshot: Option<&str>) -> Result<Self, String> {
         let fields = paragraphs(text).next().ok_or("it is empty")?;
         let field =
             |name: &str| fields.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
@@ -105,24 +146,12 @@ impl Release {
                 .transpose()
         };
         let (suite, codename) = (field("Suite").unwrap_or_default(), field("Codename").unwrap_or_default());
-        if codename != target.suite && suite != target.suite {
-            return Err(format!("it is the release of '{codename}' ({suite}), not of '{}'", target.suite));
+        if codename != name && suite != name {
+            return Err(format!("it is the release of '{codename}' ({suite}), not of '{name}'"));
         }
         let date = date_of("Date")?.ok_or("it has no field Date")?;
         let valid_until = date_of("Valid-Until")?.map(OffsetDateTime::unix_timestamp);
-        if valid_until.is_some_and(|until| until < at) {
-            return Err(format!(
-                "it expired: Valid-Until is {}. This mirror is stale, or the clock of this machine is wrong",
-                field("Valid-Until").unwrap_or_default()
-            ));
-        }
-        // A clock that is somewhat slow is no reason to refuse.
-        if date.unix_timestamp() > at + 86_400 {
-            return Err(format!(
-                "its Date {} is in the future: correct the clock of this machine",
-                field("Date").unwrap_or_default()
-            ));
-        }
+        let says = |name: &str| field(name).is_some_and(|text| text.eq_ignore_ascii_case("yes"));
         let mut files = BTreeMap::new();
         for line in field("SHA256").ok_or("it has no field SHA256")?.lines().filter(|line| !line.trim().is_empty()) {
             let mut words = line.split_whitespace();
@@ -140,11 +169,18 @@ impl Release {
             valid_until,
             snapshot: snapshot.map_or_else(|| stamp(date + Duration::days(1)), str::to_owned),
             sha256,
+            priority: match (says("NotAutomatic"), says("ButAutomaticUpgrades")) {
+                (false, _) => Priority::USUAL,
+                (true, true) => Priority::UPGRADES_ONLY,
+                (true, false) => Priority::NOT_AUTOMATIC,
+            },
+            components: field("Components").unwrap_or_default().to_owned(),
+            architectures: field("Architectures").unwrap_or_default().to_owned(),
             files,
         })
     }
 
-    /// Fetches the Packages index of the target's component and architecture, by its digest.
+    /// Fetches the Packages index of a suite's component and architecture, by its digest.
     ///
     /// # Errors
     /// The release does not list the index, the index cannot be downloaded, the store cannot be written, or the index
@@ -153,34 +189,53 @@ impl Release {
         &self,
         downloader: &Downloader,
         store: &Store,
-        mirrors: &Mirrors,
-        target: &Target,
+        addresses: &Addresses,
+        (suite, component, architecture): (&str, &str, &str),
         on: &(dyn Fn(DownloadEvent) + Sync),
     ) -> Result<Index, DebianError> {
-        let folder = format!("{}/binary-{}", target.component, target.name.architecture());
+        let folder = format!("{component}/binary-{architecture}");
         let plain = format!("{folder}/Packages");
         let listed = |path: &str| {
-            self.files.get(path).copied().ok_or_else(|| DebianError::Index {
-                name: path.to_owned(),
-                why: format!("the InRelease of {} does not list it", self.codename),
-            })
+            self.files.get(path).copied().ok_or_else(|| self.not_listed(suite, component, architecture, path))
         };
         let (sha256, _) = listed(&plain)?;
         if let Some(path) = store.blob(&sha256) {
             return Index::read(&path, sha256);
         }
         let (packed, size) = listed(&format!("{plain}.xz"))?;
-        let dists = format!("dists/{}", target.suite);
+        let dists = format!("dists/{suite}");
         // By digest, so that a mirror that is being updated serves the right one; by name for those that
         // keep no by-hash folder.
-        let by_hash = mirrors.pinned(&self.snapshot, &format!("{dists}/{folder}/by-hash/SHA256/{packed}"));
-        let by_name = mirrors.pinned(&self.snapshot, &format!("{dists}/{plain}.xz"));
+        let by_hash = addresses.pinned(&self.snapshot, &format!("{dists}/{folder}/by-hash/SHA256/{packed}"));
+        let by_name = addresses.pinned(&self.snapshot, &format!("{dists}/{plain}.xz"));
         let urls = by_hash.into_iter().zip(by_name).flat_map(|(hash, name)| [hash, name]).collect();
         let wanted = Wanted { name: format!("{dists}/{plain}.xz"), urls, size: Some(size), sha256: packed };
         let path = downloader.fetch(store, &wanted, on)?;
         let file = std::fs::File::open(&path).map_err(StoreError::io("read", &path))?;
         let blob = store.add(xz2::read::XzDecoder::new(std::io::BufReader::new(file)), Some(sha256))?;
         Index::read(&blob.path, sha256)
+    }
+
+    /// Why an index is not there: what the suite says of its components and architectures decides how it is told.
+    fn not_listed(&self, suite: &str, component: &str, architecture: &str, path: &str) -> DebianError {
+        let words = |text: &str| -> Vec<String> {
+            // Debian's security archive writes `updates/main` for what lies in `main`.
+            text.split_whitespace().map(|word| word.trim_start_matches("updates/").to_owned()).collect()
+        };
+        for (what, asked, has) in
+            [("component", component, &self.components), ("architecture", architecture, &self.architectures)]
+        {
+            let has = words(has);
+            if !has.is_empty() && !has.iter().any(|one| one == asked) {
+                return DebianError::NotInSuite {
+                    suite: suite.to_owned(),
+                    what,
+                    asked: asked.to_owned(),
+                    has: has.join(", "),
+                };
+            }
+        }
+        DebianError::Index { name: path.to_owned(), why: format!("the InRelease of {suite} does not list it") }
     }
 }
 

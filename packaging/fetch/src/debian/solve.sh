@@ -1,11 +1,13 @@
-# Lets apt solve the request in the base: reads /solver/Packages and /solver/request, one dependency
-# (Debian policy 7.1) a line, and prints the plan. No network, nothing is installed or downloaded.
+# Lets apt solve the request in the base: reads the indices in /solver/archives, as sources.list and preferences have them, and
+# /solver/request, one dependency (Debian policy 7.1) a line, and prints the plan. No network, nothing is installed or downloaded.
 set -eu
 cd /solver
 mkdir -p lists/partial cache/archives/partial
 cat > apt.conf <<'END'
 Dir::Etc::SourceList "/solver/sources.list";
 Dir::Etc::SourceParts "-";
+Dir::Etc::Preferences "/solver/preferences";
+Dir::Etc::PreferencesParts "-";
 Dir::State::Lists "/solver/lists";
 Dir::Cache "/solver/cache";
 // The container is the sandbox, and may lack the right to change users.
@@ -14,10 +16,11 @@ APT::Install-Recommends "false";
 APT::Install-Suggests "false";
 APT::Get::Assume-Yes "true";
 Acquire::Languages "none";
+// Else apt would decide by the machine's identity whether it takes an update that Ubuntu hands out in phases.
+APT::Get::Always-Include-Phased-Updates "true";
 END
 export APT_CONFIG=/solver/apt.conf LC_ALL=C DEBIAN_FRONTEND=noninteractive
-# Trusted: the index was verified before it came here.
-echo 'deb [trusted=yes] file:/solver ./' > sources.list
+# Its sources are marked as trusted: the indices were verified before they came here.
 apt-get -q update >&2
 set --
 while IFS= read -r dependency; do

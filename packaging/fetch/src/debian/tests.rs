@@ -9,8 +9,12 @@ use foundation::store::Store;
 use recipe::root_lock::LockKind;
 use recipe::target::Target;
 
+use recipe::archives::{Priority, Suite};
+
+use super::catalogue::{Catalogue, Section};
 use super::closure::*;
 use super::index::Index;
+use super::mirror::Addresses;
 use super::release::Release;
 use super::*;
 use crate::download::test_server::{Manner, Server};
@@ -25,14 +29,14 @@ pub(super) fn target() -> Target {
 
 const PACKAGES: &str = include_str!("testdata/Packages");
 
-struct Archive {
-    server: Server,
-    home: tempfile::TempDir,
-    store: Store,
-    target: Target,
+pub(super) struct Archive {
+    pub(super) server: Server,
+    pub(super) home: tempfile::TempDir,
+    pub(super) store: Store,
+    pub(super) target: Target,
 }
 
-fn gpg(home: &Path, arguments: &[&str]) -> Vec<u8> {
+pub(super) fn gpg(home: &Path, arguments: &[&str]) -> Vec<u8> {
     let output = Command::new("gpg")
         .arg("--homedir")
         .arg(home)
@@ -45,7 +49,7 @@ fn gpg(home: &Path, arguments: &[&str]) -> Vec<u8> {
 }
 
 impl Archive {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         use std::os::unix::fs::PermissionsExt;
         let home = tempfile::tempdir().unwrap();
         std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
@@ -72,15 +76,19 @@ impl Archive {
         )
     }
 
-    fn sign(&self, who: &str, text: &str) -> Vec<u8> {
+    pub(super) fn sign(&self, who: &str, text: &str) -> Vec<u8> {
         let file = self.home.path().join("text");
         std::fs::write(&file, text).unwrap();
         let user = format!("{who}@example.org");
         gpg(self.home.path(), &["--output", "-", "--local-user", &user, "--clearsign", file.to_str().unwrap()])
     }
 
-    fn mirrors(&self) -> Mirrors {
-        Mirrors { near: vec![self.server.url("/debian")], archive: self.target.archive.clone() }
+    fn suite(&self) -> Suite {
+        self.target.suites().swap_remove(0)
+    }
+
+    fn addresses(&self) -> Addresses {
+        Addresses { near: vec![self.server.url("/debian")], archive: self.target.archive.clone() }
     }
 
     /// Serves an InRelease at the near mirror.
@@ -99,9 +107,8 @@ impl Archive {
         let result = Release::fetch(
             &downloader,
             &self.store,
-            &self.mirrors(),
-            &self.target,
-            self.home.path(),
+            &self.addresses(),
+            (&self.suite(), self.home.path()),
             snapshot,
             &listen,
         );
@@ -116,7 +123,7 @@ impl Drop for Archive {
     }
 }
 
-fn pack(text: &str) -> Vec<u8> {
+pub(super) fn pack(text: &str) -> Vec<u8> {
     use std::io::Read;
     let mut packed = Vec::new();
     xz2::read::XzEncoder::new(text.as_bytes(), 0).read_to_end(&mut packed).unwrap();
@@ -137,7 +144,8 @@ fn a_good_release_and_its_index() {
     assert_eq!(release.sha256, Digest::of(&content));
 
     let downloader = quick(Network::Online, &[]);
-    let packages = || release.packages(&downloader, &archive.store, &archive.mirrors(), &archive.target, &|_| ());
+    let of = ("bookworm", "main", "amd64");
+    let packages = || release.packages(&downloader, &archive.store, &archive.addresses(), of, &|_| ());
     // A mirror that is out of step has another file under the plain name, the right one is by-hash elsewhere.
     let packed = pack(PACKAGES);
     archive.server.on("/debian/dists/bookworm/main/binary-amd64/Packages.xz", Manner::Good(pack("Package: evil\n")));
@@ -213,9 +221,8 @@ fn offline_there_is_no_release() {
     let result = Release::fetch(
         &downloader,
         &archive.store,
-        &archive.mirrors(),
-        &archive.target,
-        archive.home.path(),
+        &archive.addresses(),
+        (&archive.suite(), archive.home.path()),
         None,
         &|_| (),
     );
@@ -223,18 +230,40 @@ fn offline_there_is_no_release() {
     assert_eq!(archive.server.requests(), [""; 0]);
 }
 
-fn index(text: &str) -> Index {
-    Index::new(PathBuf::from("Packages"), Digest::of(text), Index::parse("Packages", text).unwrap())
+/// A release that nobody signed.
+pub(super) fn release(codename: &str) -> Release {
+    Release {
+        codename: codename.into(),
+        date: 1,
+        valid_until: None,
+        snapshot: "20200712T101637Z".into(),
+        sha256: Digest::of("r"),
+        priority: Priority::USUAL,
+        components: "main".into(),
+        architectures: "amd64".into(),
+        files: std::collections::BTreeMap::new(),
+    }
 }
 
-fn names(debs: &[recipe::root_lock::PinnedDeb]) -> Vec<String> {
+/// An index that nobody signed, of the target's nth suite.
+pub(super) fn section(nth: usize, text: &str) -> Section {
+    let suite = target().suites().swap_remove(nth);
+    let index = Index::new(PathBuf::from("Packages"), Digest::of(text), Index::parse("Packages", text).unwrap());
+    Section { release: release(&suite.name).into(), suite: suite.into(), component: "main".into(), index }
+}
+
+fn catalogue(text: &str) -> Catalogue {
+    Catalogue::new(vec![section(0, text)])
+}
+
+pub(super) fn names(debs: &[recipe::root_lock::PinnedDeb]) -> Vec<String> {
     debs.iter().map(|deb| format!("{}={}{}", deb.name, deb.version, if deb.base { "*" } else { "" })).collect()
 }
 
 #[test]
 fn the_base_is_the_closure_of_essential_required_and_apt() {
-    let index = index(PACKAGES);
-    let base = base(&index, &target()).unwrap();
+    let catalogue = catalogue(PACKAGES);
+    let base = base(&catalogue, &target()).unwrap();
     // mawk answers base-files' `awk`, being required itself; of amail and exim4, which provide the same, the more
     // important one is taken; the second alternative answers where the first does not exist.
     assert_eq!(
@@ -243,17 +272,17 @@ fn the_base_is_the_closure_of_essential_required_and_apt() {
     );
 
     let broken = PACKAGES.replace("libc6 (>= 2.36-9)", "libc6 (>= 2.40)");
-    let error = super::closure::base(&self::index(&broken), &target()).unwrap_err().message();
+    let error = super::closure::base(&self::catalogue(&broken), &target()).unwrap_err().message();
     assert!(error.contains("libc6 (>= 2.40)") && error.contains("apt 2.6"), "{error}");
 }
 
 #[test]
 fn apts_solution_is_locked_and_locking_twice_gives_the_same_bytes() {
-    let index = index(PACKAGES);
-    let base = base(&index, &target()).unwrap();
+    let catalogue = catalogue(PACKAGES);
+    let base = base(&catalogue, &target()).unwrap();
     let output = "Reading package lists...\n=== apt solution\nThe following NEW packages will be installed:\n  g++ tool\n\
         Inst tool (1.0 localhost [all])\nInst g++ (4:12.2 localhost [amd64]) []\nConf tool (1.0 localhost [all])\n=== end of solution\n";
-    let all = from_solution(&index, &base, output).unwrap();
+    let all = from_solution(&catalogue, &base, output).unwrap();
     let expected = [
         "apt=2.6*",
         "base-files=12.4*",
@@ -265,27 +294,19 @@ fn apts_solution_is_locked_and_locking_twice_gives_the_same_bytes() {
         "tool=1.0",
     ];
     assert_eq!(names(&all), expected);
-    let release = Release {
-        codename: "bookworm".into(),
-        date: 1,
-        valid_until: None,
-        snapshot: "20200712T101637Z".into(),
-        sha256: Digest::of("r"),
-        files: std::collections::BTreeMap::new(),
-    };
     let request = Digest::of("request");
-    let one = lock("mesos", &target(), &release, &index, request, all.clone());
-    let two = lock("mesos", &target(), &release, &index, request, all.into_iter().rev().collect());
+    let one = lock("mesos", &target(), &catalogue, request, all.clone());
+    let two = lock("mesos", &target(), &catalogue, request, all.into_iter().rev().collect());
     assert_eq!(one.to_toml(), two.to_toml());
-    let wanted =
-        wanted(&one, &Mirrors { near: vec!["http://m.example/debian".into()], archive: "https://a.example".into() });
+    let mirrors = ["http://m.example/debian".to_owned()];
+    let mirrors = Mirrors::discover(&mirrors, &mirror::UserConfig::default(), &target()).unwrap();
+    let wanted = wanted(&one, &mirrors);
     assert_eq!(wanted[3].name, "g++_12.2_amd64.deb");
+    let urls = &wanted[3].urls;
+    assert_eq!(urls[0], "http://m.example/debian/pool/g++_12.2_amd64.deb");
     assert_eq!(
-        wanted[3].urls,
-        [
-            "http://m.example/debian/pool/g++_12.2_amd64.deb",
-            "https://a.example/20200712T101637Z/pool/g++_12.2_amd64.deb"
-        ]
+        urls.last().unwrap(),
+        "https://snapshot.debian.org/archive/debian/20200712T101637Z/pool/g++_12.2_amd64.deb"
     );
 
     for (from, to, why) in [
@@ -294,7 +315,7 @@ fn apts_solution_is_locked_and_locking_twice_gives_the_same_bytes() {
         ("Inst tool (1.0", "Inst libc6 [2.36] (2.37", "replace a package of the base"),
         ("Conf tool", "Remv mawk", "remove a package of the base"),
     ] {
-        let error = from_solution(&index, &base, &output.replace(from, to)).unwrap_err().message();
+        let error = from_solution(&catalogue, &base, &output.replace(from, to)).unwrap_err().message();
         assert!(error.contains(why), "{error}");
     }
 }
@@ -302,15 +323,22 @@ fn apts_solution_is_locked_and_locking_twice_gives_the_same_bytes() {
 #[test]
 fn a_request_is_looked_over_before_apt_sees_it() {
     let dir = tempfile::tempdir().unwrap();
-    let mut index = index(PACKAGES);
-    index.path = dir.path().join("Packages");
-    std::fs::write(&index.path, PACKAGES).unwrap();
+    let mut section = section(0, PACKAGES);
+    section.index.path = dir.path().join("Packages");
+    std::fs::write(&section.index.path, PACKAGES).unwrap();
+    let catalogue = Catalogue::new(vec![section]);
     let good = ["g++ (>= 4:10)", "a | b (<< 2)", "python3:any", "libx-dev [linux-any]"].map(str::to_owned);
-    let uploads = solver_uploads(&index, &good).unwrap();
-    assert_eq!(String::from_utf8(uploads[1].content.clone()).unwrap(), good.join("\n") + "\n");
-    assert_eq!(uploads[0].content, PACKAGES.as_bytes());
+    let uploads = solver_uploads(&catalogue, &good).unwrap();
+    let text = |path: &str| {
+        let upload = uploads.iter().find(|upload| upload.path == path).unwrap();
+        String::from_utf8(upload.content.clone()).unwrap()
+    };
+    assert_eq!(text("/solver/request"), good.join("\n") + "\n");
+    assert_eq!(text("/solver/archives/bookworm/main/Packages"), PACKAGES);
+    assert_eq!(text("/solver/sources.list"), "deb [trusted=yes] file:/solver/archives/bookworm/main ./\n");
+    assert_eq!(text("/solver/preferences"), "Package: *\nPin: release a=bookworm\nPin-Priority: 500\n\n");
     for bad in ["", "-o", "a, b", "a (> 1)", "a b", "a\nb", "$(x)"] {
-        let error = solver_uploads(&index, &[bad.to_owned()]).unwrap_err().message();
+        let error = solver_uploads(&catalogue, &[bad.to_owned()]).unwrap_err().message();
         assert!(error.contains("Build-Depends"), "{error}");
     }
 }
@@ -319,17 +347,9 @@ fn a_request_is_looked_over_before_apt_sees_it() {
 fn a_malformed_lock_is_refused_with_file_and_line() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("debian-12-amd64.lock");
-    let index = index(PACKAGES);
-    let release = Release {
-        codename: "bookworm".into(),
-        date: 1,
-        valid_until: None,
-        snapshot: "20200712T101637Z".into(),
-        sha256: Digest::of("r"),
-        files: std::collections::BTreeMap::new(),
-    };
+    let catalogue = catalogue(PACKAGES);
     let request = Digest::of("request");
-    let lock = lock("mesos", &target(), &release, &index, request, base(&index, &target()).unwrap());
+    let lock = lock("mesos", &target(), &catalogue, request, base(&catalogue, &target()).unwrap());
     let read = |text: &str| {
         std::fs::write(&path, text).unwrap();
         RootLock::read(&path, LockKind::BuildRoot, "mesos", &target().name, request).map_err(|error| error.message())
@@ -358,35 +378,22 @@ fn the_real_archive() {
     };
     let target = target();
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../containers/targets");
-    let mirrors = Mirrors::discover(
-        Some(archive.as_str()).filter(|archive| *archive != "host"),
-        &mirror::UserConfig::default(),
-        &target,
-    )
-    .unwrap();
+    let given: Vec<String> = Some(archive).filter(|archive| archive != "host").into_iter().collect();
+    let mirrors = Mirrors::discover(&given, &mirror::UserConfig::default(), &target).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(Some(dir.path())).unwrap();
     let downloader = crate::download::Downloader::new(Network::Online);
     let start = std::time::Instant::now();
-    let release =
-        Release::fetch(&downloader, &store, &mirrors, &target, &targets, None, &|event| eprintln!("{event:?}"))
-            .unwrap();
-    eprintln!("release {:?} {} {}", start.elapsed(), release.date, release.snapshot);
-    let index = release.packages(&downloader, &store, &mirrors, &target, &|_| ()).unwrap();
-    eprintln!("index {:?}: {} packages", start.elapsed(), index.packages().len());
-    let base = base(&index, &target).unwrap();
-    eprintln!("base {:?}: {} packages", start.elapsed(), base.len());
-    if let Some(out) = std::env::var_os("MESOS_PACKAGES_TEST_OUT").map(PathBuf::from) {
-        let list: String = base.iter().map(|deb| format!("{} {}\n", deb.name, deb.version)).collect();
-        std::fs::write(out.join("base"), list).unwrap();
-        std::fs::copy(&index.path, out.join("Packages")).unwrap();
-        std::fs::write(out.join("solve.sh"), solver_script()).unwrap();
-        if let Ok(solution) = std::fs::read_to_string(out.join("solution")) {
-            eprintln!("solution: {} packages", from_solution(&index, &base, &solution).unwrap().len());
-        }
-        let empty = lock("mesos", &target, &release, &index, Digest::of(""), base);
-        let wanted = wanted(&empty, &mirrors);
-        downloader.fetch_all(&store, &wanted, &|_| ()).unwrap();
-        eprintln!("debs {:?}: {} bytes", start.elapsed(), wanted.iter().filter_map(|w| w.size).sum::<u64>());
+    let on = |event| eprintln!("{event:?}");
+    let catalogue = Catalogue::fetch(&downloader, &store, &mirrors, (&target, &targets), None, &on).unwrap();
+    for section in catalogue.sections() {
+        let (suite, release) = (&section.suite.name, &section.release);
+        eprintln!("{suite} {}: {} packages", release.snapshot, section.index.packages().len());
     }
+    let base = base(&catalogue, &target).unwrap();
+    eprintln!("base {:?}: {} packages", start.elapsed(), base.len());
+    let lock = lock("mesos", &target, &catalogue, Digest::of(""), base);
+    let wanted = wanted(&lock, &mirrors);
+    downloader.fetch_all(&store, &wanted, &|_| ()).unwrap();
+    eprintln!("debs {:?}: {} bytes", start.elapsed(), wanted.iter().filter_map(|w| w.size).sum::<u64>());
 }

@@ -65,6 +65,13 @@ pub struct Tried {
     pub wrong: bool,
 }
 
+impl Tried {
+    /// Whether the address answers, and has nothing there.
+    pub fn is_missing(&self) -> bool {
+        ["HTTP 404", "HTTP 410"].contains(&self.why.as_str())
+    }
+}
+
 impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.url, self.why)

@@ -163,10 +163,13 @@ pub fn statement(facts: &Facts<'_>, packages: Vec<Resource>) -> Statement<Proven
         dependencies.extend(sources.bundled.iter().map(|file| Dependency::sha256(file.sha256).named(&file.path)));
     }
     let distribution = plan.target().name.release();
-    dependencies.extend(root.packages.iter().map(|deb| Dependency {
-        uri: Some(deb_purl(&plan.target().vendor, &deb.name, &deb.version, &deb.architecture, distribution)),
-        download_location: Some(format!("{}/{}/{}", plan.target().archive, root.snapshot, deb.path)),
-        ..Dependency::sha256(deb.sha256)
+    dependencies.extend(root.packages.iter().map(|deb| {
+        let (archive, snapshot) = root.origin(&plan.target().archive, deb);
+        Dependency {
+            uri: Some(deb_purl(&plan.target().vendor, &deb.name, &deb.version, &deb.architecture, distribution)),
+            download_location: Some(format!("{archive}/{snapshot}/{}", deb.path)),
+            ..Dependency::sha256(deb.sha256)
+        }
     }));
     let predicate = Provenance {
         build_definition: BuildDefinition {

@@ -52,6 +52,8 @@ fn a_lock_for_another_recipe() {
 fn a_lock_needs_the_archive_and_verify_a_build() {
     let workshop = Workshop::empty();
     workshop.run(&["lock", "--recipe", "sample", "--offline"]).fails(2, &["run it without --offline"]);
+    workshop.run(&["outdated", "--recipe", "sample", "--offline"]).fails(2, &["run it without --offline"]);
+    workshop.run(&["lock", "--tracker", "tracker.json"]).fails(2, &["--upgrade"]);
     let dist = workshop.cache.join("dist").display().to_string();
     workshop.run(&["verify", &dist]).fails(1, &["there is no folder", "cargo xtask package"]);
 }

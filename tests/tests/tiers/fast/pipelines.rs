@@ -85,7 +85,7 @@ fn pipelines_run_the_steps_of_the_tool() {
     assert!(!targets.is_empty());
     for pipeline in all() {
         for matrix in &pipeline.matrices {
-            assert_eq!(*matrix, targets, "ci/{}: the targets are the files of containers/targets", pipeline.file);
+            assert_eq!(*matrix, targets, "ci/{}: the targets are those that Mesos is locked for", pipeline.file);
         }
         for target in &targets {
             let runner = Runner::new();

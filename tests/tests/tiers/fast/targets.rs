@@ -1,12 +1,12 @@
-//! Every target has what its recipes need: a lock that fits, and a plan that is its own.
+//! Every target that is locked has what its recipes need: locks that fit, and plans of its own. One that nobody has locked yet says so.
 
 use std::collections::BTreeSet;
 
-use tests::Workshop;
-use tests::pipelines::targets;
+use tests::pipelines::{all_targets, targets};
+use tests::{Workshop, repository};
 
 #[test]
-fn every_target_has_locks_that_fit_and_plans_of_its_own() {
+fn every_locked_target_has_locks_that_fit_and_plans_of_its_own() {
     let workshop = Workshop::empty();
     let targets = targets();
     let mut plans = BTreeSet::new();
@@ -23,4 +23,32 @@ fn every_target_has_locks_that_fit_and_plans_of_its_own() {
         assert!(ok, "the lock of mesos for {target} does not fit:\n{said}");
     }
     assert!(targets.len() > 1, "{targets:?}");
+}
+
+/// Locks come together: a target that Mesos is locked for has those of clusters and farms as well, and those of the sample.
+/// Where none is, the commands say which one makes it.
+#[test]
+fn a_target_is_locked_for_everything_or_says_that_it_is_not() {
+    let workshop = Workshop::empty();
+    let mut unlocked = 0;
+    for target in all_targets() {
+        let stem = target.replace('/', "-");
+        let locks: Vec<bool> = ["packaging/mesos", "tests/fixtures/sample"]
+            .iter()
+            .flat_map(|recipe| ["lock", "cluster.lock", "farm.lock"].map(|end| format!("{recipe}/{stem}.{end}")))
+            .chain([format!("tests/fixtures/chime/{stem}.lock")])
+            .map(|lock| repository().join(lock).exists())
+            .collect();
+        assert!(locks.iter().all(|there| *there == locks[0]), "{target} is locked for some things only: {locks:?}");
+        if !locks[0] {
+            unlocked += 1;
+            let lock = format!("cargo xtask lock --target {target} --recipe sample");
+            let plan = ["plan", "--recipe", "sample", "--target", &target, "--offline"];
+            workshop.run(&plan).fails(1, &["there is no lock of the build root", &lock]);
+            let outdated = ["outdated", "--recipe", "sample", "--target", &target];
+            let said = workshop.run(&outdated).success().stdout;
+            assert_eq!(said, format!("{target}: nobody has locked it yet: `{lock}` does\n"));
+        }
+    }
+    assert_eq!(unlocked, 1, "the book says of which targets there is only the file: guides/ubuntu.md");
 }

@@ -7,7 +7,7 @@ use std::process::Command;
 use tests::apt::Server;
 use tests::dist::{Dist, TestKey};
 use tests::schema::{answer, conforms};
-use tests::{Ran, Workshop, repository, run, tool};
+use tests::{Ran, Workshop, digests, replace, repository, run, sample_copy, tool};
 
 #[test]
 fn of_folders_of_packages() {
@@ -45,6 +45,31 @@ fn of_this_machine_and_what_is_built() {
     let (last, events) = (answer(&failed.stdout), failed.stdout.lines().count() - 1);
     conforms("targets", &[last]);
     conforms("event", &failed.stdout.lines().take(events).collect::<Vec<_>>());
+}
+
+/// Locks compared with the real archive, one of which has a package that is older than any that the archive ever had.
+#[test]
+fn of_locks_that_are_behind() {
+    let (workshop, (_kept, sample)) = (Workshop::empty(), sample_copy());
+    replace(
+        &sample.join("debian-12-amd64.farm.lock"),
+        "name = \"distcc\"\nversion = \"",
+        "name = \"distcc\"\nversion = \"0~",
+    );
+    let before = digests(&sample, "lock");
+    let recipe = sample.display().to_string();
+    let outdated = ["outdated", "--recipe", &recipe, "--target", "debian-12/amd64"];
+    let told = workshop.run(&[&outdated[..], &["--json"]].concat()).fails(3, &[]).stdout;
+    let told = &conforms("outdated", &[answer(&told)])[0][0];
+    assert_eq!((&told["target"], &told["error"]), (&"debian-12/amd64".into(), &serde_json::Value::Null));
+    let locks: Vec<&str> = told["locks"].as_array().unwrap().iter().map(|lock| lock["of"].as_str().unwrap()).collect();
+    assert_eq!(locks, ["build root", "node root", "compile farm"]);
+    let behind = told["locks"][2]["behind"].as_array().unwrap();
+    let distcc = behind.iter().find(|change| change["package"] == "distcc").expect("it is behind");
+    assert!(distcc["old"].as_str().unwrap().starts_with("0~") && distcc["suite"] == "bookworm", "{distcc}");
+    let said = workshop.run(&outdated).fails(3, &[]).stdout;
+    assert!(said.contains("\n  distcc ") && said.contains(" -> ") && said.contains("  bookworm\n"), "{said}");
+    assert_eq!(digests(&sample, "lock"), before, "nothing is changed");
 }
 
 /// A repository command, with what it needs to sign.

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use apt::listed::Listed;
 use cluster::{Finding, NodeStatus, Status, UnitStatus};
 use engine::EngineInfo;
+use fetch::debian::changes::Change;
 use foundation::digest::Digest;
+use pipeline::{Lag, TargetLag};
 use recipe::Recipe;
 use repository::{
     Added, Listing, Made, Pruned, PrunedSnapshot, Publication, Removed, Served, ServedSuite, Snapshot, Sound,
@@ -18,7 +20,9 @@ use statements::verify::Verified;
 
 use crate::arguments::repository;
 use crate::commands::repo::output;
-use crate::commands::{check, cluster as of_cluster, diff, doctor, explain, package, release, size, verify};
+use crate::commands::{
+    check, cluster as of_cluster, diff, doctor, explain, lock, outdated, package, release, size, verify,
+};
 use crate::targets::{self, Ended};
 
 #[track_caller]
@@ -256,6 +260,40 @@ fn of_an_explanation() {
     let kept = explanation(vec![stage("build root", Why::Kept, None, Vec::new())]);
     let new = explanation(vec![Explained { last_run: None, ..stage("build root", Why::New, None, Vec::new()) }]);
     keep("explain", &[some, kept, new].map(|one| explain::text(&one)).join("\n"));
+}
+
+#[test]
+fn of_locks() {
+    let change = |package: &str, old: Option<&str>, new: Option<&str>, suite: Option<&str>, closes: &[&str]| Change {
+        package: package.into(),
+        architecture: "amd64".into(),
+        old: old.map(Into::into),
+        new: new.map(Into::into),
+        suite: suite.map(Into::into),
+        security: suite.is_some_and(recipe::archives::is_security),
+        closes: closes.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let security = Some("trixie-security");
+    let changes = vec![
+        change("libssl3t64", Some("3.5.1-1"), Some("3.5.4-1~deb13u1"), security, &["CVE-2026-0001", "CVE-2026-0002"]),
+        change("libzstd1", Some("1.5.7+dfsg-1"), Some("1.5.7+dfsg-1+deb13u1"), security, &[]),
+        change("old", Some("1"), None, None, &[]),
+        change("young", None, Some("2"), Some("trixie"), &[]),
+    ];
+    let lag = |of: &str, behind: Vec<Change>| Lag { of: of.into(), lock: "demo.lock".into(), packages: 180, behind };
+    let of = |target: &str, locks: Vec<Lag>, error: Option<&str>| TargetLag {
+        target: target.parse().unwrap(),
+        locks,
+        error: error.map(Into::into),
+    };
+    let locks = vec![lag("build root", changes.clone()), lag("node root", Vec::new())];
+    let all = [
+        of("debian-13/amd64", locks, None),
+        of("debian-12/amd64", Vec::new(), Some("error: it was said already")),
+        of("ubuntu-24.04/amd64", Vec::new(), None),
+    ];
+    keep("outdated", &outdated::text(&all, "demo"));
+    keep("lock-upgrade", &[changes, Vec::new()].map(|changes| lock::table(&changes)).join("\n"));
 }
 
 #[test]

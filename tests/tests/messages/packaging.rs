@@ -237,6 +237,7 @@ fn fetch() {
             ],
             NotInSuite: [DebianError::NotInSuite {
                 suite: "noble-updates".into(),
+                archive: "https://snapshot.ubuntu.com/ubuntu".into(),
                 what: "component",
                 asked: "universes".into(),
                 has: "main, restricted, universe, multiverse".into(),

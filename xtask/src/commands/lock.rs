@@ -149,7 +149,9 @@ fn summary(changes: &[Change]) -> String {
     let closed: std::collections::BTreeSet<&String> = changes.iter().flat_map(|change| &change.closes).collect();
     let mut text = match changes.len() {
         0 => return "no package changed".into(),
-        _ => format!("{updated} changed, {security} of them from security suites; {added} added, {removed} gone"),
+        _ => format!(
+            "{updated} of another version, {security} of them from security suites; {added} added, {removed} gone"
+        ),
     };
     if !closed.is_empty() {
         text += &format!("; {} vulnerabilities closed", closed.len());

@@ -179,16 +179,20 @@ fn what_a_suite_lacks_is_said_with_what_it_has() {
         let error = fetch_for(&archive, &target).unwrap_err();
         (error.message(), error.kind())
     };
+    let own = &archive.target.archive;
     let (said, kind) = with(&|target| target.further[1].components.push("universes".into()));
     assert!(
-        said.contains(
-            "the suite noble-updates has no component universes; it has main, restricted, universe, multiverse"
-        ),
+        said.contains(&format!(
+            "noble-updates of {own} has no component universes; it has main, restricted, universe, multiverse"
+        )),
         "{said}"
     );
     assert_eq!(kind, Kind::Input);
     let (said, _) = with(&|target| target.name = "ubuntu-24.04/riscv64".parse().unwrap());
-    assert!(said.contains("the suite noble has no architecture riscv64; it has amd64, arm64, armhf, i386"), "{said}");
+    assert!(
+        said.contains(&format!("noble of {own} has no architecture riscv64; it has amd64, arm64, armhf, i386")),
+        "{said}"
+    );
     // It says that it has it, and does not list it.
     let (said, _) = with(&|target| target.further[1].components.push("restricted".into()));
     assert!(said.contains("restricted/binary-amd64/Packages") && said.contains("does not list it"), "{said}");
@@ -203,6 +207,18 @@ fn what_a_suite_lacks_is_said_with_what_it_has() {
     assert!(said.contains("noble-updates: ") || said.contains("of noble-updates"), "{said}");
     assert!(said.contains("not signed by a key") && said.contains("other.gpg"), "{said}");
     assert_eq!(kind, Kind::Verification);
+}
+
+/// A pocket has the suite's codename: a mirror must not serve it in the suite's place, nor the other way round.
+#[test]
+fn a_pocket_is_not_taken_for_the_suite() {
+    for (right, wrong) in [("noble", "noble-updates"), ("noble-security", "noble")] {
+        let archive = served(&ubuntu());
+        let release = format!("Suite: {wrong}\nCodename: noble\nDate: Sat, 11 Jul 2020 10:16:37 UTC\nSHA256:\n");
+        archive.server.on(&format!("/ubuntu/dists/{right}/InRelease"), Manner::Good(archive.sign("Right", &release)));
+        let said = fetch(&archive).unwrap_err().message();
+        assert!(said.contains(&format!("({wrong}), not of '{right}'")), "{said}");
+    }
 }
 
 #[test]

@@ -62,8 +62,7 @@ impl Mirrors {
     /// permanent archive.
     ///
     /// # Errors
-    /// An address that is given with `--mirror`, in the user's settings or in the host's apt configuration is not
-    /// `http://` or `https://` and a host.
+    /// An address that is given with `--mirror` or in the user's settings is not `http://` or `https://` and a host.
     pub fn discover(cli: &[String], config: &UserConfig, target: &Target) -> Result<Self, DebianError> {
         Self::with(cli, config, host_mirrors(Path::new("/etc/apt")), target)
     }

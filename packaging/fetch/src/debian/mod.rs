@@ -56,10 +56,12 @@ pub enum DebianError {
         reason: Unusable,
     },
     /// A suite does not have a component or an architecture.
-    #[error("the suite {suite} has no {what} {asked}; it has {has}")]
+    #[error("the suite {suite} of {archive} has no {what} {asked}; it has {has}")]
     NotInSuite {
         /// The suite, such as `bookworm`.
         suite: String,
+        /// The permanent archive that it belongs to.
+        archive: String,
         /// What is asked for: `component` or `architecture`.
         what: &'static str,
         /// The one that it does not have.
@@ -95,7 +97,7 @@ pub enum DebianError {
         why: String,
     },
     /// A dependency that nothing in the archive satisfies.
-    #[error("{wanted_by} needs {dependency}, and no package of the suite provides that")]
+    #[error("{wanted_by} needs {dependency}, and no package of the target's suites provides that")]
     Unsatisfied {
         /// The package or the request that needs it.
         wanted_by: String,
@@ -157,7 +159,10 @@ impl Failure for DebianError {
                 Kind::Failed.next("install it with `apt-get install gpgv`; elsewhere it comes with GnuPG")
             }
             Self::Index { .. } => Kind::Failed.next("try another mirror with --mirror URL"),
-            Self::Unsatisfied { .. } => Kind::Input.next("correct the name in the recipe or in the target's `base`"),
+            Self::Unsatisfied { .. } => Kind::Input.next(
+                "correct the name in the recipe or in the target's `base`, or name the suite or component that has it as a further \
+                 archive in the target's file",
+            ),
             Self::Solution(_) => Kind::Failed.next("run the same command again, or try another mirror with --mirror URL"),
         }
     }

@@ -146,7 +146,9 @@ impl Release {
                 .transpose()
         };
         let (suite, codename) = (field("Suite").unwrap_or_default(), field("Codename").unwrap_or_default());
-        if codename != name && suite != name {
+        // Ubuntu's pockets have the codename of the suite that they belong to.
+        let of_pocket = suite.strip_prefix(name).is_some_and(|rest| rest.starts_with('-'));
+        if suite != name && (codename != name || of_pocket) {
             return Err(format!("it is the release of '{codename}' ({suite}), not of '{name}'"));
         }
         let date = date_of("Date")?.ok_or("it has no field Date")?;
@@ -196,7 +198,10 @@ impl Release {
         let folder = format!("{component}/binary-{architecture}");
         let plain = format!("{folder}/Packages");
         let listed = |path: &str| {
-            self.files.get(path).copied().ok_or_else(|| self.not_listed(suite, component, architecture, path))
+            self.files
+                .get(path)
+                .copied()
+                .ok_or_else(|| self.not_listed(&addresses.archive, (suite, component, architecture), path))
         };
         let (sha256, _) = listed(&plain)?;
         if let Some(path) = store.blob(&sha256) {
@@ -217,7 +222,12 @@ impl Release {
     }
 
     /// Why an index is not there: what the suite says of its components and architectures decides how it is told.
-    fn not_listed(&self, suite: &str, component: &str, architecture: &str, path: &str) -> DebianError {
+    fn not_listed(
+        &self,
+        archive: &str,
+        (suite, component, architecture): (&str, &str, &str),
+        path: &str,
+    ) -> DebianError {
         let words = |text: &str| -> Vec<String> {
             // Debian's security archive writes `updates/main` for what lies in `main`.
             text.split_whitespace().map(|word| word.trim_start_matches("updates/").to_owned()).collect()
@@ -229,6 +239,7 @@ impl Release {
             if !has.is_empty() && !has.iter().any(|one| one == asked) {
                 return DebianError::NotInSuite {
                     suite: suite.to_owned(),
+                    archive: archive.to_owned(),
                     what,
                     asked: asked.to_owned(),
                     has: has.join(", "),

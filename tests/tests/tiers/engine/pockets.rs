@@ -77,7 +77,7 @@ fn write(ubuntu: &Path, key: &Key, store: &Store, base: &RootLock) {
     let mut indices = std::collections::BTreeMap::<(&str, &str), String>::new();
     fs::create_dir_all(ubuntu.join("pool")).unwrap();
     for deb in base.packages.iter().filter(|deb| deb.base) {
-        let from = store.verify(&deb.sha256).expect("downloaded by the build");
+        let from = store.verify(&deb.sha256).expect("it was downloaded");
         let path = format!("pool/{}.deb", deb.name);
         std::os::unix::fs::symlink(&from, ubuntu.join(&path)).unwrap();
         *indices.entry(("noble", "main")).or_default() += &paragraph(&from, &path, "");
@@ -128,7 +128,7 @@ fn write(ubuntu: &Path, key: &Key, store: &Store, base: &RootLock) {
 fn apt_solves_with_the_pockets_of_an_archive_in_ubuntus_shape() {
     let workshop = Workshop::shared();
     let out = tempfile::tempdir().unwrap();
-    workshop.package_sample(&out.path().join("dist"), &[]).success();
+    workshop.run(&["fetch", "--recipe", "sample", "--target", "debian-12/amd64"]).success();
     let store = Store::open(Some(&workshop.cache)).unwrap();
     let targets = repository().join("containers/targets");
     let read = |name: &str| Target::read(&targets, &name.parse().unwrap()).unwrap();

@@ -235,7 +235,7 @@ fn fetch() {
                 unusable(Unusable::Expired, "it expired: Valid-Until is Sat, 18 Jul 2026 10:16:37 +0000"),
                 unusable(Unusable::Untrusted, "it is not signed by a key of the target's keyring"),
             ],
-            NotInSuite: [DebianError::NotInSuite {
+            SuiteLacks: [DebianError::SuiteLacks {
                 suite: "noble-updates".into(),
                 archive: "https://snapshot.ubuntu.com/ubuntu".into(),
                 what: "component",

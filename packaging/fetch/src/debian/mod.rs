@@ -57,7 +57,7 @@ pub enum DebianError {
     },
     /// A suite does not have a component or an architecture.
     #[error("the suite {suite} of {archive} has no {what} {asked}; it has {has}")]
-    NotInSuite {
+    SuiteLacks {
         /// The suite, such as `bookworm`.
         suite: String,
         /// The permanent archive that it belongs to.
@@ -148,7 +148,7 @@ impl Failure for DebianError {
             Self::Release { reason: Unusable::Silent, .. } => Kind::Failed.next(
                 "check the network and http_proxy, https_proxy and no_proxy, or name another mirror with --mirror URL",
             ),
-            Self::NotInSuite { .. } => Kind::Input.next("correct it in the target's file"),
+            Self::SuiteLacks { .. } => Kind::Input.next("correct it in the target's file"),
             Self::Conflict { .. } => Kind::Verification.next(
                 "nothing was locked: find out which one is right, and give its suite a higher priority in the target's file",
             ),

@@ -237,7 +237,7 @@ impl Release {
         {
             let has = words(has);
             if !has.is_empty() && !has.iter().any(|one| one == asked) {
-                return DebianError::NotInSuite {
+                return DebianError::SuiteLacks {
                     suite: suite.to_owned(),
                     archive: archive.to_owned(),
                     what,

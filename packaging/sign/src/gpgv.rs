@@ -41,6 +41,12 @@ pub enum GpgvError {
         /// Why the signature must be there: the end of a sentence.
         because: &'static str,
     },
+    /// A file with a signature has more in it, which no reader of OpenPGP looks at.
+    #[error("{}: expected an armored signature and nothing else, found more around it", path.display())]
+    NotOnly {
+        /// The file with the signature.
+        path: PathBuf,
+    },
     /// A signature is not good.
     #[error("{}: expected a good signature by a key of {}, found that {found}", path.display(), keyring.display())]
     Signature {
@@ -64,7 +70,7 @@ impl Failure for GpgvError {
             Self::NoKeys { .. } => {
                 Kind::Input.next("write it with `gpg --export KEY > key.gpg`, or use the key.gpg beside the packages")
             }
-            Self::Missing { .. } | Self::Signature { .. } => Kind::Verification.next(UNTRUSTED),
+            Self::Missing { .. } | Self::NotOnly { .. } | Self::Signature { .. } => Kind::Verification.next(UNTRUSTED),
         }
     }
 }
@@ -114,8 +120,8 @@ impl Gpgv {
     /// Checks a signature that is apart from its file.
     ///
     /// # Errors
-    /// The file `signature` is missing, gpgv cannot be run, or one of the signatures is not good or not by a key of the
-    /// key ring.
+    /// The file `signature` is missing or has more in it than an armored signature, gpgv cannot be run, or one of the
+    /// signatures is not good or not by a key of the key ring.
     pub fn detached(&self, signature: &Path, file: &Path, content: &[u8]) -> Result<Signatory, GpgvError> {
         self.detached_by_all(signature, file, content).map(first)
     }
@@ -130,6 +136,10 @@ impl Gpgv {
                 path: signature.to_owned(),
                 because: "the file beside it has to be signed",
             });
+        }
+        let armored = fs::read(signature).map_err(|source| GpgvError::File { path: signature.to_owned(), source })?;
+        if !bare_armor(&armored) {
+            return Err(GpgvError::NotOnly { path: signature.to_owned() });
         }
         self.run(&[signature, Path::new("-")], None, content, file, Strange::Refused)
     }
@@ -249,6 +259,16 @@ impl Gpgv {
     }
 }
 
+/// Whether this is one armored signature, written as we write it: no header, no text before, after or between (RFC 9580,
+/// 6.2). OpenPGP skips all of that, so that a file could be another than the one that was published and pass.
+fn bare_armor(file: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(file) else { return false };
+    let body = text.strip_prefix("-----BEGIN PGP SIGNATURE-----\n\n");
+    let Some(body) = body.and_then(|body| body.strip_suffix("\n-----END PGP SIGNATURE-----\n")) else { return false };
+    let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
+    body.split('\n').all(|line| !line.is_empty() && line.bytes().all(base64))
+}
+
 /// Whether it begins as a public key does (RFC 9580, 4.2: packets of type 6, in the older and the newer format), or is a
 /// keybox (`kbx/keybox-blob.c` in GnuPG's source). gpgv says of all else that the signature is by another key.
 fn has_key(ring: &[u8]) -> bool {
@@ -330,6 +350,25 @@ fn keys(status: &str, success: bool, strange: Strange) -> Result<Vec<Signatory>,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_armor_and_no_more() {
+        let armor = "-----BEGIN PGP SIGNATURE-----\n\niHUEABYK\nAB0=\n=abcd\n-----END PGP SIGNATURE-----\n";
+        assert!(bare_armor(armor.as_bytes()));
+        for other in [
+            format!("{armor}x"),
+            format!("{armor}\n"),
+            format!("x\n{armor}"),
+            armor.replace("-----\n\n", "-----\nComment: x\n\n"),
+            armor.replace("=abcd", "\n=abcd"),
+            armor.replace('\n', "\r\n"),
+            armor.replace("AB0=", "AB 0="),
+            armor.trim_end().to_owned(),
+            String::new(),
+        ] {
+            assert!(!bare_armor(other.as_bytes()), "{other:?}");
+        }
+    }
 
     #[test]
     fn only_a_good_signature_counts() {

@@ -425,6 +425,7 @@ fn sign() {
                 path: path("/srv/dist/SHA256SUMS.asc"),
                 because: "the file beside it has to be signed"
             }],
+            NotOnly: [GpgvError::NotOnly { path: path("/srv/dist/SHA256SUMS.asc") }],
             Signature: [unsigned()],
         }
     );

@@ -332,7 +332,7 @@ fn another_key_and_no_key() {
 
 /// Whatever happens to a file, whether it is signed or signs: nobody takes the folder for good, and nothing breaks.
 #[test]
-fn every_file_in_ten_ways() {
+fn every_file_in_twelve_ways() {
     let room = Room::new();
     let folder = room.folder.path();
     let first = room.verify().unwrap();
@@ -355,20 +355,17 @@ fn every_file_in_ten_ways() {
             before[..middle].to_vec(),
             before[1..].to_vec(),
             with(end, &before),
+            // What stands around a signature, or in the head of its armor, says nothing to OpenPGP; it is another file all the same.
+            with(end, b"\n"),
+            with(before.iter().position(|byte| *byte == b'\n').map_or(middle, |line| line + 1), b"Comment: x\n"),
             with(0, b"\xff\xfe"),
             with(middle, b"\0"),
             other,
         ];
         for (way, content) in ways.iter().enumerate().filter(|(_, content)| **content != before) {
             fs::write(path, content).unwrap();
-            match room.verify() {
-                Err(error) => assert!(!error.message().is_empty()),
-                // What stands around a signature says nothing: it is the same folder to whoever reads it.
-                Ok(verified) => {
-                    let signature = path.extension().is_some_and(|kind| kind == "asc");
-                    assert!(signature && verified == first, "{} was changed in the way {way}", path.display());
-                }
-            }
+            let error = room.verify().expect_err(&format!("{} was changed in the way {way}", path.display()));
+            assert!(!error.message().is_empty());
         }
         // Something else of its name.
         fs::remove_file(path).unwrap();

@@ -9,7 +9,6 @@ use std::time::SystemTime;
 use fetch::debian::mirror::{Mirrors, UserConfig};
 use foundation::digest::Digest;
 use foundation::store::StoreLock;
-use recipe::target::Target;
 
 use crate::{judge, repository};
 
@@ -167,7 +166,7 @@ pub(crate) fn beside_the_roots() -> tempfile::TempDir {
 
 /// The mirror that this machine's apt uses.
 fn mirror() -> String {
-    let target = Target::read(&repository().join("containers/targets"), &"debian-12/amd64".parse().unwrap()).unwrap();
+    let target = crate::default_target();
     let mirrors = Mirrors::discover(&[], &UserConfig::read().unwrap(), &target).unwrap();
     mirrors.of(mirrors.own()).near.into_iter().next().expect("apt on this machine has a mirror of Debian in /etc/apt")
 }

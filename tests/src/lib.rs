@@ -22,9 +22,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+use recipe::target::Target;
+
 /// The top folder of the checkout.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests is a folder of the checkout").to_owned()
+}
+
+/// The target that commands are about where none is named: what a newcomer builds, and so most tests.
+pub fn default_target() -> Target {
+    let defaults = fs::read_to_string(repository().join("packaging/defaults.toml")).expect("readable");
+    let defaults: toml::Table = toml::from_str(&defaults).expect("TOML");
+    let name = defaults["target"].as_str().expect("text").parse().expect("a target's name");
+    Target::read(&repository().join("containers/targets"), &name).expect("a target")
 }
 
 /// The tool: what `cargo xtask test` hands over, else a fresh build.

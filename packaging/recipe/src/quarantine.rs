@@ -164,7 +164,7 @@ fn problem(entry: &QuarantinedTest, earlier: &[QuarantinedTest]) -> Option<Strin
         return Some("seen is empty: say what was seen, where and when".into());
     }
     if entry.targets.is_empty() {
-        return Some("targets is empty: name the targets where it is excused, such as debian-12/amd64".into());
+        return Some("targets is empty: name the targets where it is excused, such as debian-13/amd64".into());
     }
     for (n, target) in entry.targets.iter().enumerate() {
         let twice = entry.targets[..n].contains(target)

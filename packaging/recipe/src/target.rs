@@ -1,4 +1,4 @@
-//! A target: a distribution release and architecture, such as `debian-12/amd64`.
+//! A target: a distribution release and architecture, such as `debian-13/amd64`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ pub struct TargetName {
 
 /// The text is not a target's name.
 #[derive(Debug, thiserror::Error)]
-#[error("'{0}' is not a target: write RELEASE/ARCHITECTURE, such as debian-12/amd64")]
+#[error("'{0}' is not a target: write RELEASE/ARCHITECTURE, such as debian-13/amd64")]
 pub struct NotATarget(String);
 
 impl Failure for NotATarget {

@@ -104,12 +104,13 @@ failed = [c for c in cases if c.find('failure') is not None or c.find('error') i
 assert (len(cases), len(failed)) == (int(sys.argv[2]), int(sys.argv[3])), (len(cases), len(failed))";
 
 fn quarantine(recipe: &Path, entries: &[(&str, &str)]) {
+    let target = tests::default_target().name;
     let text: String = entries
         .iter()
         .map(|(test, expires)| {
             format!(
                 "[[quarantine]]\nprogram = \"sample-tests\"\ntest = \"{test}\"\nreason = \"on demand\"\n\
-                 targets = [\"debian-12/amd64\"]\nseen = \"here\"\nexpires = \"{expires}\"\n"
+                 targets = [\"{target}\"]\nseen = \"here\"\nexpires = \"{expires}\"\n"
             )
         })
         .collect();

@@ -10,9 +10,8 @@ use foundation::digest::Digest;
 use foundation::store::Store;
 use recipe::Recipe;
 use recipe::root_lock::{LockKind, PinnedDeb, RootLock};
-use recipe::target::Target;
 use roots::build_root::base_only;
-use tests::{Workshop, repository};
+use tests::{Workshop, default_target, repository};
 
 /// What an administrator does, in a container with nothing but the target's base packages. Every
 /// step that fails ends the script, and so the test.
@@ -67,8 +66,7 @@ fn apt_installs_runs_and_purges() {
     let out = tempfile::tempdir().unwrap();
     let dist = out.path().join("dist");
     workshop.package_sample(&dist, &[]).success();
-    let targets = repository().join("containers/targets");
-    let target = Target::read(&targets, &"debian-12/amd64".parse().unwrap()).unwrap();
+    let target = default_target();
     let recipe = Recipe::read(&repository().join("tests/fixtures/sample")).unwrap();
     let kind = LockKind::BuildRoot;
     let path = recipe.lock_path(&target, kind);

@@ -3,10 +3,16 @@
 use std::fs;
 use std::path::Path;
 
-use tests::{Workshop, digests, json, judge, sample_copy};
+use recipe::target::Target;
+use tests::{Workshop, default_target, digests, json, judge, sample_copy};
 
 fn debs(dist: &Path) -> Vec<String> {
     digests(dist, "deb").into_keys().collect()
+}
+
+fn lock(target: &Target) -> String {
+    let path = format!("tests/fixtures/sample/{}.lock", target.name.file_stem());
+    fs::read_to_string(tests::repository().join(path)).unwrap()
 }
 
 #[test]
@@ -45,10 +51,12 @@ fn packages_signatures_and_evidence() {
     let read = "my $c = Dpkg::Control->new(type => CTRL_FILE_BUILDINFO, allow_pgp => 1); $c->load($ARGV[0]) or die; \
                 my $d = deps_parse($c->{'Installed-Build-Depends'}, reduce_arch => 0) or die; \
                 print join(' ', scalar($d->get_deps), @$c{qw(Source Version Plan-Sha256)}), qq(\n)";
-    let lock = fs::read_to_string(tests::repository().join("tests/fixtures/sample/debian-12-amd64.lock")).unwrap();
+    let target = default_target();
+    let lock = lock(&target);
     let said = judge("perl", &["-MDpkg::Control", "-MDpkg::Deps", "-e", read, &buildinfo[0]], &dist);
     let plan = workshop.run(&["plan", "--recipe", "sample", "--offline", "--digest"]).success().stdout;
-    assert_eq!(said, format!("{} sample 1.0.0-1~deb12u1 {plan}", lock.matches("[[package]]").count()));
+    let version = format!("1.0.0-1{}", target.version_suffix);
+    assert_eq!(said, format!("{} sample {version} {plan}", lock.matches("[[package]]").count()));
 
     proofs(&dist, &debs);
 
@@ -91,7 +99,7 @@ fn packages_signatures_and_evidence() {
     // The same for people, covered by the report's signature.
     let html = fs::read_to_string(dist.join("report.html")).unwrap();
     assert_eq!(report["page"], foundation::digest::Digest::of(&html).to_string());
-    for part in ["sample 1.0.0-1~deb12u1", "source/src/http.cc", "<path class=\"edge\"", &debs[0]] {
+    for part in [&format!("sample {version}")[..], "source/src/http.cc", "<path class=\"edge\"", &debs[0]] {
         assert!(html.contains(part), "{part} is not in {html}");
     }
 
@@ -119,10 +127,8 @@ fn packages_signatures_and_evidence() {
     );
     let products = statement["products"].as_array().unwrap();
     assert_eq!(products.len(), debs.iter().filter(|deb| !deb.contains("-dbgsym_")).count());
-    assert!(
-        products.iter().any(|p| p["@id"] == "pkg:deb/debian/sample@1.0.0-1~deb12u1?arch=all&distro=debian-12"),
-        "{statement}"
-    );
+    let product = format!("pkg:deb/debian/sample@{version}?arch=all&distro={}", target.name.release());
+    assert!(products.iter().any(|found| found["@id"] == *product), "{statement}");
 }
 
 /// Provenance and bills of materials: what they say, and that no byte of them or of a package can be changed.
@@ -133,7 +139,7 @@ fn proofs(dist: &Path, debs: &[String]) {
     assert_eq!(verified.bills, debs.len());
     let provenance = serde_json::to_value(verified.provenance.expect("provenance")).unwrap();
     let dependencies = provenance["buildDefinition"]["resolvedDependencies"].as_array().unwrap().clone();
-    let lock = fs::read_to_string(tests::repository().join("tests/fixtures/sample/debian-12-amd64.lock")).unwrap();
+    let lock = lock(&default_target());
     // The plan, the source tree, and every package of the build root.
     assert_eq!(dependencies.len(), 2 + lock.matches("[[package]]").count());
     let compiler =

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use engine::fake::Fake;
 use foundation::digest::Digest;
-use tests::{Ran, Workshop, judge, replace, sample_copy};
+use tests::{Ran, Workshop, default_target, judge, replace, sample_copy};
 
 fn package(recipe: &Path, more: &[&str]) -> (tempfile::TempDir, Ran) {
     let out = tempfile::tempdir().unwrap();
@@ -94,13 +94,12 @@ fn a_dependency_that_dpkg_would_refuse() {
 #[test]
 fn a_malformed_lock() {
     let (_folder, recipe) = sample_copy();
-    let lock = recipe.join("debian-12-amd64.lock");
+    let name = default_target().name.file_stem() + ".lock";
+    let lock = recipe.join(&name);
     let text = fs::read_to_string(&lock).unwrap();
     let at = text.find("sha256 = \"").expect("a digest") + "sha256 = \"".len();
     fs::write(&lock, format!("{}zz{}", &text[..at], &text[at + 2..])).unwrap();
-    package(&recipe, &[])
-        .1
-        .fails(1, &["debian-12-amd64.lock", "line", "is not a sha256 digest", "make it anew with `cargo xtask lock"]);
+    package(&recipe, &[]).1.fails(1, &[&name, "line", "is not a sha256 digest", "make it anew with `cargo xtask lock"]);
 }
 
 /// The sample is packaged with these variables, and nothing is left behind.
@@ -229,7 +228,8 @@ fn a_stage_that_is_none_is_not_explained() {
     explain(&["instal"])
         .fails(2, &["sample has no stage instal", "build root, bootstrap, configure, build, install, packages"]);
     let said = explain(&["build"]).success().stdout;
-    assert_eq!(said, "sample for debian-12/amd64 has never been built here: build runs\n");
+    let target = default_target().name;
+    assert_eq!(said, format!("sample for {target} has never been built here: build runs\n"));
 }
 
 #[test]

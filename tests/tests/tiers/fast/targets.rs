@@ -1,9 +1,11 @@
 //! Every target that is locked has what its recipes need: locks that fit, and plans of its own. One that nobody has locked yet says so.
 
 use std::collections::BTreeSet;
+use std::fs;
 
+use recipe::target::TargetName;
 use tests::pipelines::{all_targets, targets};
-use tests::{Workshop, repository};
+use tests::{Workshop, default_target, repository};
 
 #[test]
 fn every_locked_target_has_locks_that_fit_and_plans_of_its_own() {
@@ -51,4 +53,20 @@ fn a_target_is_locked_for_everything_or_says_that_it_is_not() {
         }
     }
     assert_eq!(unlocked, 1, "the book says of which targets there is only the file: guides/ubuntu.md");
+}
+
+/// What a newcomer copies from is about what the newcomer gets: another default target is a change of these pages, too.
+#[test]
+fn what_newcomers_read_is_about_the_default_target() {
+    let default = default_target().name;
+    for page in ["README.md", "docs/src/guides/first-packages.md"] {
+        let text = fs::read_to_string(repository().join(page)).unwrap();
+        assert!(text.contains(&format!("/{}", default.file_stem())), "{page} does not name the folder of {default}");
+        for other in targets().iter().map(|name| name.parse::<TargetName>().unwrap()).filter(|other| *other != default)
+        {
+            for name in [other.to_string(), other.file_stem()] {
+                assert!(!text.contains(&name), "{page} is about {name}, and the default is {default}");
+            }
+        }
+    }
 }

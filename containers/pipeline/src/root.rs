@@ -111,7 +111,7 @@ pub async fn node_root(
         return Err(Error::NoCluster { recipe: options.recipe.name().to_owned() });
     }
     let lock = options.lock(LockKind::NodeRoot)?;
-    let key = Digest::of_json(&(lock.content(), &options.target, ASSEMBLY, assembling::NODE_SCRIPT));
+    let key = Digest::of_json(&(lock.content(), options.target.of_roots(), ASSEMBLY, assembling::NODE_SCRIPT));
     root(engine, store, options, LockKind::NodeRoot, key, &lock, progress).await
 }
 

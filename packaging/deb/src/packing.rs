@@ -105,7 +105,7 @@ impl Packing<'_> {
         };
         let mut entries = BTreeMap::new();
         for (path, entry) in &contents.entries {
-            let (path, content) = self.entry(&spec.name, path, entry)?;
+            let (path, content) = self.entry(&spec.name, self.target.packed_path(path), entry)?;
             entries.insert(path, content);
         }
         add_override(&spec.name, false, &mut entries).map_err(Problem::Error)?;
@@ -283,7 +283,8 @@ impl Packing<'_> {
         let zipped = |path: &str| if compress { format!("{path}.gz") } else { path.to_owned() };
         let content = match entry {
             Entry::Link { target } => {
-                let target = if compress && !target.ends_with(".gz") { format!("{target}.gz") } else { target.clone() };
+                let target = self.target.packed_path(target);
+                let target = if compress && !target.ends_with(".gz") { format!("{target}.gz") } else { target.to_owned() };
                 return Ok((zipped(path), Content::Link { target: link::target(path, &target)? }));
             }
             Entry::File { origin, mode } => {

@@ -120,7 +120,7 @@ pub struct Parts<'a> {
 
 /// What a build root is kept under: what it is made of. Recipes with the same packages have one build root.
 pub fn build_root_key(lock: &RootLock, target: &Target, tool: &Tool) -> Digest {
-    Digest::of_json(&(lock.content(), target, tool.assembler))
+    Digest::of_json(&(lock.content(), target.of_roots(), tool.assembler))
 }
 
 impl Plan {

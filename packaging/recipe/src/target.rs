@@ -123,6 +123,13 @@ pub struct Target {
     /// The folders at the top that are links into `/usr`, such as `bin` and `lib64`, where no package ships them (Debian 12
     /// and before; from Debian 13 on `base-files` does). Which they are depends on the architecture, as in debootstrap(8).
     pub merged_folders: Vec<String>,
+    /// Folders in one of `merged-folders` that packages of this release fill by their path outside of `/usr`, such as
+    /// `lib/systemd/system`: what a recipe puts below `usr/lib/systemd/system` is packed there, as debhelper of the release does.
+    ///
+    /// dpkg takes the two paths for two folders. Where no other package has the one below `/usr`, dpkg finds it full at a purge,
+    /// and warns. From Debian 12 on `libpam-modules-bin` has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside_usr: Vec<String>,
     /// Packages that every build root has, beside those marked Essential and what a recipe asks for.
     pub base: Vec<String>,
     /// Paths, as glob patterns, that maintainer scripts leave different at every run; they are
@@ -175,6 +182,15 @@ pub enum TargetError {
         /// The suffix that the file has.
         suffix: String,
     },
+    /// What is packed outside of `/usr` would be in another folder there.
+    #[error("{path}: outside-usr has '{folder}', and its first part is none of merged-folders, which alone are links into /usr",
+            path = path.display())]
+    OutsideUsr {
+        /// The file of the target.
+        path: PathBuf,
+        /// The folder that the file has.
+        folder: String,
+    },
 }
 
 impl Failure for TargetError {
@@ -187,6 +203,9 @@ impl Failure for TargetError {
             Self::Config(error) => error.outcome(),
             Self::Suffix { .. } => {
                 Kind::Input.next("write it as the distribution does for its own updates, such as ~deb12u1")
+            }
+            Self::OutsideUsr { .. } => {
+                Kind::Input.next("write it without a slash at either end, such as lib/systemd/system, or leave it out")
             }
             Self::Name { .. } => Kind::Input.next("correct `name`, or rename the file"),
             Self::FurtherArchive { .. } => Kind::Input.next("correct this section of the target's file"),
@@ -208,8 +227,8 @@ impl Target {
     ///
     /// # Errors
     /// There is no file for this target, it is not TOML of this form, it names another target, its version suffix
-    /// does not begin with `~` or `+`, or has other characters than letters, digits and `.+~`, or a further archive
-    /// cannot be used.
+    /// does not begin with `~` or `+`, or has other characters than letters, digits and `.+~`, a further archive
+    /// cannot be used, or a folder of `outside-usr` is not below one of `merged-folders`.
     pub fn read(targets: &Path, name: &TargetName) -> Result<Self, TargetError> {
         let path = targets.join(name.file_stem() + ".toml");
         if !path.exists() {
@@ -226,7 +245,26 @@ impl Target {
             return Err(TargetError::Suffix { path, suffix: target.version_suffix });
         }
         target.look_over_archives(&path, &text)?;
+        let merged = |folder: &str| target.merged_folders.iter().any(|merged| folder.split('/').next() == Some(merged));
+        let plain = |folder: &str| folder.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        if let Some(folder) = target.outside_usr.iter().find(|folder| !merged(folder) || !plain(folder)) {
+            return Err(TargetError::OutsideUsr { path, folder: folder.clone() });
+        }
         Ok(target)
+    }
+
+    /// What decides a root file system: all but what packing alone reads.
+    #[must_use]
+    pub fn of_roots(&self) -> Self {
+        Self { outside_usr: Vec::new(), ..self.clone() }
+    }
+
+    /// Where a package of this release has what a recipe puts at `path`, which may begin with a slash.
+    pub fn packed_path<'a>(&self, path: &'a str) -> &'a str {
+        let Some(inside) = path.trim_start_matches('/').strip_prefix("usr/") else { return path };
+        let below = |folder: &String| inside.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'));
+        // As long as "/usr", which a path with a slash at its front begins with.
+        if self.outside_usr.iter().any(below) { &path["usr/".len()..] } else { path }
     }
 }
 
@@ -263,6 +301,29 @@ mod tests {
             "x/amd.64",
         ] {
             assert!(bad.parse::<TargetName>().is_err(), "{bad}");
+        }
+    }
+    #[test]
+    fn what_is_packed_outside_of_usr() {
+        let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../containers/targets");
+        let read = |folder: &Path, name: &str| Target::read(folder, &name.parse().unwrap());
+        let eleven = read(&targets, "debian-11/amd64").unwrap();
+        let unit = "usr/lib/systemd/system/thing.service";
+        assert_eq!(eleven.packed_path(unit), "lib/systemd/system/thing.service");
+        assert_eq!(eleven.packed_path("/usr/lib/systemd/system/thing.service"), "/lib/systemd/system/thing.service");
+        for other in ["usr/lib/systemd/system-preset/x", "/usr/lib/systemd/system", "srv/usr/lib/systemd/system/x", "usr"] {
+            assert_eq!(eleven.packed_path(other), other);
+        }
+        let thirteen = read(&targets, "debian-13/amd64").unwrap();
+        assert_eq!(thirteen.packed_path(unit), unit);
+        // No root is made anew for it.
+        assert!(!serde_json::to_string(&eleven.of_roots()).unwrap().contains("outside-usr"));
+        let folder = tempfile::tempdir().unwrap();
+        for bad in ["opt/systemd", "/lib/systemd/system", "lib/systemd/", "lib/../etc", ""] {
+            let text = std::fs::read_to_string(targets.join("debian-11-amd64.toml")).unwrap();
+            std::fs::write(folder.path().join("debian-11-amd64.toml"), text.replace("\"lib/systemd/system\"", &format!("{bad:?}"))).unwrap();
+            let error = read(folder.path(), "debian-11/amd64").unwrap_err().to_string();
+            assert!(error.contains(&format!("outside-usr has '{bad}'")), "{error}");
         }
     }
     #[test]

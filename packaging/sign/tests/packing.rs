@@ -292,3 +292,33 @@ fn links_into_the_staged_tree_itself_are_refused() {
         assert!(error.contains("usr/bin/demo-link") && error.contains(why), "{error}");
     }
 }
+
+/// Debian 11's own packages have their units in /lib, which dpkg takes for another folder than the one below /usr.
+#[test]
+fn units_are_where_the_release_has_them() {
+    let demo = Demo::new();
+    let config = "    { source = \"config/demo\"";
+    let units = "usr/lib/systemd/system";
+    let assets = format!(
+        "    {{ source = \"systemd/demo.service\", dest = \"{units}/demo.service\", mode = \"644\" }},\n    \
+         {{ link_name = \"/{units}/demo.service\", dest = \"{units}/old.service\" }},\n{config}"
+    );
+    demo.edit(config, &assets);
+    support::write(&demo.recipe().join("systemd/demo.service"), "[Service]\nExecStart=/usr/bin/demo\n");
+    let split = demo.split(&demo.path("split"));
+    for (target, folder) in [("debian-11/amd64", "lib/systemd/system"), ("debian-13/amd64", units)] {
+        let debs = demo.path(folder);
+        let packages = demo.pack_for(target, &split, &debs);
+        let package = packages.iter().find(|package| package.name == "demo-tools").unwrap();
+        let files: Vec<String> = listing(&debs.join(&package.file));
+        let found: Vec<&String> = files.iter().filter(|line| line.contains("systemd/system/")).collect();
+        assert_eq!(
+            found,
+            [
+                &format!("drwxr-xr-x root/root ./{folder}/"),
+                &format!("-rw-r--r-- root/root ./{folder}/demo.service"),
+                &format!("lrwxrwxrwx root/root ./{folder}/old.service -> demo.service"),
+            ]
+        );
+    }
+}

@@ -191,9 +191,18 @@ impl Demo {
         fs::create_dir_all(folder).unwrap();
         let manifest = manifest::read(&self.recipe())?;
         let changelog = Changelog::read(&self.recipe().join("changelog")).unwrap().with_suffix(suffix);
-        let target = target();
-        let packing = Packing { manifest: &manifest, changelog: &changelog, target: &target, split };
+        let packing = Packing { manifest: &manifest, changelog: &changelog, target: &target(), split };
         build_all(&packing, store, folder, threads, progress)
+    }
+
+    /// Packs for another target.
+    pub fn pack_for(&self, target: &str, split: &Split, folder: &Path) -> Vec<BinaryPackage> {
+        fs::create_dir_all(folder).unwrap();
+        let manifest = manifest::read(&self.recipe()).unwrap();
+        let changelog = Changelog::read(&self.recipe().join("changelog")).unwrap();
+        let packing = Packing { manifest: &manifest, changelog: &changelog, target: &target_called(target), split };
+        let written = build_all(&packing, &self.store(), folder, 2, &|_, _| ()).unwrap();
+        written.into_iter().map(|written| written.package).collect()
     }
 
     /// Changes the manifest.
@@ -206,8 +215,12 @@ impl Demo {
 }
 
 pub fn target() -> Target {
+    target_called("debian-12/amd64")
+}
+
+fn target_called(name: &str) -> Target {
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../containers/targets");
-    Target::read(&targets, &"debian-12/amd64".parse().unwrap()).unwrap()
+    Target::read(&targets, &name.parse().unwrap()).unwrap()
 }
 
 pub fn write(path: &Path, text: &str) {

@@ -123,8 +123,15 @@ impl Subject {
     }
 }
 
-/// The top folder of this checkout: cargo runs the tool from its own source.
+/// The variable that names another checkout.
+pub const CHECKOUT: &str = "MESOS_PACKAGES_CHECKOUT";
+
+/// The top folder of the checkout whose recipes, targets and pipelines are taken: the one that `MESOS_PACKAGES_CHECKOUT` names, or
+/// this one, since cargo runs the tool from its own source.
 pub fn repository() -> PathBuf {
+    if let Some(named) = std::env::var_os(CHECKOUT).filter(|named| !named.is_empty()) {
+        return named.into();
+    }
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().expect("xtask is a folder of the checkout").to_owned()
 }
@@ -218,6 +225,14 @@ pub async fn engine(
         terminal.note(format!("removed {removed}, which an earlier run left behind"));
     }
     Ok(engine)
+}
+
+/// The engine, with `--emulate` one in which other architectures than its own are emulated.
+///
+/// # Errors
+/// The engine does not say where it runs.
+pub async fn emulating(asked: bool, engine: Engine) -> Result<Engine, engine::Error> {
+    if asked { engine.with_emulation().await } else { Ok(engine) }
 }
 
 /// Has what carries this run's label removed when this process ends, whatever ends it. Without that it is removed by the next

@@ -10,6 +10,7 @@ use foundation::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::architecture::{self, Emulation};
 
 /// An ordinary request that takes longer than this has no answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
@@ -29,7 +30,9 @@ pub struct Engine {
     /// Whether it is Podman, which does some things differently, and not Docker.
     pub podman: bool,
     /// The architecture of its machine, as Debian calls it; empty where it does not tell.
-    architecture: String,
+    pub(crate) architecture: String,
+    /// Whether programs of other architectures are emulated.
+    pub(crate) emulation: Emulation,
 }
 
 /// The address of an engine, and what it wants for TLS.
@@ -303,7 +306,7 @@ impl Engine {
             Ok(Err(error)) => return Err(explain(&error)),
             Err(_) => return Err(format!("no answer within {} s", PING_TIMEOUT.as_secs())),
         };
-        let architecture = debian_architecture(version.arch.as_deref().unwrap_or_default());
+        let architecture = architecture::of_go(version.arch.as_deref().unwrap_or_default());
         let podman = version
             .components
             .unwrap_or_default()
@@ -311,28 +314,13 @@ impl Engine {
             .any(|component| component.name.to_ascii_lowercase().contains("podman"));
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let run = format!("{}-{}", std::process::id(), boot.trim());
-        Ok(Self { docker, address, run, podman, architecture })
+        Ok(Self { docker, address, run, podman, architecture, emulation: Emulation::No })
     }
 
     /// The engine at an address.
     #[cfg(test)]
     pub(crate) async fn at(host: &str) -> Result<Self, String> {
         Self::open(Address { host: host.to_owned(), certificates: None }).await
-    }
-
-    /// Whether its machine runs programs of a target's architecture, as Debian calls it.
-    ///
-    /// # Errors
-    /// It is of another kind.
-    pub fn runs(&self, wants: &str) -> Result<(), Error> {
-        match runs(&self.architecture, wants) {
-            true => Ok(()),
-            false => Err(Error::Architecture {
-                endpoint: self.address.host.clone(),
-                has: self.architecture.clone(),
-                wants: wants.to_owned(),
-            }),
-        }
     }
 
     /// The same engine on a connection of its own, for a thread with its own runtime; none if the engine is gone. A
@@ -402,6 +390,10 @@ impl Engine {
                 if why.contains("no space left on device") {
                     why += "\nFree space where the engine keeps its data (`docker system df`, `docker system prune`), then run it again.";
                 }
+                if why.contains("exec format error") {
+                    why += "\nIts machine does not run programs of this architecture, or does not hand them to an emulator in containers: \
+                            `cat /proc/sys/fs/binfmt_misc/qemu-*` there says what it has.";
+                }
                 // Podman's name for what reaps the processes of a container whose parents are gone.
                 if self.podman && (why.contains("container-init") || why.contains("catatonit")) {
                     why += "\nIt has no `catatonit`, the init process of Podman's containers: `apt-get install catatonit` on the engine's \
@@ -411,23 +403,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// An architecture as Debian calls it, of Go's name for it (the engines are written in Go). One that is not known keeps its name.
-fn debian_architecture(go: &str) -> String {
-    match go {
-        "386" => "i386",
-        "arm" => "armhf",
-        "ppc64le" => "ppc64el",
-        "mips64le" => "mips64el",
-        same => same,
-    }
-    .to_owned()
-}
-
-/// Whether a machine of one architecture runs programs of another. An engine that does not tell its own is asked to try.
-fn runs(has: &str, wants: &str) -> bool {
-    has.is_empty() || has == wants || (has, wants) == ("amd64", "i386") || (has, wants) == ("armhf", "armel")
 }
 
 /// The error with its causes; the client library's own texts often leave out the cause.
@@ -521,21 +496,6 @@ mod tests {
         assert_eq!(hosts(&named), ["ssh://me@far"]);
         let usual = Environment { docker_context: Some("default".into()), ..environment };
         assert_eq!(hosts(&usual)[0], "unix:///var/run/docker.sock");
-    }
-
-    #[tokio::test]
-    async fn an_engine_on_another_architecture_is_refused_by_name() {
-        let fake = Fake::start("arm64", &[]);
-        let engine = fake.engine().await;
-        engine.runs("arm64").unwrap();
-        let error = engine.runs("amd64").unwrap_err();
-        assert_eq!(error.outcome().kind.exit_code(), 4);
-        let text = error.message();
-        for part in [&fake.host(), "arm64", "amd64", "DOCKER_HOST", "--target"] {
-            assert!(text.contains(part), "{part} is not in: {text}");
-        }
-        assert!(runs("amd64", "i386") && !runs("i386", "amd64"));
-        assert_eq!(debian_architecture("ppc64le"), "ppc64el");
     }
 
     #[tokio::test]

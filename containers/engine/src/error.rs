@@ -33,6 +33,20 @@ pub enum Error {
         /// The target's.
         wants: String,
     },
+    /// Programs of another architecture were to be emulated, and the kernel does not do it.
+    #[error(
+        "the container engine at {endpoint} runs {has} programs, and its kernel does not have {wants} ones emulated: {why}"
+    )]
+    NotEmulated {
+        /// The engine's address.
+        endpoint: String,
+        /// Its architecture, as Debian calls it.
+        has: String,
+        /// The target's.
+        wants: String,
+        /// What is missing.
+        why: String,
+    },
     /// An engine could not be installed or started.
     #[error("cannot set up a container engine: {step} failed: {why}")]
     Setup {
@@ -135,8 +149,14 @@ impl Failure for Error {
             ),
             Self::Named { next, .. } => Kind::NoEngine.next(*next),
             Self::Architecture { wants, .. } => Kind::NoEngine.next(format!(
-                "point DOCKER_HOST or DOCKER_CONTEXT to an engine on a machine that is {wants}, or name a target of the engine's \
-                 architecture with --target: `ls containers/targets` shows which there are",
+                "point DOCKER_HOST or DOCKER_CONTEXT to an engine on a machine that is {wants}; or have {wants} programs emulated here with \
+                 --emulate, which `package`, `check` and `rebuild` have, and which takes about ten times as long; or name a target of the \
+                 engine's architecture with --target: `ls containers/targets` shows which there are",
+            )),
+            Self::NotEmulated { wants, .. } => Kind::NoEngine.next(format!(
+                "as root, `apt-get install qemu-user-static binfmt-support`, then `update-binfmts --enable {}`; or, without --emulate, point \
+                 DOCKER_HOST or DOCKER_CONTEXT to an engine on a machine that is {wants}",
+                crate::architecture::emulator(wants)
             )),
             Self::Setup { next, .. } => Kind::Failed.next(next.clone()),
             Self::Engine { .. } => Kind::Failed.next("`cargo xtask doctor` tells more about the engine"),

@@ -1,6 +1,7 @@
 //! The container engine: connection, containers, volumes, transfers.
 
 mod address;
+pub mod architecture;
 pub mod cleanup;
 pub mod container;
 mod engine;

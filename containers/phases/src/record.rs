@@ -32,6 +32,9 @@ pub struct PhaseRecord {
     /// What the workers of the compile farm compiled, where there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub farm: Option<Shares>,
+    /// Whether its programs were another architecture's than the machine's, and QEMU emulated it: the times say little then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emulated: bool,
     /// When it began, as a Unix time in seconds. None in a record of an earlier version of this tool, like what follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<i64>,

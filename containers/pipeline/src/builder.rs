@@ -99,6 +99,11 @@ impl<'a> Builder<'a> {
         if self.build.circumstances.varies(Aspect::Cache) { CompilerCache::None } else { self.build.compiler_cache }
     }
 
+    /// Whether the target's programs are emulated on the engine's machine.
+    pub fn emulated(&self) -> bool {
+        !self.engine.runs_itself(self.options.target.name.architecture())
+    }
+
     /// The environment variables of a phase: those of the plan, and those of the compiler cache.
     pub fn environment(&self, phase: &PlannedPhase) -> BTreeMap<String, String> {
         let mut environment = phase.environment.clone();

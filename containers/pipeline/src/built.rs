@@ -339,6 +339,7 @@ impl Runner<'_> {
         }
         let mut record = result?;
         record.farm = shares;
+        record.emulated = self.builder.emulated();
         record.compiles = compiles;
         if record.exit == 0 {
             let _ = write_json(&history_path, &History { seconds: record.wall, lines });

@@ -243,6 +243,19 @@ pub enum Error {
         /// What apt printed.
         output: String,
     },
+    /// A lock for another architecture than the engine's is made by the same release's apt, and there is none.
+    #[error(
+        "the lock of {target} is made by the apt of the same release on the engine's own architecture, {machine}, and that is not \
+             here: {why}"
+    )]
+    NoSolver {
+        /// The target.
+        target: recipe::target::TargetName,
+        /// The architecture of the engine's machine.
+        machine: String,
+        /// Why there is no target for it.
+        why: String,
+    },
 }
 
 impl Failure for Error {
@@ -303,6 +316,10 @@ impl Failure for Error {
             Self::Differs { folder, .. } => {
                 Kind::Verification.next(format!("the report of what differs is in {}", folder.display()))
             }
+            Self::NoSolver { target, machine, .. } => Kind::Input.next(format!(
+                "make that target first (`cargo xtask target new`), or point DOCKER_HOST to an engine on a machine that is {}, not {machine}",
+                target.architecture()
+            )),
             Self::Solve { field, .. } => Kind::Input.next(format!("correct {field}")),
         }
     }

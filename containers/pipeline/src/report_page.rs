@@ -92,6 +92,7 @@ impl Report {
                 .map(|compiles| (compiles.cache_hits, compiles.cache_misses))
                 .filter(|counts| *counts != (0, 0)),
             killed: phase.killed_for_memory.clone(),
+            emulated: phase.emulated,
             farm: phase.farm.as_ref().map(|farm| {
                 format!("{} compiled by workers, {} here", farm.compiled_by_workers, farm.compiled_here.len())
             }),

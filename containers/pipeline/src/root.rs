@@ -15,6 +15,7 @@ use foundation::progress::{Event, Progress};
 use foundation::store::Store;
 use recipe::plan::build_root_key;
 use recipe::root_lock::{LockKind, PinnedDeb, RootLock};
+use recipe::target::Target;
 use roots::build_root as assembling;
 use roots::build_root::{ASSEMBLY, BuildRoot, NodeRoot, RootImage, slug};
 
@@ -124,7 +125,12 @@ async fn root(
     lock: &RootLock,
     progress: &dyn Progress,
 ) -> Result<RootImage, Error> {
-    engine.runs(options.target.name.architecture())?;
+    let architecture = options.target.name.architecture();
+    engine.runs(architecture)?;
+    if engine.may_emulate() && engine.runs_itself(architecture) {
+        let text = format!("--emulate changes nothing: the engine's machine runs {architecture} programs itself");
+        progress.event(Event::Warning { text });
+    }
     let (slug, noun) = (slug(kind), kind.noun());
     let record = format!("{slug}.json");
     let known: Option<RootImage> = store.stage(slug, &key).and_then(|folder| read_json(&folder.join(&record)).ok());
@@ -182,12 +188,27 @@ pub(crate) fn catalogue(
     Ok(catalogue)
 }
 
+/// The target whose apt solves, where the engine's machine does not run the wanted one's own: the same release on the machine's
+/// architecture.
+fn native(engine: &Engine, options: &Options) -> Result<Option<Options>, Error> {
+    let wanted = &options.target.name;
+    if engine.runs_itself(wanted.architecture()) {
+        return Ok(None);
+    }
+    let missing =
+        |why: String| Error::NoSolver { target: wanted.clone(), machine: engine.architecture().to_owned(), why };
+    let name = wanted.on(engine.architecture()).map_err(|why| missing(why.to_string()))?;
+    let target = Target::read(&options.targets, &name).map_err(|why| missing(why.to_string()))?;
+    Ok(Some(Options { target, ..options.clone() }))
+}
+
 /// Makes the lock of a root, without writing it, and returns what it was chosen from with it: with verified indices, a pinned
 /// base, and apt in it, which solves the rest.
 ///
 /// # Errors
 /// An archive cannot be reached or is not signed as it should be, apt cannot solve the dependencies, the recipe
-/// has no cluster whose nodes would need a root, or the engine does not do its part.
+/// has no cluster whose nodes would need a root, the engine's machine is of another architecture for which the release has no
+/// target, or the engine does not do its part.
 pub(crate) async fn solved(
     engine: &Engine,
     store: &Store,
@@ -200,22 +221,31 @@ pub(crate) async fn solved(
     if kind == LockKind::NodeRoot && recipe.file.cluster.is_none() {
         return Err(Error::NoCluster { recipe: recipe.name().to_owned() });
     }
-    engine.runs(target.name.architecture())?;
+    let native = native(engine, options)?;
     let request = recipe.request(target, kind);
     let request_digest = recipe.request_digest(target, kind);
-    let (catalogue, base, debs) = tokio::task::block_in_place(|| -> Result<_, Error> {
-        let catalogue = catalogue(store, options, snapshot, progress)?;
-        let base = closure::base(&catalogue, target)?;
-        let part = closure::lock(recipe.name(), target, &catalogue, request_digest, base.clone());
-        let debs = fetch_debs(store, options, &part, progress)?;
-        Ok((catalogue, base, debs))
-    })?;
-    let stage = Stage::start(progress, format!("base of {} packages", base.len()));
+    let of = |options: &Options| -> Result<_, Error> {
+        tokio::task::block_in_place(|| {
+            let catalogue = catalogue(store, options, snapshot, progress)?;
+            let base = closure::base(&catalogue, &options.target)?;
+            Ok((catalogue, base))
+        })
+    };
+    let (catalogue, base) = of(options)?;
+    let other = native.as_ref().map(|native| Ok::<_, Error>((native, of(native)?))).transpose()?;
+    // Whose apt runs: the target's own, or that of the machine's architecture.
+    let (solver, solvers, installed) = match &other {
+        None => (options, &catalogue, &base),
+        Some((native, (catalogue, base))) => (*native, catalogue, base),
+    };
+    let part = closure::lock(recipe.name(), &solver.target, solvers, request_digest, installed.clone());
+    let debs = tokio::task::block_in_place(|| fetch_debs(store, solver, &part, progress))?;
+    let stage = Stage::start(progress, format!("base of {} packages", debs.len()));
     let say = |text: &str| progress.event(Event::Note { text: format!("  {text}") });
-    let root = assembling::base_only(engine, target, catalogue.own().release.date, &debs, &say).await?;
+    let root = assembling::base_only(engine, &solver.target, solvers.own().release.date, &debs, &say).await?;
     stage.finish();
     let stage = Stage::start(progress, format!("apt solves the dependencies of the {}", kind.noun()));
-    let uploads: Vec<Upload> = closure::solver_uploads(&catalogue, &request)?
+    let uploads: Vec<Upload> = closure::solver_uploads(&catalogue, &base, &request, target)?
         .into_iter()
         .map(|upload| Upload { path: upload.path, content: Content::Bytes(upload.content), mode: 0o644 })
         .collect();

@@ -99,7 +99,8 @@ async fn run(
             progress.event(Event::Note { text });
         }
     };
-    let record = phase::run(engine, spec, &mut listen).await?;
+    let mut record = phase::run(engine, spec, &mut listen).await?;
+    record.emulated = builder.emulated();
     if record.exit != 0 {
         volume::remove(engine, &volume).await?;
         let text = std::fs::read_to_string(&log).unwrap_or_default();

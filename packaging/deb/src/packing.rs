@@ -284,7 +284,8 @@ impl Packing<'_> {
         let content = match entry {
             Entry::Link { target } => {
                 let target = self.target.packed_path(target);
-                let target = if compress && !target.ends_with(".gz") { format!("{target}.gz") } else { target.to_owned() };
+                let target =
+                    if compress && !target.ends_with(".gz") { format!("{target}.gz") } else { target.to_owned() };
                 return Ok((zipped(path), Content::Link { target: link::target(path, &target)? }));
             }
             Entry::File { origin, mode } => {

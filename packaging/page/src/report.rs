@@ -64,6 +64,8 @@ pub struct Step {
     pub cache: Option<(u32, u32)>,
     /// Files whose compiler was killed for memory and run again alone.
     pub killed: Vec<String>,
+    /// Whether QEMU emulated the processor.
+    pub emulated: bool,
     /// Who compiled, where other machines did.
     pub farm: Option<String>,
     /// The path of the log, where there is one.
@@ -177,6 +179,13 @@ impl Report {
         self.steps.iter().filter(|step| step.peak > 0).max_by_key(|step| step.peak)
     }
 
+    /// The names of the steps whose processor was emulated, with commas between them; empty where there are none.
+    fn emulated(&self) -> String {
+        let emulated: Vec<&str> =
+            self.steps.iter().filter(|step| step.emulated).map(|step| step.name.as_str()).collect();
+        emulated.join(", ")
+    }
+
     fn kept(&self) -> usize {
         self.steps.iter().filter(|step| step.kept).count()
     }
@@ -252,6 +261,7 @@ impl Step {
             let all = text::count(i64::from(hits) + i64::from(misses), "compile");
             facts.push(format!("{} of {all} from the cache", text::thousands(i64::from(hits))));
         }
+        facts.extend(self.emulated.then(|| "emulated by QEMU".to_owned()));
         facts.extend(self.farm.clone());
         if !self.killed.is_empty() {
             facts.push(format!("killed for memory, and compiled again alone: {}", self.killed.join(", ")));
@@ -334,6 +344,7 @@ mod tests {
             memory: vec![(0.0, 1 << 20), (3.0, 700 << 20), (7.0, 2 << 20)],
             cache: Some((1, 2)),
             killed: vec![own()],
+            emulated: true,
             farm: Some(own()),
             log: Some(own()),
             ..Step::default()

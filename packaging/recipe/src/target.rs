@@ -36,6 +36,13 @@ impl TargetName {
     pub fn file_stem(&self) -> String {
         format!("{}-{}", self.release, self.architecture)
     }
+    /// The same release on another architecture.
+    ///
+    /// # Errors
+    /// That is no name of an architecture.
+    pub fn on(&self, architecture: &str) -> Result<Self, NotATarget> {
+        format!("{}/{architecture}", self.release).try_into()
+    }
     /// The distribution and its release: `debian-12`.
     pub fn release(&self) -> &str {
         &self.release
@@ -197,7 +204,7 @@ impl Failure for TargetError {
     fn outcome(&self) -> Outcome {
         match self {
             Self::Unknown { name, path, .. } => Kind::Input.next(format!(
-                "name one of these; a new target begins with {} and `cargo xtask lock --target {name}`",
+                "name one of these; `cargo xtask target new {name} --like TARGET …` makes a new one, which is {}",
                 path.display()
             )),
             Self::Config(error) => error.outcome(),
@@ -311,7 +318,9 @@ mod tests {
         let unit = "usr/lib/systemd/system/thing.service";
         assert_eq!(eleven.packed_path(unit), "lib/systemd/system/thing.service");
         assert_eq!(eleven.packed_path("/usr/lib/systemd/system/thing.service"), "/lib/systemd/system/thing.service");
-        for other in ["usr/lib/systemd/system-preset/x", "/usr/lib/systemd/system", "srv/usr/lib/systemd/system/x", "usr"] {
+        for other in
+            ["usr/lib/systemd/system-preset/x", "/usr/lib/systemd/system", "srv/usr/lib/systemd/system/x", "usr"]
+        {
             assert_eq!(eleven.packed_path(other), other);
         }
         let thirteen = read(&targets, "debian-13/amd64").unwrap();
@@ -321,7 +330,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for bad in ["opt/systemd", "/lib/systemd/system", "lib/systemd/", "lib/../etc", ""] {
             let text = std::fs::read_to_string(targets.join("debian-11-amd64.toml")).unwrap();
-            std::fs::write(folder.path().join("debian-11-amd64.toml"), text.replace("\"lib/systemd/system\"", &format!("{bad:?}"))).unwrap();
+            std::fs::write(
+                folder.path().join("debian-11-amd64.toml"),
+                text.replace("\"lib/systemd/system\"", &format!("{bad:?}")),
+            )
+            .unwrap();
             let error = read(folder.path(), "debian-11/amd64").unwrap_err().to_string();
             assert!(error.contains(&format!("outside-usr has '{bad}'")), "{error}");
         }

@@ -46,6 +46,12 @@ fn engine() {
                 has: "arm64".into(),
                 wants: "amd64".into(),
             }],
+            NotEmulated: [engine::Error::NotEmulated {
+                endpoint: "unix:///var/run/docker.sock".into(),
+                has: "amd64".into(),
+                wants: "arm64".into(),
+                why: "there is no /proc/sys/fs/binfmt_misc/qemu-aarch64".into(),
+            }],
             Setup: [engine::Error::Setup {
                 step: "apt-get install docker.io".into(),
                 why: "it ended with exit status 100".into(),
@@ -205,6 +211,11 @@ fn pipeline() {
                 recipe: recipe(),
                 target: "debian-12/amd64".into(),
                 output: "E: Unable to locate package libfoo-dev".into(),
+            }],
+            NoSolver: [Error::NoSolver {
+                target: "debian-13/arm64".parse().unwrap(),
+                machine: "amd64".into(),
+                why: "there is no target debian-13/amd64; the targets are debian-12/amd64".into(),
             }],
         }
     );

@@ -180,6 +180,10 @@ fn recipe() {
                 path: path("containers/targets/debian-13-amd64.toml"),
                 suffix: "deb13u1".into(),
             }],
+            OutsideUsr: [TargetError::OutsideUsr {
+                path: path("containers/targets/debian-11-amd64.toml"),
+                folder: "opt/systemd".into(),
+            }],
         }
     );
     keep("recipe.parsing", shown("NotATarget", "debian".parse::<TargetName>().unwrap_err()));
@@ -263,6 +267,11 @@ fn fetch() {
             Unsatisfied: [DebianError::Unsatisfied {
                 wanted_by: "the base".into(),
                 dependency: "libfoo1 (>= 2)".into()
+            }],
+            NotInSuite: [DebianError::NotInSuite {
+                dependency: "libfoo-dev (>= 2)".into(),
+                suite: "trixie".into(),
+                architecture: "arm64".into(),
             }],
             Solution: [DebianError::Solution("it says nothing between its marks".into())],
         }

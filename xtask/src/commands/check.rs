@@ -10,7 +10,7 @@ use pipeline::{BuildOptions, Job};
 use statements::check::summary::ShardFigures;
 use statements::check::verdict::Verdict;
 
-use crate::arguments::{Selection, Selections, block_on, engine, locked_store};
+use crate::arguments::{Selection, Selections, block_on, emulating, engine, locked_store};
 use crate::commands::package::BuildArguments;
 use crate::targets;
 use crate::terminal::{Terminal, duration, print_json};
@@ -57,7 +57,7 @@ fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailu
     let what = format!("check {} for {}", options.recipe.name(), options.target.name);
     let (store, lock) = locked_store(&what, &terminal)?;
     let json = arguments.build.json;
-    let setup = arguments.build.setup;
+    let BuildArguments { setup, emulate, .. } = arguments.build;
     let build: BuildOptions = arguments.build.clone().options(&store, &arguments.selection, &options)?;
     let asked = CheckOptions {
         filter: arguments.filter.clone(),
@@ -72,7 +72,7 @@ fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailu
     };
     let job = Job { store: &store, options: &options, build: &build, progress: &terminal };
     let checked = block_on(&store, async || {
-        let engine = engine(&store, &lock, setup, &terminal).await?;
+        let engine = emulating(emulate, engine(&store, &lock, setup, &terminal).await?).await?;
         pipeline::refuse_too_much(&engine, build.memory, build.jobs, farm::jobs(&build.workers)).await?;
         Ok(check::check(&engine, job, &asked).await?)
     });

@@ -13,7 +13,7 @@ use pipeline::check::CheckOptions;
 use pipeline::{BuildOptions, CompilerCache, Job, Options, Published};
 use sign::signer::{KeyKind, KeySource, Passphrase};
 
-use crate::arguments::{Selection, Selections, block_on, engine, locked_store, repository, revision};
+use crate::arguments::{Selection, Selections, block_on, emulating, engine, locked_store, repository, revision};
 use crate::defaults::DEFAULTS;
 use crate::targets;
 use crate::terminal::{Terminal, duration, print_json};
@@ -42,6 +42,9 @@ pub struct BuildArguments {
     /// Jobs that make may start at once; each compile waits until there is memory for it. Two for each processor by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
+    /// Let QEMU run what is not of the architecture of the engine's machine, where its kernel does that (binfmt_misc)
+    #[arg(long)]
+    pub emulate: bool,
     /// Build without the compiler cache; the bytes are the same
     #[arg(long)]
     no_cache: bool,
@@ -133,7 +136,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
 fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailure> {
     let started = Instant::now();
     let json = arguments.build.json;
-    let setup = arguments.build.setup;
+    let BuildArguments { setup, emulate, .. } = arguments.build;
     let terminal = Terminal::new(json);
     let options = selection.options()?;
     let what = format!("package {} for {}", options.recipe.name(), options.target.name);
@@ -143,11 +146,12 @@ fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailu
     let published = block_on(&store, async || {
         // --setup promises an engine, even where nothing has to be built. Without it, one is looked for once something
         // needs it.
-        let promised = if setup { Some(engine(&store, &lock, setup, &terminal).await?) } else { None };
+        let engine = async |setup| emulating(emulate, engine(&store, &lock, setup, &terminal).await?).await;
+        let promised = if setup { Some(engine(setup).await?) } else { None };
         let find = async || {
             let engine = match promised {
                 Some(engine) => engine,
-                None => engine(&store, &lock, false, &terminal).await?,
+                None => engine(false).await?,
             };
             pipeline::refuse_too_much(&engine, build.memory, build.jobs, farm::jobs(&build.workers)).await?;
             Ok(engine)

@@ -16,7 +16,7 @@ use sign::gpg::Gpg;
 use sign::signer::Signer;
 use statements::rebuild::{PublishedBuild, download};
 
-use crate::arguments::{Common, Selection, Subject, block_on, engine, locked_store, now, repository};
+use crate::arguments::{Common, Selection, Subject, block_on, emulating, engine, locked_store, now, repository};
 use crate::commands::package::KeyArguments;
 use crate::defaults::DEFAULTS;
 use crate::terminal::{Terminal, print_json};
@@ -58,6 +58,9 @@ pub struct Arguments {
     /// Jobs that make may start at once, before they are varied; two for each processor by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
+    /// Let QEMU run what is not of the architecture of the engine's machine, where its kernel does that (binfmt_misc)
+    #[arg(long)]
+    emulate: bool,
     /// Folder in which it is built; the default is in the cache
     #[arg(long, value_name = "FOLDER")]
     work: Option<PathBuf>,
@@ -124,6 +127,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     };
     let report = block_on(&work, async || {
         let engine = engine(&work, &work_lock, arguments.setup, &terminal).await?;
+        let engine = emulating(arguments.emulate, engine).await?;
         pipeline::refuse_too_much(&engine, arguments.memory, arguments.jobs, 0).await?;
         let rebuild = Rebuild {
             engine: &engine,

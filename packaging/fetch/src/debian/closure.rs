@@ -115,13 +115,20 @@ pub fn solver_script() -> &'static str {
     include_str!("solve.sh")
 }
 
-/// What [`solver_script`] reads: the indices, each as an archive of its own with the priority of its suite, and the request, one
-/// dependency in the syntax of `Build-Depends` each (alternatives, versions; restrictions to architectures in brackets are
-/// apt's to read).
+/// What [`solver_script`] reads: the indices, each as an archive of its own with the priority of its suite; the target's base as what
+/// is installed; and the request, one dependency in the syntax of `Build-Depends` each (alternatives, versions; restrictions to
+/// architectures in brackets are apt's to read). So the apt that solves may be another architecture's.
 ///
 /// # Errors
-/// A line of the request is not one dependency as in `Build-Depends`, or the file of an index cannot be read.
-pub fn solver_uploads(catalogue: &Catalogue, request: &[String]) -> Result<Vec<SolverFile>, DebianError> {
+/// A line of the request is not one dependency as in `Build-Depends`, or asks for what no index has, or the file of an index
+/// cannot be read.
+pub fn solver_uploads(
+    catalogue: &Catalogue,
+    base: &[PinnedDeb],
+    request: &[String],
+    target: &Target,
+) -> Result<Vec<SolverFile>, DebianError> {
+    let architecture = target.name.architecture();
     let mut lines = String::new();
     for dependency in request {
         // Said here, with the recipe's own words, rather than by apt in a container.
@@ -138,15 +145,27 @@ pub fn solver_uploads(catalogue: &Catalogue, request: &[String]) -> Result<Vec<S
                 dependency: format!("'{dependency}', which is not one dependency as in Build-Depends"),
             });
         }
+        if !restricted
+            && let Ok(groups) = dependencies(dependency)
+            && let Some(group) = groups.iter().find(|group| group.iter().all(|wish| best(catalogue, wish).is_none()))
+        {
+            return Err(DebianError::NotInSuite {
+                dependency: group.iter().map(text).collect::<Vec<_>>().join(" | "),
+                suite: target.suite.clone(),
+                architecture: architecture.to_owned(),
+            });
+        }
         lines += dependency.trim();
         lines.push('\n');
     }
     let mut files = vec![SolverFile { path: "/solver/request".into(), content: lines.into_bytes() }];
-    let (mut sources, mut preferences) = (String::new(), String::new());
+    let (mut sources, mut preferences, mut status) = (String::new(), String::new(), String::new());
+    let mut missing: BTreeSet<(&str, &str)> =
+        base.iter().map(|deb| (deb.name.as_str(), deb.version.as_str())).collect();
     for section in catalogue.sections() {
         let (suite, component, index) = (&section.suite.name, &section.component, &section.index);
         let folder = format!("/solver/archives/{suite}/{component}");
-        let packages = std::fs::read(&index.path).map_err(StoreError::io("read", &index.path))?;
+        let packages = std::fs::read_to_string(&index.path).map_err(StoreError::io("read", &index.path))?;
         // By the suite's name apt knows the priority. The date is no real one: what was verified came before.
         let release = format!(
             "Suite: {suite}\nCodename: {suite}\nComponents: {component}\nDate: Thu, 01 Jan 1970 00:00:00 UTC\n\
@@ -154,15 +173,31 @@ pub fn solver_uploads(catalogue: &Catalogue, request: &[String]) -> Result<Vec<S
             index.sha256,
             packages.len()
         );
+        status += &installed(&packages, &mut missing);
         sources += &format!("deb [trusted=yes] file:{folder} ./\n");
         let priority = section.priority().number();
         preferences += &format!("Package: *\nPin: release a={suite}\nPin-Priority: {priority}\n\n");
-        files.push(SolverFile { path: format!("{folder}/Packages"), content: packages });
+        files.push(SolverFile { path: format!("{folder}/Packages"), content: packages.into_bytes() });
         files.push(SolverFile { path: format!("{folder}/Release"), content: release.into_bytes() });
     }
     files.push(SolverFile { path: "/solver/sources.list".into(), content: sources.into_bytes() });
+    files.push(SolverFile { path: "/solver/status".into(), content: status.into_bytes() });
+    files.push(SolverFile { path: "/solver/architecture".into(), content: architecture.as_bytes().to_owned() });
     files.push(SolverFile { path: "/solver/preferences".into(), content: preferences.into_bytes() });
     Ok(files)
+}
+
+/// The paragraphs of an index that are about packages of the base which have none yet, as dpkg has them in its status (deb822(5)).
+fn installed(packages: &str, missing: &mut BTreeSet<(&str, &str)>) -> String {
+    let mut status = String::new();
+    for paragraph in packages.split("\n\n") {
+        let field = |name: &str| paragraph.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+        if missing.remove(&(field("Package:"), field("Version:"))) {
+            status += paragraph.trim();
+            status += "\nStatus: install ok installed\n\n";
+        }
+    }
+    status
 }
 
 /// The whole build root: the base and what apt's output adds; sorted by name.

@@ -104,6 +104,16 @@ pub enum DebianError {
         /// The dependency, in the syntax of `Depends` (Debian policy 7.1).
         dependency: String,
     },
+    /// What is asked for is not there.
+    #[error("{dependency} is asked for, and {suite} has no such package for {architecture}")]
+    NotInSuite {
+        /// The dependency, in the syntax of `Depends` (Debian policy 7.1).
+        dependency: String,
+        /// The suite.
+        suite: String,
+        /// The architecture.
+        architecture: String,
+    },
     /// What apt printed is not a plan that can be locked.
     #[error("what apt would install cannot be locked: {0}")]
     Solution(String),
@@ -163,6 +173,11 @@ impl Failure for DebianError {
                 "correct the name in the recipe or in the target's `base`, or name the suite or component that has it as a further \
                  archive in the target's file",
             ),
+            Self::NotInSuite { architecture, .. } => Kind::Input.next(format!(
+                "correct the name in the recipe or in the target's `base`, or name the suite or component that has it as a further archive \
+                 in the target's file; where only {architecture} lacks it, write `NAME [!{architecture}]`, or a section for this target in \
+                 the recipe",
+            )),
             Self::Solution(_) => Kind::Failed.next("run the same command again, or try another mirror with --mirror URL"),
         }
     }

@@ -327,8 +327,11 @@ fn a_request_is_looked_over_before_apt_sees_it() {
     section.index.path = dir.path().join("Packages");
     std::fs::write(&section.index.path, PACKAGES).unwrap();
     let catalogue = Catalogue::new(vec![section]);
-    let good = ["g++ (>= 4:10)", "a | b (<< 2)", "python3:any", "libx-dev [linux-any]"].map(str::to_owned);
-    let uploads = solver_uploads(&catalogue, &good).unwrap();
+    let good = ["g++ (>= 4:10)", "a | tool (<< 2)", "awk:any", "libx-dev [linux-any]"].map(str::to_owned);
+    let target = target();
+    let base = base(&catalogue, &target).unwrap();
+    let ask = |request: &[String]| solver_uploads(&catalogue, &base, request, &target);
+    let uploads = ask(&good).unwrap();
     let text = |path: &str| {
         let upload = uploads.iter().find(|upload| upload.path == path).unwrap();
         String::from_utf8(upload.content.clone()).unwrap()
@@ -337,8 +340,18 @@ fn a_request_is_looked_over_before_apt_sees_it() {
     assert_eq!(text("/solver/archives/bookworm/main/Packages"), PACKAGES);
     assert_eq!(text("/solver/sources.list"), "deb [trusted=yes] file:/solver/archives/bookworm/main ./\n");
     assert_eq!(text("/solver/preferences"), "Package: *\nPin: release a=bookworm\nPin-Priority: 500\n\n");
+    assert_eq!(text("/solver/architecture"), "amd64");
+    // What is installed is the base, each in the version that was chosen.
+    let status = text("/solver/status");
+    assert_eq!(status.matches("Status: install ok installed\n\n").count(), base.len(), "{status}");
+    assert!(status.contains("\nVersion: 2.36-10\n") && !status.contains("\nVersion: 2.36-9\n"), "{status}");
+    for (wish, said) in [("python3", "python3"), ("tool (>= 2)", "tool (>= 2)"), ("x | tool (>= 2)", "x | tool (>= 2)")]
+    {
+        let error = ask(&[wish.to_owned()]).unwrap_err().message();
+        assert!(error.contains(&format!("{said} is asked for, and bookworm has no such package for amd64")), "{error}");
+    }
     for bad in ["", "-o", "a, b", "a (> 1)", "a b", "a\nb", "$(x)"] {
-        let error = solver_uploads(&catalogue, &[bad.to_owned()]).unwrap_err().message();
+        let error = ask(&[bad.to_owned()]).unwrap_err().message();
         assert!(error.contains("Build-Depends"), "{error}");
     }
 }

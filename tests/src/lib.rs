@@ -6,6 +6,7 @@
 
 pub mod apt;
 pub mod browser;
+pub mod checkout;
 pub mod debian;
 pub mod dist;
 pub mod guards;

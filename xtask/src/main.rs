@@ -54,6 +54,9 @@ enum Command {
     Lock(commands::lock::Arguments),
     /// Say which locks are behind the archive, package by package, security updates marked; exit code 3 if any is
     Outdated(commands::outdated::Arguments),
+    /// Make a new target, another release or architecture, like one that is there
+    #[command(subcommand)]
+    Target(commands::target::Command),
     /// A cluster of the packages in containers with systemd: up, status, exec, logs, test, down
     #[command(subcommand)]
     Cluster(commands::cluster::Command),
@@ -116,6 +119,7 @@ fn run(command: Command) -> Result<(), AnyFailure> {
         Command::Fetch(arguments) => commands::fetch::run(arguments),
         Command::Lock(arguments) => commands::lock::run(arguments),
         Command::Outdated(arguments) => commands::outdated::run(arguments),
+        Command::Target(command) => commands::target::run(command),
         Command::Cluster(command) => commands::cluster::run(command),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Size(arguments) => commands::size::run(arguments),

@@ -104,6 +104,13 @@ impl Recipe {
         Ok(self)
     }
 
+    /// The names of the sections that hold for a target.
+    pub fn sections(&self, target: &TargetName) -> Vec<String> {
+        let holds =
+            |pattern: &&String| matcher(pattern).expect("looked over with the recipe").is_match(target.to_string());
+        self.file.targets.keys().filter(holds).map(|pattern| format!("[target.\"{pattern}\"]")).collect()
+    }
+
     /// Refuses a section for targets that nobody has.
     ///
     /// # Errors

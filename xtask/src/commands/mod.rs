@@ -20,6 +20,7 @@ pub mod release;
 pub mod repo;
 pub mod shell;
 pub mod size;
+pub mod target;
 pub mod test;
 pub mod verify;
 pub mod worker;

@@ -10,6 +10,7 @@ mod failed_phase;
 mod farm;
 mod install;
 mod killed;
+mod new_target;
 mod pockets;
 mod podman;
 mod rebuild;

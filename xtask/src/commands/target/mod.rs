@@ -1,0 +1,361 @@
+//! `cargo xtask target new`: the clerical work of a new target.
+//!
+//! Everything is made beside the checkout first: the target's file, the copy of the keyring, and every lock. What cannot be made
+//! stops it before a byte of the checkout has changed.
+
+mod draft;
+mod matrices;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use draft::Draft;
+use fetch::debian::catalogue::Catalogue;
+use fetch::debian::mirror::{Mirrors, UserConfig};
+use fetch::download::{Downloader, Network};
+use foundation::failure::{AnyFailure, Kind, Message};
+use foundation::progress::Progress;
+use pipeline::Options;
+use pipeline::records::write_file;
+use recipe::Recipe;
+use recipe::quarantine::Quarantine;
+use recipe::root_lock::LockKind;
+use recipe::target::{Target, TargetName};
+use sign::public_key;
+
+use crate::arguments::{block_on, engine, locked_store, repository};
+use crate::defaults::known_recipes;
+use crate::terminal::Terminal;
+
+/// The commands of `cargo xtask target`.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a target like another one: its file, keyring and locks, and its place in the pipelines of ci/
+    New(Arguments),
+}
+
+/// The arguments of `cargo xtask target new`.
+#[derive(Args)]
+pub struct Arguments {
+    /// Name of the new target, such as debian-14/amd64
+    #[arg(value_name = "RELEASE/ARCH")]
+    name: TargetName,
+    /// Target that it is like: whose file is copied, and for which recipes have the locks that are made
+    #[arg(long, value_name = "RELEASE/ARCH")]
+    like: TargetName,
+    /// Suite of the archive, by its codename, such as forky
+    #[arg(long, value_name = "CODENAME", value_parser = codename)]
+    suite: String,
+    /// Binary OpenPGP keyring that the suite's InRelease is verified with
+    #[arg(long, value_name = "FILE")]
+    keyring: PathBuf,
+    /// What follows the version of every package, such as ~deb14u1. The default is the other target's with the release's number in it, and
+    /// nothing for a release without a number
+    #[arg(long, value_name = "TEXT")]
+    version_suffix: Option<String>,
+    /// Make only the locks of this recipe; may be given more than once. The default is every recipe that has some for the other target
+    #[arg(long, value_name = "NAME")]
+    recipe: Vec<String>,
+    /// Mirror to try first, such as https://mirror.example.org/debian; may be given more than once
+    #[arg(long = "mirror", value_name = "URL")]
+    mirrors: Vec<String>,
+    /// Lock the archive as of this time, such as 20260912T000000Z; the default is the archive as it is now
+    #[arg(long, value_name = "TIME")]
+    snapshot: Option<String>,
+    /// Install and start a container engine where none answers
+    #[arg(long)]
+    setup: bool,
+}
+
+/// A suite's name that can be a folder's.
+fn codename(text: &str) -> Result<String, String> {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.+".contains(&b);
+    match text.starts_with(|first: char| first.is_ascii_lowercase()) && text.bytes().all(good) {
+        true => Ok(text.to_owned()),
+        false => Err("a codename has lower-case letters, digits and - . +, such as forky".into()),
+    }
+}
+
+/// A file that the checkout is to have.
+struct File {
+    path: PathBuf,
+    content: Vec<u8>,
+}
+
+/// Makes a target.
+///
+/// # Errors
+/// There is one of this name, or none that it should be like; the keyring is none, or did not sign the suite; a lock cannot be
+/// made; or a file cannot be written. In each case nothing has changed.
+pub fn run(command: Command) -> Result<(), AnyFailure> {
+    let Command::New(arguments) = command;
+    let terminal = Terminal::new(false);
+    let top = repository();
+    let targets = top.join("containers/targets");
+    let path = targets.join(arguments.name.file_stem() + ".toml");
+    if path.exists() {
+        let text = format!("there is a target {} already: {}", arguments.name, path.display());
+        return Err(Message::new(text, Kind::Usage.next("`cargo xtask lock` renews its locks")).into());
+    }
+    let like = Target::read(&targets, &arguments.like)?;
+    let recipes = recipes(&arguments.recipe, &like)?;
+    let keyring = Keyring::read(&arguments.keyring)?;
+
+    let scratch = tempfile::tempdir().map_err(Message::of("cannot make a temporary folder"))?;
+    let drafts = scratch.path().join("targets");
+    copy(&targets, &drafts)?;
+    let ring = keyring.place(&targets, &arguments.name)?;
+    let old = targets.join(like.name.file_stem() + ".toml");
+    let old = std::fs::read_to_string(&old).map_err(Message::of_file("read", &old))?;
+    let draft = Draft {
+        name: &arguments.name,
+        suite: &arguments.suite,
+        keyring: &ring,
+        suffix: arguments.version_suffix.as_deref(),
+    };
+    let text = draft.text(&old, &like)?;
+    write(&drafts.join(&ring), &keyring.content)?;
+    write(&drafts.join(path.file_name().expect("a file")), text.as_bytes())?;
+    let target = Target::read(&drafts, &arguments.name)?;
+
+    let (store, held) = locked_store("target new", &terminal)?;
+    let mirrors = Mirrors::discover(&arguments.mirrors, &UserConfig::read()?, &target)?;
+    let downloader = Downloader::new(Network::Online);
+    let snapshot = arguments.snapshot.as_deref();
+    let catalogue = Catalogue::fetch(&downloader, &store, &mirrors, (&target, &drafts), snapshot, &|_| ())?;
+    let release = &catalogue.own().release;
+    if release.codename != arguments.suite {
+        let text = format!("{} is what {} is called today", arguments.suite, release.codename);
+        let next = format!("name it by its codename, which never moves: --suite {}", release.codename);
+        return Err(Message::new(text, Kind::Usage.next(next)).into());
+    }
+    terminal.note(format!("{}: {} signed it", release.codename, arguments.keyring.display()));
+
+    let mut files = Vec::new();
+    let ring = targets.join(&ring);
+    if !ring.exists() {
+        files.push(File { path: ring, content: keyring.content.clone() });
+    }
+    files.extend(block_on(&store, async || {
+        let engine = engine(&store, &held, arguments.setup, &terminal).await?;
+        let mut locks = Vec::new();
+        for (recipe, kinds) in &recipes {
+            let folder = scratch.path().join(recipe.name());
+            std::fs::create_dir_all(&folder).map_err(Message::of_file("make the folder", &folder))?;
+            // Its locks are written there, and read: what a farm needs depends on the build root's.
+            let mut drafted = recipe.clone();
+            drafted.folder = folder;
+            let options = Options {
+                recipe: drafted.for_target(&target.name)?,
+                target: target.clone(),
+                targets: drafts.clone(),
+                source: None,
+                network: Network::Online,
+                mirrors: arguments.mirrors.clone(),
+            };
+            for kind in kinds {
+                terminal.note(format!("{} of {} …", kind.noun(), recipe.name()));
+                let (_, lock) = pipeline::lock(&engine, &store, &options, *kind, snapshot, &terminal).await?;
+                locks.push(File { path: recipe.lock_path(&target, *kind), content: lock.to_toml().into_bytes() });
+            }
+        }
+        Ok(locks)
+    })?);
+    let (pipelines, others) = pipelines(&top.join("ci"), &like.name, &target.name)?;
+    files.extend(pipelines);
+    // Last: from then on there is the target.
+    files.push(File { path, content: text.into_bytes() });
+    replace(&files)?;
+    terminal.finish();
+    print!("{}", told(&top, &files, &keyring, &target, &like, &recipes, &others)?);
+    Ok(())
+}
+
+/// The recipes that have locks for a target, or those of them that are named, each with the kinds of its locks.
+fn recipes(named: &[String], like: &Target) -> Result<Vec<(Recipe, Vec<LockKind>)>, AnyFailure> {
+    let known = known_recipes();
+    let mut found = Vec::new();
+    for (name, folder) in known.iter().filter(|(name, _)| named.is_empty() || named.contains(name)) {
+        let recipe = Recipe::read(folder)?;
+        let kinds = [LockKind::BuildRoot, LockKind::NodeRoot, LockKind::Farm];
+        let kinds: Vec<_> = kinds.into_iter().filter(|kind| recipe.lock_path(like, *kind).is_file()).collect();
+        if !kinds.is_empty() {
+            found.push((recipe, kinds));
+        } else if !named.is_empty() {
+            return Err(Message::usage(format!("the recipe {name} has no lock for {}", like.name)).into());
+        }
+    }
+    if let Some(unknown) = named.iter().find(|named| !known.iter().any(|(name, _)| name == *named)) {
+        return Err(Message::usage(format!("there is no recipe {unknown} in this checkout")).into());
+    }
+    Ok(found)
+}
+
+/// The archive's keys.
+struct Keyring {
+    content: Vec<u8>,
+    /// What is to be compared with what the distribution publishes: fingerprint, owner, and when it ends.
+    keys: Vec<String>,
+}
+
+impl Keyring {
+    fn read(path: &Path) -> Result<Self, AnyFailure> {
+        let content = std::fs::read(path).map_err(Message::of_file("read the keyring", path))?;
+        let shown = path.display();
+        let refused =
+            |why: &str, next: String| Err(Message::new(format!("{shown} {why}"), Kind::Input.next(next)).into());
+        if public_key::has_secret(&content) {
+            return refused("has a secret key", "hand over public keys only: nothing was copied".into());
+        }
+        if content.starts_with(b"-----BEGIN PGP") {
+            return refused(
+                "is armored, and gpgv reads binary keyrings",
+                format!("`gpg --dearmor --output NEW.gpg {shown}`"),
+            );
+        }
+        // The first byte of an OpenPGP packet has its highest bit set (RFC 9580, 4.2).
+        let keys = match content.first() {
+            Some(first) if first & 0x80 != 0 => public_key::read(&content).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        if keys.is_empty() {
+            let next = "Debian's are in the package debian-archive-keyring, below /usr/share/keyrings".to_owned();
+            return refused("is no OpenPGP keyring", next);
+        }
+        let end = |ends: Option<i64>| {
+            ends.map_or("never ends".into(), |at| format!("ends on {}", foundation::date::text(at)))
+        };
+        let keys = keys
+            .iter()
+            .map(|key| format!("{} {}, {}", key.primary(), key.user_id, end(key.keys.first().and_then(|key| key.ends))))
+            .collect();
+        Ok(Self { content, keys })
+    }
+
+    /// Where the targets' folder has it: the release's own file, which several architectures share.
+    fn place(&self, targets: &Path, name: &TargetName) -> Result<String, Message> {
+        let ring = format!("keyrings/{}.gpg", name.release());
+        match std::fs::read(targets.join(&ring)) {
+            Ok(other) if other != self.content => Err(Message::new(
+                format!("{} is there, with other keys", targets.join(&ring).display()),
+                Kind::Input.next("name that file with --keyring, or see first which of the two is right"),
+            )),
+            _ => Ok(ring),
+        }
+    }
+}
+
+/// Copies the targets' folder: files, and the folder of keyrings.
+fn copy(from: &Path, to: &Path) -> Result<(), Message> {
+    std::fs::create_dir_all(to).map_err(Message::of_file("make the folder", to))?;
+    for entry in std::fs::read_dir(from).map_err(Message::of_file("read", from))?.flatten() {
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &to)?;
+        } else {
+            std::fs::copy(&path, &to).map_err(Message::of_file("copy", &path))?;
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), Message> {
+    std::fs::write(path, content).map_err(Message::of_file("write", path))
+}
+
+/// The pipelines with the target in their matrices, and the names of those that were left alone: their machines are of another
+/// architecture, or they have no list with the other target in it.
+fn pipelines(folder: &Path, like: &TargetName, new: &TargetName) -> Result<(Vec<File>, Vec<String>), Message> {
+    let (mut files, mut others) = (Vec::new(), Vec::new());
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries.into_iter().filter(|path| path.is_file()) {
+        let text = std::fs::read_to_string(&path).map_err(Message::of_file("read", &path))?;
+        let changed = matrices::with(&text, &like.to_string(), &new.to_string());
+        match changed.filter(|_| like.architecture() == new.architecture()) {
+            Some(text) => files.push(File { path, content: text.into_bytes() }),
+            None => others.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned()),
+        }
+    }
+    Ok((files, others))
+}
+
+/// Writes all files. If one cannot be written, those before it are as they were.
+fn replace(files: &[File]) -> Result<(), AnyFailure> {
+    let mut undo: Vec<(&Path, Option<Vec<u8>>)> = Vec::new();
+    for File { path, content } in files {
+        let before = std::fs::read(path).ok();
+        if before.as_ref() == Some(content) {
+            continue;
+        }
+        undo.push((path, before));
+        if let Err(error) = write_file(path, content) {
+            for (path, before) in undo.iter().rev() {
+                let _ = match before {
+                    Some(before) => std::fs::write(path, before),
+                    None => std::fs::remove_file(path),
+                };
+            }
+            return Err(error.into());
+        }
+    }
+    Ok(())
+}
+
+/// What was made, and what only a person can do.
+fn told(
+    top: &Path,
+    files: &[File],
+    keyring: &Keyring,
+    target: &Target,
+    like: &Target,
+    recipes: &[(Recipe, Vec<LockKind>)],
+    others: &[String],
+) -> Result<String, AnyFailure> {
+    let name = &target.name;
+    let mut text = format!("{name} is there:\n");
+    for File { path, .. } in files {
+        text += &format!("  {}\n", path.strip_prefix(top).unwrap_or(path).display());
+    }
+    text += &format!("versions end with '{}'\n\nNext:\n", target.version_suffix);
+    if !files.iter().any(|file| file.content == keyring.content) {
+        text += "- The keyring is the one that is there.\n";
+    } else {
+        text += "- Compare these keys with what the distribution publishes, and say in containers/targets/keyrings/README.md where they come from:\n";
+        text += &keyring.keys.iter().map(|key| format!("    {key}\n")).collect::<String>();
+    }
+    text += &format!("- Read the new file: its comments and `remove` are those of {}.\n", like.name);
+    for (recipe, _) in recipes {
+        let own = recipe.sections(&like.name);
+        if !own.is_empty() && own != recipe.sections(name) {
+            text += &format!(
+                "- The recipe {} has {} for {}: see whether {name} needs the same.\n",
+                recipe.name(),
+                own.join(", "),
+                like.name
+            );
+        }
+        let excused = Quarantine::read(&recipe.folder)?;
+        let excused = excused.entries.iter().filter(|entry| entry.targets.contains(&like.name)).count();
+        if excused > 0 {
+            text += &format!(
+                "- {excused} entries of the quarantine of {} excuse tests for {}, and none for {name}: nobody has seen them fail there.\n  \
+                 `cargo xtask check --recipe {} --target {name}` shows which do; add {name} to the `targets` of those.\n",
+                recipe.name(),
+                like.name,
+                recipe.name()
+            );
+        }
+    }
+    if !others.is_empty() {
+        let files = others.iter().map(|name| format!("ci/{name}")).collect::<Vec<_>>().join(", ");
+        text += &format!(
+            "- {files}: nothing was changed there. Where {name} is to be released, machines of its architecture build it.\n"
+        );
+    }
+    for (recipe, _) in recipes {
+        text += &format!("- `cargo xtask package --recipe {} --target {name}`\n", recipe.name());
+    }
+    Ok(text)
+}

@@ -81,11 +81,12 @@ fn release(arguments: &[&str]) -> Ran {
 /// left in a file.
 #[test]
 fn pipelines_run_the_steps_of_the_tool() {
-    let targets = targets();
+    // The machines that they name are of one architecture.
+    let targets: Vec<String> = targets().into_iter().filter(|name| name.ends_with("/amd64")).collect();
     assert!(!targets.is_empty());
     for pipeline in all() {
         for matrix in &pipeline.matrices {
-            assert_eq!(*matrix, targets, "ci/{}: the targets are those that Mesos is locked for", pipeline.file);
+            assert_eq!(*matrix, targets, "ci/{}: the targets are those of that architecture that Mesos is locked for", pipeline.file);
         }
         for target in &targets {
             let runner = Runner::new();

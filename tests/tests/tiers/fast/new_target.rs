@@ -58,7 +58,7 @@ fn what_cannot_become_a_target() {
     // Another release's keys under the name that the new one's would have.
     let other = path("containers/targets/keyrings/debian-12.gpg");
     let arguments =
-        ["target", "new", "debian-13/arm64", "--like", "debian-13/amd64", "--suite", "trixie", "--keyring", &other];
+        ["target", "new", "debian-13/armhf", "--like", "debian-13/amd64", "--suite", "trixie", "--keyring", &other];
     checkout.run(&workshop, &arguments).fails(1, &["debian-13.gpg is there, with other keys"]);
     assert_eq!(checkout.files(), before);
 }

@@ -150,7 +150,7 @@ impl Failure for Error {
             Self::Named { next, .. } => Kind::NoEngine.next(*next),
             Self::Architecture { wants, .. } => Kind::NoEngine.next(format!(
                 "point DOCKER_HOST or DOCKER_CONTEXT to an engine on a machine that is {wants}; or have {wants} programs emulated here with \
-                 --emulate, which `package`, `check` and `rebuild` have, and which takes about ten times as long; or name a target of the \
+                 --emulate, which `package`, `check` and `rebuild` have, and which takes many times as long; or name a target of the \
                  engine's architecture with --target: `ls containers/targets` shows which there are",
             )),
             Self::NotEmulated { wants, .. } => Kind::NoEngine.next(format!(

@@ -160,8 +160,8 @@ pub fn solver_uploads(
     }
     let mut files = vec![SolverFile { path: "/solver/request".into(), content: lines.into_bytes() }];
     let (mut sources, mut preferences, mut status) = (String::new(), String::new(), String::new());
-    let mut missing: BTreeSet<(&str, &str)> =
-        base.iter().map(|deb| (deb.name.as_str(), deb.version.as_str())).collect();
+    let mut missing: BTreeSet<(String, String)> =
+        base.iter().map(|deb| (deb.name.clone(), deb.version.clone())).collect();
     for section in catalogue.sections() {
         let (suite, component, index) = (&section.suite.name, &section.component, &section.index);
         let folder = format!("/solver/archives/{suite}/{component}");
@@ -188,10 +188,12 @@ pub fn solver_uploads(
 }
 
 /// The paragraphs of an index that are about packages of the base which have none yet, as dpkg has them in its status (deb822(5)).
-fn installed(packages: &str, missing: &mut BTreeSet<(&str, &str)>) -> String {
+fn installed(packages: &str, missing: &mut BTreeSet<(String, String)>) -> String {
     let mut status = String::new();
     for paragraph in packages.split("\n\n") {
-        let field = |name: &str| paragraph.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+        let field = |name: &str| {
+            paragraph.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned()
+        };
         if missing.remove(&(field("Package:"), field("Version:"))) {
             status += paragraph.trim();
             status += "\nStatus: install ok installed\n\n";

@@ -86,7 +86,11 @@ fn pipelines_run_the_steps_of_the_tool() {
     assert!(!targets.is_empty());
     for pipeline in all() {
         for matrix in &pipeline.matrices {
-            assert_eq!(*matrix, targets, "ci/{}: the targets are those of that architecture that Mesos is locked for", pipeline.file);
+            assert_eq!(
+                *matrix, targets,
+                "ci/{}: the targets are those of that architecture that Mesos is locked for",
+                pipeline.file
+            );
         }
         for target in &targets {
             let runner = Runner::new();

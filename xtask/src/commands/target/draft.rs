@@ -48,6 +48,10 @@ impl Draft<'_> {
         ] {
             set(&mut file, field, value.as_str().into());
         }
+        // They are another release's, and what the new one's are called, or whether it has some, nothing here says.
+        if self.name.release() != like.name.release() {
+            file.remove("further-archive");
+        }
         if self.name.architecture() != like.name.architecture() {
             let Architecture { multiarch, gnu_type, merged_folders } = architecture(self.name.architecture())?;
             set(&mut file, "multiarch", multiarch.into());
@@ -125,7 +129,11 @@ mod tests {
 
     /// The lines of the new file that the old one does not have.
     fn changed<'a>(old: &str, new: &'a str) -> Vec<&'a str> {
-        assert_eq!(old.lines().count(), new.lines().count(), "{new}");
+        let kept = old.split("\n[[further-archive]]").next().unwrap();
+        assert!(
+            [old, kept].iter().any(|old| old.trim_end().lines().count() == new.trim_end().lines().count()),
+            "{new}"
+        );
         new.lines().zip(old.lines()).filter(|(new, old)| new != old).map(|(new, _)| new).collect()
     }
 
@@ -139,6 +147,10 @@ mod tests {
             "keyring = \"keyrings/new.gpg\"",
         ];
         assert_eq!(changed(&old, &new), lines);
+        assert!(
+            old.contains("trixie-security") && !new.contains("further-archive"),
+            "another release's archives: {new}"
+        );
         let (old, new) = draft("debian-13/amd64", "debian-sid/amd64", "sid");
         assert!(changed(&old, &new).contains(&"version-suffix = \"\""), "{new}");
     }
@@ -149,7 +161,7 @@ mod tests {
         let multiarch = ["multiarch = \"aarch64-linux-gnu\"", "gnu-type = \"aarch64-linux-gnu\""];
         let lines = changed(&old, &new);
         assert!(multiarch.iter().all(|line| lines.contains(line)) && lines.len() == 4, "{lines:?}");
-        assert!(new.contains("merged-folders = []"));
+        assert!(new.contains("merged-folders = []") && new.contains("trixie-security"));
         let (old, new) = draft("debian-12/amd64", "debian-12/i386", "bookworm");
         let lines = changed(&old, &new);
         assert!(lines.contains(&"gnu-type = \"i686-linux-gnu\""), "{lines:?}");

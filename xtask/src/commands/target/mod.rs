@@ -326,6 +326,12 @@ fn told(
         text += &keyring.keys.iter().map(|key| format!("    {key}\n")).collect::<String>();
     }
     text += &format!("- Read the new file: its comments and `remove` are those of {}.\n", like.name);
+    if like.further.len() > target.further.len() {
+        text += &format!(
+            "- The further archives of {} are another release's, and were left out: name those that {name} has (`[[further-archive]]`).\n",
+            like.name
+        );
+    }
     for (recipe, _) in recipes {
         let own = recipe.sections(&like.name);
         if !own.is_empty() && own != recipe.sections(name) {

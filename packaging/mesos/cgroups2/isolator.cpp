@@ -224,7 +224,7 @@ Future<Option<ContainerLaunchInfo>> IsolatorProcess::prepare(
     // One process that is killed alone leaves a container that does half of its work.
     group.write("memory.oom.group", "1");
     // A kernel without swap, or told not to count it, has no such file.
-    if (!settings.swap && group.has("memory.swap.max")) {
+    if (settings.limit_swap && group.has("memory.swap.max")) {
       group.write("memory.swap.max", "0");
     }
     if (settings.pids_max.isSome()) {

@@ -27,7 +27,7 @@ struct Settings
   std::string root = "/sys/fs/cgroup/mesos.slice/mesos-containers.service";
 
   bool quota = false;
-  bool swap = false;
+  bool limit_swap = true;
   bool revocable_low = true;
   Option<uint64_t> pids_max = None();
   Option<Bytes> memory_reserve = None();

@@ -59,8 +59,8 @@ Try<Settings> parse(const Parameters& parameters)
       settings.root = value;
     } else if (key == "quota") {
       taken = set(settings.quota, value);
-    } else if (key == "swap") {
-      taken = set(settings.swap, value);
+    } else if (key == "limit_swap") {
+      taken = set(settings.limit_swap, value);
     } else if (key == "revocable_low") {
       taken = set(settings.revocable_low, value);
     } else if (key == "pids_max") {

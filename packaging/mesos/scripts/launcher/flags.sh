@@ -101,6 +101,23 @@ offer() {
 	esac
 }
 
+# replace FLAG VALUE: what is meant by the value that was given.
+replace() { eval "v_$1=\$2 n_$1=\$1 f_$1=value e_$1="; }
+
+# withdraw FLAG: as if nobody had given it.
+withdraw() {
+	is_given "$1" || return 0
+	given="${given%%" $1 "*} ${given#*" $1 "}"
+	kept=
+	for variable in $env_names; do
+		case $variable in
+		MESOS_*) if find_flag "${variable#MESOS_}" && [ "$flag" = "$1" ]; then continue; fi ;;
+		esac
+		kept="$kept $variable"
+	done
+	env_names=$kept
+}
+
 # hide: the flag just given is not for the list of processes.
 hide() { eval "h_$flag=yes"; }
 

@@ -94,7 +94,7 @@ fn shell_scripts() {
     for entry in fs::read_dir(mesos().join("cluster/scenarios")).expect("scenarios").flatten() {
         scripts.push(format!("cluster/scenarios/{}", entry.file_name().display()));
     }
-    for name in ["launcher", "cases", "takeover"] {
+    for name in ["launcher", "isolation", "cases", "takeover"] {
         scripts.push(format!("scripts/tests/{name}.sh"));
     }
     assert!(scripts.len() > 26);
@@ -111,6 +111,7 @@ fn machine() -> tempfile::TempDir {
     for (from, to) in [
         ("systemd/mesos-master.service", "usr/lib/systemd/system/mesos-master.service"),
         ("systemd/mesos-agent.service", "usr/lib/systemd/system/mesos-agent.service"),
+        ("systemd/mesos-containers.service", "usr/lib/systemd/system/mesos-containers.service"),
         ("scripts/mesos-init-wrapper", "usr/bin/mesos-init-wrapper"),
     ] {
         let to = root.path().join(to);
@@ -120,14 +121,26 @@ fn machine() -> tempfile::TempDir {
     root
 }
 
+/// The isolator's own tests, of what needs neither Mesos nor a kernel with control groups of version 2. The build runs them, too.
+#[test]
+fn isolator_without_an_agent() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let program = folder.path().join("test");
+    let program = program.to_str().expect("a plain name");
+    let sources = ["test.cpp", "group.cpp", "limits.cpp", "events.cpp"];
+    let flags = ["-std=c++11", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-o", program];
+    judge("g++", &[&flags[..], &sources].concat(), &mesos().join("cgroups2"));
+    assert!(judge(program, &[], folder.path()).contains(" 0 failed"));
+}
+
 #[test]
 fn units_are_valid() {
     let root = machine();
     let root_flag = format!("--root={}", root.path().display());
     // Of the units these refer to (sysinit.target, docker.service) none is in the folder.
     let verify = ["verify", "--man=no", "--recursive-errors=no", &root_flag];
-    let said =
-        judge("systemd-analyze", &[&verify[..], &["mesos-master.service", "mesos-agent.service"]].concat(), &mesos());
+    let units = ["mesos-master.service", "mesos-agent.service", "mesos-containers.service"];
+    let said = judge("systemd-analyze", &[&verify[..], &units].concat(), &mesos());
     assert!(!said.contains("mesos-init-wrapper is not executable"), "{said}");
     // What systemd does not know or cannot parse it ignores, with a word.
     assert!(!said.contains("ignoring"), "{said}");

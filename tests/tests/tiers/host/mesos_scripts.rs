@@ -19,6 +19,12 @@ fn launcher_under_bash() {
     );
 }
 
+/// Which isolators it chooses on which kernel.
+#[test]
+fn isolation() {
+    assert!(judge("dash", &["scripts/tests/isolation.sh"], &mesos()).contains(" 0 failed"));
+}
+
 /// Whole configurations, and such by chance: what the daemon has of them in the end.
 #[test]
 fn configurations() {

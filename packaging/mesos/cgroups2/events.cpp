@@ -46,7 +46,9 @@ std::set<int> Events::changed()
     }
     for (const char* next = buffer; next < buffer + length;) {
       const struct inotify_event* event = reinterpret_cast<const struct inotify_event*>(next);
-      if (event->mask & IN_MODIFY) {
+      if (event->mask & IN_Q_OVERFLOW) {
+        numbers.insert(int(LOST));
+      } else if (event->mask & IN_MODIFY) {
         numbers.insert(event->wd);
       }
       next += sizeof(*event) + event->len;

@@ -11,6 +11,8 @@ namespace unified {
 class Events
 {
 public:
+  static const int LOST = -1;
+
   Events();
   ~Events();
   Events(const Events&) = delete;
@@ -22,7 +24,8 @@ public:
   // Begins to look at a file; the number is the file's from then on, and goes when the file does.
   int add(const std::string& path);
 
-  // The numbers of the files that have changed since the last call. Never waits.
+  // The numbers of the files that have changed since the last call. Never waits. With LOST among them, any file may have: the
+  // kernel keeps no more than so many events.
   std::set<int> changed();
 
 private:

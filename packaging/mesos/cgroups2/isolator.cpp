@@ -313,10 +313,10 @@ void IsolatorProcess::listen()
       return;
     }
 
-    foreach (int number, events.changed()) {
-      const Option<ContainerID> id = watched.get(number);
-      if (id.isSome()) {
-        look(id.get());
+    const set<int> changed = events.changed();
+    foreachpair (int number, const ContainerID& id, watched) {
+      if (changed.count(number) > 0 || changed.count(int(Events::LOST)) > 0) {
+        look(id);
       }
     }
     listen();

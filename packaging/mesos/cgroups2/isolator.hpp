@@ -20,7 +20,7 @@
 
 namespace unified {
 
-// The module's parameters; README.md has what they mean for an administrator.
+// The module's parameters. README.Debian, "Control groups", has what they mean for an administrator.
 struct Settings
 {
   // The group that is ours to divide. systemd makes it and must have handed it over (Delegate=), or whoever starts the agent.

@@ -42,8 +42,10 @@ own_text() {
 # load_cgroups2: have the agent load the isolator. Mesos takes modules from one text or from one folder: where there are
 # such of the administrator's own, their copies and ours make a folder.
 load_cgroups2() {
-	module=$(find "$root/usr/lib" -path '*/mesos/modules/libcgroups2.so' 2>/dev/null) || module=
-	[ -n "$module" ] || refuse "libcgroups2.so is not there: install the package mesos-agent"
+	set +f
+	for module in "$root"/usr/lib/*/mesos/modules/libcgroups2.so; do :; done # the folder is named after the architecture
+	set -f
+	[ -e "$module" ] || refuse "libcgroups2.so is not there: install the package mesos-agent"
 	parameters="{\"key\":\"root\",\"value\":\"$containers\"}"
 	parameter quota cgroups_enable_cfs false
 	parameter limit_swap cgroups_limit_swap true

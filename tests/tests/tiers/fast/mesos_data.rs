@@ -113,6 +113,7 @@ fn machine() -> tempfile::TempDir {
         ("systemd/mesos-agent.service", "usr/lib/systemd/system/mesos-agent.service"),
         ("systemd/mesos-containers.service", "usr/lib/systemd/system/mesos-containers.service"),
         ("scripts/mesos-init-wrapper", "usr/bin/mesos-init-wrapper"),
+        ("/bin/sh", "bin/sh"),
     ] {
         let to = root.path().join(to);
         fs::create_dir_all(to.parent().expect("a folder")).unwrap();

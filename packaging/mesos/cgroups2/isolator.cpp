@@ -357,11 +357,11 @@ void IsolatorProcess::look(const ContainerID& id)
     ContainerLimitation limitation;
     limitation.set_reason(TaskStatus::REASON_CONTAINER_LIMITATION_MEMORY);
     limitation.set_message(message.str());
+    // Without a role: a resource that has one is in the format of before Mesos 1.3, which makes the agent abort.
     mesos::Resource* mem = limitation.add_resources();
     mem->set_name("mem");
     mem->set_type(mesos::Value::SCALAR);
     mem->mutable_scalar()->set_value(static_cast<double>(used.bytes()) / Bytes::MEGABYTES);
-    mem->set_role("*");
 
     containers.at(id)->limitation.set(limitation);
   } catch (const std::exception& e) {

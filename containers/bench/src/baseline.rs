@@ -5,6 +5,7 @@
 //! faster must not cost an hour for a number that stays the same.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::path::PathBuf;
 
 use engine::{transfer, volume};
@@ -62,7 +63,7 @@ pub async fn baseline(builder: &Builder<'_>) -> Result<Baseline, BenchError> {
     let record: PhaseRecord = read_json(&folder.join(RECORD))?;
     let writer = store.begin("baseline", &key)?;
     if !transfer::download(engine, &root.image, last.volume(), &format!("/build/out/{EXPORTS}"), writer.path()).await? {
-        let script = options.recipe.folder.join("phases").join(&phase.name);
+        let script = options.recipe.path(&Path::new("phases").join(&phase.name));
         return Err(BenchError::Script { script, why: format!("it left no /build/out/{EXPORTS}") });
     }
     write_json(&writer.path().join(RECORD), &record)?;

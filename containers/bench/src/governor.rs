@@ -204,7 +204,7 @@ impl Bed<'_> {
             self.builder.root(),
             self.builder.progress(),
         );
-        let volume = engine::names::of_recipe(store, inputs.plan().recipe()) + NAME;
+        let volume = engine::names::of_recipe(store, inputs.recipe().handle()) + NAME;
         copy::copy(engine, &root.image, &self.prepared, &volume, NAME, &self.phase.key, false).await?;
         let folder = store.temp_dir()?;
         let known: Vec<&Known> = self.known.iter().collect();

@@ -13,7 +13,7 @@ use foundation::progress::{Event, Progress};
 use foundation::store::{Store, TempDir};
 use pipeline::inputs::{gather, gather_from};
 use pipeline::{BuildOptions, CompilerCache, Error, Inputs, Job, Options, Published, clear};
-use recipe::{Recipe, Source};
+use recipe::{Source, frozen};
 
 use super::error::BenchError;
 use super::recorder::Recorder;
@@ -70,9 +70,9 @@ impl Bed {
         }
         if rows.contains(Row::Unit) {
             let copy = bed.folder.path().join("recipe");
-            copy_folder(&recipe.folder, &copy)?;
+            let recipe = frozen::copy_to(recipe, &copy)?;
             append(&copy.join(&named.unit), COMMENT)?;
-            bed.edited_recipe = Some(Options { recipe: Recipe::read(&copy)?, ..options.clone() });
+            bed.edited_recipe = Some(Options { recipe, ..options.clone() });
         }
         Ok(bed)
     }

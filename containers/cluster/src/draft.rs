@@ -56,10 +56,10 @@ impl Draft {
         let Some(cluster) = recipe.file.cluster.clone() else {
             return Err(pipeline::Error::NoCluster { recipe: recipe.name().to_owned() }.into());
         };
-        let folder = recipe.folder.join(CLUSTER_FOLDER);
-        let read = |name: &str| read(&folder.join(name));
+        let path = |name: &str| recipe.path(&Path::new(CLUSTER_FOLDER).join(name));
+        let read = |name: &str| read(&path(name));
         let scenario = |script: &Script| {
-            let path = folder.join("scenarios").join(&script.name);
+            let path = path(&format!("scenarios/{}", script.name));
             let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
             Ok((script.name.clone(), text))
         };

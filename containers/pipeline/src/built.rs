@@ -153,7 +153,7 @@ impl Builder<'_> {
             needed: ByteSize(needed),
             budget: ByteSize(budget.memory),
             least: ByteSize(least).into(),
-            figures: if figures.exists() { figures } else { self.options.recipe.folder.join(compile_memory::FILE) },
+            figures: if figures.exists() { figures } else { self.options.recipe.path(Path::new(compile_memory::FILE)) },
         })
     }
 }

@@ -67,6 +67,14 @@ pub enum Error {
     /// The lock of a root cannot be used.
     #[error(transparent)]
     Lock(#[from] recipe::root_lock::LockError),
+    /// A file of the recipe's copy cannot be used.
+    #[error("{told}")]
+    InRecipe {
+        /// What is wrong, with the file's name in the recipe itself.
+        told: String,
+        /// The error that names the copy.
+        error: Box<Self>,
+    },
     /// A configuration file cannot be used.
     #[error(transparent)]
     Config(#[from] foundation::config::ConfigError),
@@ -271,6 +279,7 @@ impl Failure for Error {
             Self::Recipe(error) => error.outcome(),
             Self::Lock(error) => error.outcome(),
             Self::Config(error) => error.outcome(),
+            Self::InRecipe { error, .. } => error.outcome(),
             Self::Changelog(error) => error.outcome(),
             Self::Source(error) => error.outcome(),
             Self::Debian(error) => error.outcome(),

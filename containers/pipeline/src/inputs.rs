@@ -132,24 +132,23 @@ pub fn gather_from(
     let Options { recipe: original, target, .. } = options;
     original.look_over_scripts()?;
     let recipe = frozen::freeze(original, store)?.for_target(&target.name)?;
-    let folders = (recipe.folder.as_path(), original.folder.as_path());
-    let changelog = read_copy(folders, |folder| Changelog::read(&folder.join("changelog")))?;
-    let manifest = read_copy(folders, manifest::read)?;
-    let vulnerabilities = read_copy(folders, |folder| Vulnerabilities::read(folder, &recipe.file.cherry_picks))?;
-    let known_memory = read_copy(folders, compile_memory::read)?;
+    let told = Told { copy: &recipe, original };
+    let folder = recipe.folder.as_path();
+    let changelog = told.of(Changelog::read(&folder.join("changelog")))?;
+    let manifest = told.of(manifest::read(folder))?;
+    let vulnerabilities = told.of(Vulnerabilities::read(folder, &recipe.file.cherry_picks))?;
+    let known_memory = told.of(compile_memory::read(folder))?;
     // Now: a mistake in it must not be found after an hour.
-    let quarantine = read_copy(folders, Quarantine::read)?;
+    let quarantine = told.of(Quarantine::read(folder))?;
     let lock = options.lock(LockKind::BuildRoot)?;
-    let log = original.folder.join("changelog");
+    let log = original.path(Path::new("changelog"));
     changelog.check_subject(&log, recipe.name(), &recipe.file.version)?;
-    let lock_path = original.folder.join("sources.lock");
+    let lock_path = original.path(Path::new("sources.lock"));
     let sources = if lock_path.exists() { SourcesLock::read(&lock_path)? } else { SourcesLock::default() };
-    let components = read_copy(folders, |folder| {
-        let names: Vec<String> =
-            manifest.packages.iter().flat_map(|package| [package.name.clone(), debug_name(&package.name)]).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        Components::read(folder, &sources, &names)
-    })?;
+    let names: Vec<String> =
+        manifest.packages.iter().flat_map(|package| [package.name.clone(), debug_name(&package.name)]).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let components = told.of(Components::read(folder, &sources, &names))?;
     let components = match components {
         Some(components) => {
             let path = recipe.folder.join(components::FILE);
@@ -200,9 +199,29 @@ fn debug_name(package: &str) -> String {
     format!("{package}-dbgsym")
 }
 
-/// Reads something from the recipe's copy. An error names the file that its author knows: the one in the original folder.
-fn read_copy<T, E>((copy, original): (&Path, &Path), read: impl Fn(&Path) -> Result<T, E>) -> Result<T, E> {
-    read(copy).map_err(|error| read(original).err().unwrap_or(error))
+/// A recipe's copy, and the recipe that its author knows.
+struct Told<'a> {
+    copy: &'a Recipe,
+    original: &'a Recipe,
+}
+
+impl Told<'_> {
+    /// What was read from the copy. An error names the file that the author knows: the one in the recipe's own folder, or
+    /// in that of a recipe that it inherits from.
+    fn of<T, E: Into<Error>>(&self, read: Result<T, E>) -> Result<T, Error> {
+        read.map_err(|error| {
+            let error = error.into();
+            let (text, copy) = (error.to_string(), format!("{}/", self.copy.folder.display()));
+            let mut parts = text.split(&copy);
+            let mut told = parts.next().unwrap_or_default().to_owned();
+            for part in parts {
+                let end = part.find(|c: char| c.is_whitespace() || ":,;'".contains(c)).unwrap_or(part.len());
+                told += &self.original.path(Path::new(&part[..end])).display().to_string();
+                told += &part[end..];
+            }
+            Error::InRecipe { told, error: Box::new(error) }
+        })
+    }
 }
 
 /// Brings the source: the pinned one, the recipe's own, or the local one of `--source`.
@@ -222,7 +241,9 @@ fn source(store: &Store, options: &Options, rules: &Rules<'_>, progress: &dyn Pr
             let say = |text: &str| progress.event(Event::Note { text: text.to_owned() });
             Ok(git::pinned(store, &pin, rules, options.network, &say)?)
         }
-        Source::Directory(source) => Ok(recipe_directory(store, &recipe.folder, &source.directory, rules)?),
+        Source::Directory(source) => {
+            Ok(recipe_directory(store, recipe.folder_with(&source.directory), &source.directory, rules)?)
+        }
     }
 }
 

@@ -50,7 +50,7 @@ pub async fn upgrade(
     progress: &dyn Progress,
 ) -> Result<(PathBuf, RootLock, Vec<Change>), Error> {
     let path = options.recipe.lock_path(&options.target, kind);
-    let old = RootLock::read_any(&path, kind, options.recipe.name(), &options.target.name)?;
+    let old = RootLock::read_any(&path, kind, (options.recipe.name(), options.recipe.called()), &options.target.name)?;
     // Now, not after some minutes of solving.
     let tracker = tracker.map(|path| Tracker::read(path, &options.target.suite)).transpose()?;
     let (new, catalogue) = root::solved(engine, store, options, kind, snapshot, progress).await?;
@@ -58,12 +58,12 @@ pub async fn upgrade(
     if changes.is_empty() && old.request_sha256 == new.request_sha256 {
         return Ok((path, old, changes));
     }
-    write(options, kind, &new)?;
+    let path = write(options, kind, &new)?;
     Ok((path, new, changes))
 }
 
 fn write(options: &Options, kind: LockKind, lock: &RootLock) -> Result<PathBuf, Error> {
-    let path = options.recipe.lock_path(&options.target, kind);
+    let path = options.recipe.own_lock_path(&options.target, kind);
     write_file(&path, lock.to_toml().as_bytes())?;
     Ok(path)
 }
@@ -110,7 +110,7 @@ pub fn outdated(
     for kind in [LockKind::BuildRoot, LockKind::NodeRoot, LockKind::Farm] {
         let path = recipe.lock_path(target, kind);
         if path.exists() {
-            locks.push((kind, RootLock::read_any(&path, kind, recipe.name(), &target.name)?, path));
+            locks.push((kind, RootLock::read_any(&path, kind, (recipe.name(), recipe.called()), &target.name)?, path));
         }
     }
     if locks.is_empty() {

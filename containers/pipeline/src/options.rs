@@ -40,7 +40,13 @@ impl Options {
     pub fn lock(&self, kind: LockKind) -> Result<RootLock, Error> {
         let Self { recipe, target, .. } = self;
         let path = recipe.lock_path(target, kind);
-        Ok(RootLock::read(&path, kind, recipe.name(), &target.name, recipe.request_digest(target, kind))?)
+        Ok(RootLock::read(
+            &path,
+            kind,
+            (recipe.name(), recipe.called()),
+            &target.name,
+            recipe.request_digest(target, kind),
+        )?)
     }
 }
 

@@ -259,7 +259,7 @@ impl Publication<'_> {
             key: signer.key().clone(),
             rebuild: RebuildFound::beside(
                 &build.dist,
-                inputs.plan().recipe(),
+                inputs.recipe().handle(),
                 &options.target.name,
                 inputs.plan().digest(),
                 &reports,

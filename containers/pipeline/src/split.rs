@@ -60,7 +60,7 @@ async fn run(
     let budget = Budget::of(engine, builder.options, builder.build).await?;
     let fit = 1 + budget.memory.saturating_sub(SPLIT_MEMORY) / SPLIT_MEMORY_BESIDE;
     let jobs = builder.build.jobs.unwrap_or(budget.cpus).min(fit as u32).max(1);
-    let volume = format!("{}split-{}", engine::names::of_recipe(store, inputs.plan().recipe()), key.short());
+    let volume = format!("{}split-{}", engine::names::of_recipe(store, inputs.recipe().handle()), key.short());
     volume::remove(engine, &volume).await?;
     volume::create(engine, &volume, "split", &key.to_string()).await?;
     own(engine, &root.image, &volume, circumstances).await?;

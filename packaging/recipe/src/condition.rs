@@ -96,7 +96,7 @@ impl Recipe {
                     let message = format!(
                         "environment: {variable} is \"{value}\" here and \"{before}\" in [target.\"{other}\"], and both are for {name}"
                     );
-                    return Err(invalid(&self.folder, &pattern, &message));
+                    return Err(self.invalid_section(&pattern, &message));
                 }
             }
             condition.apply(&mut self.file);
@@ -121,10 +121,20 @@ impl Recipe {
             let matcher = matcher(pattern).expect("looked over with the recipe");
             if !known.iter().any(|name| matcher.is_match(name)) {
                 let message = format!("there is no such target; the targets are {}", known.join(", "));
-                return Err(invalid(&self.folder, pattern, &message));
+                return Err(self.invalid_section(pattern, &message));
             }
         }
         Ok(())
+    }
+}
+
+impl Recipe {
+    /// The error about a section, in whichever recipe has it.
+    fn invalid_section(&self, pattern: &str, message: &str) -> RecipeError {
+        match &self.inheritance {
+            Some(above) if line_of(&self.folder, pattern).is_none() => above.parent.invalid_section(pattern, message),
+            _ => invalid(&self.folder, pattern, message),
+        }
     }
 }
 
@@ -151,11 +161,16 @@ impl Condition {
 /// The error about a section, with the line in which it begins.
 pub(crate) fn invalid(folder: &Path, pattern: &str, message: &str) -> RecipeError {
     let path = folder.join(crate::recipe::FILE);
-    let heading = format!("\"{pattern}\"");
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
-    let at = |line: &str| line.trim_start().starts_with("[target.") && line.contains(&heading);
-    let line = text.lines().position(at).map(|line| format!("line {}: ", line + 1)).unwrap_or_default();
+    let line = line_of(folder, pattern).map(|line| format!("line {line}: ")).unwrap_or_default();
     RecipeError::Invalid { path, message: format!("{line}[target.\"{pattern}\"]: {message}") }
+}
+
+/// The line of `recipe.toml` in which a section begins.
+fn line_of(folder: &Path, pattern: &str) -> Option<usize> {
+    let text = std::fs::read_to_string(folder.join(crate::recipe::FILE)).ok()?;
+    let heading = format!("\"{pattern}\"");
+    let at = |line: &str| line.trim_start().starts_with("[target.") && line.contains(&heading);
+    text.lines().position(at).map(|line| line + 1)
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! A recipe as it was when a run began: a copy of its folder in the store.
 //!
 //! Between the plan and the packing there may be an hour of compiling, and somebody may edit the recipe meanwhile. What
-//! is built comes from the copy, so that nothing but what the plan names can get into packages.
+//! is built comes from the copy, so that nothing but what the plan names can get into packages. The copy of a recipe that
+//! inherits has what it inherits in it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,34 +30,49 @@ const ATTEMPTS: u32 = 3;
 /// # Errors
 /// The recipe cannot be read, the store cannot be written, or the recipe is edited without a pause.
 pub fn freeze(recipe: &Recipe, store: &Store) -> Result<Recipe, RecipeError> {
+    let read = |stage: &Path| {
+        let Recipe { handle, called, .. } = recipe.clone();
+        Ok(Recipe { handle, called, ..Recipe::read(&stage.join(FOLDER))? })
+    };
     for _ in 0..ATTEMPTS {
         let files = recipe.all_files()?;
         let key = Digest::of_json(&files);
         if let Some(stage) = store.stage(KIND, &key) {
-            return Recipe::read(&stage.join(FOLDER));
+            return read(&stage);
         }
         let writer = store.begin(KIND, &key)?;
         let folder = writer.path().join(FOLDER);
-        if copy(&recipe.folder, &files, &folder)? && Recipe::read(&folder)?.all_files()? == files {
-            let stage = writer.commit()?;
-            return Recipe::read(&stage.join(FOLDER));
+        if copy(recipe, &files, &folder)? && Recipe::read(&folder)?.all_files()? == files {
+            return read(&writer.commit()?);
         }
     }
     Err(RecipeError::Restless { folder: recipe.folder.clone() })
 }
 
+/// Copies the whole recipe into a folder that is not there yet, locks and upstream's source included, as one that inherits
+/// nothing.
+///
+/// # Errors
+/// The recipe cannot be read, or the folder cannot be written.
+pub fn copy_to(recipe: &Recipe, folder: &Path) -> Result<Recipe, RecipeError> {
+    if !copy(recipe, &recipe.files(&[PathBuf::new()])?, folder)? {
+        return Err(RecipeError::Restless { folder: recipe.folder.clone() });
+    }
+    Recipe::read(folder)
+}
+
 /// Copies these files; says whether all of them were still there.
-fn copy(from: &Path, files: &BTreeMap<String, RecipeInput>, to: &Path) -> Result<bool, RecipeError> {
+fn copy(recipe: &Recipe, files: &BTreeMap<String, RecipeInput>, to: &Path) -> Result<bool, RecipeError> {
     let write = |path: &PathBuf| StoreError::io("write", path.clone());
     for (name, input) in files {
-        let (source, path) = (from.join(name), to.join(name));
+        let path = to.join(name);
         let parent = path.parent().expect("below the folder").to_owned();
         fs::create_dir_all(&parent).map_err(write(&parent))?;
-        if let Ok(target) = fs::read_link(&source) {
+        if let Ok(target) = fs::read_link(recipe.path(Path::new(name))) {
             symlink(target, &path).map_err(write(&path))?;
             continue;
         }
-        let Ok(content) = fs::read(&source) else { return Ok(false) };
+        let Ok(content) = recipe.content(name) else { return Ok(false) };
         fs::write(&path, content).map_err(write(&path))?;
         let mode = if input.executable { 0o755 } else { 0o644 };
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(write(&path))?;

@@ -4,29 +4,33 @@
 //! Debian changelog, the phases' scripts, patches, the packages' manifest and what they install.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use foundation::config::read_toml;
 use foundation::digest::Digest;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use walkdir::WalkDir;
 
 use crate::bench::{BenchSection, LeftOut};
 use crate::cherry_pick::{self, CherryPick, Pick};
 use crate::cluster::Cluster;
 use crate::condition::{self, Condition};
+use crate::control;
 use crate::error::RecipeError;
+use crate::inherit::{self, Inheritance, Without};
 use crate::root_lock::LockKind;
 use crate::target::Target;
-use crate::{compile_memory, components, control, quarantine, vulnerabilities};
 
 /// What is built, and how: `recipe.toml` in a recipe's folder.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RecipeFile {
+    /// The recipe that this one inherits from: a folder, relative to this one's. This file then has what differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inherits: Option<PathBuf>,
+    /// What is left out of what is inherited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without: Option<Without>,
     /// Name of the recipe and of the source package.
     pub name: String,
     /// Upstream's version.
@@ -231,6 +235,12 @@ pub struct Recipe {
     pub file: RecipeFile,
     /// Files and folders that only phases of other targets read, once the recipe is for a target.
     pub(crate) elsewhere: Vec<PathBuf>,
+    /// What it has from another recipe, and what that one is.
+    pub(crate) inheritance: Option<Box<Inheritance>>,
+    /// See [`Recipe::handle`].
+    pub(crate) handle: String,
+    /// See [`Recipe::called`].
+    pub(crate) called: String,
 }
 
 /// A file of the recipe, by its path in the recipe's folder.
@@ -257,17 +267,22 @@ impl Recipe {
             looked.extend(known.iter().map(|(name, _)| format!("the recipe {name}")));
             return Err(RecipeError::Unknown { name: name.to_owned(), looked: looked.join(", ") });
         }
-        Self::read(&folder)
+        Ok(Self { called: name.to_owned(), ..Self::read(&folder)? })
     }
 
     /// Reads and checks the `recipe.toml` in a folder.
     ///
     /// # Errors
     /// `recipe.toml` cannot be read, is not TOML of this form, or something in it makes no sense, such as a phase
-    /// without a script.
+    /// without a script. Or that is so in a recipe that it inherits from, or there is no such recipe.
     pub fn read(folder: &Path) -> Result<Self, RecipeError> {
+        Self::read_below(folder, &[])
+    }
+
+    /// Reads a recipe, from which those in the folders `below` inherit.
+    pub(crate) fn read_below(folder: &Path, below: &[PathBuf]) -> Result<Self, RecipeError> {
         let path = folder.join(FILE);
-        let file: RecipeFile = read_toml(&path)?;
+        let (file, inheritance) = inherit::read(folder, below)?;
         let invalid = |message: String| Err(RecipeError::Invalid { path: path.clone(), message });
         let is_name = |text: &str| {
             text.len() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
@@ -331,12 +346,26 @@ impl Recipe {
         if let Err((pattern, message)) = condition::look_over(&file) {
             return Err(condition::invalid(folder, &pattern, &message));
         }
-        Ok(Self { folder: folder.to_owned(), file, elsewhere: Vec::new() })
+        let handle = match inheritance {
+            Some(_) => inherit::look_over_name(&path, folder)?,
+            None => file.name.clone(),
+        };
+        Ok(Self { folder: folder.to_owned(), elsewhere: Vec::new(), inheritance, called: handle.clone(), handle, file })
     }
 
     /// The name of the recipe, which is that of the source package.
     pub fn name(&self) -> &str {
         &self.file.name
+    }
+
+    /// The name that tells it from others with the same packages: its folder's where it inherits, else its own.
+    pub fn handle(&self) -> &str {
+        &self.handle
+    }
+
+    /// What a command calls it: the name or folder that was given to [`Recipe::find`], so that a hint can be pasted.
+    pub fn called(&self) -> &str {
+        &self.called
     }
 
     /// The later commits that are to be applied on the source, in order.
@@ -362,24 +391,24 @@ impl Recipe {
         Digest::of_json(&(&target.suite, &target.component, self.request(target, kind)))
     }
 
-    /// Where this recipe's lock of this kind for a target is kept: in the recipe's own folder.
+    /// Where this recipe's lock of this kind for a target is read: in its own folder, or where it has none in that of the
+    /// recipe that it inherits from.
     pub fn lock_path(&self, target: &Target, kind: LockKind) -> PathBuf {
+        self.path(Path::new(&Self::lock_name(target, kind)))
+    }
+
+    /// Where this recipe's lock of this kind for a target is written: in its own folder.
+    pub fn own_lock_path(&self, target: &Target, kind: LockKind) -> PathBuf {
+        self.folder.join(Self::lock_name(target, kind))
+    }
+
+    fn lock_name(target: &Target, kind: LockKind) -> String {
         let extension = match kind {
             LockKind::BuildRoot => "lock",
             LockKind::NodeRoot => "cluster.lock",
             LockKind::Farm => "farm.lock",
         };
-        self.folder.join(format!("{}.{extension}", target.name.file_stem()))
-    }
-
-    /// The files that a phase reads: its script and its declared inputs.
-    ///
-    /// # Errors
-    /// One of the files is missing, cannot be read, or is neither a file, a link nor a folder.
-    pub fn phase_inputs(&self, phase: &Phase) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
-        let mut roots = vec![Path::new("phases").join(&phase.name)];
-        roots.extend(phase.inputs.iter().cloned());
-        self.files(&roots)
+        format!("{}.{extension}", target.name.file_stem())
     }
 
     /// The phase that compiles upstream's tests, where the recipe has some.
@@ -392,113 +421,6 @@ impl Recipe {
     pub fn baseline_phase(&self) -> Option<Phase> {
         let baseline = self.file.bench.as_ref()?.baseline.as_ref()?;
         Some(Phase { name: BASELINE_PHASE.to_owned(), inputs: baseline.inputs.clone() })
-    }
-
-    /// The files that packing reads: everything in the folder but the upstream, the phases and
-    /// what only they read, and what tests and clusters are made of.
-    ///
-    /// # Errors
-    /// A file of the recipe's folder cannot be read, or is neither a file, a link nor a folder.
-    pub fn packing_inputs(&self) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
-        let mut files = self.files(&[PathBuf::new()])?;
-        let others = [quarantine::FILE, components::FILE, vulnerabilities::FILE, compile_memory::FILE];
-        let mut skipped: Vec<String> =
-            ["phases", "sources.lock", CLUSTER_FOLDER].iter().chain(&others).map(|&name| name.to_owned()).collect();
-        if let Source::Directory(source) = &self.file.source {
-            skipped.push(source.directory.display().to_string());
-        }
-        for phase in self.file.phases.iter().chain(&self.check_phase()).chain(&self.baseline_phase()) {
-            skipped.extend(phase.inputs.iter().map(|input| input.display().to_string()));
-        }
-        skipped.extend(self.elsewhere.iter().map(|input| input.display().to_string()));
-        files.retain(|path, _| {
-            !path.ends_with(".lock")
-                && !skipped.iter().any(|skip| path == skip || path.starts_with(&format!("{skip}/")))
-        });
-        if let Some(own) = files.get_mut(FILE) {
-            // What is applied decides the source, and with it everything; why it is decides nothing.
-            own.sha256 = Digest::of_json(&RecipeFile {
-                check: None,
-                cluster: None,
-                bench: None,
-                cherry_picks: Vec::new(),
-                build: Build { machine: None, ..self.file.build.clone() },
-                ..self.file.clone()
-            });
-        }
-        Ok(files)
-    }
-
-    /// Everything that a run may read of the recipe: all files but upstream's own and locks.
-    pub(crate) fn all_files(&self) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
-        let mut files = self.files(&[PathBuf::new()])?;
-        if let Source::Directory(source) = &self.file.source {
-            let upstream = format!("{}/", source.directory.display());
-            files.retain(|path, _| !path.starts_with(&upstream));
-        }
-        files.retain(|path, _| !path.ends_with(".lock"));
-        Ok(files)
-    }
-
-    /// Refuses scripts of phases and clusters that were checked out with the line ends of Windows.
-    ///
-    /// # Errors
-    /// A script has a line that ends with CR LF: the error names the first. Scripts that cannot be read are passed
-    /// over.
-    pub fn look_over_scripts(&self) -> Result<(), RecipeError> {
-        for folder in ["phases", CLUSTER_FOLDER] {
-            for entry in WalkDir::new(self.folder.join(folder)).sort_by_file_name().into_iter().flatten() {
-                // What cannot be read is missed where it is needed.
-                let Some(text) = entry.file_type().is_file().then(|| std::fs::read(entry.path()).ok()).flatten() else {
-                    continue;
-                };
-                let lines = text.split(|byte| *byte == b'\n');
-                if let Some(line) = lines.into_iter().position(|line| line.ends_with(b"\r")) {
-                    return Err(RecipeError::LineEnds { path: entry.path().to_owned(), line: line + 1 });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn files(&self, roots: &[PathBuf]) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
-        let mut files = BTreeMap::new();
-        for root in roots {
-            for entry in WalkDir::new(self.folder.join(root)).follow_links(false) {
-                let failed = |path: &Path, source: io::Error| RecipeError::Input {
-                    recipe: self.name().to_owned(),
-                    path: path.to_owned(),
-                    source,
-                };
-                let entry = entry.map_err(|error| {
-                    let path = error.path().unwrap_or(&self.folder).to_owned();
-                    failed(&path, error.into())
-                })?;
-                if entry.file_type().is_dir() {
-                    continue;
-                }
-                let path = entry.path();
-                if !entry.file_type().is_file() && !entry.file_type().is_symlink() {
-                    // A pipe would be waited for.
-                    return Err(failed(path, io::Error::other("it is neither a file, a link nor a folder")));
-                }
-                let sha256 = if entry.file_type().is_symlink() {
-                    let link = std::fs::read_link(path).map_err(|e| failed(path, e))?;
-                    Digest::of(link.as_os_str().as_encoded_bytes())
-                } else {
-                    Digest::of_file(path).map_err(|e| failed(path, e))?
-                };
-                let metadata = std::fs::symlink_metadata(path).map_err(|e| failed(path, e))?;
-                let executable = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o100 != 0;
-                let relative = path.strip_prefix(&self.folder).expect("walked below the folder");
-                // Editors' leftovers are no input: saving a file must not cost a build.
-                if relative.as_os_str().to_string_lossy().ends_with('~') {
-                    continue;
-                }
-                files.insert(relative.display().to_string(), RecipeInput { sha256, executable });
-            }
-        }
-        Ok(files)
     }
 }
 

@@ -184,7 +184,8 @@ impl Failure for LockError {
 }
 
 impl RootLock {
-    /// Reads a lock and checks that it belongs to this recipe, target and request.
+    /// Reads a lock and checks that it belongs to this recipe, target and request. The recipe is given by its name, and by what
+    /// commands call it.
     ///
     /// # Errors
     /// The lock is missing, cannot be read, has another format, or was made for another recipe, another target or other
@@ -192,11 +193,11 @@ impl RootLock {
     pub fn read(
         path: &Path,
         kind: LockKind,
-        recipe: &str,
+        (recipe, called): (&str, &str),
         target: &TargetName,
         request: Digest,
     ) -> Result<Self, LockError> {
-        let lock = Self::read_any(path, kind, recipe, target)?;
+        let lock = Self::read_any(path, kind, (recipe, called), target)?;
         if lock.request_sha256 != request {
             let found = match kind {
                 LockKind::BuildRoot => "other build dependencies",
@@ -207,7 +208,7 @@ impl RootLock {
                 path: path.to_owned(),
                 found: found.into(),
                 expected: "those that recipe and target ask for now".into(),
-                command: kind.lock_command(recipe, target),
+                command: kind.lock_command(called, target),
             });
         }
         Ok(lock)
@@ -217,8 +218,13 @@ impl RootLock {
     ///
     /// # Errors
     /// As for [`RootLock::read`], but for other dependencies.
-    pub fn read_any(path: &Path, kind: LockKind, recipe: &str, target: &TargetName) -> Result<Self, LockError> {
-        let command = kind.lock_command(recipe, target);
+    pub fn read_any(
+        path: &Path,
+        kind: LockKind,
+        (recipe, called): (&str, &str),
+        target: &TargetName,
+    ) -> Result<Self, LockError> {
+        let command = kind.lock_command(called, target);
         if !path.exists() {
             return Err(LockError::Missing { what: kind.noun(), path: path.to_owned(), command });
         }

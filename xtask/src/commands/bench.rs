@@ -77,7 +77,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         let can = std::fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder).map(drop));
         can.map_err(Message::of_file("write into", folder))?;
     }
-    let name = format!("{}-{}", options.recipe.name(), options.target.name.file_stem());
+    let name = format!("{}-{}", options.recipe.handle(), options.target.name.file_stem());
     let usual = Store::open(None)?;
     let work = Store::open(Some(&usual.root().join(BENCH_FOLDER).join(&name)))?;
     // In this order: whoever waits for another measurement keeps nobody from building.

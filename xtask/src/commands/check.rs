@@ -54,7 +54,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
 fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailure> {
     let terminal = Terminal::new(arguments.build.json);
     let options = selection.options()?;
-    let what = format!("check {} for {}", options.recipe.name(), options.target.name);
+    let what = format!("check {} for {}", options.recipe.handle(), options.target.name);
     let (store, lock) = locked_store(&what, &terminal)?;
     let json = arguments.build.json;
     let BuildArguments { setup, emulate, .. } = arguments.build;

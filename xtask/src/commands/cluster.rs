@@ -170,7 +170,7 @@ fn up(arguments: UpArguments) -> Result<(), AnyFailure> {
     let started = Instant::now();
     let terminal = Terminal::new(arguments.json);
     let options = arguments.subject.options()?;
-    let dist = default_dist(options.recipe.name(), &options.target.name.file_stem());
+    let dist = default_dist(options.recipe.handle(), &options.target.name.file_stem());
     let request = Request {
         name: arguments.which.name,
         size: Size { masters: arguments.masters, agents: arguments.agents, clients: 0 },
@@ -242,7 +242,8 @@ fn test(arguments: TestArguments) -> Result<(), AnyFailure> {
     let started = Instant::now();
     let terminal = Terminal::new(false);
     let options = arguments.subject.options()?;
-    let dist = arguments.dist.unwrap_or_else(|| default_dist(options.recipe.name(), &options.target.name.file_stem()));
+    let dist =
+        arguments.dist.unwrap_or_else(|| default_dist(options.recipe.handle(), &options.target.name.file_stem()));
     let elects = options.recipe.file.cluster.as_ref().is_some_and(|cluster| cluster.role(Nodes::Ensemble).is_some());
     let masters = arguments.masters.unwrap_or(if elects { 3 } else { 1 });
     let size = Size { masters, agents: arguments.agents, clients: 1 };

@@ -110,7 +110,7 @@ impl BuildArguments {
             workers: self.workers,
             dist: match self.dist {
                 Some(dist) => of.share(&dist, &options.target.name),
-                None => default_dist(options.recipe.name(), &options.target.name.file_stem()),
+                None => default_dist(options.recipe.handle(), &options.target.name.file_stem()),
             },
             key,
             revision,
@@ -139,7 +139,7 @@ fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailu
     let BuildArguments { setup, emulate, .. } = arguments.build;
     let terminal = Terminal::new(json);
     let options = selection.options()?;
-    let what = format!("package {} for {}", options.recipe.name(), options.target.name);
+    let what = format!("package {} for {}", options.recipe.handle(), options.target.name);
     let (store, lock) = locked_store(&what, &terminal)?;
     let build = arguments.build.clone().options(&store, &arguments.selection, &options)?;
     let check = arguments.check.then(CheckOptions::default);

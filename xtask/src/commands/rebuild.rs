@@ -104,7 +104,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         source: arguments.source.clone(),
     }
     .options()?;
-    let name = format!("{}-{}", options.recipe.name(), options.target.name.file_stem());
+    let name = format!("{}-{}", options.recipe.handle(), options.target.name.file_stem());
     let results = arguments.results.clone().unwrap_or_else(|| repository().join("dist/rebuild").join(&name));
     // Before the build: a wrong key must not be found out after an hour.
     let key = arguments.key.source(&usual);

@@ -161,7 +161,7 @@ impl Release {
             (None, Some(file)) => vec!["--key-file".into(), file.into()],
             (None, None) => Vec::new(),
         };
-        let dist = dist.unwrap_or_else(|| default_dist(options.recipe.name(), &options.target.name.file_stem()));
+        let dist = dist.unwrap_or_else(|| default_dist(options.recipe.handle(), &options.target.name.file_stem()));
         Ok(Self {
             subject: text,
             offline: subject.common.offline,

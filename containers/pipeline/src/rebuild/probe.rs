@@ -24,7 +24,7 @@ const KIND: &str = "probe";
 /// The engine fails, or the script does.
 pub async fn probe(builder: &Builder<'_>) -> Result<Seen, Error> {
     let Builder { engine, store, inputs, root, build, .. } = *builder;
-    let volume = engine::names::of_recipe(store, inputs.plan().recipe()) + KIND;
+    let volume = engine::names::of_recipe(store, inputs.recipe().handle()) + KIND;
     volume::remove(engine, &volume).await?;
     volume::create(engine, &volume, KIND, &inputs.plan().digest().to_string()).await?;
     own(engine, &root.image, &volume, &build.circumstances).await?;

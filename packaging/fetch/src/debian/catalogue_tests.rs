@@ -132,7 +132,7 @@ fn a_lock_of_an_archive_in_ubuntus_shape() {
     assert_eq!(toml, lock().to_toml());
     let path = archive.home.path().join("ubuntu-24.04-amd64.lock");
     std::fs::write(&path, &toml).unwrap();
-    let read = RootLock::read(&path, LockKind::BuildRoot, "sample", &archive.target.name, request).unwrap();
+    let read = RootLock::read(&path, LockKind::BuildRoot, ("sample", "sample"), &archive.target.name, request).unwrap();
     assert_eq!(read.version, 2);
     // Where each came from: the permanent address, and no mirror.
     let own = &archive.target.archive;
@@ -166,7 +166,8 @@ fn a_lock_of_an_archive_in_ubuntus_shape() {
     // Without its index a suite says nothing of where its packages are.
     let damaged = toml.replace("suite = \"noble-updates\"\ncomponent", "suite = \"noble-x\"\ncomponent");
     std::fs::write(&path, damaged).unwrap();
-    let error = RootLock::read(&path, LockKind::BuildRoot, "sample", &archive.target.name, request).unwrap_err();
+    let error =
+        RootLock::read(&path, LockKind::BuildRoot, ("sample", "sample"), &archive.target.name, request).unwrap_err();
     assert!(error.message().contains("packages of noble-updates"), "{}", error.message());
 }
 

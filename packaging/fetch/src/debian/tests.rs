@@ -365,7 +365,8 @@ fn a_malformed_lock_is_refused_with_file_and_line() {
     let lock = lock("mesos", &target(), &catalogue, request, base(&catalogue, &target()).unwrap());
     let read = |text: &str| {
         std::fs::write(&path, text).unwrap();
-        RootLock::read(&path, LockKind::BuildRoot, "mesos", &target().name, request).map_err(|error| error.message())
+        RootLock::read(&path, LockKind::BuildRoot, ("mesos", "mesos"), &target().name, request)
+            .map_err(|error| error.message())
     };
     assert_eq!(read(&lock.to_toml()).unwrap().packages, lock.packages);
     for (from, to, why) in [
@@ -377,7 +378,8 @@ fn a_malformed_lock_is_refused_with_file_and_line() {
         let error = read(&lock.to_toml().replace(from, to)).unwrap_err();
         assert!(error.contains(why) && error.contains("debian-12-amd64.lock"), "{error}");
     }
-    let error = RootLock::read(&path, LockKind::NodeRoot, "mesos", &target().name, Digest::of("more")).unwrap_err();
+    let error =
+        RootLock::read(&path, LockKind::NodeRoot, ("mesos", "mesos"), &target().name, Digest::of("more")).unwrap_err();
     assert!(error.message().contains("`cargo xtask lock --cluster --target"), "{error}");
 }
 

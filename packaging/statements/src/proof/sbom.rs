@@ -158,6 +158,7 @@ mod tests {
     use super::*;
     use deb::manifest;
     use foundation::digest::Digest;
+    use recipe::frozen;
     use recipe::plan::{Parts, PlannedSource, Tool};
     use recipe::root_lock::{LockKind, RootLock};
     use recipe::target::Target;
@@ -166,12 +167,14 @@ mod tests {
     #[test]
     fn what_is_in_mesos() {
         let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let folder = top.join("../mesos");
-        let recipe = Recipe::read(&folder).unwrap();
+        // As it is built from: with the version in the packages' names.
+        let copy = tempfile::tempdir().unwrap();
+        let folder = copy.path().join("mesos");
+        let recipe = frozen::copy_to(&Recipe::read(&top.join("../mesos")).unwrap(), &folder).unwrap();
         let target = Target::read(&top.join("../../containers/targets"), &"debian-12/amd64".parse().unwrap()).unwrap();
         let request = recipe.request_digest(&target, LockKind::BuildRoot);
         let path = recipe.lock_path(&target, LockKind::BuildRoot);
-        let root = RootLock::read(&path, LockKind::BuildRoot, "mesos", &target.name, request).unwrap();
+        let root = RootLock::read(&path, LockKind::BuildRoot, ("mesos", "mesos"), &target.name, request).unwrap();
         let lock = SourcesLock::read(&folder.join("sources.lock")).unwrap();
         let origin =
             SourceOrigin::Git { commit: "0".repeat(40), tag: None, remotes: vec![], cherry_picks: recipe.picks() };

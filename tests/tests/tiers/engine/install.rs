@@ -70,7 +70,8 @@ fn apt_installs_runs_and_purges() {
     let recipe = Recipe::read(&repository().join("tests/fixtures/sample")).unwrap();
     let kind = LockKind::BuildRoot;
     let path = recipe.lock_path(&target, kind);
-    let lock = RootLock::read(&path, kind, "sample", &target.name, recipe.request_digest(&target, kind)).unwrap();
+    let lock =
+        RootLock::read(&path, kind, ("sample", "sample"), &target.name, recipe.request_digest(&target, kind)).unwrap();
     let store = Store::open(Some(&workshop.cache)).unwrap();
     // The base, and what the packages depend on beside it: libstdc++ and zlib are in the base already.
     let debs: Vec<(PinnedDeb, std::path::PathBuf)> = lock

@@ -135,7 +135,7 @@ fn apt_solves_with_the_pockets_of_an_archive_in_ubuntus_shape() {
     let (debian, ubuntu) = (read("debian-12/amd64"), read("ubuntu-24.04/amd64"));
     let (_kept, sample) = sample_copy();
     let locked = sample.join("debian-12-amd64.lock");
-    let base = RootLock::read_any(&locked, LockKind::BuildRoot, "sample", &debian.name).unwrap();
+    let base = RootLock::read_any(&locked, LockKind::BuildRoot, ("sample", "sample"), &debian.name).unwrap();
 
     let key = Key::new("ed25519", "cert,sign");
     write(&out.path().join("ubuntu"), &key, &store, &base);

@@ -1,0 +1,232 @@
+//! The files of a recipe: which there are, which of them a phase or packing reads, and what is in them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use foundation::digest::Digest;
+use walkdir::WalkDir;
+
+use crate::error::RecipeError;
+use crate::recipe::{Build, CLUSTER_FOLDER, FILE, Phase, Recipe, RecipeFile, RecipeInput, Source};
+use crate::{compile_memory, components, quarantine, vulnerabilities};
+
+/// The packages' manifest.
+const MANIFEST: &str = "deb/Cargo.toml";
+
+/// The files in which `${VERSION}` stands for upstream's version, as it does in a phase's script: they name packages that
+/// have it in their names.
+const VERSIONED: [&str; 2] = [MANIFEST, components::FILE];
+
+impl Recipe {
+    /// The files that a phase reads: its script and its declared inputs.
+    ///
+    /// # Errors
+    /// One of the files is missing, cannot be read, or is neither a file, a link nor a folder.
+    pub fn phase_inputs(&self, phase: &Phase) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
+        let mut roots = vec![Path::new("phases").join(&phase.name)];
+        roots.extend(phase.inputs.iter().cloned());
+        self.files(&roots)
+    }
+
+    /// The files that packing reads: everything in the folder but the upstream, the phases and
+    /// what only they read, and what tests and clusters are made of.
+    ///
+    /// # Errors
+    /// A file of the recipe's folder cannot be read, or is neither a file, a link nor a folder.
+    pub fn packing_inputs(&self) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
+        let mut files = self.files(&[PathBuf::new()])?;
+        let others = [quarantine::FILE, components::FILE, vulnerabilities::FILE, compile_memory::FILE];
+        let mut skipped: Vec<String> =
+            ["phases", "sources.lock", CLUSTER_FOLDER].iter().chain(&others).map(|&name| name.to_owned()).collect();
+        if let Source::Directory(source) = &self.file.source {
+            skipped.push(source.directory.display().to_string());
+        }
+        for phase in self.file.phases.iter().chain(&self.check_phase()).chain(&self.baseline_phase()) {
+            skipped.extend(phase.inputs.iter().map(|input| input.display().to_string()));
+        }
+        skipped.extend(self.elsewhere.iter().map(|input| input.display().to_string()));
+        files.retain(|path, _| {
+            !path.ends_with(".lock")
+                && !skipped.iter().any(|skip| path == skip || path.starts_with(&format!("{skip}/")))
+        });
+        if let Some(own) = files.get_mut(FILE) {
+            // What is applied decides the source, and with it everything; why it is decides nothing.
+            own.sha256 = Digest::of_json(&RecipeFile {
+                check: None,
+                cluster: None,
+                bench: None,
+                cherry_picks: Vec::new(),
+                build: Build { machine: None, ..self.file.build.clone() },
+                ..self.file.clone()
+            });
+        }
+        Ok(files)
+    }
+
+    /// Everything that a run may read of the recipe: all files but upstream's own and locks.
+    pub(crate) fn all_files(&self) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
+        let mut files = self.files(&[PathBuf::new()])?;
+        if let Source::Directory(source) = &self.file.source {
+            let upstream = format!("{}/", source.directory.display());
+            files.retain(|path, _| !path.starts_with(&upstream));
+        }
+        files.retain(|path, _| !path.ends_with(".lock"));
+        Ok(files)
+    }
+
+    /// Refuses scripts of phases and clusters that were checked out with the line ends of Windows.
+    ///
+    /// # Errors
+    /// A script has a line that ends with CR LF: the error names the first. Scripts that cannot be read are passed
+    /// over.
+    pub fn look_over_scripts(&self) -> Result<(), RecipeError> {
+        if let Some(above) = &self.inheritance {
+            above.parent.look_over_scripts()?;
+        }
+        for folder in ["phases", CLUSTER_FOLDER] {
+            for entry in WalkDir::new(self.folder.join(folder)).sort_by_file_name().into_iter().flatten() {
+                // What cannot be read is missed where it is needed.
+                let Some(text) = entry.file_type().is_file().then(|| fs::read(entry.path()).ok()).flatten() else {
+                    continue;
+                };
+                let lines = text.split(|byte| *byte == b'\n');
+                if let Some(line) = lines.into_iter().position(|line| line.ends_with(b"\r")) {
+                    return Err(RecipeError::LineEnds { path: entry.path().to_owned(), line: line + 1 });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder that a file of the recipe is in: its own, or that of a recipe that it inherits from. Its own for what
+    /// none of them has.
+    pub fn folder_with(&self, path: &Path) -> &Path {
+        let mut recipe = self;
+        loop {
+            if recipe.folder.join(path).symlink_metadata().is_ok() {
+                return &recipe.folder;
+            }
+            match &recipe.inheritance {
+                Some(above) if !above.without.names_file(&path.display().to_string()) => recipe = &above.parent,
+                _ => return &self.folder,
+            }
+        }
+    }
+
+    /// Where a file of the recipe is: see [`Recipe::folder_with`].
+    pub fn path(&self, path: &Path) -> PathBuf {
+        self.folder_with(path).join(path)
+    }
+
+    /// Whether the recipe has a file or folder, of its own or inherited.
+    pub(crate) fn has(&self, path: &Path) -> bool {
+        self.path(path).symlink_metadata().is_ok()
+    }
+
+    /// `recipe.toml` as one that inherits nothing.
+    pub(crate) fn text(&self) -> Result<String, RecipeError> {
+        let path = self.folder.join(FILE);
+        match &self.inheritance {
+            Some(above) => Ok(above.text.clone()),
+            None => fs::read_to_string(&path).map_err(|source| self.failed(&path, source)),
+        }
+    }
+
+    /// What is in a file of the recipe, as phases and packages get it: with upstream's version where the file names it, and
+    /// with what follows from inheritance.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn content(&self, path: &str) -> Result<Vec<u8>, RecipeError> {
+        if path == FILE {
+            return Ok(self.text()?.into_bytes());
+        }
+        let place = self.path(Path::new(path));
+        let content = fs::read(&place).map_err(|source| self.failed(&place, source))?;
+        let text = || String::from_utf8_lossy(&content).into_owned();
+        match &self.inheritance {
+            _ if VERSIONED.contains(&path) => Ok(text().replace("${VERSION}", &self.file.version).into_bytes()),
+            // One of its own says itself how things are.
+            Some(above) if path == vulnerabilities::FILE && !self.folder.join(path).exists() => {
+                Ok(above.vulnerabilities(&self.file.cherry_picks, text()).into_bytes())
+            }
+            _ => Ok(content),
+        }
+    }
+
+    /// All files below these folders, and these files, of its own or inherited.
+    pub(crate) fn files(&self, roots: &[PathBuf]) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
+        let mut files = BTreeMap::new();
+        for root in roots {
+            self.collect(root, &mut files)?;
+        }
+        // Not what the file has, but what is read of it.
+        for path in VERSIONED.into_iter().chain([FILE, vulnerabilities::FILE]) {
+            if let Some(input) = files.get_mut(path)
+                && !self.path(Path::new(path)).is_symlink()
+            {
+                input.sha256 = Digest::of(self.content(path)?);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Adds the files below a folder. Those of this recipe take the place of those that it inherits.
+    fn collect(&self, root: &Path, files: &mut BTreeMap<String, RecipeInput>) -> Result<(), RecipeError> {
+        let mut own = BTreeMap::new();
+        let inherited = self.inheritance.as_ref().filter(|above| above.parent.has(root));
+        if inherited.is_none() || self.folder.join(root).symlink_metadata().is_ok() {
+            self.walk(root, &mut own)?;
+        }
+        if let Some(above) = inherited {
+            let mut theirs = BTreeMap::new();
+            above.parent.collect(root, &mut theirs)?;
+            // A file here and a folder of that name there, or the other way round, are not both there either.
+            let inside = |inner: &str, outer: &str| inner.starts_with(&format!("{outer}/"));
+            theirs.retain(|path, _| {
+                !above.without.names_file(path) && !own.keys().any(|mine| inside(path, mine) || inside(mine, path))
+            });
+            files.extend(theirs);
+        }
+        files.extend(own);
+        Ok(())
+    }
+
+    fn failed(&self, path: &Path, source: io::Error) -> RecipeError {
+        RecipeError::Input { recipe: self.name().to_owned(), path: path.to_owned(), source }
+    }
+
+    /// Adds what this recipe's own folder has below a folder.
+    fn walk(&self, root: &Path, files: &mut BTreeMap<String, RecipeInput>) -> Result<(), RecipeError> {
+        for entry in WalkDir::new(self.folder.join(root)).follow_links(false) {
+            let entry = entry.map_err(|error| {
+                let path = error.path().unwrap_or(&self.folder).to_owned();
+                self.failed(&path, error.into())
+            })?;
+            if entry.file_type().is_dir() {
+                continue;
+            }
+            let path = entry.path();
+            if !entry.file_type().is_file() && !entry.file_type().is_symlink() {
+                // A pipe would be waited for.
+                return Err(self.failed(path, io::Error::other("it is neither a file, a link nor a folder")));
+            }
+            let sha256 = if entry.file_type().is_symlink() {
+                let link = fs::read_link(path).map_err(|e| self.failed(path, e))?;
+                Digest::of(link.as_os_str().as_encoded_bytes())
+            } else {
+                Digest::of_file(path).map_err(|e| self.failed(path, e))?
+            };
+            let metadata = fs::symlink_metadata(path).map_err(|e| self.failed(path, e))?;
+            let executable = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o100 != 0;
+            let relative = path.strip_prefix(&self.folder).expect("walked below the folder");
+            // Editors' leftovers are no input: saving a file must not cost a build.
+            if relative.as_os_str().to_string_lossy().ends_with('~') {
+                continue;
+            }
+            files.insert(relative.display().to_string(), RecipeInput { sha256, executable });
+        }
+        Ok(())
+    }
+}

@@ -191,15 +191,16 @@ fn commit<'a>(pick: &'a Spanned<DeValue<'_>>) -> Option<&'a str> {
 
 fn merge<'i>(into: &mut DeTable<'i>, from: DeTable<'i>) {
     for (key, value) in from {
-        let (span, value) = (value.span(), value.into_inner());
-        match (into.get_mut(&key).map(Spanned::get_mut), value) {
-            (Some(DeValue::Table(into)), DeValue::Table(from)) => merge(into, from),
-            (_, value) => {
-                // With its own key, which knows the place in the file.
-                into.remove(&key);
-                into.insert(key, Spanned::new(span, value));
+        let (span, mut value) = (value.span(), value.into_inner());
+        // Taken out, so that key and table know their place in this file.
+        match (into.remove(&key).map(Spanned::into_inner), &mut value) {
+            (Some(DeValue::Table(mut both)), DeValue::Table(own)) => {
+                merge(&mut both, std::mem::take(own));
+                *own = both;
             }
+            _ => (),
         }
+        into.insert(key, Spanned::new(span, value));
     }
 }
 

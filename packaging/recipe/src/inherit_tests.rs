@@ -304,7 +304,7 @@ fn what_cannot_be_meant_is_named_with_file_and_line() {
             "line 9: without: the cherry-pick 1111111111111111111111111111111111111111 is there twice",
         ),
         ("version = \"1.1\"", "version = \"v1.1\"", "at line 2, column 11"),
-        ("tag = \"1.1\"", "tga = \"1.1\"", "at line 5, column 1"),
+        ("tag = \"1.1\"", "tga = \"1.1\"", "at line 3, column 1"),
         (
             "commit = \"3333333333333333333333333333333333333333\"\nreason",
             "commit = \"33\"\nreason",

@@ -1,4 +1,5 @@
 use super::*;
+use crate::{compile_memory, quarantine};
 
 fn folder_with(recipe: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -58,7 +58,7 @@ fn reduced(git: &Git, pick: &Pick) -> Result<String, String> {
 }
 
 /// The files that a commit changes, adds or removes.
-fn changed_files(git: &Git, commit: &str) -> Result<BTreeSet<String>, String> {
+pub(super) fn changed_files(git: &Git, commit: &str) -> Result<BTreeSet<String>, String> {
     let before = format!("{commit}^1");
     let names = git.run("read it", &["diff-tree", "-r", "-z", "--name-only", "--no-renames", &before, commit]);
     Ok(names.map_err(git::reason)?.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())

@@ -229,7 +229,7 @@ pub(super) struct Git {
 }
 
 impl Git {
-    fn of(dir: &Path) -> Self {
+    pub(super) fn of(dir: &Path) -> Self {
         Self { dir: dir.to_owned(), work: None }
     }
 
@@ -319,16 +319,41 @@ impl Git {
     }
 
     /// The same with something to read.
-    pub(super) fn run_with(&self, what: &str, arguments: &[&str], input: &str) -> Result<String, SourceError> {
+    pub(super) fn run_with(
+        &self,
+        what: &str,
+        arguments: &[&str],
+        input: impl AsRef<[u8]>,
+    ) -> Result<String, SourceError> {
         // A file, not a pipe: git answers while it still reads.
         let file = tempfile::tempfile().and_then(|mut file| {
-            file.write_all(input.as_bytes())?;
+            file.write_all(input.as_ref())?;
             file.rewind()?;
             Ok(file)
         });
         let failed =
             |error: std::io::Error| SourceError::Git { what: format!("cannot {what}"), why: error.to_string() };
         run(what, self.isolated().args(arguments).stdin(file.map_err(failed)?))
+    }
+
+    /// Runs git; returns its output, byte for byte.
+    pub(super) fn bytes(&self, what: &str, arguments: &[&str]) -> Result<Vec<u8>, SourceError> {
+        output(what, self.isolated().args(arguments))
+    }
+
+    /// Gets everything that a repository has.
+    pub(super) fn fetch_all(&self, remote: &str) -> Result<(), SourceError> {
+        let mut command = self.command();
+        command.args(["-c", "gc.auto=0", "-c", "protocol.ext.allow=never", "-c", "core.hooksPath=/dev/null"]);
+        command.args(["fetch", "--quiet", "--tags", "--end-of-options", remote, "+refs/heads/*:refs/heads/*"]);
+        run(&format!("get {remote}"), &mut command).map(drop)
+    }
+
+    /// Takes the tags of another repository, whose objects it reads.
+    pub(super) fn copy_refs(&self, theirs: &Self) -> Result<(), SourceError> {
+        let list =
+            theirs.run("list tags", &["for-each-ref", "--format=create %(refname) %(objectname)", "refs/tags"])?;
+        self.run_with("take the tags", &["update-ref", "--stdin"], list + "\n").map(drop)
     }
 
     fn fetch(&self, remote: &str, commit: &str, depth: u32) -> Result<(), String> {
@@ -381,10 +406,15 @@ pub(super) fn reason(error: SourceError) -> String {
 
 /// Runs git; returns its output, trimmed.
 fn run(what: &str, command: &mut Command) -> Result<String, SourceError> {
+    output(what, command).map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+/// Runs git; returns its output.
+fn output(what: &str, command: &mut Command) -> Result<Vec<u8>, SourceError> {
     let failed = |why: String| SourceError::Git { what: format!("cannot {what}"), why };
     let output = command.output().map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        return Ok(output.stdout);
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> =

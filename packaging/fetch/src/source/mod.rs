@@ -10,6 +10,7 @@ mod commit;
 mod directory;
 pub mod git;
 mod pack;
+pub mod version;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -211,6 +212,28 @@ pub enum SourceError {
         /// Why it did not work, mostly in git's own words.
         why: String,
     },
+    /// A repository does not have the tag of a version.
+    #[error("{place} has no tag {tag}: {near}")]
+    NoTag {
+        /// The folder or address of the repository.
+        place: String,
+        /// The tag that was asked for.
+        tag: String,
+        /// Some of those that it has, in words.
+        near: String,
+    },
+    /// The tag of a version is another commit than the one that was given.
+    #[error("the tag {tag} of {place} is the commit {found}, not {expected}")]
+    OtherCommit {
+        /// The folder or address of the repository.
+        place: String,
+        /// The tag that was asked for.
+        tag: String,
+        /// The commit that it names.
+        found: String,
+        /// The commit that was given.
+        expected: String,
+    },
     /// A commit cannot be applied on the pinned one.
     #[error("the commit {commit} cannot be applied on {onto}: {why}")]
     CherryPick {
@@ -247,6 +270,10 @@ impl Failure for SourceError {
                 .next("get the source again; if upstream changed them on purpose, correct sources.lock"),
             Self::Git { .. } => Kind::Failed
                 .next("git 2.28 or later is needed to get the pinned source: `apt-get install git`, then run it again"),
+            Self::NoTag { .. } => Kind::Input.next("give one of its tags, or `git fetch --tags` there first"),
+            Self::OtherCommit { .. } => Kind::Input.next(
+                "give the commit of the release as upstream announced it; if a tag was moved, find out why before you trust it",
+            ),
             Self::CherryPick { .. } => Kind::Input.next(
                 "give it `disabled = \"why\"` in recipe.toml, name files that may be left out of it in `without`, \
                  or carry it as a patch that was adapted",

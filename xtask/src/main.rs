@@ -60,6 +60,9 @@ enum Command {
     /// A cluster of the packages in containers with systemd: up, status, exec, logs, test, down
     #[command(subcommand)]
     Cluster(commands::cluster::Command),
+    /// Make a recipe of another version that inherits from one, and say what is left to do
+    #[command(subcommand)]
+    Recipe(commands::recipe::Command),
     /// Check a folder of packages offline: digests, signatures, and what the tests said
     Verify(commands::verify::Arguments),
     /// Say what takes space in each package: what is downloaded and installed, by folder, and the largest files
@@ -121,6 +124,7 @@ fn run(command: Command) -> Result<(), AnyFailure> {
         Command::Outdated(arguments) => commands::outdated::run(arguments),
         Command::Target(command) => commands::target::run(command),
         Command::Cluster(command) => commands::cluster::run(command),
+        Command::Recipe(command) => commands::recipe::run(command),
         Command::Verify(arguments) => commands::verify::run(arguments),
         Command::Size(arguments) => commands::size::run(arguments),
         Command::Diff(arguments) => commands::diff::run(arguments),

@@ -100,6 +100,7 @@ pub mod shell;
 mod split;
 mod stage;
 pub mod staged;
+pub mod version;
 mod workers;
 
 pub use budget::refuse_too_much;

@@ -16,6 +16,7 @@ pub mod outdated;
 pub mod package;
 pub mod plan;
 pub mod rebuild;
+pub mod recipe;
 pub mod release;
 pub mod repo;
 pub mod shell;

@@ -127,7 +127,6 @@ pub fn new_recipe(store: &Store, asked: &Asked<'_>, say: &dyn Fn(&str)) -> Resul
     let gone: Vec<&String> = old.keys().filter(|path| !bundled.contains_key(*path)).collect();
     let there: Vec<&String> = bundled.keys().filter(|path| !old.contains_key(*path)).collect();
     for path in &gone {
-        let stem = |path: &str| path.split(|c: char| c.is_ascii_digit()).next().map(str::to_owned);
         let now = there.iter().find(|now| stem(now) == stem(path));
         left.push(match now {
             Some(now) => format!("{path} is now {now}"),
@@ -425,6 +424,14 @@ fn by_hand(recipe: &Recipe, copy: &Path, from: &Recipe, gone: &[&String]) -> Vec
         }
     }
     left
+}
+
+/// The name of an archive without its version: `glog` of `3rdparty/glog-0.4.0.tar.gz`.
+fn stem(path: &str) -> &str {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let dash = |at: &usize| file[at + 1..].starts_with(|c: char| c.is_ascii_digit());
+    let end = file.match_indices('-').map(|(at, _)| at).find(dash);
+    &file[..end.unwrap_or(file.len())]
 }
 
 /// Whether a line has this version, and not one that begins or ends with it.

@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 
 use crate::error::RecipeError;
 use crate::recipe::{Build, CLUSTER_FOLDER, FILE, Phase, Recipe, RecipeFile, RecipeInput, Source};
-use crate::{compile_memory, components, quarantine, vulnerabilities};
+use crate::{compile_memory, components, inherit, quarantine, vulnerabilities};
 
 /// The packages' manifest.
 const MANIFEST: &str = "deb/Cargo.toml";
@@ -17,6 +17,9 @@ const MANIFEST: &str = "deb/Cargo.toml";
 /// The files in which `${VERSION}` stands for upstream's version, as it does in a phase's script: they name packages that
 /// have it in their names.
 const VERSIONED: [&str; 2] = [MANIFEST, components::FILE];
+
+/// What stands for the version in them.
+const VERSION: &str = "${VERSION}";
 
 impl Recipe {
     /// The files that a phase reads: its script and its declared inputs.
@@ -142,16 +145,32 @@ impl Recipe {
         if path == FILE {
             return Ok(self.text()?.into_bytes());
         }
+        if path == MANIFEST {
+            return Ok(self.manifest()?.replace(VERSION, &self.file.version).into_bytes());
+        }
         let place = self.path(Path::new(path));
         let content = fs::read(&place).map_err(|source| self.failed(&place, source))?;
         let text = || String::from_utf8_lossy(&content).into_owned();
         match &self.inheritance {
-            _ if VERSIONED.contains(&path) => Ok(text().replace("${VERSION}", &self.file.version).into_bytes()),
+            _ if VERSIONED.contains(&path) => Ok(text().replace(VERSION, &self.file.version).into_bytes()),
             // One of its own says itself how things are.
             Some(above) if path == vulnerabilities::FILE && !self.folder.join(path).exists() => {
                 Ok(above.vulnerabilities(&self.file.cherry_picks, text()).into_bytes())
             }
             _ => Ok(content),
+        }
+    }
+
+    /// The packages' manifest, in which the version is not named yet. One of its own has what differs from the inherited one.
+    fn manifest(&self) -> Result<String, RecipeError> {
+        let (place, relative) = (self.path(Path::new(MANIFEST)), Path::new(MANIFEST));
+        let text = fs::read_to_string(&place).map_err(|source| self.failed(&place, source))?;
+        match &self.inheritance {
+            Some(above) if !place.starts_with(&self.folder) => above.parent.manifest(),
+            Some(above) if above.parent.has(relative) && !above.without.names_file(MANIFEST) => {
+                Ok(inherit::merged_tables(&above.parent.manifest()?, text))
+            }
+            _ => Ok(text),
         }
     }
 

@@ -2,10 +2,10 @@
 //!
 //! Its folder has what differs, and three rules say what holds:
 //!
-//! 1. In `recipe.toml`, tables are merged; whatever else has a name (a text, a number, a list) takes the place of the
-//!    parent's.
+//! 1. In `recipe.toml` and `deb/Cargo.toml`, tables are merged; whatever else has a name (a text, a number, a list) takes
+//!    the place of the parent's.
 //! 2. `[[cherry-pick]]`: the parent's, without those that `[without]` names, then its own.
-//! 3. A file takes the place of the parent's file with the same path; `[without]` names files that are left out.
+//! 3. Any other file takes the place of the parent's file with the same path; `[without]` names files that are left out.
 //!
 //! The copy that is built from (`frozen.rs`) is a recipe that inherits nothing: all that comes after sees no difference.
 
@@ -22,7 +22,6 @@ use crate::cherry_pick::CherryPick;
 use crate::control;
 use crate::error::RecipeError;
 use crate::recipe::{FILE, Recipe, RecipeFile};
-use crate::vulnerabilities::{self, Vulnerabilities, VulnerabilityStatus};
 
 /// How many recipes one can have above it: what holds in it has to be found by people.
 const MOST_PARENTS: usize = 3;
@@ -204,6 +203,15 @@ fn merge<'i>(into: &mut DeTable<'i>, from: DeTable<'i>) {
     }
 }
 
+/// Two TOML files as one. What cannot be parsed stays as it is, for whoever reads it to say so.
+pub(crate) fn merged_tables(above: &str, text: String) -> String {
+    let (Ok(above), Ok(own)) = (DeTable::parse(above), DeTable::parse(&text)) else { return text };
+    let mut all = above.into_inner();
+    merge(&mut all, own.into_inner());
+    let table = toml::Table::deserialize(toml::de::Deserializer::from(Spanned::new(0..0, all)));
+    table.ok().and_then(|table| toml::to_string(&table).ok()).unwrap_or(text)
+}
+
 /// What is left out has to be there.
 fn look_over(path: &Path, text: &str, without: &Without, parent: &Recipe) -> Result<(), RecipeError> {
     let above = name_of(&parent.folder);
@@ -258,24 +266,30 @@ impl Inheritance {
     /// is fixed in it.
     pub(crate) fn vulnerabilities(&self, picks: &[CherryPick], text: String) -> String {
         // What is wrong with the file is said by whoever reads it, with its lines.
-        let path = Path::new(vulnerabilities::FILE);
-        let Ok(mut known) = parse_toml::<Vulnerabilities>(path, &text) else { return text };
+        let Ok(mut known) = text.parse::<toml::Table>() else { return text };
+        let all = known.get_mut("vulnerability").and_then(toml::Value::as_array_mut);
         let mut changed = false;
-        for one in known.all.iter_mut().filter(|one| one.status == VulnerabilityStatus::CherryPicked) {
-            let fixes = |pick: &&CherryPick| pick.fixes.contains(&one.name);
+        for one in all.into_iter().flatten().filter_map(toml::Value::as_table_mut) {
+            let of = |key: &str| one.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+            let (name, said) = (of("name"), of("notes"));
+            let fixes = |pick: &&CherryPick| pick.fixes.contains(&name);
             let had: Vec<&str> = self.contained.iter().filter(fixes).map(|pick| &pick.commit[..12]).collect();
-            if had.is_empty() || picks.iter().any(|pick| fixes(&pick)) {
+            if of("status") != CHERRY_PICKED || had.is_empty() || picks.iter().any(|pick| fixes(&pick)) {
                 continue;
             }
             let plural = if had.len() == 1 { "commit" } else { "commits" };
-            let notes = format!("The source has upstream's {plural} {}.", had.join(", "));
-            one.notes = Some(one.notes.take().map_or(notes.clone(), |said| format!("{notes} {said}")));
-            one.status = VulnerabilityStatus::Fixed;
+            let notes = format!("The source has upstream's {plural} {}. {said}", had.join(", "));
+            one.insert("notes".into(), notes.trim_end().into());
+            one.insert("status".into(), FIXED.into());
             changed = true;
         }
-        if changed { toml::to_string(&known).expect("plain data") } else { text }
+        if changed { toml::to_string(&known).expect("a table is plain data") } else { text }
     }
 }
+
+/// Two states of `vulnerabilities.toml`, as they are written there.
+const CHERRY_PICKED: &str = "cherry-picked";
+const FIXED: &str = "fixed";
 
 /// The folder of a recipe that inherits names it in commands and in paths of results.
 pub(crate) fn look_over_name(path: &Path, folder: &Path) -> Result<String, RecipeError> {

@@ -5,7 +5,7 @@ use foundation::store::Store;
 use super::*;
 use crate::Source;
 use crate::frozen::freeze;
-use crate::vulnerabilities::VulnerabilityStatus;
+use crate::vulnerabilities::{Vulnerabilities, VulnerabilityStatus};
 
 const FIRST: &str = "1111111111111111111111111111111111111111";
 const SECOND: &str = "2222222222222222222222222222222222222222";
@@ -51,6 +51,12 @@ notes = "Needs --enable-it."
 name = "T-2"
 description = "Something else."
 status = "cherry-picked"
+[[vulnerability]]
+name = "CVE-2019-5736"
+description = "Another."
+status = "not-affected"
+justification = "component-not-present"
+notes = "There is none."
 "#;
 
 fn child() -> String {
@@ -192,6 +198,7 @@ fn what_the_source_contains_is_fixed() {
         Some("The source has upstream's commit 111111111111. Needs --enable-it.")
     );
     assert_eq!(known.all[1].status, VulnerabilityStatus::CherryPicked, "its cherry-pick is still applied");
+    assert_eq!(known.all[2].status, VulnerabilityStatus::NotAffected);
     known.look_over(&room.read("thing-1.1").unwrap().file.cherry_picks).unwrap();
     // One that is left out for another reason fixes nothing: somebody has to say how things are.
     room.write("thing-1.1/recipe.toml", &child().replace("contained", "cherry-picks"));
@@ -227,6 +234,27 @@ fn an_edit_of_what_is_overridden_changes_nothing_and_any_other_does() {
 }
 
 #[test]
+fn the_manifest_is_merged_as_well() {
+    let room = Room::new();
+    let manifest = "[package]\nversion = \"${VERSION}\"\n[variants.\"libthing-${VERSION}\"]\ndepends = \"a\"\nsection = \"libs\"\n";
+    room.write("thing/deb/Cargo.toml", manifest);
+    room.write(
+        "thing-1.1/deb/Cargo.toml",
+        "[variants.\"libthing-${VERSION}\"]\ndepends = \"b\"\nconflicts = \"libthing-1.0\"\n",
+    );
+    let (frozen, files) = room.frozen("thing-1.1");
+    let read: toml::Table = files["deb/Cargo.toml"].parse().unwrap();
+    assert_eq!(read["package"]["version"].as_str(), Some("1.1"));
+    let library = &read["variants"]["libthing-1.1"];
+    let field = |name: &str| library[name].as_str().unwrap().to_owned();
+    assert_eq!([field("depends"), field("section"), field("conflicts")], ["b", "libs", "libthing-1.0"]);
+    assert_eq!(frozen.packing_inputs().unwrap(), room.read("thing-1.1").unwrap().packing_inputs().unwrap());
+    // One that is no TOML is left for the reader to complain of.
+    room.write("thing-1.1/deb/Cargo.toml", "[variants\n");
+    assert_eq!(room.frozen("thing-1.1").1["deb/Cargo.toml"], "[variants\n");
+}
+
+#[test]
 fn a_lock_is_the_others_until_it_has_its_own() {
     let room = Room::new();
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../containers/targets");
@@ -254,7 +282,7 @@ fn a_recipe_inherits_from_one_that_inherits() {
     assert_eq!((files["patches/series"].as_str(), files["patches/new.patch"].as_str()), ("new.patch\n", "mine"));
     assert!(!files.contains_key("patches/old.patch"));
     let known: Vulnerabilities = parse_toml(Path::new("x"), &files["vulnerabilities.toml"]).unwrap();
-    assert!(known.all.iter().all(|one| one.status == VulnerabilityStatus::Fixed));
+    assert!(known.all[..2].iter().all(|one| one.status == VulnerabilityStatus::Fixed));
 }
 
 #[test]

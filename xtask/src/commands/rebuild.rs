@@ -11,6 +11,7 @@ use foundation::store::Store;
 use phases::circumstances::{Aspect, Circumstances, WantedVariations};
 use pipeline::rebuild::{Rebuild, attest};
 use pipeline::{BuildOptions, CompilerCache};
+use recipe::Recipe;
 use recipe::target::TargetName;
 use sign::gpg::Gpg;
 use sign::signer::Signer;
@@ -18,7 +19,7 @@ use statements::rebuild::{PublishedBuild, download};
 
 use crate::arguments::{Common, Selection, Subject, block_on, emulating, engine, locked_store, now, repository};
 use crate::commands::package::KeyArguments;
-use crate::defaults::DEFAULTS;
+use crate::defaults::{DEFAULTS, known_recipes};
 use crate::terminal::{Terminal, print_json};
 
 /// The arguments of `cargo xtask rebuild`.
@@ -95,7 +96,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let options = Selection {
         subject: Subject {
             common: Common {
-                recipe: arguments.recipe.clone().unwrap_or_else(|| published.source.clone()),
+                recipe: arguments.recipe.clone().unwrap_or_else(|| recipe_of(&published.source, &published.version)),
                 mirrors: arguments.mirrors.clone(),
                 offline: arguments.offline,
             },
@@ -159,6 +160,21 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         terminal.note(format!("statement of this rebuild, signed by {}: {}", signer.key().user_id, path.display()));
     }
     Ok(())
+}
+
+/// The name of the recipe that makes a source package in a version; where there are none or several, the package's own name.
+fn recipe_of(source: &str, version: &str) -> String {
+    let upstream = version.split_once(':').map_or(version, |(_, rest)| rest);
+    let makes = |recipe: &Recipe| {
+        let rest = upstream.strip_prefix(recipe.file.version.as_str());
+        recipe.name() == source && rest.is_some_and(|rest| rest.starts_with(['-', '+', '~']))
+    };
+    let read = |folder: &Path| Recipe::read(folder).is_ok_and(|recipe| makes(&recipe));
+    let mut found = known_recipes().into_iter().filter(|(_, folder)| read(folder));
+    match (found.next(), found.next()) {
+        (Some((name, _)), None) => name,
+        _ => source.to_owned(),
+    }
 }
 
 /// Reads what is to be rebuilt; brings it first where it is an address.

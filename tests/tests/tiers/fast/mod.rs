@@ -9,3 +9,4 @@ mod rooms;
 mod surroundings;
 mod targets;
 mod unity;
+mod version;

@@ -138,6 +138,10 @@ fn pipeline() {
             TooMuch: [phases::usage::TooMuch::Memory { asked: 64 << 30, has: 24 << 30 }.into()],
             NoRecord: [Error::NoRecord { phase: "build".into() }],
             NoCheck: [Error::NoCheck { recipe: recipe() }],
+            InRecipe: [Error::InRecipe {
+                told: "packaging/mesos/quarantine.toml: the entry has no reason".into(),
+                error: Box::new(QuarantineError::from(misspelt()).into()),
+            }],
             Quarantine: [QuarantineError::from(misspelt()).into()],
             Components: [ComponentsError::from(misspelt()).into()],
             OtherTests: [Error::OtherTests { tested: digest("tested"), packed: digest("packed") }],

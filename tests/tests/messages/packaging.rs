@@ -309,6 +309,17 @@ fn fetch() {
                 ],
             }],
             Git: [SourceError::Git { what: "cannot fetch".into(), why: "fatal: not a git repository".into() }],
+            NoTag: [SourceError::NoTag {
+                place: "/home/me/mesos".into(),
+                tag: "1.7.4".into(),
+                near: "it has 1.11.0, 1.7.3".into(),
+            }],
+            OtherCommit: [SourceError::OtherCommit {
+                place: "/home/me/mesos".into(),
+                tag: "1.7.3".into(),
+                found: "5f617044".into(),
+                expected: "0aa065f3".into(),
+            }],
             CherryPick: [SourceError::CherryPick {
                 commit: "68edd88d".into(),
                 onto: "0aa065f3".into(),

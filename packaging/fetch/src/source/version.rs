@@ -131,7 +131,9 @@ impl Upstream {
         let Ok(commit) = self.git.run("find the tag", &["rev-parse", "--verify", "--quiet", &name]) else {
             let all = self.git.run("list tags", &["tag", "--list", "--sort=-version:refname"])?;
             let alike = |known: &&str| tag.split(['.', '-']).next() == known.split(['.', '-']).next();
-            let near: Vec<&str> = all.lines().filter(alike).chain(all.lines()).take(8).collect();
+            // Those of the same series first.
+            let (first, rest): (Vec<&str>, Vec<&str>) = all.lines().partition(alike);
+            let near: Vec<&str> = first.into_iter().chain(rest).take(8).collect();
             let near = if near.is_empty() { "it has none".into() } else { format!("it has {}", near.join(", ")) };
             return Err(SourceError::NoTag { place: self.place.clone(), tag: tag.to_owned(), near });
         };

@@ -30,6 +30,19 @@ pub fn of_recipe(store: &Store, recipe: &str) -> String {
     format!("{}{recipe}-", of_store(store))
 }
 
+/// The name of the volume with the result of a recipe's phase.
+pub fn of_phase(store: &Store, recipe: &str, phase: &str, key: &Digest) -> String {
+    format!("{}{phase}-{}", of_recipe(store, recipe), key.short())
+}
+
+/// Whether a volume's name is one that [`of_phase`] gives for this recipe, whatever the key. Recipes and phases have hyphens in
+/// their names, and `mesos-1.7.3-build-KEY` is the recipe `mesos-1.7.3`'s: a phase with a hyphen has to be one of `phases`,
+/// those that the recipe has. Without one it may also be a phase that the recipe had once.
+pub fn is_of_phase(store: &Store, recipe: &str, phases: &[&str], name: &str) -> bool {
+    let parts = name.strip_prefix(&of_recipe(store, recipe)).and_then(|rest| rest.rsplit_once('-'));
+    parts.is_some_and(|(phase, _)| phases.contains(&phase) || !phase.contains('-'))
+}
+
 /// The name of the volume with a store's own compiler cache.
 pub fn own_compiler_cache(store: &Store) -> String {
     format!("{}ccache", of_store(store))
@@ -48,4 +61,29 @@ pub fn image(kind: &str, tag: &str) -> String {
 /// What the names of a cluster's containers, volume and network begin with.
 pub fn of_cluster(store: &str, cluster: &str) -> String {
     format!("mesos-cluster-{store}-{cluster}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_volumes_of_a_recipe_are_not_those_of_one_whose_name_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(Some(folder.path())).unwrap();
+        let (key, phases) = (Digest::of("key"), ["build", "build-more"]);
+        let is = |recipe: &str, name: &str| is_of_phase(&store, recipe, &phases, name);
+        for recipe in ["mesos", "mesos-1.7.3", "mesos-1"] {
+            for phase in ["build", "build-more", "formerly"] {
+                let name = of_phase(&store, recipe, phase, &key);
+                for other in ["mesos", "mesos-1.7.3", "mesos-1", "meso"] {
+                    assert_eq!(is(other, &name), other == recipe, "{name} of {other}");
+                }
+            }
+        }
+        assert!(!is("mesos", &of_phase(&store, "mesos", "formerly-more", &key)), "it may be another recipe's");
+        let elsewhere = tempfile::tempdir().unwrap();
+        let another = Store::open(Some(elsewhere.path())).unwrap();
+        assert!(!is("mesos", &of_phase(&another, "mesos", "build", &key)));
+    }
 }

@@ -139,10 +139,11 @@ impl<'a> Builder<'a> {
         let check = inputs.plan().check(inputs.recipe())?.map(|(_, phase)| phase);
         let keep: Vec<String> =
             phases[..phases.len() - 1].iter().chain(&check).map(|phase| volume_name(store, inputs, phase)).collect();
-        let prefix = names::of_recipe(store, inputs.recipe().handle());
+        let recipe = inputs.recipe().handle();
+        let named: Vec<&str> = phases.iter().chain(&check).map(|phase| phase.name.as_str()).collect();
         for found in volume::list(engine).await? {
             let ours = found.labels.get(names::LABEL_KIND).is_some_and(|kind| kind == VOLUME_KIND);
-            if ours && found.name.starts_with(&prefix) && !keep.contains(&found.name) {
+            if ours && names::is_of_phase(store, recipe, &named, &found.name) && !keep.contains(&found.name) {
                 volume::remove(engine, &found.name).await?;
             }
         }
@@ -152,7 +153,7 @@ impl<'a> Builder<'a> {
 
 /// The name of the volume with a phase's result.
 pub fn volume_name(store: &Store, inputs: &Inputs, phase: &PlannedPhase) -> String {
-    format!("{}{}-{}", names::of_recipe(store, inputs.recipe().handle()), phase.name, phase.key.short())
+    names::of_phase(store, inputs.recipe().handle(), &phase.name, &phase.key)
 }
 
 /// Gives a new volume to whoever works in it, if that is not the user to whom the image gives it.

@@ -31,7 +31,7 @@ const RECORD: &str = "phase.json";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FailedPhase {
-    /// Name of the recipe.
+    /// The recipe, by the name that tells it from others with the same packages.
     pub recipe: String,
     /// The target that it was built for.
     pub target: TargetName,
@@ -89,9 +89,9 @@ pub(crate) fn forget_all(store: &Store) -> Result<(), Error> {
 /// # Errors
 /// The engine cannot remove a volume, or a folder of the store cannot be removed.
 pub async fn forget(builder: &Builder<'_>, phase: &PlannedPhase) -> Result<(), Error> {
-    let plan = builder.inputs.plan();
+    let (plan, recipe) = (builder.inputs.plan(), builder.inputs.recipe().handle());
     for failed in FailedPhase::all(builder.store) {
-        if failed.recipe == plan.recipe() && failed.target == plan.target().name && failed.phase == phase.name {
+        if failed.recipe == recipe && failed.target == plan.target().name && failed.phase == phase.name {
             volume::remove(builder.engine, &failed.surroundings.volume).await?;
             let folder = FailedPhase::folder(builder.store, &failed.phase, &failed.key);
             std::fs::remove_dir_all(&folder).map_err(Error::io("remove", folder))?;
@@ -128,7 +128,7 @@ pub async fn keep(
     evidence.keep(&folder).map_err(Error::io("write to", &folder))?;
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
     let failed = FailedPhase {
-        recipe: inputs.plan().recipe().to_owned(),
+        recipe: inputs.recipe().handle().to_owned(),
         target: inputs.plan().target().name.clone(),
         phase: phase.name.clone(),
         key: phase.key,

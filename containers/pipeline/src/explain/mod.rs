@@ -99,7 +99,7 @@ pub fn explain(store: &Store, inputs: &Inputs, stage: Option<&str>) -> Result<Ex
     let names = || main.iter().chain(check.iter().filter_map(|stages| stages.last())).map(|stage| stage.name.clone());
     if let Some(asked) = stage.filter(|asked| !names().any(|name| name == *asked)) {
         let known = names().collect::<Vec<_>>().join(", ");
-        return Err(Error::NoStage { stage: asked.to_owned(), recipe: inputs.plan().recipe().to_owned(), known });
+        return Err(Error::NoStage { stage: asked.to_owned(), recipe: inputs.recipe().handle().to_owned(), known });
     }
     // Upstream's tests are no part of the way to the packages.
     let of_check = stage.is_some_and(|asked| !main.iter().any(|stage| stage.name == asked));
@@ -107,7 +107,7 @@ pub fn explain(store: &Store, inputs: &Inputs, stage: Option<&str>) -> Result<Ex
     let mut explained = Cache { store, plan: inputs.plan() }.explain(&stages);
     explained.retain(|one| stage.is_none_or(|asked| asked == one.stage));
     Ok(Explanation {
-        recipe: inputs.plan().recipe().to_owned(),
+        recipe: inputs.recipe().handle().to_owned(),
         target: inputs.plan().target().name.clone(),
         stages: explained,
     })

@@ -224,6 +224,8 @@ pub fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use recipe::Recipe;
+
     use super::*;
 
     #[test]

@@ -192,12 +192,10 @@ fn merge<'i>(into: &mut DeTable<'i>, from: DeTable<'i>) {
     for (key, value) in from {
         let (span, mut value) = (value.span(), value.into_inner());
         // Taken out, so that key and table know their place in this file.
-        match (into.remove(&key).map(Spanned::into_inner), &mut value) {
-            (Some(DeValue::Table(mut both)), DeValue::Table(own)) => {
-                merge(&mut both, std::mem::take(own));
-                *own = both;
-            }
-            _ => (),
+        let other = into.remove(&key).map(Spanned::into_inner);
+        if let (Some(DeValue::Table(mut both)), DeValue::Table(own)) = (other, &mut value) {
+            merge(&mut both, std::mem::take(own));
+            *own = both;
         }
         into.insert(key, Spanned::new(span, value));
     }

@@ -17,7 +17,7 @@ fn a_dry_run_does_every_step_and_leaves_nothing() {
     for (number, step) in ["init", "plan", "fetch", "package", "rebuild", "publish", "verify"].iter().enumerate() {
         assert!(ran.stderr.contains(&format!("release: {} of 7, {step}: cargo xtask ", number + 1)), "{}", ran.stderr);
     }
-    assert!(ran.stdout.contains("bookworm: snapshot 2 (publish)"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("trixie: snapshot 2 (publish)"), "{}", ran.stdout);
     assert!(ran.stdout.contains("nothing is published"), "{}", ran.stdout);
     let left = || fs::read_dir(temporary.path()).unwrap().count();
     assert_eq!(left(), 0);

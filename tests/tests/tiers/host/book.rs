@@ -113,12 +113,12 @@ fn commands_and_options_that_are_written_about_exist() {
                 _ if named => {}
                 _ => continue,
             }
-            if let Some(below) =
-                words.get(1).filter(|_| ["cluster", "repo", "target"].contains(&command.concat().as_str()))
-            {
-                if !help.commands(&command).iter().any(|known| known == below) {
-                    // A table has "target" at its head, too.
-                    if !named && command == ["target"] {
+            // What is below it, where it has commands of its own.
+            let all_below = if command.is_empty() { Vec::new() } else { help.commands(&command) };
+            if let Some(below) = words.get(1).filter(|_| !all_below.is_empty()) {
+                if !all_below.iter().any(|known| known == below) {
+                    // A table has "target" at its head, and text "recipe", too.
+                    if !named && ["recipe", "target"].contains(&command.concat().as_str()) {
                         continue;
                     }
                     unknown.push(format!("{}: {piece}", path.display()));

@@ -50,7 +50,7 @@ pub async fn upgrade(
     progress: &dyn Progress,
 ) -> Result<(PathBuf, RootLock, Vec<Change>), Error> {
     let path = options.recipe.lock_path(&options.target, kind);
-    let old = RootLock::read_any(&path, kind, (options.recipe.name(), options.recipe.called()), &options.target.name)?;
+    let old = options.any_lock(kind)?;
     // Now, not after some minutes of solving.
     let tracker = tracker.map(|path| Tracker::read(path, &options.target.suite)).transpose()?;
     let (new, catalogue) = root::solved(engine, store, options, kind, snapshot, progress).await?;
@@ -107,10 +107,10 @@ pub fn outdated(
 ) -> Result<Vec<Lag>, Error> {
     let Options { recipe, target, .. } = options;
     let mut locks = Vec::new();
-    for kind in [LockKind::BuildRoot, LockKind::NodeRoot, LockKind::Farm] {
+    for kind in LockKind::ALL {
         let path = recipe.lock_path(target, kind);
         if path.exists() {
-            locks.push((kind, RootLock::read_any(&path, kind, (recipe.name(), recipe.called()), &target.name)?, path));
+            locks.push((kind, options.any_lock(kind)?, path));
         }
     }
     if locks.is_empty() {

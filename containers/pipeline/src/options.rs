@@ -48,6 +48,16 @@ impl Options {
             recipe.request_digest(target, kind),
         )?)
     }
+
+    /// Reads the lock of this kind, whatever was asked for when it was made.
+    ///
+    /// # Errors
+    /// There is no lock, or it cannot be read.
+    pub fn any_lock(&self, kind: LockKind) -> Result<RootLock, Error> {
+        let Self { recipe, target, .. } = self;
+        let path = recipe.lock_path(target, kind);
+        Ok(RootLock::read_any(&path, kind, (recipe.name(), recipe.called()), &target.name)?)
+    }
 }
 
 /// How it is built; nothing here changes the bytes.

@@ -22,6 +22,9 @@ pub enum LockKind {
 }
 
 impl LockKind {
+    /// Every kind, the build root first: what a farm needs depends on it.
+    pub const ALL: [Self; 3] = [Self::BuildRoot, Self::NodeRoot, Self::Farm];
+
     /// What is pinned, in the words of messages.
     pub fn noun(self) -> &'static str {
         match self {

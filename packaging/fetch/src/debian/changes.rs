@@ -1,6 +1,6 @@
 //! What a new lock has otherwise than an old one, or the archive otherwise than a lock: package by package.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use recipe::archives::is_security;
 use recipe::root_lock::{PinnedDeb, RootLock};
@@ -39,14 +39,14 @@ fn same(old: &PinnedDeb, new: &PinnedDeb) -> bool {
 
 /// What `new` has otherwise than `old`, sorted by package. It was chosen from `catalogue`.
 pub fn between(old: &RootLock, new: &RootLock, catalogue: &Catalogue, tracker: Option<&Tracker>) -> Vec<Change> {
-    let by_name = |lock: &RootLock| -> BTreeMap<String, PinnedDeb> {
-        lock.packages.iter().map(|deb| (deb.name.clone(), deb.clone())).collect()
-    };
+    fn by_name(lock: &RootLock) -> BTreeMap<&str, &PinnedDeb> {
+        lock.packages.iter().map(|deb| (deb.name.as_str(), deb)).collect()
+    }
     let (before, after) = (by_name(old), by_name(new));
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
     let mut changes = Vec::new();
     for name in names {
-        let change = match (before.get(name), after.get(name)) {
+        let change = match (before.get(name).copied(), after.get(name).copied()) {
             (Some(old), Some(new)) if same(old, new) => continue,
             (old, Some(new)) => {
                 let entry = catalogue.find(name, &new.version);

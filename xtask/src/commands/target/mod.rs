@@ -177,8 +177,7 @@ fn recipes(named: &[String], like: &Target) -> Result<Vec<(Recipe, Vec<LockKind>
     let mut found = Vec::new();
     for (name, folder) in known.iter().filter(|(name, _)| named.is_empty() || named.contains(name)) {
         let recipe = Recipe::read(folder)?;
-        let kinds = [LockKind::BuildRoot, LockKind::NodeRoot, LockKind::Farm];
-        let kinds: Vec<_> = kinds.into_iter().filter(|kind| recipe.lock_path(like, *kind).is_file()).collect();
+        let kinds: Vec<_> = LockKind::ALL.into_iter().filter(|kind| recipe.lock_path(like, *kind).is_file()).collect();
         if !kinds.is_empty() {
             found.push((recipe, kinds));
         } else if !named.is_empty() {

@@ -1,0 +1,61 @@
+"""Drivers that start and stop, one after the other, in one process: nothing of them may stay."""
+
+import gc
+import os
+import sys
+import threading
+import unittest
+
+from local_cluster import LocalCluster, framework
+
+import mesos.interface
+from mesos.interface import mesos_pb2
+from mesos.scheduler import MesosSchedulerDriver
+
+STARTS = int(os.environ.get("STARTS", "100"))
+
+
+class Scheduler(mesos.interface.Scheduler):
+    def registered(self, driver, frameworkId, masterInfo):
+        driver.stop()
+
+
+def figures():
+    """Objects, references (of a Python that counts them), threads, and memory in KiB."""
+    gc.collect()
+    with open("/proc/self/status") as status:
+        lines = dict(line.split(":", 1) for line in status)
+    references = sys.gettotalrefcount() if hasattr(sys, "gettotalrefcount") else 0
+    return len(gc.get_objects()), references, int(lines["Threads"]), int(lines["VmRSS"].split()[0])
+
+
+class Starts(unittest.TestCase):
+    def test_leave_nothing(self):
+        with LocalCluster() as cluster:
+            scheduler, info = Scheduler(), framework()
+
+            def starts(number):
+                for _ in range(number):
+                    driver = MesosSchedulerDriver(scheduler, info, cluster.address)
+                    self.assertEqual(driver.run(), mesos_pb2.DRIVER_STOPPED)
+                    del driver
+
+            # What the first ones make for all of them.
+            starts(20)
+            kept = sys.getrefcount(scheduler), sys.getrefcount(info)
+            before = figures()
+            starts(STARTS)
+            after = figures()
+
+        self.assertEqual((sys.getrefcount(scheduler), sys.getrefcount(info)), kept)
+        objects, references, threads, memory = (b - a for a, b in zip(before, after))
+        print("%d starts: %+d objects, %+d references, %+d threads, %+d KiB (%.1f KiB each)"
+              % (STARTS, objects, references, threads, memory, memory / STARTS))
+        # Far less than one for each start.
+        self.assertLess(objects, STARTS / 4)
+        self.assertLess(references, STARTS / 4)
+        self.assertLess(threads, 5)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -15,7 +15,7 @@ class TestFramework(unittest.TestCase):
             for more in ({}, {"MESOS_EXPLICIT_ACKNOWLEDGEMENTS": "1"}):
                 done = subprocess.run([FRAMEWORK, cluster.address], env=dict(os.environ, **more), timeout=120,
                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
-                self.assertEqual(done.returncode, 0, done.stdout)
+                self.assertEqual(done.returncode, 0, done.stdout + cluster.sandboxes())
                 self.assertIn("All tasks done, and all messages received, exiting", done.stdout)
                 self.assertEqual(done.stdout.count("is in state TASK_FINISHED"), 5, done.stdout)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import socket
 import subprocess
 import sys
@@ -31,6 +32,9 @@ class LocalCluster:
         environment = dict(
             os.environ,
             MESOS_ALLOCATION_INTERVAL="50ms",
+            # Executors have no other variables of ours, and where these modules are is in them.
+            MESOS_EXECUTOR_ENVIRONMENT_VARIABLES=json.dumps(
+                {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH", "PYTHONPATH") if name in os.environ}),
             MESOS_HOSTNAME="localhost",
             MESOS_LAUNCHER="posix",
             MESOS_LAUNCHER_DIR=usr + "/libexec/mesos",
@@ -67,6 +71,11 @@ class LocalCluster:
     def frameworks(self):
         """The names of the frameworks that the master knows and that are active."""
         return [framework["name"] for framework in self.state()["frameworks"] if framework["active"]]
+
+    def sandboxes(self):
+        """What executors and tasks have said on standard error."""
+        said = pathlib.Path(self.folder.name).glob("work/**/runs/[!l]*/stderr")
+        return "".join("%s:\n%s" % (path, path.read_text(errors="replace")) for path in said)
 
     def eventually(self, holds, seconds=30):
         """Waits until something holds."""

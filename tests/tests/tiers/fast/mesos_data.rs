@@ -72,7 +72,7 @@ fn example_of_security() {
 #[test]
 fn shell_scripts() {
     let mut scripts = vec!["scripts/mesos-init-wrapper".to_owned()];
-    for folder in ["deb/mesos-master", "deb/mesos-agent", "deb/mesos-common"] {
+    for folder in ["deb/mesos-master", "deb/mesos-agent", "deb/mesos-common", "deb/python3-mesos"] {
         for name in ["preinst", "postinst", "prerm", "postrm"] {
             let path = format!("{folder}/{name}");
             if mesos().join(&path).exists() {

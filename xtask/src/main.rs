@@ -13,6 +13,7 @@ mod commands;
 mod defaults;
 mod guard;
 mod manner;
+mod others;
 mod raw;
 mod reference;
 mod signals;
@@ -82,6 +83,11 @@ enum Command {
     Worker(commands::worker::Arguments),
     /// Run the project's whole test suite
     Test(commands::test::Arguments),
+    /// Copy results of this machine to where others find them, each with a signed statement; remove what is old there
+    Share(commands::share::Arguments),
+    /// Compare what this machine made with what others state: same, different, or known to one side only; exit code 3 if anything
+    /// differs
+    Challenge(commands::challenge::Arguments),
     /// Say what was found on this machine and what is missing
     Doctor(commands::doctor::Arguments),
     /// Remove build roots, volumes and stage results that this tool made
@@ -134,6 +140,8 @@ fn run(command: Command) -> Result<(), AnyFailure> {
         Command::Shell(arguments) => commands::shell::run(arguments),
         Command::Worker(arguments) => commands::worker::run(arguments),
         Command::Test(arguments) => commands::test::run(arguments),
+        Command::Share(arguments) => commands::share::run(arguments),
+        Command::Challenge(arguments) => commands::challenge::run(arguments),
         Command::Doctor(arguments) => commands::doctor::run(arguments),
         Command::Clean(arguments) => commands::clean::run(arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),

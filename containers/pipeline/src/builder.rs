@@ -45,6 +45,11 @@ impl<'a> Builder<'a> {
         Self { build, ..*self }
     }
 
+    /// The job that it works for.
+    pub fn job(&self) -> Job<'a> {
+        Job { store: self.store, options: self.options, build: self.build, progress: self.progress }
+    }
+
     /// The engine that runs the phases.
     pub fn engine(&self) -> &'a Engine {
         self.engine

@@ -20,6 +20,7 @@ use phases::surroundings::Surroundings;
 use recipe::BASELINE_PHASE;
 use recipe::compile_memory::{self, Known};
 use recipe::plan::PlannedPhase;
+use results::Taken;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
@@ -55,6 +56,9 @@ struct History {
 pub struct BuildRecord {
     build_root: Digest,
     phases: Vec<PhaseRecord>,
+    /// What was not made here, nor by this machine before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    taken: Vec<Taken>,
 }
 
 impl BuildRecord {
@@ -66,6 +70,27 @@ impl BuildRecord {
     /// What each phase did, in order, when its result was made.
     pub fn phases(&self) -> &[PhaseRecord] {
         &self.phases
+    }
+
+    /// What was taken from others on the way, instead of making it.
+    pub fn taken(&self) -> &[Taken] {
+        &self.taken
+    }
+
+    /// Whether this machine made all of it by itself: only then is it this machine's to state.
+    pub fn is_own(&self) -> bool {
+        self.taken.is_empty()
+    }
+
+    /// The account of a builder from whom the result was taken; `build_root` is what was stated by all of them.
+    pub(crate) fn received(self, build_root: Digest, taken: Taken) -> Self {
+        Self { build_root, taken: vec![taken], ..self }
+    }
+
+    /// The same with something else that was taken.
+    pub(crate) fn with_taken(mut self, taken: Vec<Taken>) -> Self {
+        self.taken.extend(taken);
+        self
     }
 }
 
@@ -134,7 +159,7 @@ impl Builder<'_> {
         let records = stages.iter().map(|(_, folder)| read_json(&folder.join(RECORD)));
         Ok(Built {
             volume: volume_name(store, inputs, phases[phases.len() - 1]),
-            record: BuildRecord { build_root: self.root.digest, phases: records.collect::<Result<_, Error>>()? },
+            record: BuildRecord { build_root: self.root.digest, phases: records.collect::<Result<_, Error>>()?, taken: Vec::new() },
             logs: stages.into_iter().map(|(name, folder)| (name, folder.join(LOG))).collect(),
         })
     }

@@ -29,6 +29,9 @@ pub enum Error {
         /// Name of the recipe.
         recipe: String,
     },
+    /// Results of others must not be taken, or cannot be shared.
+    #[error(transparent)]
+    Results(#[from] results::ResultsError),
     /// The compile farm cannot be used.
     #[error(transparent)]
     Farm(#[from] farm::FarmError),
@@ -272,6 +275,7 @@ impl Failure for Error {
             Self::Containers(error) => error.outcome(),
             Self::Ended(error) => error.outcome(),
             Self::TooMuch(_) => Kind::Usage.plain(),
+            Self::Results(error) => error.outcome(),
             Self::Farm(error) => error.outcome(),
             Self::Quarantine(error) => error.outcome(),
             Self::Components(error) => error.outcome(),

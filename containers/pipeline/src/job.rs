@@ -15,6 +15,7 @@ use crate::options::Job;
 use crate::packed::Packed;
 use crate::publish::{self, Published};
 use crate::root::build_root;
+use crate::staged::Staged;
 
 impl Job<'_> {
     /// Runs the whole pipeline, with upstream's tests where that is asked for. The engine is looked for when something
@@ -55,7 +56,15 @@ impl Job<'_> {
             let seconds = started.elapsed().as_secs_f64();
             tokio::task::block_in_place(|| packed.publish(self, checked, signer.as_ref(), seconds))
         };
-        let found = Packed::find(store, inputs)?;
+        let found = tokio::task::block_in_place(|| Packed::find_or_take(store, &build.others, inputs, progress))?;
+        // What others made may be enough without an engine.
+        let found = match (found, build.others.taker()) {
+            (None, Some(_)) => tokio::task::block_in_place(|| match Staged::find_or_take(store, &build.others, inputs, progress)? {
+                Some(staged) => staged.pack_found(self, inputs),
+                None => Ok(None),
+            })?,
+            (found, _) => found,
+        };
         if let (Some(packed), None) = (&found, asked) {
             return finish(packed, None);
         }

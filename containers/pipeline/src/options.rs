@@ -11,6 +11,7 @@ use phases::circumstances::Circumstances;
 use recipe::Recipe;
 use recipe::root_lock::{LockKind, RootLock};
 use recipe::target::Target;
+use results::Taker;
 use sign::signer::KeySource;
 
 use crate::error::Error;
@@ -77,8 +78,29 @@ pub struct BuildOptions {
     pub dist: PathBuf,
     /// The key that signs.
     pub key: KeySource,
+    /// Whether results of others are taken in place of making them.
+    pub others: Others,
     /// Finds out the revision of the tool itself, which is written beside what it made.
     pub revision: fn() -> Option<String>,
+}
+
+/// Whether results of others are taken.
+#[derive(Clone, Debug, Default)]
+pub enum Others {
+    /// None are asked for; what was taken before is used.
+    #[default]
+    Nobody,
+    /// From places, where enough trusted keys state the same.
+    Places(Taker),
+    /// Everything is made here: what was taken before is not used either.
+    Never,
+}
+
+impl Others {
+    /// Who takes, where somebody does.
+    pub fn taker(&self) -> Option<&Taker> {
+        if let Self::Places(taker) = self { Some(taker) } else { None }
+    }
 }
 
 /// Where compiled objects are found and kept, in a volume.

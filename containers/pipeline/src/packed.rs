@@ -1,13 +1,16 @@
 //! Packages that were written, unsigned.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-use deb::binary_package::{Step, Written};
+use deb::binary_package::{BinaryPackage, Step, Written};
 use deb::data::MEMORY_PER_THREAD;
 use deb::packing::{self, Packing};
-use foundation::progress::Event;
+use foundation::digest::Digest;
+use foundation::progress::{Event, Progress};
 use foundation::store::Store;
 use phases::record::PhaseRecord;
+use results::{Bundle, Key, Kind, Received};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
@@ -15,16 +18,19 @@ use crate::builder::Builder;
 use crate::built::BuildRecord;
 use crate::error::Error;
 use crate::explain;
+use crate::finished;
 use crate::inputs::Inputs;
+use crate::options::{Job, Others};
 use crate::records::{copy_logs, logs_in, read_json, write_json};
-use crate::split::split;
+use crate::share;
+use crate::split::{self, Splitting, split};
 use crate::stage::Stage;
 use crate::staged::{LOGS, Staged};
 
 /// The kind of stage that has them, under the plan's digest: it has everything that decides their bytes.
 const STAGE: &str = "packages";
 
-/// In the stage: what is known of the making of them.
+/// In the stage: what is known of the making of them. Of a result that is shared, likewise, what every builder gets.
 const RECORD: &str = "packages.json";
 
 /// The packages of a plan, unsigned. They come from a staged tree, now or in an earlier run, and know what they were
@@ -44,6 +50,13 @@ pub struct PackRecord {
     split: PhaseRecord,
     seconds: f64,
     threads: u32,
+}
+
+/// What every builder gets of a plan, beside the files themselves.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Agreed {
+    build_root: Digest,
+    packages: Vec<BinaryPackage>,
 }
 
 impl PackRecord {
@@ -84,6 +97,68 @@ impl<'a> Packed<'a> {
         Ok(Some(Self { inputs, folder, record }))
     }
 
+    /// The packages of these inputs' plan: those that were written before, or those of others, as it was asked for.
+    ///
+    /// # Errors
+    /// A record cannot be read, the store cannot be written, or two builders disagree about the packages.
+    pub fn find_or_take(
+        store: &Store,
+        others: &Others,
+        inputs: &'a Inputs,
+        progress: &dyn Progress,
+    ) -> Result<Option<Self>, Error> {
+        match Self::find(store, inputs)? {
+            Some(found) if found.record.build.is_own() || !matches!(others, Others::Never) => return Ok(Some(found)),
+            Some(_) => store.forget_stage(STAGE, &inputs.plan().digest())?,
+            None => {}
+        }
+        let Some(taker) = others.taker() else { return Ok(None) };
+        let key = Self::key(inputs);
+        share::take(store, taker, &key, progress, |received| Self::receive(store, inputs, received))
+    }
+
+    /// What they are shared under.
+    pub(crate) fn key(inputs: &Inputs) -> Key {
+        Key { kind: Kind::Packages, inputs: inputs.plan().digest() }
+    }
+
+    /// Keeps packages that were received as if they had been written here.
+    fn receive(store: &Store, inputs: &'a Inputs, received: Received) -> Result<Self, Error> {
+        let (content, account) = (received.content(), received.account());
+        let agreed: Agreed = read_json(&content.join(RECORD))?;
+        let record: PackRecord = read_json(&account.join(RECORD))?;
+        let writer = store.begin(STAGE, &inputs.plan().digest())?;
+        let mut packages = Vec::new();
+        for package in agreed.packages {
+            let name = Path::new(&package.file);
+            // Names come from somebody else.
+            let plain = name.file_name() == Some(name.as_os_str()) && package.version == inputs.plan().version();
+            let from = content.join(name);
+            if !plain || !Digest::of_file(&from).is_ok_and(|found| found == package.sha256) {
+                return Err(share::not_as_stated(&from));
+            }
+            let to = writer.path().join(name);
+            std::fs::rename(&from, &to).map_err(Error::io("write", &to))?;
+            let known = record.packages.iter().find(|known| known.package.file == package.file);
+            let (seconds, threads) = known.map_or((0.0, 1), |known| (known.seconds, known.threads));
+            packages.push(Written { package, seconds, threads });
+        }
+        let build = record.build.received(agreed.build_root, received.taken);
+        let record = PackRecord { packages, build, ..record };
+        copy_logs(&logs_in(&account.join(LOGS))?, &writer.path().join(LOGS))?;
+        write_json(&writer.path().join(RECORD), &record)?;
+        Ok(Self { inputs, folder: writer.commit()?, record })
+    }
+
+    /// The packages as something to share; none where they are not this machine's own. `work` is a folder for what has to be
+    /// written for that.
+    ///
+    /// # Errors
+    /// A file cannot be read or written.
+    pub fn bundle(&self, work: &Path) -> Result<Option<Bundle>, Error> {
+        bundle(&self.folder, work)
+    }
+
     /// The inputs that they were made from.
     pub fn inputs(&self) -> &'a Inputs {
         self.inputs
@@ -105,49 +180,109 @@ impl<'a> Packed<'a> {
     }
 }
 
+/// The packages in a stage as something to share; none where they are not this machine's own. `work` is a folder for what has
+/// to be written for that.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn bundle(stage: &Path, work: &Path) -> Result<Option<Bundle>, Error> {
+    let record: PackRecord = read_json(&stage.join(RECORD))?;
+    if !record.build.is_own() {
+        return Ok(None);
+    }
+    let packages = record.packages.iter().map(|written| written.package.clone());
+    let agreed = Agreed { build_root: record.build.build_root(), packages: packages.collect() };
+    let path = work.join(format!("{STAGE}-{RECORD}"));
+    write_json(&path, &agreed)?;
+    let mut bundle = Bundle::default().content(&path, RECORD)?;
+    for package in &agreed.packages {
+        bundle = bundle.content(&stage.join(&package.file), &package.file)?;
+    }
+    Ok(Some(bundle.account(&stage.join(RECORD), RECORD)?.account(&stage.join(LOGS), LOGS)?))
+}
+
 impl Staged {
     /// Splits the tree and writes the packages.
     ///
     /// # Errors
     /// The tree does not fit the recipe's manifest, or something cannot be read or written.
     pub async fn pack<'a>(&self, builder: &Builder<'a>) -> Result<Packed<'a>, Error> {
-        let Builder { store, options, inputs, progress, .. } = *builder;
-        let (split, split_record) = split(builder, self.tree()).await?;
+        let splitting = split(builder, self).await?;
         let threads = threads(builder).await?;
+        tokio::task::block_in_place(|| self.pack_split(builder.job(), builder.inputs, splitting, threads))
+    }
+
+    /// Writes the packages without an engine, if what the tree is split into is there or others have it.
+    ///
+    /// # Errors
+    /// As those of [`Self::pack`]; or two builders disagree.
+    pub fn pack_found<'a>(&self, job: Job<'_>, inputs: &'a Inputs) -> Result<Option<Packed<'a>>, Error> {
+        match split::find_or_take(job.store, &job.build.others, inputs, self, job.progress)? {
+            Some(splitting) => self.pack_split(job, inputs, splitting, host_threads(job)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn pack_split<'a>(
+        &self,
+        job: Job<'_>,
+        inputs: &'a Inputs,
+        (split, split_record, taken): Splitting,
+        threads: u32,
+    ) -> Result<Packed<'a>, Error> {
+        let Job { store, options, build, progress } = job;
         let plural = if threads == 1 { "" } else { "s" };
         let stage = Stage::start(progress, format!("packages ({threads} thread{plural})"));
-        tokio::task::block_in_place(|| -> Result<_, Error> {
-            let packing = Packing {
-                manifest: inputs.manifest(),
-                changelog: inputs.changelog(),
-                target: &options.target,
-                split: &split,
-            };
-            let writer = store.begin(STAGE, &inputs.plan().digest())?;
-            let say = |name: &str, step| {
-                let stage = name.to_owned();
-                progress.event(match step {
-                    Step::Found(key) => Event::StageCached { stage, key: key.to_string() },
-                    Step::Write => Event::StageStarted { stage },
-                    Step::Written(seconds) => Event::StageFinished { stage, seconds },
-                });
-            };
-            let packages = packing::build_all(&packing, store, writer.path(), threads, &say)?;
-            let record = PackRecord {
-                packages,
-                build: self.record().clone(),
-                split: split_record,
-                seconds: stage.elapsed(),
-                threads,
-            };
-            copy_logs(&logs_in(self.logs())?, &writer.path().join(LOGS))?;
-            write_json(&writer.path().join(RECORD), &record)?;
-            let folder = writer.commit()?;
-            explain::packed(store, inputs);
-            stage.finish();
-            Ok(Packed { inputs, folder, record })
-        })
+        let packing = Packing {
+            manifest: inputs.manifest(),
+            changelog: inputs.changelog(),
+            target: &options.target,
+            split: &split,
+        };
+        finished::forget_taken(store, &build.others)?;
+        if let (Some(taker), Some(folder)) = (build.others.taker(), split.stage.parent()) {
+            finished::take_all(store, taker, folder, progress)?;
+        }
+        let writer = store.begin(STAGE, &inputs.plan().digest())?;
+        let of_others = Mutex::new(Vec::from_iter(taken));
+        let say = |name: &str, step| {
+            let stage = name.to_owned();
+            if let Step::Found(key) = &step {
+                of_others.lock().expect("no panic while held").extend(finished::taken(store, key));
+            }
+            progress.event(match step {
+                Step::Found(key) => Event::StageCached { stage, key: key.to_string() },
+                Step::Write => Event::StageStarted { stage },
+                Step::Written(seconds) => Event::StageFinished { stage, seconds },
+            });
+        };
+        let packages = packing::build_all(&packing, store, writer.path(), threads, &say)?;
+        let record = PackRecord {
+            packages,
+            build: self.record().clone().with_taken(of_others.into_inner().expect("no panic while held")),
+            split: split_record,
+            seconds: stage.elapsed(),
+            threads,
+        };
+        copy_logs(&logs_in(self.logs())?, &writer.path().join(LOGS))?;
+        write_json(&writer.path().join(RECORD), &record)?;
+        let folder = writer.commit()?;
+        explain::packed(store, inputs);
+        stage.finish();
+        Ok(Packed { inputs, folder, record })
     }
+}
+
+/// The same as [`threads`] on this machine alone, of whose memory half is left to others.
+fn host_threads(job: Job<'_>) -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let free = || {
+        let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024 / 2
+    };
+    let memory = job.build.memory.map_or_else(free, |memory| memory.0);
+    job.build.jobs.unwrap_or(processors).min((memory / MEMORY_PER_THREAD) as u32).max(1)
 }
 
 /// How many threads compress: one per processor of this machine, or what `--jobs` says, as far as the memory budget

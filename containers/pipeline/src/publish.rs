@@ -22,7 +22,7 @@ use walkdir::WalkDir;
 use crate::check::{self, Checked};
 use crate::error::Error;
 use crate::inputs::Inputs;
-use crate::options::{BuildOptions, Job, Options};
+use crate::options::{BuildOptions, Job, Options, Others};
 use crate::packed::Packed;
 use crate::records::{copy_logs, logs_in, write_file};
 use crate::report::{CheckReport, PackageReport, PackingReport, PhaseReport, RebuildFound, Report, Run};
@@ -70,7 +70,8 @@ pub fn up_to_date(
     let Ok(text) = fs::read(build.dist.join(REPORT)) else { return Ok(None) };
     let Ok(report) = serde_json::from_slice::<Report>(&text) else { return Ok(None) };
     let tested = check.is_none_or(|key| report.check.as_ref().is_some_and(|check| check.sound && check.key == key));
-    let same = report.plan == inputs.plan().digest() && report.key == *signer.key() && tested;
+    let own = report.taken.is_empty() || !matches!(build.others, Others::Never);
+    let same = report.plan == inputs.plan().digest() && report.key == *signer.key() && tested && own;
     let whole = || {
         report.packages.iter().all(|package| {
             fs::metadata(build.dist.join(&package.file)).is_ok_and(|metadata| metadata.len() == package.size)
@@ -151,6 +152,7 @@ impl Publication<'_> {
             sources,
             root,
             byproducts: &byproducts,
+            taken: self.packed.record().build().taken(),
         };
         let subjects = packages.iter().map(|package| Resource::new(&package.file, package.sha256)).collect();
         let content = dsse::seal(&provenance::statement(&facts, subjects), signer, plan.source_date_epoch())?;
@@ -266,6 +268,7 @@ impl Publication<'_> {
             ),
             phases: record.build().phases().iter().cloned().map(PhaseReport::from).collect(),
             packing,
+            taken: record.build().taken().to_vec(),
             packages: reports,
             check: checked.map(CheckReport::from),
             vex,

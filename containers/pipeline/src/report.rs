@@ -9,6 +9,7 @@ use foundation::digest::Digest;
 use phases::compiles::Compiles;
 use phases::record::PhaseRecord;
 use phases::samples::Sample;
+use results::Taken;
 use serde::{Deserialize, Serialize};
 use sign::signer::SigningKey;
 use statements::check::verdict::Verdict;
@@ -43,6 +44,9 @@ pub struct Report {
     pub phases: Vec<PhaseReport>,
     /// How the packages were made from the staged tree.
     pub packing: PackingReport,
+    /// What other machines made, and who states that it is what these inputs give.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<Taken>,
     /// The packages, as they are distributed.
     pub packages: Vec<PackageReport>,
     /// What upstream's tests found, where they were run.

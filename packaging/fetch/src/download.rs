@@ -91,6 +91,8 @@ struct Patience {
     /// Bytes that have to come within a time, where somebody else has the file, too.
     least: (u64, Duration),
     threads: usize,
+    /// Whether an address that has no other behind it is waited for longer.
+    alone: bool,
 }
 
 const PATIENCE: Patience = Patience {
@@ -102,6 +104,7 @@ const PATIENCE: Patience = Patience {
     // 1 kB/s.
     least: (20_000, Duration::from_secs(20)),
     threads: 8,
+    alone: true,
 };
 
 /// Downloads files into the store.
@@ -124,6 +127,13 @@ impl Downloader {
     /// With time-outs and retries for real networks, and the proxies of the environment.
     pub fn new(network: Network) -> Self {
         Self::with(network, PATIENCE, &|name| std::env::var(name).ok())
+    }
+
+    /// For what can be made here instead: whoever does not answer soon, or is slow, is done without.
+    pub fn impatient(network: Network) -> Self {
+        let timeouts = Timeouts { connect: Duration::from_secs(5), read: Duration::from_secs(8) };
+        let patience = Patience { timeouts, attempts: 2, attempts_in_all: 8, alone: false, ..PATIENCE };
+        Self::with(network, patience, &|name| std::env::var(name).ok())
     }
 
     fn with(network: Network, patience: Patience, variable: &dyn Fn(&str) -> Option<String>) -> Self {
@@ -284,7 +294,7 @@ impl Downloader {
     fn report(&self, source: Source<'_>, fault: Fault, tried: &mut Vec<Tried>) {
         let Source { name, url, others, on } = source;
         // Nobody else has it: the next file does not wait as long again.
-        if fault.kind == FaultKind::Unreachable || (fault.kind == FaultKind::Slow && !others) {
+        if fault.kind == FaultKind::Unreachable || (fault.kind == FaultKind::Slow && !(others && self.patience.alone)) {
             self.down.lock().unwrap().insert(host(url));
         }
         let new = Tried { url: url.to_owned(), why: fault.why, wrong: fault.kind == FaultKind::Wrong };
@@ -302,6 +312,9 @@ impl Downloader {
 
     /// Whether one of these addresses is worth trying.
     fn others(&self, urls: &[&str]) -> bool {
+        if !self.patience.alone {
+            return true;
+        }
         let down = self.down.lock().unwrap();
         urls.iter().any(|url| !down.contains(&host(url)))
     }

@@ -292,6 +292,18 @@ impl Store {
         Err(StoreError::Damaged { path, found })
     }
 
+    /// Drops a file that nothing needs any more.
+    ///
+    /// # Errors
+    /// The file is there and cannot be removed. One that is not there is no error.
+    pub fn forget_blob(&self, digest: &Digest) -> Result<(), StoreError> {
+        let path = self.blob_path(digest);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(error)),
+            _ => Ok(()),
+        }
+    }
+
     fn stage_path(&self, kind: &str, key: &Digest) -> PathBuf {
         self.root.join("stages").join(kind).join(key.to_string())
     }
@@ -299,6 +311,22 @@ impl Store {
     /// The folder with the finished result of a stage, or none where the stage has to be done.
     pub fn stage(&self, kind: &str, key: &Digest) -> Option<PathBuf> {
         Some(self.stage_path(kind, key)).filter(|path| path.is_dir())
+    }
+
+    /// All finished results of stages of this kind, with their folders. What is called by no digest is not one.
+    ///
+    /// # Errors
+    /// The folder of the kind is there and cannot be read.
+    pub fn stages(&self, kind: &str) -> Result<Vec<(Digest, PathBuf)>, StoreError> {
+        let folder = self.root.join("stages").join(kind);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(StoreError::io("read the folder", &folder))?,
+        };
+        let key = |entry: fs::DirEntry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path()));
+        let mut found: Vec<(Digest, PathBuf)> = entries.flatten().filter_map(key).collect();
+        found.sort();
+        Ok(found)
     }
 
     /// Starts a stage's result; nothing is visible until it is committed.

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::str::FromStr;
+use std::time::Duration;
 
 use foundation::store::StoreLock;
 
@@ -103,12 +104,14 @@ impl Cache {
     }
 }
 
-/// Works with a place. Whoever copies holds the repository's lock with it, also after this process was killed.
+/// Works with a place.
 pub struct Transport<'a> {
     /// The place.
     pub remote: &'a Remote,
-    /// The lock of the repository here.
-    pub lock: &'a StoreLock,
+    /// The lock of what is copied from here. Whoever copies holds it, also after this process was killed.
+    pub lock: Option<&'a StoreLock>,
+    /// How long one call of a program may take; for ever where somebody waits for nothing else.
+    pub patience: Option<Duration>,
 }
 
 impl Transport<'_> {
@@ -136,16 +139,8 @@ impl Transport<'_> {
         }
         self.content(WHAT, &output)?;
         let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-        // rsync: permissions, size, date, time, name.
         let name = |line: &str| match self.remote {
-            Remote::Rsync(_) => {
-                let mut rest = line;
-                for _ in 0..4 {
-                    rest = rest.trim_start().split_once(' ')?.1;
-                }
-                // A link is shown with its target.
-                Some(rest.trim_start().split(" -> ").next().unwrap_or_default().to_owned())
-            }
+            Remote::Rsync(_) => listed(line).map(str::to_owned),
             Remote::Rclone(_) => Some(line.trim_end_matches('/').to_owned()),
         };
         let names: BTreeSet<String> =
@@ -202,6 +197,41 @@ impl Transport<'_> {
         command.arg("--").arg(format!("{}/", self.remote.address())).arg(into);
         let output = self.output(what, command)?;
         self.content(what, &output)
+    }
+
+    /// The paths of all files below a folder of the place, each with the folder's name before it. None where there is no
+    /// such folder.
+    ///
+    /// # Errors
+    /// rsync or rclone cannot be run or fails.
+    pub fn names_below(&self, what: &str, folder: &str) -> Result<BTreeSet<String>, PlaceError> {
+        let place = format!("{}/{folder}", self.remote.address());
+        let mut command = match self.remote {
+            Remote::Rsync(_) => {
+                let mut command = Command::new("rsync");
+                command.args(["--list-only", "--recursive", "--copy-links", "--no-human-readable"]);
+                command
+            }
+            Remote::Rclone(_) => {
+                let mut command = rclone("lsf");
+                command.args(["--recursive", "--files-only"]);
+                command
+            }
+        };
+        command.arg("--").arg(format!("{place}/"));
+        let output = self.output(what, command)?;
+        if self.is_nothing(&output) {
+            return Ok(BTreeSet::new());
+        }
+        self.content(what, &output)?;
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let name = |line: &str| match self.remote {
+            // Folders are listed as well: rsync(1) says by the first letter what something is.
+            Remote::Rsync(_) if !line.starts_with('-') => None,
+            Remote::Rsync(_) => listed(line).map(str::to_owned),
+            Remote::Rclone(_) => Some(line.to_owned()),
+        };
+        Ok(lines.lines().filter_map(name).map(|name| format!("{folder}/{name}")).collect())
     }
 
     /// Copies a folder, following its links; files that are there with the same content stay as they are. Each appears under
@@ -291,14 +321,22 @@ impl Transport<'_> {
         let program = command.get_program().to_string_lossy().into_owned();
         // Clients read what it writes in a folder, whatever the umask here; what is there already keeps its permissions.
         let mut public = Command::new("sh");
-        public.args(["-c", "umask 022 && exec \"$@\"", "sh", &program]).args(command.get_args());
+        public.args(["-c", "umask 022 && exec \"$@\"", "sh"]);
+        if let Some(patience) = self.patience {
+            // timeout(1) ends what the program has started, such as ssh, with it.
+            public.args(["timeout".to_owned(), patience.as_secs().max(1).to_string()]);
+        }
+        public.arg(&program).args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => public.env(name, value),
                 None => public.env_remove(name),
             };
         }
-        self.lock.share_with(&mut public)?;
+        match self.lock {
+            Some(lock) => lock.share_with(&mut public)?,
+            None => drop(public.stdin(Stdio::null())),
+        }
         let missing = |why: &str| {
             self.failed(what, format!("{program} cannot be run ({why}): install it with `apt-get install {program}`"))
         };
@@ -311,6 +349,9 @@ impl Transport<'_> {
     fn content(&self, what: &str, output: &Output) -> Result<(), PlaceError> {
         if output.status.success() {
             return Ok(());
+        }
+        if let (Some(patience), Some(124)) = (self.patience, output.status.code()) {
+            return Err(self.failed(what, format!("it was not done after {} s", patience.as_secs())));
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -333,6 +374,16 @@ impl Transport<'_> {
             Remote::Rclone(_) => output.status.code() == Some(3),
         }
     }
+}
+
+/// The name in a line of rsync's list: permissions, size, date, time, name.
+fn listed(line: &str) -> Option<&str> {
+    let mut rest = line;
+    for _ in 0..4 {
+        rest = rest.trim_start().split_once(' ')?.1;
+    }
+    // A link is shown with its target.
+    rest.trim_start().split(" -> ").next()
 }
 
 fn rclone(what: impl AsRef<OsStr>) -> Command {

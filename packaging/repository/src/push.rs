@@ -34,7 +34,7 @@ impl Repository {
     pub fn check_place(&self, remote: &Remote, options: &PushOptions) -> Result<(), RepositoryError> {
         // The first generation is still to come.
         let Some(ours) = Generation::read(&self.folder)? else { return Ok(()) };
-        let transport = Transport { remote, lock: &self.lock };
+        let transport = Transport { remote, lock: Some(&self.lock), patience: None };
         let place = Place::of(Told::read(&transport)?, &self.keys)?;
         let files = self.export_into(None)?.all;
         place.check(&self.folder, &ours, &files, options, &mut |_| ())
@@ -65,7 +65,7 @@ impl Repository {
         };
         complete::check(&self.folder)?;
         let Export { steps, all } = self.export_into(Some(export.path()))?;
-        let transport = Transport { remote, lock: &self.lock };
+        let transport = Transport { remote, lock: Some(&self.lock), patience: None };
         // Refused without a trace; whatever it says, only what is read under the lock counts.
         let place = Place::of(Told::read(&transport)?, &self.keys)?;
         place.check(&self.folder, &ours, &all, options, &mut |_| ())?;

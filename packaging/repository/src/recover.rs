@@ -96,7 +96,7 @@ fn rebuild(root: &Path, remote: Option<&Remote>, keyring: Option<&Path>) -> Resu
         files::remove(&temporary.join(name))?;
     }
     let fetched = tempfile::TempDir::new_in(&temporary).map_err(RepositoryError::io("make a folder in", &temporary))?;
-    let transport = remote.map(|remote| Transport { remote, lock: &lock });
+    let transport = remote.map(|remote| Transport { remote, lock: Some(&lock), patience: None });
     let mut done = Vec::new();
     let there = match &transport {
         Some(transport) => fetch_generation(transport, fetched.path(), root, keyring)?,

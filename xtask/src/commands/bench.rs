@@ -86,6 +86,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let _usual_lock = lock(&usual, &what, &terminal)?;
     let build = BuildOptions {
         revision: crate::arguments::revision,
+        others: pipeline::Others::Never,
         memory: arguments.memory,
         jobs: arguments.jobs,
         compiler_cache: CompilerCache::Own,

@@ -6,11 +6,15 @@ use clap::Args;
 use foundation::bytes::ByteSize;
 use foundation::digest::Digest;
 use foundation::failure::AnyFailure;
+use pipeline::share;
 use recipe::root_lock::LockKind;
+use results::Taken;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::arguments::{Selection, locked_store};
+use crate::commands::package;
+use crate::others::OtherArguments;
 use crate::terminal::{Terminal, print_json};
 
 /// The arguments of `cargo xtask fetch`.
@@ -24,6 +28,8 @@ pub struct Arguments {
     /// Also what a compile farm needs
     #[arg(long)]
     farm: bool,
+    #[command(flatten)]
+    others: OtherArguments,
     /// Print facts as JSON, one a line, on standard output
     #[arg(long)]
     json: bool,
@@ -41,6 +47,8 @@ pub struct Fetched {
     source: Digest,
     /// The cache's folder.
     cache: PathBuf,
+    /// What others made of the plan, with --from.
+    taken: Vec<Taken>,
 }
 
 /// Downloads packages and source into the cache.
@@ -50,6 +58,7 @@ pub struct Fetched {
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(arguments.json);
     let options = arguments.selection.options()?;
+    let others = arguments.others.asked(false)?;
     let (store, _lock) = locked_store("fetch", &terminal)?;
     // The packages first: they can be had even where upstream cannot be reached.
     let kinds = [
@@ -65,19 +74,22 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     debs.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
     debs.dedup_by(|(a, _), (b, _)| a.path == b.path);
     let inputs = pipeline::gather(&store, &options, &terminal)?;
+    let taken = share::fetch(&store, &others, &inputs, &terminal)?;
     terminal.finish();
     let fetched = Fetched {
         packages: debs.len(),
         bytes: debs.iter().map(|(deb, _)| deb.size).sum(),
         source: inputs.source().digest,
         cache: store.root().to_owned(),
+        taken,
     };
     if arguments.json {
         print_json(&fetched);
     } else {
-        let Fetched { packages, bytes, source, cache } = fetched;
+        let Fetched { packages, bytes, source, cache, taken } = fetched;
         let (size, source) = (ByteSize(bytes), source.short());
         println!("{packages} Debian packages ({size}) and the source {source} are in {}", cache.display());
+        print!("{}", package::taken(&taken));
     }
     Ok(())
 }

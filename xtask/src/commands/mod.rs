@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub mod bench;
+pub mod challenge;
 pub mod check;
 pub mod clean;
 pub mod cluster;
@@ -19,6 +20,7 @@ pub mod rebuild;
 pub mod recipe;
 pub mod release;
 pub mod repo;
+pub mod share;
 pub mod shell;
 pub mod size;
 pub mod target;

@@ -11,6 +11,7 @@ use foundation::store::Store;
 use phases::circumstances::Circumstances;
 use pipeline::check::CheckOptions;
 use pipeline::{BuildOptions, CompilerCache, Job, Options, Published};
+use results::Taken;
 use sign::signer::{KeyKind, KeySource, Passphrase};
 
 use crate::arguments::{Selection, Selections, block_on, emulating, engine, locked_store, repository, revision};
@@ -51,6 +52,8 @@ pub struct BuildArguments {
     /// Have files compiled by these machines, on which `cargo xtask worker` runs; JOBS at once each, or 4
     #[arg(long, value_name = "HOST[:PORT][/JOBS]", value_delimiter = ',')]
     workers: Vec<WorkerAddress>,
+    #[command(flatten)]
+    others: crate::others::OtherArguments,
     #[command(flatten)]
     key: KeyArguments,
     /// Folder for the packages; of several targets each has its own in it, FOLDER/RELEASE-ARCH. The default is dist/RELEASE-ARCH
@@ -103,6 +106,7 @@ impl BuildArguments {
         }
         let key = self.key.source(store);
         Ok(BuildOptions {
+            others: self.others.asked(!matches!(key, KeySource::Development { .. }))?,
             memory: self.memory,
             jobs: self.jobs,
             compiler_cache: if self.no_cache { CompilerCache::None } else { CompilerCache::Shared },
@@ -183,6 +187,18 @@ pub fn default_dist(recipe: &str, target: &str) -> PathBuf {
     if recipe == DEFAULTS.recipe { dist.join(target) } else { dist.join(recipe).join(target) }
 }
 
+/// What others made of it, for people; nothing where this machine made all.
+pub fn taken(taken: &[Taken]) -> String {
+    let mut text = String::new();
+    for one in taken {
+        text += &format!("\n{} of the inputs {} taken from {}\n", one.stage, one.inputs.short(), one.place);
+        for by in &one.builders {
+            text += &format!("  stated by {} ({}), statement {}\n", by.user_id, by.key, by.statement.short());
+        }
+    }
+    text
+}
+
 /// The packages, and what making them took, as a table for people.
 pub fn table(published: &Published) -> String {
     let report = &published.report;
@@ -222,6 +238,7 @@ pub fn table(published: &Published) -> String {
             text += &format!("{:width$}  killed for memory, then compiled alone: {file}\n", "");
         }
     }
+    text += &taken(&report.taken);
     if let Some(check) = &report.check {
         text += &format!("\nupstream's tests: {}\n", check.counts());
     }

@@ -118,6 +118,8 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let work_lock = work.lock("rebuild", &mut |_| ())?;
     let build = BuildOptions {
         revision: crate::arguments::revision,
+        // What others made proves nothing here.
+        others: pipeline::Others::Never,
         memory: arguments.memory,
         jobs: arguments.jobs,
         compiler_cache: CompilerCache::Shared,

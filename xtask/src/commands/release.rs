@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use foundation::failure::{AnyFailure, Kind, Message};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::arguments::{Subject, wait_for};
+use crate::arguments::{Subject, repository, wait_for};
 use crate::commands::package::default_dist;
 use crate::manner;
 use crate::signals::Endings;
@@ -57,6 +57,12 @@ pub struct Arguments {
     setup: bool,
 }
 
+/// The variable that names the place where machines share results.
+const SHARE: &str = "MESOS_PACKAGES_SHARE";
+
+/// The key ring of those who build, in the checkout: what they state about results counts for a release.
+const BUILDERS: &str = "ci/builders.gpg";
+
 /// The steps of a release, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Step {
@@ -66,6 +72,8 @@ enum Step {
     Fetch,
     /// Compile, run upstream's tests, package and sign
     Package,
+    /// Copy what was made to where other machines find it, where MESOS_PACKAGES_SHARE names such a place
+    Share,
     /// Build once more under other circumstances, and compare; needs no key
     Rebuild,
     /// Take the packages into the repository, and show clients a new snapshot
@@ -87,6 +95,8 @@ struct Release {
     repository: Option<PathBuf>,
     keyring: Option<PathBuf>,
     to: Option<String>,
+    /// The place where machines share results, from [`SHARE`].
+    share: Option<String>,
     /// Only a trial: the development key is good enough, and results of the rebuild go into this folder.
     trial: Option<PathBuf>,
 }
@@ -115,6 +125,19 @@ impl Step {
                 command.push("fetch".into());
                 command.extend(release.subject.iter().cloned());
                 command.extend(offline);
+                // Where nobody is trusted, nothing is taken. What a release is made of needs two builders.
+                let ring = repository().join(BUILDERS);
+                if let Some(place) = release.share.as_ref().filter(|_| ring.exists()) {
+                    command.extend(["--from".into(), place.into(), "--trust".into(), ring.into()]);
+                    command.extend(["--require", "2"].map(Into::into));
+                }
+            }
+            Self::Share => {
+                command.push("share".into());
+                command.extend(release.share.iter().map(Into::into));
+                command.extend(release.subject.iter().cloned());
+                command.extend(offline);
+                command.extend(release.key()?);
             }
             Self::Package => {
                 command.extend(["package", "--check", "--offline"].map(Into::into));
@@ -171,6 +194,7 @@ impl Release {
             repository,
             keyring,
             to,
+            share: std::env::var(SHARE).ok().filter(|place| !place.is_empty()),
             trial: None,
         })
     }
@@ -183,6 +207,7 @@ impl Release {
             dist,
             repository: Some(folder.join("repository")),
             trial: Some(folder.to_owned()),
+            share: None,
             ..self
         }
     }
@@ -234,13 +259,17 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         release = release.into_trial(folder.path());
     }
     let steps = step.as_ref().map_or(Step::all(), std::slice::from_ref);
+    if step == Some(Step::Share) && release.share.is_none() && !list {
+        note!("nothing is shared: {SHARE} names no place");
+        return Ok(());
+    }
     let mut commands = Vec::new();
     if let Some(mut command) = release.init(&codename) {
         command.extend(["--architecture".into(), architecture.into()]);
         commands.push(("init".to_owned(), command));
     }
     // All of them first: what is missing for the last one is said before the first one runs.
-    for step in steps {
+    for step in steps.iter().filter(|step| **step != Step::Share || release.share.is_some()) {
         commands.push((step.name(), step.command(&release)?));
     }
     if list {

@@ -4,7 +4,7 @@
 //! ([`Aspect`]) is made to differ. Source, downloads and build root come from the usual store; phases, staged tree,
 //! split and packages are made in a store of the rebuild's own, so that nothing of an earlier build can be found there.
 
-mod diffoscope;
+pub(crate) mod diffoscope;
 mod probe;
 mod report;
 

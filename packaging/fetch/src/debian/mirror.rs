@@ -15,6 +15,15 @@ pub struct UserConfig {
     /// Mirrors, tried before the host's own: `https://…/debian`, `https://…/debian-security`.
     #[serde(default)]
     pub mirrors: Vec<String>,
+    /// Places that results of others are taken from, as `--from` names them.
+    #[serde(default)]
+    pub from: Vec<String>,
+    /// The key ring whose keys' statements count, as an absolute path. Development keys in it do not.
+    #[serde(default)]
+    pub trust: Option<PathBuf>,
+    /// How many distinct keys have to state the same.
+    #[serde(default)]
+    pub require: Option<u32>,
 }
 
 impl UserConfig {
@@ -229,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_order_is_option_settings_host_archive() {
-        let config = UserConfig { mirrors: vec!["http://conf.example/debian".into()] };
+        let config = UserConfig { mirrors: vec!["http://conf.example/debian".into()], ..UserConfig::default() };
         let host = vec!["http://host.example/debian".into(), "http://conf.example/debian".into()];
         let given = ["http://cli.example/debian/", "http://cli.example/debian-security", "http://cli.example/copy"];
         let mirrors = Mirrors::with(&given.map(str::to_owned), &config, host, &target()).unwrap();

@@ -13,6 +13,7 @@ pub(crate) fn quick(network: Network, variables: &[(&str, &str)]) -> Downloader 
         longest_pause: Duration::from_secs(2),
         least: (1000, Duration::from_millis(300)),
         threads: 4,
+        alone: true,
     };
     Downloader::with(network, patience, &|name| {
         variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())

@@ -4,4 +4,5 @@ pub mod attestation;
 pub mod dsse;
 pub mod intoto;
 pub mod provenance;
+pub mod result;
 pub mod sbom;

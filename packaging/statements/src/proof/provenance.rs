@@ -5,7 +5,8 @@
 //!
 //! `externalParameters` are what a user chooses: `recipe`, `version`, `target`, and `source` with its `kind` (`git` for
 //! the pinned commit, `recipe`, `local-archive` or `local-directory`). `internalParameters` are `sourceDateEpoch` and the
-//! digest `packing` of the code that writes packages. `resolvedDependencies` are complete: the plan, whose file lies
+//! digest `packing` of the code that writes packages; and `taken`, where results of other machines were used: the stage, the
+//! digests of its inputs and its content, and for each builder who states that the key and the digest of the statement. `resolvedDependencies` are complete: the plan, whose file lies
 //! beside the packages; the source as a normalised tar; its commit and those applied on it; the archives that it bundles;
 //! every .deb of the build root, by its permanent address. `byproducts` are the files about the packages.
 //!
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::intoto::{Predicate, Resource, Statement};
+use super::result::Taken;
 use crate::vex::deb_purl;
 
 /// What comes before the ending of these files' names.
@@ -128,11 +130,13 @@ pub struct Facts<'a> {
     pub root: &'a RootLock,
     /// Files about the packages, each with its digest.
     pub byproducts: &'a [Resource],
+    /// What was not built here, but taken from others by signed statements.
+    pub taken: &'a [Taken],
 }
 
 /// The provenance of packages, which are named as they are distributed.
 pub fn statement(facts: &Facts<'_>, packages: Vec<Resource>) -> Statement<Provenance> {
-    let Facts { plan, plan_file, origin, sources, root, byproducts } = *facts;
+    let Facts { plan, plan_file, origin, sources, root, byproducts, taken } = *facts;
     let mut dependencies = vec![
         Dependency::sha256(plan.digest()).named(plan_file),
         Dependency::sha256(plan.source().sha256).named("source tree"),
@@ -171,6 +175,13 @@ pub fn statement(facts: &Facts<'_>, packages: Vec<Resource>) -> Statement<Proven
             ..Dependency::sha256(deb.sha256)
         }
     }));
+    let mut internal = serde_json::json!({
+        "sourceDateEpoch": plan.source_date_epoch(),
+        "packing": deb::code::digest(),
+    });
+    if !taken.is_empty() {
+        internal["taken"] = taken.iter().map(said).collect();
+    }
     let predicate = Provenance {
         build_definition: BuildDefinition {
             build_type: BUILD_TYPE.into(),
@@ -180,10 +191,7 @@ pub fn statement(facts: &Facts<'_>, packages: Vec<Resource>) -> Statement<Proven
                 "target": plan.target().name.to_string(),
                 "source": plan.source().origin,
             }),
-            internal_parameters: serde_json::json!({
-                "sourceDateEpoch": plan.source_date_epoch(),
-                "packing": deb::code::digest(),
-            }),
+            internal_parameters: internal,
             resolved_dependencies: dependencies,
         },
         run_details: RunDetails {
@@ -198,6 +206,17 @@ pub fn statement(facts: &Facts<'_>, packages: Vec<Resource>) -> Statement<Proven
         },
     };
     Statement::about(packages, predicate)
+}
+
+/// A result that others made, in the words of this format. Where it was found says nothing of what it is.
+fn said(taken: &Taken) -> Value {
+    let builder = |by: &super::result::StatedBy| serde_json::json!({ "key": by.key, "statement": { "sha256": by.statement } });
+    serde_json::json!({
+        "stage": taken.stage,
+        "inputs": { "sha256": taken.inputs },
+        "content": { "sha256": taken.content },
+        "builders": taken.builders.iter().map(builder).collect::<Vec<_>>(),
+    })
 }
 
 /// The name of the file for a `.buildinfo` with this stem.

@@ -16,4 +16,5 @@ mod podman;
 mod rebuild;
 mod release;
 mod sample;
+mod share;
 mod signals;

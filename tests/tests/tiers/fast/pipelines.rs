@@ -47,7 +47,8 @@ impl Runner {
         self.path(if pipeline.file == "github.yml" { "temp/key" } else { "key" })
     }
 
-    fn run(&self, pipeline: &Pipeline, script: &Script, target: &str) -> Ran {
+    /// Runs a script; `share` is the place where results are shared, which need not be named.
+    fn run(&self, pipeline: &Pipeline, script: &Script, target: &str, share: &str) -> Ran {
         let mut command = Command::new(pipeline.shell);
         command.args(["-euc", &script.text]).current_dir(self.path("work")).stdin(Stdio::null()).env_clear();
         command.env("PATH", format!("{}:{}", self.path("bin"), std::env::var("PATH").unwrap()));
@@ -58,6 +59,7 @@ impl Runner {
                 let value = match value.as_str() {
                     "${{ matrix.target }}" => target,
                     "${{ vars.MESOS_REPOSITORY }}" => "/srv/mesos",
+                    "${{ vars.MESOS_PACKAGES_SHARE }}" => share,
                     "${{ secrets.MESOS_KEY }}" => SECRET,
                     "${{ secrets.MESOS_KEY_PASSPHRASE }}" => PASSPHRASE,
                     other => panic!("{name} is {other}"),
@@ -66,7 +68,7 @@ impl Runner {
             }
         } else {
             // What the comment at the top of the file tells the administrator to define.
-            command.env("TARGET", target).env("MESOS_REPOSITORY", "/srv/mesos");
+            command.env("TARGET", target).env("MESOS_REPOSITORY", "/srv/mesos").env("MESOS_PACKAGES_SHARE", share);
             command.env("MESOS_KEY", self.path("key")).env("MESOS_PACKAGES_KEY_PASSPHRASE", PASSPHRASE);
         }
         run(&mut command)
@@ -92,15 +94,16 @@ fn pipelines_run_the_steps_of_the_tool() {
                 pipeline.file
             );
         }
-        for target in &targets {
+        for (target, share, steps) in targets.iter().flat_map(|target| [(target, "", 6), (target, "/srv/share", 7)]) {
             let runner = Runner::new();
             let key = runner.key(&pipeline);
-            let expected =
-                release(&["--list", "--target", target, "--key-file", &key, "--repository", "/srv/mesos"]).success();
-            assert_eq!(expected.stdout.lines().count(), 6, "{}", expected.stdout);
+            let list = ["--list", "--target", target, "--key-file", &key, "--repository", "/srv/mesos"];
+            let expected = run(Command::new(tool()).arg("release").args(list).env("MESOS_PACKAGES_SHARE", share)).success();
+            assert_eq!(expected.stdout.lines().count(), steps, "{}", expected.stdout);
+            assert_eq!(expected.stdout.contains("share /srv/share"), steps == 7, "{}", expected.stdout);
             let mut said = String::new();
             for script in &pipeline.scripts {
-                let ran = runner.run(&pipeline, script, target).success();
+                let ran = runner.run(&pipeline, script, target, share).success();
                 for secret in [SECRET, PASSPHRASE] {
                     assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "ci/{}", pipeline.file);
                 }
@@ -108,7 +111,7 @@ fn pipelines_run_the_steps_of_the_tool() {
             }
             assert_eq!(said, expected.stdout, "ci/{} and the tool have other steps", pipeline.file);
             let kept = fs::read_to_string(runner.path("kept")).unwrap();
-            assert_eq!(kept, format!("600\n{SECRET}\n").repeat(2), "ci/{}", pipeline.file);
+            assert_eq!(kept, format!("600\n{SECRET}\n").repeat(3), "ci/{}", pipeline.file);
             assert_eq!(fs::read_dir(runner.path("temp")).unwrap().count(), 0, "ci/{} leaves the key", pipeline.file);
         }
     }
@@ -175,7 +178,11 @@ fn what_is_missing_is_said_before_the_first_step() {
     release(&[]).fails(2, &["--key", "--dry-run"]);
     release(&["--key", "nobody"]).fails(2, &["the step publish needs --repository", "repo init"]);
     release(&["--dry-run", "--key", "somebody"]).fails(2, &["--dry-run"]);
-    release(&["--step", "sign"]).fails(2, &["plan, fetch, package, rebuild, publish, verify"]);
+    // Whoever has no key, such as a pull request of a fork, states nothing.
+    let share = ["release", "--step", "share", "--target", "debian-13/amd64"];
+    run(Command::new(tool()).args(share).env("MESOS_PACKAGES_SHARE", "/srv/share")).fails(2, &["a release needs a key"]);
+    run(Command::new(tool()).args(share).env_remove("MESOS_PACKAGES_SHARE")).success();
+    release(&["--step", "sign"]).fails(2, &["plan, fetch, package, share, rebuild, publish, verify"]);
     release(&["--list", "--key", "It's me", "--target", "debian-99/amd64", "--repository", "r"])
         .fails(1, &["debian-99"]);
 }

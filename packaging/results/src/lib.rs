@@ -1,0 +1,106 @@
+//! Results of stages that machines share, so that nobody does twice what somebody trusted has done.
+//!
+//! ```text
+//! statements/KIND/INPUTS/KEY.intoto.jsonl   "from these inputs I got this content", one file per signer
+//! parts/ab/SHA256                           pieces of results, compressed, each called by its own digest
+//! repository/locks/ID.json                  who is writing at the moment
+//! ```
+//!
+//! A result is listed ([`list`]), cut into parts where its content says so ([`cut`]), copied to a place and stated
+//! ([`offer`]). It is taken from there only where enough keys of a key ring ([`trust`]) state the same content, and only
+//! as that content ([`take`]). A place decides nothing: whatever it does, a result is the one that was signed, or is made
+//! here as if there were no place.
+
+pub mod compare;
+pub mod cut;
+pub mod error;
+pub mod list;
+pub mod offer;
+pub mod prune;
+mod seen;
+pub mod source;
+pub mod take;
+pub mod trust;
+
+pub use error::ResultsError;
+pub use list::Bundle;
+pub use source::Source;
+pub use statements::proof::result::{StatedBy, Subject, Taken};
+pub use take::{Received, Taker};
+pub use trust::{KeyRing, Trust};
+
+use foundation::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+/// A kind of stage whose results are shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The finished packages of a plan, unsigned.
+    Packages,
+    /// The staged tree: what the last phase installed.
+    Staged,
+    /// Debug symbols apart from what is shipped, and the dependencies of it.
+    Split,
+    /// One finished package, unsigned, of whatever plan.
+    Package,
+    /// The volume that a phase left, for the next one. No two builders leave the same bytes.
+    Phase,
+}
+
+impl Kind {
+    /// All kinds, in the order in which a build wants them.
+    pub const ALL: [Self; 5] = [Self::Packages, Self::Staged, Self::Split, Self::Package, Self::Phase];
+
+    /// The name of the kind, as the store and a place call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Packages => "packages",
+            Self::Staged => "staged",
+            Self::Split => "split",
+            Self::Package => "package",
+            Self::Phase => "phase",
+        }
+    }
+
+    /// Whether every builder has to get the same content. Where that is so, two that disagree are an alarm; where it is not,
+    /// a result is its builder's own, and nobody can confirm it.
+    pub fn is_reproducible(self) -> bool {
+        self != Self::Phase
+    }
+}
+
+/// What a result is the result of: a kind of stage, and the digest of everything that it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The kind of stage.
+    pub kind: Kind,
+    /// The digest of its inputs.
+    pub inputs: Digest,
+}
+
+impl Key {
+    /// The path of the statement about it by the owner of a primary key, below the top of a place.
+    pub fn statement(&self, primary: &str) -> String {
+        let extension = statements::proof::dsse::EXTENSION;
+        format!("{STATEMENTS}/{}/{}/{primary}.{extension}", self.kind.name(), self.inputs)
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.kind.name(), self.inputs.short())
+    }
+}
+
+/// The folder of a place with the statements.
+pub const STATEMENTS: &str = "statements";
+
+/// The folder of a place with the parts of results.
+pub const PARTS: &str = "parts";
+
+/// The path of a part, below the top of a place.
+pub fn part_path(sha256: &Digest) -> String {
+    let hex = sha256.to_string();
+    format!("{PARTS}/{}/{hex}", &hex[..2])
+}

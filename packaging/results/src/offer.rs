@@ -1,0 +1,197 @@
+//! Copying results to a place, and stating what they are.
+//!
+//! Parts come first and statements last, so that nothing is stated which is not there as a whole. Whoever writes holds the
+//! place's lock: of two at once, one waits. What was received from others is not for this machine to state, and the
+//! caller offers none of it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use foundation::digest::Digest;
+use foundation::progress::{Event, Progress};
+use foundation::store::{Store, StoreLock};
+use places::lock::PlaceLock;
+use places::transport::{Cache, Transport};
+use places::{PlaceError, Remote};
+use sign::signer::{KeyForm, Signer};
+use statements::proof::dsse;
+use statements::proof::intoto::Statement;
+use statements::proof::result::{StageResult, Subject};
+
+use crate::cut::cut;
+use crate::error::ResultsError;
+use crate::list::Bundle;
+use crate::source::{PlaceName, Source, Trouble};
+use crate::trust::{KeyRing, Trust};
+use crate::Key;
+
+/// A result that this machine made.
+#[derive(Clone, Debug)]
+pub struct Offering {
+    /// What it is the result of.
+    pub key: Key,
+    /// What it is a result of, for people.
+    pub of: Subject,
+    /// Its files.
+    pub bundle: Bundle,
+}
+
+/// What became of an offering.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// What it is the result of.
+    pub key: Key,
+    /// Digest of its content.
+    pub content: Digest,
+    /// Bytes of its files.
+    pub size: u64,
+    /// Bytes that were copied; none where the place had a statement of this key about it.
+    pub copied: Option<u64>,
+}
+
+/// Where results are copied to, and by whom they are stated.
+pub struct Desk<'a> {
+    /// The place.
+    pub remote: &'a Remote,
+    /// The store, whose lock the caller holds.
+    pub store: &'a Store,
+    /// That lock.
+    pub lock: &'a StoreLock,
+    /// The key that states.
+    pub signer: &'a dyn Signer,
+    /// The present, as a Unix time in seconds.
+    pub now: i64,
+    /// The lock at the place of a run that is gone.
+    pub break_lock: Option<&'a str>,
+    /// Copy also what is stated already: the place may have lost or damaged it.
+    pub again: bool,
+    /// How many threads compress.
+    pub threads: u32,
+    /// Who is told what happens.
+    pub progress: &'a dyn Progress,
+}
+
+/// How long somebody else who writes is waited for.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+impl Desk<'_> {
+    /// Copies results to the place and states them.
+    ///
+    /// # Errors
+    /// The place cannot be written to or somebody else writes there, the key signs nothing, or it has stated something else
+    /// about the same inputs.
+    pub fn offer(&self, results: &[Offering]) -> Result<Vec<Offered>, ResultsError> {
+        self.locked(|transport| self.copy(transport, results))
+    }
+
+    /// Does something under the lock of the place.
+    pub(crate) fn locked<T>(
+        &self,
+        work: impl FnOnce(&Transport<'_>) -> Result<T, ResultsError>,
+    ) -> Result<T, ResultsError> {
+        let transport = Transport { remote: self.remote, lock: Some(self.lock), patience: None };
+        let (begun, mut told) = (Instant::now(), false);
+        let held = loop {
+            match PlaceLock::acquire(&transport, self.store.root(), self.break_lock, self.now) {
+                Ok((lock, _)) => break lock,
+                Err(error @ PlaceError::Unfit { .. }) if begun.elapsed() < PATIENCE => {
+                    if !told {
+                        self.progress.event(Event::Note { text: format!("waiting: {error}") });
+                        told = true;
+                    }
+                    std::thread::sleep(Duration::from_millis(700));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let done = work(&transport);
+        let released = held.release();
+        let done = done?;
+        released?;
+        Ok(done)
+    }
+
+    fn copy(&self, transport: &Transport<'_>, results: &[Offering]) -> Result<Vec<Offered>, ResultsError> {
+        let mut offered = Vec::new();
+        for result in results {
+            let Offering { key, of, bundle } = result;
+            let content = bundle.digest();
+            let mut done = Offered { key: *key, content, size: bundle.size(), copied: None };
+            let stated = self.stated(key)?;
+            if let Some(stated) = &stated
+                && key.kind.is_reproducible()
+                && *stated != content
+            {
+                return Err(ResultsError::OtherwiseStated {
+                    key: self.signer.key().primary.clone(),
+                    place: self.remote.to_string(),
+                    what: key.to_string(),
+                    stated: *stated,
+                    found: content,
+                });
+            }
+            if stated.is_none() || self.again {
+                let folder = self.store.temp_dir()?;
+                let list = cut(bundle, folder.path(), self.threads)?;
+                done.copied = Some(bytes_below(folder.path())?);
+                transport.put(&format!("copying {key}"), folder.path(), Cache::Forever)?;
+                let statement = StageResult {
+                    stage: key.kind.name().into(),
+                    inputs: key.inputs.into(),
+                    list,
+                    of: of.clone(),
+                    stated: self.now,
+                };
+                self.state(transport, key, &statement.about(content))?;
+            }
+            offered.push(done);
+        }
+        Ok(offered)
+    }
+
+    /// Signs a statement and puts it to the place.
+    fn state(
+        &self,
+        transport: &Transport<'_>,
+        key: &Key,
+        statement: &Statement<StageResult>,
+    ) -> Result<(), ResultsError> {
+        let folder = self.store.temp_dir()?;
+        let path = folder.path().join(key.statement(&self.signer.key().primary));
+        let content = dsse::seal(statement, self.signer, self.now)?;
+        fs::create_dir_all(path.parent().expect("it is in a folder"))
+            .and_then(|()| fs::write(&path, content))
+            .map_err(ResultsError::io("write", &path))?;
+        Ok(transport.put(&format!("stating {key}"), folder.path(), Cache::Briefly)?)
+    }
+
+    /// The content that this key has stated at the place, where it did and that can be read.
+    fn stated(&self, key: &Key) -> Result<Option<Digest>, ResultsError> {
+        let folder = self.store.temp_dir()?;
+        let ring = folder.path().join("key.gpg");
+        fs::write(&ring, self.signer.public_key(KeyForm::Binary)?).map_err(ResultsError::io("write", &ring))?;
+        let trust = Trust::new(&KeyRing::Named(ring), 1)?;
+        let primary = &self.signer.key().primary;
+        let file = key.statement(primary);
+        let place = Source::Place(PlaceName(self.remote.clone()));
+        let texts = match place.texts(&BTreeSet::from([file.clone()])) {
+            Ok(texts) => texts,
+            Err(Trouble::Store(error)) => return Err(error.into()),
+            // A place that is not there yet; one that is away shows itself when it is written to.
+            Err(Trouble::Place(_)) => return Ok(None),
+        };
+        let Some(text) = texts.get(&file) else { return Ok(None) };
+        Ok(trust.open(&file, text, key, primary).ok().and_then(|found| found.statement.content()))
+    }
+}
+
+fn bytes_below(folder: &std::path::Path) -> Result<u64, ResultsError> {
+    let mut bytes = 0;
+    for entry in walkdir::WalkDir::new(folder) {
+        let metadata = entry.and_then(|entry| entry.metadata());
+        let metadata = metadata.map_err(|error| ResultsError::io("read", folder)(error.into()))?;
+        bytes += if metadata.is_file() { metadata.len() } else { 0 };
+    }
+    Ok(bytes)
+}

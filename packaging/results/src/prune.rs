@@ -1,0 +1,137 @@
+//! Removing from a place what nobody needs any more: what is old, and of none of the latest versions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use foundation::digest::Digest;
+use statements::proof::dsse;
+use statements::proof::intoto::Statement;
+use statements::proof::result::StageResult;
+
+use crate::cut::read_list;
+use crate::error::ResultsError;
+use crate::offer::Desk;
+use crate::{PARTS, STATEMENTS, part_path};
+
+/// What stays.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Results that were stated in the last so many days.
+    pub days: u32,
+    /// And those of the latest so many versions of each recipe and target.
+    pub versions: u32,
+}
+
+/// What was removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// How many statements, of how many that there were.
+    pub statements: (usize, usize),
+    /// How many parts, of how many that there were.
+    pub parts: (usize, usize),
+}
+
+/// Which of these statements stay, by their paths.
+pub fn kept<'a>(
+    statements: &'a BTreeMap<String, Statement<StageResult>>,
+    keep: Keep,
+    now: i64,
+) -> BTreeMap<&'a str, &'a StageResult> {
+    // A version is as new as the newest statement about it.
+    let mut versions: BTreeMap<(&str, &str), BTreeMap<&str, i64>> = BTreeMap::new();
+    for StageResult { of, stated, .. } in statements.values().map(|statement| &statement.predicate) {
+        let known = versions.entry((&of.recipe, &of.target)).or_default().entry(&of.version).or_insert(*stated);
+        *known = (*known).max(*stated);
+    }
+    let latest = |of: &statements::proof::result::Subject| {
+        let known = &versions[&(of.recipe.as_str(), of.target.as_str())];
+        let newer = known.values().filter(|stated| **stated > known[of.version.as_str()]).count();
+        newer < keep.versions as usize
+    };
+    let young = |stated: i64| now.saturating_sub(stated) < i64::from(keep.days) * 86_400;
+    let stays = |one: &StageResult| young(one.stated) || latest(&one.of);
+    statements
+        .iter()
+        .map(|(path, statement)| (path.as_str(), &statement.predicate))
+        .filter(|(_, one)| stays(one))
+        .collect()
+}
+
+impl Desk<'_> {
+    /// Removes statements that are old and of none of the latest versions, then parts that no statement needs. Whoever can
+    /// write there may do that, so signatures are not looked at. A statement whose list is gone goes as well.
+    ///
+    /// # Errors
+    /// The place cannot be read or written to, or somebody else writes there.
+    pub fn prune(&self, keep: Keep) -> Result<Pruned, ResultsError> {
+        self.locked(|transport| {
+            let folder = self.store.temp_dir()?;
+            let names = transport.names_below("listing statements", STATEMENTS)?;
+            transport.get("reading statements", &names, folder.path())?;
+            let mut statements = BTreeMap::new();
+            for name in &names {
+                let text = fs::read(folder.path().join(name)).unwrap_or_default();
+                if let Some(statement) = dsse::unchecked::<StageResult>(&text) {
+                    statements.insert(name.clone(), statement);
+                }
+            }
+            let mut stay = kept(&statements, keep, self.now);
+            let lists: BTreeSet<String> = stay.values().map(|one| part_path(&one.list.sha256)).collect();
+            transport.get("reading lists", &lists, folder.path())?;
+            let mut needed = BTreeSet::new();
+            stay.retain(|_, one| {
+                let path = folder.path().join(part_path(&one.list.sha256));
+                let whole = Digest::of_file(&path).is_ok_and(|found| found == one.list.sha256);
+                let Some(list) = whole.then(|| read_list(&path, &one.list).ok()).flatten() else { return false };
+                needed.insert(part_path(&one.list.sha256));
+                needed.extend(list.parts.iter().map(|part| part_path(&part.sha256)));
+                true
+            });
+            // Statements first: none may name a part that is gone.
+            let gone: BTreeSet<String> = names.iter().filter(|name| !stay.contains_key(name.as_str())).cloned().collect();
+            transport.delete("removing statements", &gone)?;
+            let parts = transport.names_below("listing parts", PARTS)?;
+            let idle: BTreeSet<String> = parts.difference(&needed).cloned().collect();
+            transport.delete("removing parts", &idle)?;
+            Ok(Pruned { statements: (gone.len(), names.len()), parts: (idle.len(), parts.len()) })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use statements::proof::result::{Part, Subject};
+
+    use super::*;
+
+    const DAY: i64 = 86_400;
+
+    #[test]
+    fn what_is_young_or_of_the_latest_versions_stays() {
+        let one = |version: &str, recipe: &str, day: i64| {
+            let sha256 = Digest::of(format!("{recipe} {version}"));
+            let of = Subject { recipe: recipe.into(), target: "debian-13/amd64".into(), version: version.into() };
+            let list = Part { sha256, size: 1, length: 1 };
+            let result = StageResult { stage: "packages".into(), inputs: sha256.into(), list, of, stated: day * DAY };
+            (format!("{recipe}-{version}-{day}"), result.about(sha256))
+        };
+        let all = BTreeMap::from([
+            one("1", "demo", 1),
+            one("2", "demo", 2),
+            one("2", "demo", 50),
+            one("3", "demo", 3),
+            one("4", "demo", 95),
+            one("1", "other", 1),
+        ]);
+        let kept = |days, versions| {
+            let keep = Keep { days, versions };
+            kept(&all, keep, 100 * DAY).into_keys().map(str::to_owned).collect::<Vec<_>>()
+        };
+        // Version 2 was stated again after version 3.
+        assert_eq!(kept(10, 2), ["demo-2-2", "demo-2-50", "demo-4-95", "other-1-1"]);
+        assert_eq!(kept(60, 0), ["demo-2-50", "demo-4-95"]);
+        assert_eq!(kept(0, 1), ["demo-4-95", "other-1-1"]);
+        assert_eq!(kept(1000, 0).len(), 6);
+        assert_eq!(kept(0, 0), [""; 0]);
+    }
+}

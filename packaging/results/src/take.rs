@@ -1,0 +1,250 @@
+//! Taking results that others made, in place of making them.
+//!
+//! Statements are asked for by name: one for each key that counts. What is at the place beside that is never looked at, so
+//! nobody else can be heard there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use foundation::digest::Digest;
+use foundation::progress::{Event, Progress};
+use foundation::store::{Store, TempDir};
+use statements::proof::result::{StatedBy, Taken};
+
+use crate::cut;
+use crate::error::ResultsError;
+use crate::list::{self, ACCOUNT, CONTENT};
+use crate::source::{Source, Trouble};
+use crate::trust::{KeyRing, Stated, Trust};
+use crate::{Key, Kind, seen};
+
+/// Takes results from places. Copies of it share what is known of the places.
+#[derive(Clone)]
+pub struct Taker(Arc<Inner>);
+
+struct Inner {
+    places: Vec<Source>,
+    /// gpgv works in a folder of its own, one signature at a time.
+    trust: Mutex<Trust>,
+    require: u32,
+    /// Places that did not answer: not asked again by this run.
+    down: Mutex<BTreeSet<Source>>,
+}
+
+impl std::fmt::Debug for Taker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Taker").field("places", &self.0.places).field("require", &self.0.require).finish()
+    }
+}
+
+/// A statement that counts, with where it was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The place that has it.
+    pub place: Source,
+    /// The statement and its key.
+    pub stated: Stated,
+    /// Digest of the file that has it.
+    pub file: Digest,
+}
+
+impl Found {
+    /// The digest of the content that is stated.
+    pub fn content(&self) -> Digest {
+        self.stated.statement.content().expect("a statement that counts is about one result")
+    }
+
+    pub(crate) fn said(&self) -> String {
+        let by = &self.stated.by;
+        format!("{} ({}) states {} at {}", by.user_id, by.primary, self.content(), self.place)
+    }
+
+    fn stated_by(&self) -> StatedBy {
+        let by = &self.stated.by;
+        StatedBy { key: by.primary.clone(), user_id: by.user_id.clone(), statement: self.file }
+    }
+}
+
+/// A result that was fetched and is what was stated.
+#[derive(Debug)]
+pub struct Received {
+    folder: TempDir,
+    /// What was taken from whom, and why.
+    pub taken: Taken,
+}
+
+impl Received {
+    /// The folder with what every builder gets.
+    pub fn content(&self) -> PathBuf {
+        self.folder.path().join(CONTENT)
+    }
+
+    /// The folder with what the builder tells of the making.
+    pub fn account(&self) -> PathBuf {
+        self.folder.path().join(ACCOUNT)
+    }
+}
+
+impl Taker {
+    /// Takes from these places, in this order, what `require` distinct keys of a key ring state.
+    ///
+    /// # Errors
+    /// The key ring cannot be read, or has fewer keys that count than are asked for.
+    pub fn new(places: Vec<Source>, keyring: &KeyRing, require: u32) -> Result<Self, ResultsError> {
+        let trust = Trust::new(keyring, require)?;
+        let require = trust.require();
+        Ok(Self(Arc::new(Inner { places, trust: Mutex::new(trust), require, down: Mutex::default() })))
+    }
+
+    /// Asks all places for statements about a key. What counts is returned; a place that does not answer, and a statement
+    /// that is not what it should be, are told of.
+    ///
+    /// # Errors
+    /// A temporary folder cannot be made.
+    pub fn ask(&self, key: &Key, progress: &dyn Progress) -> Result<Vec<Found>, ResultsError> {
+        let warn = |text: String| progress.event(Event::Warning { text });
+        let trust = self.0.trust.lock().expect("no panic while held");
+        let names: BTreeMap<String, &str> = trust.keys().map(|primary| (key.statement(primary), primary)).collect();
+        let files: BTreeSet<String> = names.keys().cloned().collect();
+        let mut found = Vec::new();
+        for place in &self.0.places {
+            if self.0.down.lock().expect("no panic while held").contains(place) {
+                continue;
+            }
+            match place.texts(&files) {
+                Err(Trouble::Store(error)) => return Err(error.into()),
+                Err(Trouble::Place(why)) => {
+                    warn(format!("nothing is taken from {place}: {why}"));
+                    self.0.down.lock().expect("no panic while held").insert(place.clone());
+                }
+                Ok(texts) => {
+                    for (file, text) in texts {
+                        match trust.open(&file, &text, key, names[&file]) {
+                            Ok(stated) => {
+                                found.push(Found { place: place.clone(), stated, file: Digest::of(&text) });
+                            }
+                            Err(why) => warn(format!("a statement at {place} does not count: {why}")),
+                        }
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The results that somebody states at the places that can be listed.
+    ///
+    /// # Errors
+    /// A place cannot be read: which one, and why.
+    pub fn keys(&self) -> Result<BTreeSet<Key>, String> {
+        let mut keys = BTreeSet::new();
+        for place in &self.0.places {
+            match place.keys() {
+                Ok(found) => keys.extend(found.into_iter().flatten()),
+                Err(Trouble::Place(why)) => return Err(format!("{place}: {why}")),
+                Err(Trouble::Store(error)) => return Err(error.to_string()),
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The result for a key, if enough keys state the same and the bytes that they state can be had. Everything else than
+    /// that is told of, and is no error, but for an alarm: the caller makes the result itself.
+    ///
+    /// # Errors
+    /// Two statements disagree, or the store cannot be written.
+    pub fn take(&self, store: &Store, key: &Key, progress: &dyn Progress) -> Result<Option<Received>, ResultsError> {
+        let found = self.ask(key, progress)?;
+        if key.kind.is_reproducible() {
+            agree(key, &found)?;
+            seen::agree(store, key, &found)?;
+        }
+        let builders = distinct(&found);
+        let enough = if key.kind.is_reproducible() { builders.len() } else { builders.len().min(1) };
+        if enough < self.0.require as usize {
+            if enough > 0 {
+                let text = format!("{key}: {enough} of {} keys that are required state a result", self.0.require);
+                progress.event(Event::Note { text });
+            }
+            return Ok(None);
+        }
+        for one in &found {
+            match self.fetch(store, one, progress) {
+                Ok(folder) => {
+                    let taken = Taken {
+                        stage: key.kind.name().into(),
+                        inputs: key.inputs,
+                        content: one.content(),
+                        place: one.place.to_string(),
+                        builders: if key.kind.is_reproducible() { builders.clone() } else { vec![one.stated_by()] },
+                    };
+                    seen::keep(store, key, &found)?;
+                    return Ok(Some(Received { folder, taken }));
+                }
+                Err(Trouble::Store(error)) => return Err(error.into()),
+                Err(Trouble::Place(why)) => {
+                    let text = format!("{key} is not taken from {}: {why}", one.place);
+                    progress.event(Event::Warning { text });
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Brings what a statement is about, as it is stated.
+    ///
+    /// # Errors
+    /// The place does not have these bytes, or the store cannot be written.
+    pub fn fetch(&self, store: &Store, one: &Found, progress: &dyn Progress) -> Result<TempDir, Trouble> {
+        let tell = |told: fetch::download::DownloadProgress| {
+            progress.event(Event::Download {
+                files: told.files_done as u64,
+                files_total: told.files_total as u64,
+                bytes: told.bytes_done,
+                bytes_total: told.bytes_total,
+            });
+        };
+        let wrong = |why: String| Trouble::Place(format!("what was signed by {} is {why}", one.stated.by.user_id));
+        let part = &one.stated.statement.predicate.list;
+        one.place.parts(std::slice::from_ref(part), store, &|_| ())?;
+        let missing = || Trouble::Place("a part is gone from the cache".into());
+        let path = store.blob(&part.sha256).ok_or_else(missing)?;
+        let list = cut::read_list(&path, part).map_err(wrong)?;
+        let found = list::digest(&list.content);
+        if found != one.content() {
+            return Err(wrong(format!("a list of the content {found}, stated is {}", one.content())));
+        }
+        one.place.parts(&list.parts, store, &tell)?;
+        let folder = store.temp_dir()?;
+        cut::join(&list, folder.path(), &|sha256| store.blob(sha256)).map_err(wrong)?;
+        // Only to be put together: the result itself is kept.
+        for part in list.parts.iter().chain([part]) {
+            store.forget_blob(&part.sha256)?;
+        }
+        Ok(folder)
+    }
+}
+
+/// An alarm if two statements name different contents.
+fn agree(key: &Key, found: &[Found]) -> Result<(), ResultsError> {
+    let Some(first) = found.first() else { return Ok(()) };
+    match found.iter().find(|other| other.content() != first.content()) {
+        None => Ok(()),
+        Some(other) => {
+            Err(ResultsError::Disagreement { what: key.to_string(), one: first.said(), other: other.said() })
+        }
+    }
+}
+
+/// Who made the statements, each key once however many places have one of it.
+fn distinct(found: &[Found]) -> Vec<StatedBy> {
+    let all: BTreeMap<&str, StatedBy> =
+        found.iter().rev().map(|one| (one.stated.by.primary.as_str(), one.stated_by())).collect();
+    all.into_values().collect()
+}
+
+/// Whether a result of this kind can be confirmed by so many keys.
+pub fn can_be_required(kind: Kind, require: u32) -> bool {
+    kind.is_reproducible() || require <= 1
+}

@@ -1,0 +1,100 @@
+//! Whose statements count: the keys of a key ring, and how many of them have to state the same.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sign::gpgv::{Gpgv, GpgvError, Signatory};
+use sign::public_key;
+use sign::signer::DEVELOPMENT_NAME;
+use statements::proof::dsse;
+use statements::proof::intoto::Statement;
+use statements::proof::result::StageResult;
+
+use crate::Key;
+use crate::error::ResultsError;
+
+/// The key ring that is trusted, and who named it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyRing {
+    /// Somebody named it for this very run: all its keys count, also development keys.
+    Named(PathBuf),
+    /// It comes from settings: development keys in it, which any machine makes for itself, do not count.
+    Configured(PathBuf),
+}
+
+impl KeyRing {
+    fn path(&self) -> &Path {
+        match self {
+            Self::Named(path) | Self::Configured(path) => path,
+        }
+    }
+}
+
+/// Keys whose statements count.
+pub struct Trust {
+    gpgv: Gpgv,
+    /// User ids by fingerprints of primary keys.
+    keys: BTreeMap<String, String>,
+    require: u32,
+}
+
+/// A statement whose signature is good and by a key that counts.
+#[derive(Clone, Debug)]
+pub struct Stated {
+    /// What is stated.
+    pub statement: Statement<StageResult>,
+    /// Who signed it.
+    pub by: Signatory,
+}
+
+impl Trust {
+    /// Reads the key ring; `require` is how many distinct keys have to state the same, one at least.
+    ///
+    /// # Errors
+    /// The key ring cannot be read, or has fewer keys that count than are asked for.
+    pub fn new(keyring: &KeyRing, require: u32) -> Result<Self, ResultsError> {
+        let path = keyring.path();
+        let gpgv = Gpgv::new(path)?;
+        let ring = fs::read(path).map_err(|source| GpgvError::File { path: path.to_owned(), source })?;
+        let counts = |user_id: &str| matches!(keyring, KeyRing::Named(_)) || !user_id.starts_with(DEVELOPMENT_NAME);
+        let keys: BTreeMap<String, String> = public_key::read(&ring)?
+            .into_iter()
+            .filter(|certificate| counts(&certificate.user_id))
+            .map(|certificate| (certificate.primary().to_owned(), certificate.user_id))
+            .collect();
+        let require = require.max(1);
+        if keys.len() < require as usize {
+            return Err(ResultsError::TooFewKeys { require, keys: keys.len(), keyring: path.to_owned() });
+        }
+        Ok(Self { gpgv, keys, require })
+    }
+
+    /// Fingerprints of the primary keys that count, sorted.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.keys.keys().map(String::as_str)
+    }
+
+    /// How many distinct keys have to state the same.
+    pub fn require(&self) -> u32 {
+        self.require
+    }
+
+    /// Reads what the file `path` of a place has, which should be the statement about `key` by the owner of `primary`.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a sentence: it is no such statement, is about something else, or the signature is not good or
+    /// by another key.
+    pub fn open(&self, path: &str, content: &[u8], key: &Key, primary: &str) -> Result<Stated, String> {
+        let (statement, by) =
+            dsse::open::<StageResult>(Path::new(path), content, &self.gpgv).map_err(|error| error.to_string())?;
+        if by.primary != primary || !self.keys.contains_key(primary) {
+            return Err(format!("{path}: is signed by {}, which is not the key that its name says", by.primary));
+        }
+        let about = (statement.predicate.stage.as_str(), statement.predicate.inputs.sha256);
+        if about != (key.kind.name(), key.inputs) || statement.content().is_none() {
+            return Err(format!("{path}: the signed statement is about other inputs than its name says"));
+        }
+        Ok(Stated { statement, by })
+    }
+}

@@ -1,0 +1,310 @@
+//! Results go from one machine to another, and nothing else is taken than what was stated and confirmed.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Instant;
+
+use foundation::digest::Digest;
+use foundation::failure::{Failure as _, Kind as FailureKind};
+use foundation::store::Store;
+use results::prune::{Keep, Pruned};
+use results::{Bundle, Key, KeyRing, Kind, ResultsError, Taker};
+use statements::proof::dsse;
+use statements::proof::result::{StageResult, Subject};
+use support::{Machine, Manner, NOW, key, noise, parts, ring, serve, take, take_nothing, taker};
+
+#[test]
+fn a_result_arrives_as_it_was_by_folder_and_by_web() {
+    let (builder, other) = (Machine::new(), Machine::new());
+    let place = builder.folder.path().join("place");
+    let offered = builder.offer(&place, builder.bundle("one")).unwrap();
+    let copied = offered[0].copied.unwrap();
+    assert!((5 << 20..6 << 20).contains(&copied), "{copied} bytes");
+    let web = serve(&place, Manner::Well);
+    for source in [place.to_str().unwrap(), &web] {
+        let taker = taker(other.folder.path(), &[source], &[&builder], 1);
+        let (taken, said) = take(&taker, &other.store);
+        let received = taken.unwrap().unwrap_or_else(|| panic!("{said}"));
+        let tree = received.content().join("tree");
+        assert_eq!(fs::read_to_string(tree.join("text")).unwrap(), "one");
+        assert_eq!(fs::read(tree.join("large")).unwrap(), noise(5 << 20));
+        assert_eq!(fs::read_link(tree.join("link")).unwrap().to_str(), Some("text"));
+        assert!(tree.join("empty").is_dir() && fs::read(tree.join("nothing")).unwrap().is_empty());
+        let mode = |name: &str| fs::metadata(tree.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("run"), mode("text")), (0o755, 0o644));
+        let builder_key = &sign::signer::Signer::key(&builder.gpg).primary;
+        assert!(fs::read_to_string(received.account().join("log")).unwrap().contains(builder_key));
+        let by = &received.taken.builders[0];
+        assert_eq!((&by.key, by.statement), (builder_key, Digest::of_file(&place.join(builder.statement(&key()))).unwrap()));
+        // The parts are gone again from the cache.
+        assert_eq!(walkdir::WalkDir::new(other.store.root().join("blobs")).into_iter().flatten().filter(|e| e.file_type().is_file()).count(), 0);
+    }
+    // Uploaded once; and what another result has in common with it is not a part of its own.
+    assert_eq!(builder.offer(&place, builder.bundle("one")).unwrap()[0].copied, None);
+    let before = parts(&place).len();
+    let inputs = Key { inputs: Digest::of("other inputs"), ..key() };
+    builder.offer_at(&place, builder.bundle("another text, longer than the first"), inputs, NOW, false).unwrap();
+    let more = parts(&place).len() - before;
+    assert!(before >= 4 && more <= 3, "{before} parts, then {more} more");
+}
+
+#[test]
+fn as_many_distinct_keys_as_are_required_have_to_state_the_same() {
+    let (one, two, taking) = (Machine::new(), Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    let name = place.to_str().unwrap().to_owned();
+    one.offer(&place, one.bundle("same")).unwrap();
+    let folder = taking.folder.path();
+    let both = taker(folder, &[&name, &name], &[&one, &two], 2);
+    // One statement at two places is one builder.
+    assert!(take_nothing(&both, &taking.store).contains("1 of 2 keys that are required"));
+    two.offer(&place, two.bundle("same")).unwrap();
+    let taken = take(&both, &taking.store).0.unwrap().unwrap().taken;
+    assert_eq!(taken.builders.len(), 2);
+    // A key that was removed from the ring, though its statement is there still.
+    let left = taker(folder, &[&name], &[&two], 1);
+    assert_eq!(take(&left, &taking.store).0.unwrap().unwrap().taken.builders.len(), 1);
+    let path = ring(folder, &[&two]);
+    let few = Taker::new(vec![name.parse().unwrap()], &KeyRing::Named(path.clone()), 2).unwrap_err();
+    assert!(few.to_string().contains("has 1 key that counts") && few.kind() == FailureKind::Usage, "{few}");
+    // Development keys, which any machine makes for itself, count only where somebody names them.
+    let settings = Taker::new(vec![name.parse().unwrap()], &KeyRing::Configured(path), 1).unwrap_err();
+    assert!(settings.to_string().contains("has 0 keys that count"), "{settings}");
+}
+
+#[test]
+fn statements_that_disagree_are_an_alarm() {
+    let (one, two, taking) = (Machine::new(), Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    let name = place.to_str().unwrap().to_owned();
+    one.offer(&place, one.bundle("one")).unwrap();
+    two.offer(&place, two.bundle("two")).unwrap();
+    for require in [1, 2] {
+        let both = taker(taking.folder.path(), &[&name], &[&one, &two], require);
+        let error = take(&both, &taking.store).0.unwrap_err();
+        assert_eq!(error.kind().exit_code(), 3);
+        for machine in [&one, &two] {
+            assert!(error.to_string().contains(&sign::signer::Signer::key(&machine.gpg).primary), "{error}");
+        }
+    }
+    // Whoever trusts one of them has no doubt.
+    let alone = taker(taking.folder.path(), &[&name], &[&two], 1);
+    let received = take(&alone, &taking.store).0.unwrap().unwrap();
+    assert_eq!(fs::read_to_string(received.content().join("tree/text")).unwrap(), "two");
+    // Nor does a builder state two things.
+    let error = one.offer(&place, one.bundle("not one")).unwrap_err();
+    assert!(matches!(error, ResultsError::OtherwiseStated { .. }) && error.kind().exit_code() == 3, "{error}");
+}
+
+#[test]
+fn what_a_key_said_before_is_remembered() {
+    let (builder, taking) = (Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    let name = place.to_str().unwrap().to_owned();
+    let taker = taker(taking.folder.path(), &[&name], &[&builder], 1);
+    let old = taking.folder.path().join("old place");
+    builder.offer(&old, builder.bundle("bad, and withdrawn")).unwrap();
+    builder.offer(&place, builder.bundle("good")).unwrap();
+    assert!(take(&taker, &taking.store).0.unwrap().is_some());
+    // Somebody who can write there brings the older statement back, with all that belongs to it.
+    support::copy(&old, &place);
+    let error = take(&taker, &taking.store).0.unwrap_err();
+    assert!(error.to_string().contains("when this machine took it before"), "{error}");
+    assert_eq!(error.kind().exit_code(), 3);
+}
+
+#[test]
+fn a_place_that_is_away_or_slow_is_done_without() {
+    let (builder, taking) = (Machine::new(), Machine::new());
+    let folder = taking.folder.path();
+    let nowhere = folder.join("nowhere");
+    let said = take_nothing(&taker(folder, &[nowhere.to_str().unwrap()], &[&builder], 1), &taking.store);
+    assert!(said.contains("nothing is taken from") && said.contains("nowhere"), "{said}");
+    // A port that nobody listens at.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let said = take_nothing(&taker(folder, &[&format!("http://{closed}/x")], &[&builder], 1), &taking.store);
+    assert!(said.contains("nothing is taken from http://127.0.0.1"), "{said}");
+    let begun = Instant::now();
+    let silent = taker(folder, &[&serve(folder, Manner::Silent)], &[&builder], 1);
+    assert!(take_nothing(&silent, &taking.store).contains("nothing is taken from"));
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    // Of several, the next one has it; and whoever was away is not asked again by this run.
+    let place = folder.join("place");
+    builder.offer(&place, builder.bundle("one")).unwrap();
+    let both = taker(folder, &[nowhere.to_str().unwrap(), place.to_str().unwrap()], &[&builder], 1);
+    assert!(take(&both, &taking.store).0.unwrap().is_some());
+    assert_eq!(take(&both, &taking.store).1, "");
+}
+
+#[test]
+fn bytes_that_are_not_those_that_were_signed_are_not_used() {
+    let (builder, taking) = (Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    let name = place.to_str().unwrap().to_owned();
+    let web = serve(&place, Manner::Well);
+    builder.offer(&place, builder.bundle("one")).unwrap();
+    let all = parts(&place);
+    let list = all.last().unwrap();
+    for source in [&name, &web] {
+        let taker = taker(taking.folder.path(), &[source], &[&builder], 1);
+        for part in [&all[0], list] {
+            let whole = fs::read(part).unwrap();
+            let mut changed = whole.clone();
+            changed[whole.len() / 2] ^= 1;
+            for wrong in [&changed[..], &whole[..whole.len() - 1], &[whole.clone(), vec![0]].concat(), b""] {
+                fs::write(part, wrong).unwrap();
+                // A cache that has no part yet.
+                let folder = tempfile::tempdir().unwrap();
+                let said = take_nothing(&taker, &Store::open(Some(folder.path())).unwrap());
+                let part = part.file_name().unwrap().to_str().unwrap();
+                assert!(said.contains("is not taken from") && said.contains(part), "{said}");
+            }
+            fs::remove_file(part).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            take_nothing(&taker, &Store::open(Some(folder.path())).unwrap());
+            fs::write(part, whole).unwrap();
+        }
+    }
+    // What came before is not fetched again, though it is damaged by now: only the part that is missing.
+    fs::write(&all[0], "damaged").unwrap();
+    let taker = taker(taking.folder.path(), &[&name], &[&builder], 1);
+    take_nothing(&taker, &taking.store);
+    let missing = fs::read(list).unwrap();
+    builder.offer_at(&place, builder.bundle("one"), key(), NOW, true).unwrap();
+    assert_eq!(fs::read(list).unwrap(), missing, "copied again as it was");
+    for part in &all[1..] {
+        fs::write(part, "damaged after it had arrived").unwrap();
+    }
+    assert!(take(&taker, &taking.store).0.unwrap().is_some());
+}
+
+#[test]
+fn a_good_signature_on_something_else_is_not_enough() {
+    let (builder, taking) = (Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    let taker = taker(taking.folder.path(), &[place.to_str().unwrap()], &[&builder], 1);
+    builder.offer(&place, builder.bundle("one")).unwrap();
+    let file = place.join(builder.statement(&key()));
+    let good = fs::read(&file).unwrap();
+    let stated = dsse::unchecked::<StageResult>(&good).unwrap();
+    let sign = |statement: &statements::proof::intoto::Statement<StageResult>| {
+        fs::write(&file, dsse::seal(statement, &builder.gpg, NOW).unwrap()).unwrap();
+    };
+    // The content that is stated is not the one that its list has.
+    sign(&stated.predicate.clone().about(Digest::of("another content")));
+    assert!(take_nothing(&taker, &taking.store).contains("a list of the content"));
+    // The list is of other files than it says: signed, and refused all the same.
+    let mut other = builder.bundle("one").list(Vec::new());
+    other.content[1].path = "../../outside".into();
+    let text = zstd::bulk::compress(&serde_json::to_vec(&other).unwrap(), 3).unwrap();
+    let list = statements::proof::result::Part {
+        sha256: Digest::of(&text),
+        size: text.len() as u64,
+        length: serde_json::to_vec(&other).unwrap().len() as u64,
+    };
+    let path = place.join(results::part_path(&list.sha256));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    let content = results::list::digest(&other.content);
+    sign(&StageResult { list, ..stated.predicate.clone() }.about(content));
+    assert!(take_nothing(&taker, &taking.store).contains("a path that leads elsewhere"));
+    // A statement about other inputs under this one's name, an unsigned one, and one by a key that nobody trusts.
+    let inputs = Digest::of("other inputs").into();
+    sign(&StageResult { inputs, ..stated.predicate.clone() }.about(stated.content().unwrap()));
+    assert!(take_nothing(&taker, &taking.store).contains("is about other inputs than its name says"));
+    let stranger = Machine::new();
+    fs::write(&file, dsse::seal(&stated, &stranger.gpg, NOW).unwrap()).unwrap();
+    assert!(take_nothing(&taker, &taking.store).contains("does not count"));
+    fs::write(&file, &good[..good.len() / 2]).unwrap();
+    assert!(take_nothing(&taker, &taking.store).contains("does not count"));
+    fs::write(&file, good).unwrap();
+    assert!(take(&taker, &taking.store).0.unwrap().is_some());
+}
+
+#[test]
+fn a_place_that_cannot_take_it_all_gets_no_statement() {
+    let builder = Machine::new();
+    let place = builder.folder.path().join("place");
+    // A file where the folder of the parts should be.
+    fs::create_dir(&place).unwrap();
+    fs::write(place.join("parts"), "in the way").unwrap();
+    let error = builder.offer(&place, builder.bundle("one")).unwrap_err();
+    assert!(error.message().contains("nothing was stated that is not there as a whole"), "{}", error.message());
+    assert!(!place.join("statements").exists());
+    // The lock is given back, so that the next one need not wait.
+    fs::remove_file(place.join("parts")).unwrap();
+    builder.offer(&place, builder.bundle("one")).unwrap();
+}
+
+#[test]
+fn two_that_write_at_once_both_arrive() {
+    let machines = [Machine::new(), Machine::new()];
+    let taking = Machine::new();
+    let place = taking.folder.path().join("place");
+    std::thread::scope(|scope| {
+        for machine in &machines {
+            scope.spawn(|| machine.offer(&place, machine.bundle("same")).unwrap());
+        }
+    });
+    let [one, two] = &machines;
+    let both = taker(taking.folder.path(), &[place.to_str().unwrap()], &[one, two], 2);
+    assert!(take(&both, &taking.store).0.unwrap().is_some());
+}
+
+#[test]
+fn a_result_that_nobody_can_confirm_is_one_builders_own() {
+    let (one, two, taking) = (Machine::new(), Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    let key = Key { kind: Kind::Phase, ..key() };
+    for (machine, text) in [(&one, "one"), (&two, "two")] {
+        machine.offer_at(&place, machine.bundle(text), key, NOW, false).unwrap();
+    }
+    let heard = support::Heard::default();
+    let ask = |require| {
+        let taker = taker(taking.folder.path(), &[place.to_str().unwrap()], &[&one, &two], require);
+        taker.take(&taking.store, &key, &heard).unwrap().map(|received| received.taken.builders.len())
+    };
+    assert_eq!(ask(1), Some(1));
+    assert_eq!(ask(2), None);
+}
+
+#[test]
+fn what_is_old_goes_and_what_is_needed_stays() {
+    const DAY: i64 = 86_400;
+    let builder = Machine::new();
+    let place = builder.folder.path().join("place");
+    let offer = |version: &str, text: &str, day: i64| {
+        let of = Subject { recipe: "demo".into(), target: "debian-13/amd64".into(), version: version.into() };
+        let key = Key { inputs: Digest::of(version), ..key() };
+        let bundle = builder.bundle(text);
+        let offering = results::offer::Offering { key, of, bundle };
+        builder.at(&place, NOW + day * DAY, false, |desk| desk.offer(&[offering])).unwrap();
+        builder.statement(&key)
+    };
+    let (old, kept) = (offer("1", "one", 0), offer("2", "two", 20));
+    let all = parts(&place).len();
+    // Not of any result.
+    fs::write(place.join("parts/stray"), "stray").unwrap();
+    fs::write(place.join("statements/stray"), "stray").unwrap();
+    let pruned = builder.at(&place, NOW + 40 * DAY, false, |desk| desk.prune(Keep { days: 30, versions: 0 })).unwrap();
+    // A list and the one part with the text are the old one's alone.
+    assert_eq!(pruned.statements, (2, 3));
+    assert!(pruned.parts.1 == all + 1 && (2..=4).contains(&pruned.parts.0), "{pruned:?}");
+    assert!(!place.join(old).exists() && place.join(kept).exists());
+    assert!(!place.join("parts/stray").exists());
+    let again = builder.at(&place, NOW + 400 * DAY, false, |desk| desk.prune(Keep { days: 30, versions: 1 })).unwrap();
+    assert_eq!(again, Pruned { statements: (0, 1), parts: (0, pruned.parts.1 - pruned.parts.0) });
+}
+
+#[test]
+fn a_file_that_is_larger_than_it_was_stated_fills_no_disk() {
+    let bundle = Bundle::default();
+    let folder = tempfile::tempdir().unwrap();
+    let list = results::cut::cut(&bundle, folder.path(), 1).unwrap();
+    let path = folder.path().join(results::part_path(&list.sha256));
+    assert!(results::cut::read_list(&path, &list).unwrap().content.is_empty());
+    let less = statements::proof::result::Part { length: list.length - 1, ..list };
+    assert!(results::cut::read_list(&path, &less).unwrap_err().contains("that were stated"));
+}

@@ -1,0 +1,46 @@
+//! A second machine compiles nothing: it takes what the first one made, by a signed statement, and the bytes are the same.
+
+use std::path::Path;
+use std::process::Command;
+
+use tests::{Ran, Workshop, digests, json, run};
+
+/// A machine with no engine, where nothing can be built.
+fn without_engine(workshop: &Workshop, arguments: &[&str]) -> Ran {
+    let mut command: Command = workshop.command(arguments);
+    run(command.env("DOCKER_HOST", "unix:///no-engine"))
+}
+
+#[test]
+fn what_one_machine_made_the_next_one_takes() {
+    let out = tempfile::tempdir().unwrap();
+    let path = |name: &str| out.path().join(name).display().to_string();
+    let first = Workshop::shared();
+    first.package_sample(Path::new(&path("first")), &[]).success();
+    let place = path("place");
+    let shared = first.run(&["share", &place, "--recipe", "sample"]).success();
+    assert!(shared.stdout.contains("packages ") && shared.stdout.contains("UNTRUSTED DEVELOPMENT key"), "{}", shared.stdout);
+    let again = first.run(&["share", &place, "--recipe", "sample"]).success();
+    assert!(again.stdout.contains("there already") && !again.stdout.contains(" copied"), "{}", again.stdout);
+
+    let second = Workshop::fresh();
+    let (dist, keyring) = (path("second"), path("first/key.gpg"));
+    let package = ["package", "--recipe", "sample", "--offline", "--dist", &dist];
+    let from = [&package[..], &["--from", &place, "--trust", &keyring]].concat();
+    // Nobody's word counts that was not asked for, and what is not taken has to be built.
+    without_engine(&second, &[&package[..], &["--from", &place]].concat()).fails(2, &["nobody is named whose word counts"]);
+    without_engine(&second, &[&from[..], &["--require", "2"]].concat()).fails(2, &["--require 2 can never be met"]);
+    without_engine(&second, &package).fails(4, &[]);
+    let took = without_engine(&second, &from).success();
+    assert_eq!(digests(Path::new(&dist), "deb"), digests(&out.path().join("first"), "deb"));
+    assert!(took.stdout.contains("taken from ") && took.stdout.contains("stated by UNTRUSTED"), "{}", took.stdout);
+    let report = json(&out.path().join("second/report.json"));
+    let builder = report["taken"][0]["builders"][0].clone();
+    assert_eq!(report["taken"][0]["stage"], "packages");
+    assert_eq!(builder["key"], report["key"]["primary"], "the same development key");
+    second.run(&["verify", &dist]).success();
+    // What others made is not this machine's to state, nor to keep where everything is to be made here.
+    let told = without_engine(&second, &["share", &path("elsewhere"), "--recipe", "sample"]).success();
+    assert!(told.stdout.contains("were made by others") && !out.path().join("elsewhere").exists(), "{}", told.stdout);
+    without_engine(&second, &[&package[..], &["--no-from"]].concat()).fails(4, &[]);
+}

@@ -1,0 +1,75 @@
+//! Results of others, as the user asks for them: where from, and whose word counts.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use fetch::debian::mirror::UserConfig;
+use foundation::failure::{AnyFailure, Kind, Message};
+use pipeline::Others;
+use results::{KeyRing, Source, Taker};
+
+/// Where results are taken from, and whose statements count.
+#[derive(Args, Clone)]
+pub struct OtherArguments {
+    /// Take what others made from here instead of making it: /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH,
+    /// rclone:NAME:PATH or https://HOST/PATH; may be given more than once
+    #[arg(long, value_name = "PLACE")]
+    from: Vec<Source>,
+    /// The key ring (binary) of those whose signed statements about results count
+    #[arg(long, value_name = "KEYRING")]
+    trust: Option<PathBuf>,
+    /// How many distinct keys have to state the same result [default: 1; 2 with a key of your own]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    require: Option<u32>,
+    /// Make everything here, also what was taken from others before
+    #[arg(long, conflicts_with_all = ["from", "trust", "require"])]
+    no_from: bool,
+}
+
+impl OtherArguments {
+    /// What was asked for here or in the user's settings. What a release key signs needs two builders, unless somebody says
+    /// otherwise.
+    ///
+    /// # Errors
+    /// Nobody is named whose statements count, or the key ring or the settings cannot be used.
+    pub fn asked(&self, release: bool) -> Result<Others, AnyFailure> {
+        if self.no_from {
+            return Ok(Others::Never);
+        }
+        match self.taker(release)? {
+            Some(taker) => Ok(Others::Places(taker)),
+            None => Ok(Others::Nobody),
+        }
+    }
+
+    /// Who takes, or asks; nobody where no place is named.
+    ///
+    /// # Errors
+    /// As for [`Self::asked`].
+    pub fn taker(&self, release: bool) -> Result<Option<Taker>, AnyFailure> {
+        let config = UserConfig::read()?;
+        let file = || UserConfig::path().unwrap_or_default().display().to_string();
+        let mut places = self.from.clone();
+        if places.is_empty() {
+            for text in &config.from {
+                let bad = |why| Message::new(format!("{}: from: {why}", file()), Kind::Input.plain());
+                places.push(text.parse().map_err(bad)?);
+            }
+        }
+        if places.is_empty() {
+            return Ok(None);
+        }
+        let keyring = match (&self.trust, config.trust) {
+            (Some(path), _) => KeyRing::Named(path.clone()),
+            (None, Some(path)) => KeyRing::Configured(path),
+            (None, None) => {
+                let sentence = format!("nobody is named whose word counts about what comes from {}", places[0]);
+                let next = "name a key ring with --trust KEYRING, which `gpg --export KEY > KEYRING` writes; of packages it is key.gpg \
+                            beside them";
+                return Err(Message::new(sentence, Kind::Usage.next(next)).into());
+            }
+        };
+        let require = self.require.or(config.require).unwrap_or(if release { 2 } else { 1 });
+        Ok(Some(Taker::new(places, &keyring, require)?))
+    }
+}

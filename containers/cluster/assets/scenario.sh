@@ -2,6 +2,7 @@
 #
 # The script runs as root on a node made for it, in which $PACKAGES is the folder with the packages that apt takes, and
 # MASTERS and the like name this very node. What it prints stands in the table. It fails if a check fails, or it itself.
+# STAGE is 1, and higher each time that it is run again: see outside.
 export DEBIAN_FRONTEND=noninteractive
 passed=0
 failed=0
@@ -32,9 +33,9 @@ is() { [ "$1" = "$2" ] || { echo "expected '$2', found '$1'" && return 1; }; }
 # fails COMMAND…
 fails() { if "$@"; then return 1; fi; }
 
-# eventually COMMAND…: tried for 30 s. What it said last is told.
+# eventually COMMAND…: tried for 30 s, on a machine whose processor may be emulated for longer. What it said last is told.
 eventually() {
-    for _ in $(seq 60); do
+    for _ in $(seq "$TRIES"); do
         if answer=$("$@" 2>&1); then return; fi
         sleep 0.5
     done
@@ -47,6 +48,16 @@ skip() {
     trap - EXIT
     echo "$*"
     exit 77
+}
+
+# outside reboot | power-cut: on a virtual machine, what only somebody outside of it can do. The script ends here, and is
+# run again from its beginning once the machine has booted, with STAGE one higher than before.
+outside() {
+    trap - EXIT
+    [ "$failed" -eq 0 ] || { echo "$failed of $((passed + failed)) checks failed in stage $STAGE" >&2 && exit 1; }
+    echo "$passed checks, then: $*"
+    echo "$*" >/run/outside
+    exit 76
 }
 
 finish() {

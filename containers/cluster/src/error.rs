@@ -76,6 +76,16 @@ pub enum Error {
         /// What was found instead.
         found: String,
     },
+    /// A program of this host is not there.
+    #[error("{program} cannot be run: {why}")]
+    NoProgram {
+        /// The program.
+        program: &'static str,
+        /// Debian's package that has it.
+        package: &'static str,
+        /// The operating system's error.
+        why: String,
+    },
     /// Things on several nodes failed, each said as the others are.
     #[error("{0}")]
     Several(String),
@@ -126,6 +136,9 @@ impl Failure for Error {
                 "make them with `cargo xtask package --recipe {recipe}`, or name another folder with --dist"
             )),
             Self::NoNode { .. } => Kind::Input.next("name one of these"),
+            Self::NoProgram { package, .. } => {
+                Kind::Failed.next(format!("install it: as root, `apt-get install --no-install-recommends {package}`"))
+            }
             Self::Step { .. } | Self::Wrong { .. } | Self::Several(_) | Self::Late { .. } => Kind::Failed.plain(),
             Self::NotUp { name, why } => {
                 let nodes = format!(

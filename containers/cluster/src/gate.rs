@@ -1,27 +1,33 @@
 //! The gate: the way from the loopback of the engine's machine to the masters' web interfaces. Their own network lets
-//! nobody in, so a container that is in two networks hands connections on; it does nothing else.
+//! nobody in, so a container that is in two networks hands connections on; it does nothing else. A virtual machine has a
+//! way of its own.
 
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{ContainerCreateBody, HostConfig, NetworkConnectRequest, PortBinding};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, InspectContainerOptions, StartContainerOptions};
+use engine::Error;
 use engine::container::isolated;
-use engine::{Engine, Error};
 
-use super::names::{GATE as NAME, Names};
+use super::ground::Ground;
+use super::names::GATE as NAME;
+use super::node::Place;
+use super::record::{ClusterRecord, NodeRecord};
 
 /// Opens a way to a port of each of these nodes, on a port of the loopback that the engine chooses; returns the
 /// addresses, such as `http://127.0.0.1:32768/`, by node.
 ///
 /// # Errors
 /// The engine cannot make the container, put it into the cluster's network, or start it.
-pub async fn open(
-    engine: &Engine,
-    names: &Names,
-    image: &str,
-    nodes: &[&str],
-    port: u16,
-) -> Result<BTreeMap<String, String>, Error> {
+pub async fn open(ground: &Ground, record: &ClusterRecord, nodes: &[&str]) -> Result<BTreeMap<String, String>, Error> {
+    if ground.is_machines() {
+        let web = |node: &NodeRecord| match &node.place {
+            Place::Machine(machine) => Some((node.name.clone(), format!("http://127.0.0.1:{}/", machine.web()?))),
+            Place::Container(_) => None,
+        };
+        return Ok(record.nodes.iter().filter(|node| nodes.contains(&node.name.as_str())).filter_map(web).collect());
+    }
+    let (engine, names, image, port) = (&ground.engine, &ground.names, &ground.image, record.state.port);
     let fail = |error| engine.error("opening the way to the web interfaces".into(), error);
     let inside = |index: usize| format!("{}/tcp", usize::from(port) + index);
     let relay = |(index, node): (usize, &&str)| {

@@ -52,7 +52,7 @@ pub fn understand(state: &State, printed: &str) -> Option<Answer> {
 /// Asks every master, on its own node.
 pub async fn ask(engine: &Engine, record: &ClusterRecord) -> View {
     let asked = record.of(Nodes::Masters).into_iter().map(|master| async move {
-        let node = Node::of(engine, &master.name, &master.container);
+        let node = Node::of(engine, master);
         let output = node.shell(&question(&record.state, &master.address), &BTreeMap::new()).await.ok();
         let answer = output.and_then(|output| understand(&record.state, &String::from_utf8_lossy(&output.stdout)));
         (master.name.clone(), answer)

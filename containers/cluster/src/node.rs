@@ -1,6 +1,7 @@
-//! A node: a container in which systemd is the first process, and what is run in it.
+//! A node: a container in which systemd is the first process, or a virtual machine; and what is run in it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use bollard::container::LogOutput;
 use bollard::exec::StartExecResults;
@@ -13,9 +14,12 @@ use engine::Engine;
 use engine::container::mount;
 use engine::once::Output;
 use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::machine::Machine;
 use super::names::Names;
+use super::record::NodeRecord;
 
 const INIT: &str = include_str!("../assets/node-init.sh");
 
@@ -32,14 +36,31 @@ pub struct NodeSpec<'a> {
     pub volume: (&'a str, &'a str),
 }
 
+/// Where a node is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// In a container of the engine, of this name.
+    Container(String),
+    /// In a virtual machine of this host.
+    Machine(Machine),
+}
+
 /// A node that runs.
 #[derive(Clone, Debug)]
 pub struct Node {
-    engine: Engine,
     /// The node's name, such as `master1`.
     pub name: String,
-    /// The name of the node's container in the engine.
-    pub container: String,
+    home: Home,
+}
+
+/// The way to a node.
+#[derive(Clone, Debug)]
+enum Home {
+    /// Over the engine, to the container of this name.
+    Container(Engine, String),
+    /// Over the network that the machine and this host alone have.
+    Machine(Machine),
 }
 
 impl Node {
@@ -88,21 +109,73 @@ impl Node {
         engine.docker.create_container(Some(options), body).await.map_err(fail)?;
         let fail = |error| engine.error(format!("starting the node {}", spec.name), error);
         engine.docker.start_container(&container, None::<StartContainerOptions>).await.map_err(fail)?;
-        Ok(Self { engine: engine.clone(), name: spec.name.to_owned(), container })
+        Ok(Self::container(engine, spec.name, &container))
     }
 
-    /// A node that was started before, by its name and that of its container. The engine is not asked.
-    pub fn of(engine: &Engine, name: &str, container: &str) -> Self {
-        Self { engine: engine.clone(), name: name.to_owned(), container: container.to_owned() }
+    /// A node in a container that was started before.
+    pub fn container(engine: &Engine, name: &str, container: &str) -> Self {
+        Self { name: name.to_owned(), home: Home::Container(engine.clone(), container.to_owned()) }
     }
 
-    /// The node's address in a network; none while it has none.
+    /// A node in a virtual machine that was started before.
+    pub fn machine(name: &str, machine: Machine) -> Self {
+        Self { name: name.to_owned(), home: Home::Machine(machine) }
+    }
+
+    /// A node that was started before, by its record. Nobody is asked.
+    pub fn of(engine: &Engine, record: &NodeRecord) -> Self {
+        match &record.place {
+            Place::Container(container) => Self::container(engine, &record.name, container),
+            Place::Machine(machine) => Self::machine(&record.name, machine.clone()),
+        }
+    }
+
+    /// Where the node is, for its record.
+    pub fn place(&self) -> Place {
+        match &self.home {
+            Home::Container(_, container) => Place::Container(container.clone()),
+            Home::Machine(machine) => Place::Machine(machine.clone()),
+        }
+    }
+
+    /// The node as a virtual machine.
+    ///
+    /// # Errors
+    /// It is a container.
+    pub fn as_machine(&self) -> Result<&Machine, Error> {
+        match &self.home {
+            Home::Machine(machine) => Ok(machine),
+            Home::Container(..) => Err(Error::Request(format!("{} is a container: this needs --vm", self.name))),
+        }
+    }
+
+    /// Waits until commands can be run on the node.
+    ///
+    /// # Errors
+    /// A machine does not answer within a quarter of an hour.
+    pub async fn answers(&self) -> Result<(), Error> {
+        match &self.home {
+            Home::Container(..) => Ok(()),
+            Home::Machine(machine) => machine.answers(None).await,
+        }
+    }
+
+    /// Unpacks an uncompressed tar archive of this host into a folder of the node, which is a machine.
+    ///
+    /// # Errors
+    /// The node is a container or does not answer, or the archive cannot be read or unpacked.
+    pub async fn unpack(&self, archive: &Path, folder: &str) -> Result<(), Error> {
+        self.as_machine()?.unpack(archive, folder).await
+    }
+
+    /// The address of a node in a container in a network of the engine; none while it has none.
     ///
     /// # Errors
     /// There is no such container, or the engine does not answer.
     pub async fn address(&self, network: &str) -> Result<Option<String>, engine::Error> {
-        let found = self.engine.docker.inspect_container(&self.container, None::<InspectContainerOptions>).await;
-        let found = found.map_err(|error| self.engine.error(format!("looking at the node {}", self.name), error))?;
+        let Home::Container(engine, container) = &self.home else { return Ok(None) };
+        let found = engine.docker.inspect_container(container, None::<InspectContainerOptions>).await;
+        let found = found.map_err(|error| engine.error(format!("looking at the node {}", self.name), error))?;
         let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         let address = networks.get(network).and_then(|endpoint| endpoint.ip_address.clone());
         Ok(address.filter(|address| !address.is_empty()))
@@ -118,8 +191,16 @@ impl Node {
         command: &[&str],
         environment: &BTreeMap<String, String>,
         mut output: impl FnMut(LogOutput),
-    ) -> Result<i64, engine::Error> {
-        let fail = |error| self.engine.error(format!("running {} on {}", command.join(" "), self.name), error);
+    ) -> Result<i64, Error> {
+        let (engine, container) = match &self.home {
+            Home::Container(engine, container) => (engine, container),
+            Home::Machine(machine) => {
+                let variables = environment.iter().map(|(name, value)| format!("{name}={value}"));
+                let words = ["env".to_owned(), "LC_ALL=C.UTF-8".into()].into_iter().chain(variables);
+                return machine.stream(words.chain(command.iter().map(|word| (*word).to_owned())), output).await;
+            }
+        };
+        let fail = |error| engine.error(format!("running {} on {}", command.join(" "), self.name), error);
         let config = ExecConfig {
             attach_stdout: Some(true),
             attach_stderr: Some(true),
@@ -127,8 +208,8 @@ impl Node {
             env: Some(environment.iter().map(|(name, value)| format!("{name}={value}")).collect()),
             ..ExecConfig::default()
         };
-        let docker = &self.engine.docker;
-        let id = docker.create_exec(&self.container, config).await.map_err(fail)?.id;
+        let docker = &engine.docker;
+        let id = docker.create_exec(container, config).await.map_err(fail)?.id;
         let StartExecResults::Attached { output: mut pieces, input } =
             docker.start_exec(&id, None).await.map_err(fail)?
         else {
@@ -146,7 +227,7 @@ impl Node {
     ///
     /// # Errors
     /// As for [`Node::stream`].
-    pub async fn shell(&self, script: &str, environment: &BTreeMap<String, String>) -> Result<Output, engine::Error> {
+    pub async fn shell(&self, script: &str, environment: &BTreeMap<String, String>) -> Result<Output, Error> {
         let mut output = Output { exit: 0, stdout: Vec::new(), stderr: Vec::new() };
         let take = |piece: LogOutput| match piece {
             LogOutput::StdErr { message } => output.stderr.extend_from_slice(&message),

@@ -11,6 +11,7 @@ use recipe::target::TargetName;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::node::Place;
 
 /// A cluster's name: it tells the clusters of a store apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,8 +44,8 @@ pub struct NodeRecord {
     pub role: String,
     /// What the role is among roles.
     pub kind: Nodes,
-    /// The name of its container in the engine.
-    pub container: String,
+    /// Where it is.
+    pub place: Place,
     /// Its address in the cluster's network.
     pub address: String,
     /// The units of systemd that are started there.
@@ -78,7 +79,8 @@ pub struct ClusterRecord {
 
 const FILE: &str = "cluster.json";
 
-fn folder(store: &Store, name: &ClusterName) -> PathBuf {
+/// The folder of what is kept of a cluster.
+pub fn folder(store: &Store, name: &ClusterName) -> PathBuf {
     store.root().join("clusters").join(&name.0)
 }
 

@@ -8,7 +8,7 @@ use bollard::container::LogOutput;
 use bollard::models::ContainerCreateBody;
 use engine::Engine;
 use engine::container::{Container, isolated, mount};
-use engine::transfer::{Content, Upload, put};
+use engine::transfer::{Content, Upload, get_with, put};
 
 use super::Error;
 use super::names::Names;
@@ -65,6 +65,31 @@ pub async fn fill(engine: &Engine, names: &Names, image: &str, debs: &[PathBuf])
     };
     let script = "cd /srv/packages && apt-ftparchive packages . >Packages.new && mv Packages.new Packages";
     work(engine, names, image, script, debs.iter().map(upload).collect()).await
+}
+
+/// Writes the repository into an uncompressed tar archive of this host, whose names start with the folder's.
+///
+/// # Errors
+/// The file cannot be written, or the engine does not do its part.
+pub async fn archive(engine: &Engine, names: &Names, image: &str, dest: &Path) -> Result<(), Error> {
+    let mut host = isolated(engine);
+    host.mounts = Some(vec![mount(&names.volume(), FOLDER)]);
+    let body = ContainerCreateBody {
+        image: Some(image.to_owned()),
+        cmd: Some(vec!["/bin/true".into()]),
+        labels: Some(names.labels()),
+        host_config: Some(host),
+        ..ContainerCreateBody::default()
+    };
+    let container = Container::create(engine, "cluster", body).await?;
+    let path = dest.to_owned();
+    get_with(engine, &container, FOLDER, move |reader| {
+        let mut file = fs::File::create(&path).map_err(engine::Error::io("write", &path))?;
+        std::io::copy(reader, &mut file).map_err(engine::Error::io("write", &path))
+    })
+    .await?;
+    container.remove().await?;
+    Ok(())
 }
 
 /// Adds a higher version of every package, in a folder of its own that nodes do not take packages from unless they are

@@ -89,7 +89,7 @@ pub async fn status(engine: &Engine, store: &Store, name: &ClusterName) -> Resul
 /// The units of a node, as systemd says; none where it cannot be asked.
 async fn units(engine: &Engine, node: &NodeRecord) -> Vec<UnitStatus> {
     let script = format!("systemctl is-active {} || :", node.units.join(" "));
-    let output = Node::of(engine, &node.name, &node.container).shell(&script, &BTreeMap::new()).await;
+    let output = Node::of(engine, node).shell(&script, &BTreeMap::new()).await;
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     let unit = |(unit, active): (&String, &str)| UnitStatus { unit: unit.clone(), active: active.to_owned() };
     node.units.iter().zip(text.lines()).map(unit).collect()
@@ -114,7 +114,7 @@ pub async fn exec(
         let nodes = if nodes.is_empty() { "none".to_owned() } else { nodes.join(", ") };
         return Err(Error::NoNode { cluster: name.to_string(), node: node.to_owned(), nodes });
     };
-    Ok(Node::of(engine, &found.name, &found.container).stream(command, &record.environment, output).await?)
+    Node::of(engine, found).stream(command, &record.environment, output).await
 }
 
 /// Hands the journal of a node on, since it booted; returns the exit status of journalctl.

@@ -5,21 +5,17 @@ use std::time::{Duration, Instant};
 
 use engine::Engine;
 use foundation::progress::Progress;
-use foundation::store::Store;
 use futures_util::future::try_join_all;
 use pipeline::Stage;
 use recipe::CLUSTER_FOLDER;
 use recipe::cluster::{Nodes, Role};
-use roots::build_root::NodeRoot;
 
 use super::draft::Draft;
-use super::names::Names;
-use super::node::{Node, NodeSpec};
+use super::ground::Ground;
+use super::node::Node;
 use super::record::{ClusterRecord, NodeRecord};
 use super::{Error, down, gate, masters, repository};
 
-/// How long a node may take to boot.
-const BOOT: Duration = Duration::from_secs(60);
 /// How long what is started on a node may take to answer.
 const READY: Duration = Duration::from_secs(60);
 /// How long the masters may take to elect a leader, and the agents to register.
@@ -33,42 +29,34 @@ const INTERVAL: Duration = Duration::from_millis(200);
 /// # Errors
 /// What is left of an earlier one cannot be removed, or the cluster does not come up ([`Error::NotUp`]): its nodes are
 /// left then, for looking at them.
-pub async fn up(
-    engine: &Engine,
-    store: &Store,
-    draft: &Draft,
-    root: &NodeRoot,
-    progress: &dyn Progress,
-) -> Result<(ClusterRecord, String), Error> {
-    down(engine, store, &draft.name).await?;
+pub async fn up(ground: &Ground, draft: &Draft, progress: &dyn Progress) -> Result<(ClusterRecord, String), Error> {
+    down(&ground.engine, &ground.store, &draft.name).await?;
     let mut record = draft.record();
-    record.save(store)?;
-    match make(engine, store, draft, root, &mut record, progress).await {
+    record.save(&ground.store)?;
+    match make(ground, draft, &mut record, progress).await {
         Ok(leader) => Ok((record, leader)),
         Err(why) => Err(Error::NotUp { name: record.name.to_string(), why: Box::new(why) }),
     }
 }
 
 async fn make(
-    engine: &Engine,
-    store: &Store,
+    ground: &Ground,
     draft: &Draft,
-    root: &NodeRoot,
     record: &mut ClusterRecord,
     progress: &dyn Progress,
 ) -> Result<String, Error> {
-    let names = Names::new(store, &draft.name);
+    let store = &ground.store;
     let (roles, places) = (&draft.cluster.roles, &draft.places);
-    prepare(engine, &names, draft, root, progress).await?;
+    ground.prepare(draft, progress).await?;
     let stage = Stage::start(progress, format!("{} nodes boot", places.len()));
     let wanted: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
-    let nodes = boot(engine, &names, root, &wanted).await?;
+    let nodes = ground.boot(draft, &wanted).await?;
     for (place, (node, address)) in places.iter().zip(&nodes) {
         record.nodes.push(NodeRecord {
             name: node.name.clone(),
             role: roles[place.role].name.clone(),
             kind: roles[place.role].nodes,
-            container: node.container.clone(),
+            place: node.place(),
             address: address.clone(),
             units: roles[place.role].units.clone(),
         });
@@ -94,71 +82,12 @@ async fn make(
     }
     let stage = Stage::start(progress, "the masters elect a leader and the agents register");
     let masters: Vec<&str> = record.of(Nodes::Masters).iter().map(|node| node.name.as_str()).collect();
-    record.web = gate::open(engine, &names, &root.image, &masters, record.state.port).await?;
-    let leader = elected(engine, record, ELECTION).await?;
+    record.web = gate::open(ground, record, &masters).await?;
+    let leader = elected(&ground.engine, record, ELECTION).await?;
     stage.finish();
     record.up = true;
     record.save(store)?;
     Ok(leader)
-}
-
-/// Makes what nodes are put into: the network, and the local repository of packages.
-///
-/// # Errors
-/// The engine cannot make the network, or the repository cannot be filled.
-pub async fn prepare(
-    engine: &Engine,
-    names: &Names,
-    draft: &Draft,
-    root: &NodeRoot,
-    progress: &dyn Progress,
-) -> Result<(), Error> {
-    let stage = Stage::start(progress, format!("local repository of {} packages", draft.debs.len()));
-    names.make_network(engine).await?;
-    repository::fill(engine, names, &root.image, &draft.debs).await?;
-    stage.finish();
-    Ok(())
-}
-
-/// Makes nodes, waits until systemd has started all that it starts there, and returns them with their addresses.
-///
-/// # Errors
-/// The engine cannot make or start a node, or one does not boot within a minute, has a unit that failed, or has no
-/// address.
-pub async fn boot(
-    engine: &Engine,
-    names: &Names,
-    root: &NodeRoot,
-    wanted: &[&str],
-) -> Result<Vec<(Node, String)>, Error> {
-    let volume = names.volume();
-    let mut nodes = Vec::new();
-    // One by one, as they are removed: see there.
-    for name in wanted {
-        let spec = NodeSpec { image: &root.image, name, volume: (&volume, repository::FOLDER) };
-        nodes.push(Node::start(engine, names, &spec).await?);
-    }
-    try_join_all(nodes.into_iter().map(|node| booted(names, node))).await
-}
-
-async fn booted(names: &Names, node: Node) -> Result<(Node, String), Error> {
-    // The first process answers only after a moment; then `--wait` waits.
-    let script = format!(
-        "timeout {} sh -c 'until systemctl is-system-running --wait | grep -q -E \"running|degraded\"; do sleep 0.1; done' \
-             2>/dev/null
-        systemctl is-system-running && exit 0
-        systemctl --no-pager --failed
-        exit 1",
-        BOOT.as_secs()
-    );
-    node.step("booting", &script, &BTreeMap::new()).await?;
-    let address = node.address(&names.network()).await?;
-    let address = address.ok_or_else(|| Error::Wrong {
-        node: node.name.clone(),
-        step: "booting".into(),
-        found: "it has no address in the cluster's network: was its container removed?".into(),
-    })?;
-    Ok((node, address))
 }
 
 /// Installs packages on a node as an administrator would, and without questions; returns what apt and dpkg said.

@@ -197,6 +197,12 @@ pub enum Error {
         /// Name of the recipe.
         recipe: String,
     },
+    /// The target has no virtual machines.
+    #[error("the target {target} names no kernel for virtual machines")]
+    NoMachine {
+        /// The target.
+        target: recipe::target::TargetName,
+    },
     /// What was published cannot be rebuilt.
     #[error(transparent)]
     Rebuild(#[from] statements::rebuild::RebuildError),
@@ -304,6 +310,9 @@ impl Failure for Error {
             }
             Self::NoCheck { .. } => Kind::Input.next("describe upstream's test programs in [check] of its recipe.toml"),
             Self::NoCluster { .. } => Kind::Input.next("describe its nodes in [cluster] of its recipe.toml"),
+            Self::NoMachine { .. } => Kind::Input.next(
+                "name its packages as `machine` in the target's file, as containers/targets/debian-13-amd64.toml does, or leave out --vm",
+            ),
             Self::OtherTests { .. } => Kind::Failed.next("run `cargo xtask package --check`"),
             Self::Unsound { results, .. } => Kind::Failed.next(format!("the results are in {}", results.display())),
             Self::TooLarge { least, .. } => Kind::Failed.next(format!("run it again with `--memory {least}` or more")),

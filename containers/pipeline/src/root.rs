@@ -17,7 +17,8 @@ use recipe::plan::build_root_key;
 use recipe::root_lock::{LockKind, PinnedDeb, RootLock};
 use recipe::target::Target;
 use roots::build_root as assembling;
-use roots::build_root::{ASSEMBLY, BuildRoot, NodeRoot, RootImage, slug};
+use roots::build_root::{ASSEMBLY, BuildRoot, MachineRoot, NodeRoot, RootImage, slug};
+use roots::disk::{self, Disk};
 
 use crate::error::Error;
 use crate::inputs::{Inputs, tool};
@@ -115,6 +116,54 @@ pub async fn node_root(
     let key = Digest::of_json(&(lock.content(), options.target.of_roots(), ASSEMBLY, assembling::NODE_SCRIPT));
     root(engine, store, options, LockKind::NodeRoot, key, &lock, progress).await
 }
+
+/// Returns the root file system of a cluster's virtual machines, as [`node_root`] does that of its containers.
+///
+/// # Errors
+/// The target names no kernel, the lock of virtual machines cannot be used, or as for [`node_root`].
+pub async fn machine_root(
+    engine: &Engine,
+    store: &Store,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<MachineRoot, Error> {
+    if options.recipe.file.cluster.is_none() {
+        return Err(Error::NoCluster { recipe: options.recipe.name().to_owned() });
+    }
+    if options.target.machine.is_empty() {
+        return Err(Error::NoMachine { target: options.target.name.clone() });
+    }
+    let lock = options.lock(LockKind::Machine)?;
+    let scripts = (ASSEMBLY, assembling::NODE_SCRIPT, assembling::MACHINE_SCRIPT);
+    let key = Digest::of_json(&(lock.content(), options.target.of_roots(), scripts));
+    root(engine, store, options, LockKind::Machine, key, &lock, progress).await
+}
+
+/// Returns the disk of a cluster's virtual machines: the one that the store has, or a new one from their root.
+///
+/// # Errors
+/// The store cannot be written, or the engine does not do its part.
+pub async fn machine_disk(
+    engine: &Engine,
+    store: &Store,
+    root: &MachineRoot,
+    progress: &dyn Progress,
+) -> Result<Disk, Error> {
+    let key = Digest::of_json(&(root.digest, disk::SCRIPT));
+    if let Some(folder) = store.stage(MACHINE_DISK, &key) {
+        progress.event(Event::StageCached { stage: "disk of virtual machines".into(), key: key.to_string() });
+        return Ok(Disk::of(&folder));
+    }
+    let stage = Stage::start(progress, "disk of virtual machines");
+    let writer = store.begin(MACHINE_DISK, &key)?;
+    disk::write(engine, root, writer.path()).await?;
+    let folder = writer.commit()?;
+    stage.finish();
+    Ok(Disk::of(&folder))
+}
+
+/// The kind of stage whose results are disks.
+const MACHINE_DISK: &str = "machine-disk";
 
 async fn root(
     engine: &Engine,
@@ -218,7 +267,7 @@ pub(crate) async fn solved(
     progress: &dyn Progress,
 ) -> Result<(RootLock, Catalogue), Error> {
     let Options { recipe, target, .. } = options;
-    if kind == LockKind::NodeRoot && recipe.file.cluster.is_none() {
+    if matches!(kind, LockKind::NodeRoot | LockKind::Machine) && recipe.file.cluster.is_none() {
         return Err(Error::NoCluster { recipe: recipe.name().to_owned() });
     }
     let native = native(engine, options)?;
@@ -256,6 +305,7 @@ pub(crate) async fn solved(
         let field = match kind {
             LockKind::BuildRoot => "build.depends in recipe.toml, or base in the target's file",
             LockKind::NodeRoot => "cluster.depends in recipe.toml",
+            LockKind::Machine => "cluster.depends in recipe.toml, or machine in the target's file",
             LockKind::Farm => "what a compile farm needs (recipe::recipe)",
         };
         return Err(Error::Solve {

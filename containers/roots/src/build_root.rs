@@ -28,6 +28,8 @@ pub const ASSEMBLY: [&str; 2] = ["assembly 2", SCRIPT];
 const SCRIPT: &str = include_str!("../assets/assemble.sh");
 /// The script that makes a cluster's node of such a root, sourced after the packages are installed.
 pub const NODE_SCRIPT: &str = include_str!("../assets/node-root.sh");
+/// The script that makes a virtual machine's root of a node's, sourced after that.
+pub const MACHINE_SCRIPT: &str = include_str!("../assets/machine-root.sh");
 /// Lines of output that an error shows.
 const TAIL: usize = 30;
 
@@ -45,6 +47,9 @@ pub type BuildRoot = RootImage;
 
 /// The root file system of a cluster's nodes.
 pub type NodeRoot = RootImage;
+
+/// The root file system of a cluster's virtual machines, with a kernel.
+pub type MachineRoot = RootImage;
 
 impl RootImage {
     /// Finds the root of this kind with this digest; none if the engine does not have it.
@@ -64,6 +69,7 @@ pub fn slug(kind: LockKind) -> &'static str {
     match kind {
         LockKind::BuildRoot => "build-root",
         LockKind::NodeRoot => "node-root",
+        LockKind::Machine => "machine-root",
         LockKind::Farm => "farm",
     }
 }
@@ -178,6 +184,9 @@ async fn installed(
     let scripts: &[(&str, &str)] = match kind {
         LockKind::BuildRoot | LockKind::Farm => &[("assemble.sh", SCRIPT)],
         LockKind::NodeRoot => &[("assemble.sh", SCRIPT), ("node-root.sh", NODE_SCRIPT)],
+        LockKind::Machine => {
+            &[("assemble.sh", SCRIPT), ("node-root.sh", NODE_SCRIPT), ("machine-root.sh", MACHINE_SCRIPT)]
+        }
     };
     let sourced: Vec<String> = scripts.iter().map(|(name, _)| format!(". /debs/{name}")).collect();
     command.extend(["/bin/sh".to_owned(), "-c".into(), sourced.join("; ")]);

@@ -104,6 +104,9 @@ pub struct Script {
     /// What apt installs before.
     #[serde(default)]
     pub packages: Vec<String>,
+    /// Whether only a virtual machine can tell: the script is run with `--vm` and else left out.
+    #[serde(default)]
+    pub machine: bool,
 }
 
 /// A page of the web interface.

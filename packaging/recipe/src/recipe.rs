@@ -379,6 +379,7 @@ impl Recipe {
             LockKind::BuildRoot => [target.base.as_slice(), &self.file.build.depends].concat(),
             // What only compiling needs has no place on a node.
             LockKind::NodeRoot => self.file.cluster.iter().flat_map(|cluster| cluster.depends.clone()).collect(),
+            LockKind::Machine => [self.request(target, LockKind::NodeRoot), target.machine.clone()].concat(),
             LockKind::Farm => ["distcc", "socat"].map(str::to_owned).into(),
         };
         request.sort();
@@ -406,6 +407,7 @@ impl Recipe {
         let extension = match kind {
             LockKind::BuildRoot => "lock",
             LockKind::NodeRoot => "cluster.lock",
+            LockKind::Machine => "vm.lock",
             LockKind::Farm => "farm.lock",
         };
         format!("{}.{extension}", target.name.file_stem())

@@ -1,4 +1,5 @@
-//! The build-root lock and the node-root lock: every .deb of a root file system, pinned by digest; and the compile farm's.
+//! The locks of the build root, of the node root and of virtual machines: every .deb of a root file system, pinned by
+//! digest; and the compile farm's.
 
 use std::path::{Path, PathBuf};
 
@@ -17,19 +18,22 @@ pub enum LockKind {
     BuildRoot,
     /// The node root: every node of a cluster is a copy of it.
     NodeRoot,
+    /// The root file system of a cluster's virtual machines: what nodes have, with the kernel and what boots it.
+    Machine,
     /// What a compile farm needs beside the build root. The build root itself stays as it is, and so does every plan.
     Farm,
 }
 
 impl LockKind {
     /// Every kind, the build root first: what a farm needs depends on it.
-    pub const ALL: [Self; 3] = [Self::BuildRoot, Self::NodeRoot, Self::Farm];
+    pub const ALL: [Self; 4] = [Self::BuildRoot, Self::NodeRoot, Self::Machine, Self::Farm];
 
     /// What is pinned, in the words of messages.
     pub fn noun(self) -> &'static str {
         match self {
             Self::BuildRoot => "build root",
             Self::NodeRoot => "node root",
+            Self::Machine => "virtual machine",
             Self::Farm => "compile farm",
         }
     }
@@ -39,14 +43,15 @@ impl LockKind {
         let option = match self {
             Self::BuildRoot => "",
             Self::NodeRoot => " --cluster",
+            Self::Machine => " --vm",
             Self::Farm => " --farm",
         };
         format!("cargo xtask lock{option} --target {target} --recipe {recipe}")
     }
 }
 
-/// A lock: `TARGET.lock` (the build root), `TARGET.cluster.lock` (the node root) or `TARGET.farm.lock` in a recipe's folder,
-/// in TOML.
+/// A lock: `TARGET.lock` (the build root), `TARGET.cluster.lock` (the node root), `TARGET.vm.lock` (virtual machines) or
+/// `TARGET.farm.lock` in a recipe's folder, in TOML.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct RootLock {
@@ -205,6 +210,7 @@ impl RootLock {
             let found = match kind {
                 LockKind::BuildRoot => "other build dependencies",
                 LockKind::NodeRoot => "other dependencies of nodes",
+                LockKind::Machine => "other dependencies of virtual machines",
                 LockKind::Farm => "other programs",
             };
             return Err(LockError::Other {

@@ -139,6 +139,10 @@ pub struct Target {
     pub outside_usr: Vec<String>,
     /// Packages that every build root has, beside those marked Essential and what a recipe asks for.
     pub base: Vec<String>,
+    /// Packages that a virtual machine has beside what a recipe's nodes have: the kernel, what boots it, and a server for
+    /// ssh. Empty where nobody has tried one. No part of a plan.
+    #[serde(default, skip_serializing)]
+    pub machine: Vec<String>,
     /// Paths, as glob patterns, that maintainer scripts leave different at every run; they are
     /// removed so that the build root's digest is stable.
     pub remove: Vec<String>,

@@ -191,6 +191,7 @@ fn pipeline() {
             Io: [Error::Io { doing: "write", path: path("/srv/dist/report.json"), source: denied() }],
             Changed: [Error::Changed { path: path("/cache/stages/recipe/abcd/phases/build") }],
             NoCluster: [Error::NoCluster { recipe: recipe() }],
+            NoMachine: [Error::NoMachine { target: "debian-13/arm64".parse().unwrap() }],
             Signed: [statements::verify::VerifyError::Missing {
                 path: path("/srv/.dist.new/demo_1.0_amd64.deb"),
                 because: "SHA256SUMS lists it",
@@ -241,6 +242,11 @@ fn cluster() {
             Name: ["a-b".parse::<ClusterName>().unwrap_err()],
             NoCluster: [Error::NoCluster { name: name() }],
             Exists: [Error::Exists { name: name(), recipe: "demo".into() }],
+            NoProgram: [Error::NoProgram {
+                program: "qemu-system-x86_64",
+                package: "qemu-system-x86",
+                why: "No such file or directory (os error 2)".into()
+            }],
             NoPackages: [Error::NoPackages { dist: path("dist/debian-12-amd64"), recipe: "demo".into() }],
             NoNode: [Error::NoNode {
                 cluster: name(),

@@ -1,17 +1,16 @@
-//! `cargo xtask cluster`: a cluster of the packages, in containers with systemd.
+//! `cargo xtask cluster`: a cluster of the packages, in containers with systemd or in virtual machines.
 
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use cluster::{ClusterName, ClusterRecord, Draft, Finding, Request, Scenario, Size, Status};
+use cluster::{ClusterName, ClusterRecord, Draft, Finding, Ground, MachineOptions, Request, Scenario, Size, Status};
 use engine::Engine;
 use foundation::failure::{AnyFailure, Kind, Message};
 use foundation::store::Store;
 use pipeline::Options;
 use recipe::cluster::Nodes;
-use roots::build_root::NodeRoot;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -45,6 +44,27 @@ pub struct Which {
     name: ClusterName,
 }
 
+/// What the nodes of a cluster are.
+#[derive(Args, Clone)]
+pub struct NodeArguments {
+    /// Nodes are virtual machines of the target's own kernel, under QEMU: with KVM where that works, else emulated
+    #[arg(long)]
+    vm: bool,
+    /// Memory of each virtual machine, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "vm", value_parser = clap::value_parser!(u32).range(256..))]
+    vm_memory: u32,
+    /// Further options of the virtual machines' kernel, such as systemd.unified_cgroup_hierarchy=0
+    #[arg(
+        long,
+        value_name = "OPTIONS",
+        default_value = "",
+        requires = "vm",
+        hide_default_value = true,
+        allow_hyphen_values = true
+    )]
+    vm_kernel: String,
+}
+
 /// The arguments of `cargo xtask cluster up`.
 #[derive(Args)]
 pub struct UpArguments {
@@ -52,6 +72,8 @@ pub struct UpArguments {
     which: Which,
     #[command(flatten)]
     subject: Subject,
+    #[command(flatten)]
+    nodes: NodeArguments,
     /// Masters: one, or an odd number with as many nodes of ZooKeeper
     #[arg(long, value_name = "N", default_value_t = 1)]
     masters: u32,
@@ -74,10 +96,12 @@ pub struct UpArguments {
 pub struct TestArguments {
     #[command(flatten)]
     subject: Subject,
+    #[command(flatten)]
+    nodes: NodeArguments,
     /// Only this scenario; may be given more than once
     #[arg(long, value_name = "SCENARIO")]
     only: Vec<String>,
-    /// Masters; the default is three, or one where nothing elects a leader
+    /// Masters; the default is three, or one of virtual machines or where nothing elects a leader
     #[arg(long, value_name = "N")]
     masters: Option<u32>,
     /// Agents
@@ -126,7 +150,7 @@ pub struct DownArguments {
 pub struct Down {
     /// Its name.
     name: String,
-    /// How many containers, networks and volumes of the engine were removed.
+    /// How many virtual machines, and containers, networks and volumes of the engine, were removed.
     removed: usize,
 }
 
@@ -182,8 +206,8 @@ fn up(arguments: UpArguments) -> Result<(), AnyFailure> {
     let _cluster_lock = cluster::lock(&store, &request.name, &what)?;
     draft.refuse_existing(&store)?;
     let made = block_on_or(undo(&store, &request.name), async || {
-        let (engine, root) = node_root(&options, arguments.setup, &what, &terminal).await?;
-        Ok(cluster::up(&engine, &store, &draft, &root, &terminal).await?)
+        let ground = ground(&options, &request.name, &arguments.nodes, arguments.setup, &what, &terminal).await?;
+        Ok(cluster::up(&ground, &draft, &terminal).await?)
     });
     terminal.finish();
     let (record, leader) = made?;
@@ -196,17 +220,25 @@ fn up(arguments: UpArguments) -> Result<(), AnyFailure> {
     Ok(())
 }
 
-/// The engine, and what nodes are made of. Afterwards the store is free again: a build may go on beside a cluster.
-async fn node_root(
+/// What the cluster's nodes stand on. Afterwards the store is free again: a build may go on beside a cluster.
+async fn ground(
     options: &Options,
+    name: &ClusterName,
+    nodes: &NodeArguments,
     setup: bool,
     what: &str,
     terminal: &Terminal,
-) -> Result<(Engine, NodeRoot), AnyFailure> {
+) -> Result<Ground, AnyFailure> {
     let (store, held) = locked_store(what, terminal)?;
     let engine = engine(&store, &held, setup, terminal).await?;
-    let root = pipeline::node_root(&engine, &store, options, terminal).await?;
-    Ok((engine, root))
+    if !nodes.vm {
+        let root = pipeline::node_root(&engine, &store, options, terminal).await?;
+        return Ok(Ground::containers(&engine, &store, name, &root));
+    }
+    let root = pipeline::machine_root(&engine, &store, options, terminal).await?;
+    let disk = pipeline::machine_disk(&engine, &store, &root, terminal).await?;
+    let machine = MachineOptions { memory: nodes.vm_memory, kernel: nodes.vm_kernel.clone() };
+    Ok(Ground::machines(&engine, &store, name, (&root, disk), machine, terminal).await?)
 }
 
 /// What an interrupt does: removes the cluster that is being made.
@@ -245,18 +277,19 @@ fn test(arguments: TestArguments) -> Result<(), AnyFailure> {
     let dist =
         arguments.dist.unwrap_or_else(|| default_dist(options.recipe.handle(), &options.target.name.file_stem()));
     let elects = options.recipe.file.cluster.as_ref().is_some_and(|cluster| cluster.role(Nodes::Ensemble).is_some());
-    let masters = arguments.masters.unwrap_or(if elects { 3 } else { 1 });
+    // An ensemble of virtual machines is much for one host.
+    let masters = arguments.masters.unwrap_or(if elects && !arguments.nodes.vm { 3 } else { 1 });
     let size = Size { masters, agents: arguments.agents, clients: 1 };
     let results = arguments.results.unwrap_or_else(|| cluster::results_beside(&dist));
     let draft = Draft::new(&options, &Request { name: arguments.name.clone(), size, dist })?;
-    let scenarios = Scenario::applying(&draft, &arguments.only)?;
+    let scenarios = Scenario::applying(&draft, &arguments.only, arguments.nodes.vm)?;
     let store = Store::open(None)?;
     let what = format!("cluster test --name {}", arguments.name);
     let _cluster_lock = cluster::lock(&store, &arguments.name, &what)?;
     draft.refuse_existing(&store)?;
     let findings = block_on_or(undo(&store, &arguments.name), async || {
-        let (engine, root) = node_root(&options, arguments.setup, &what, &terminal).await?;
-        Ok(cluster::test(&engine, &store, &draft, &root, &scenarios, &results, &terminal).await?)
+        let ground = ground(&options, &arguments.name, &arguments.nodes, arguments.setup, &what, &terminal).await?;
+        Ok(cluster::test(&ground, &draft, &scenarios, &results, &terminal).await?)
     });
     terminal.finish();
     let findings = findings?;
@@ -374,7 +407,7 @@ fn down(DownArguments { which, json }: &DownArguments) -> Result<(), AnyFailure>
     if *json {
         print_json(&Down { name: which.name.to_string(), removed });
     } else {
-        println!("removed {removed} containers, networks and volumes of the cluster {}", which.name);
+        println!("removed {removed} machines, containers, networks and volumes of the cluster {}", which.name);
     }
     Ok(())
 }

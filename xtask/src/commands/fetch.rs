@@ -25,6 +25,9 @@ pub struct Arguments {
     /// Also the packages of the node root, which the nodes of a cluster are copies of
     #[arg(long)]
     cluster: bool,
+    /// Also the packages of a cluster's virtual machines
+    #[arg(long)]
+    vm: bool,
     /// Also what a compile farm needs
     #[arg(long)]
     farm: bool,
@@ -64,6 +67,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let kinds = [
         Some(LockKind::BuildRoot),
         arguments.cluster.then_some(LockKind::NodeRoot),
+        arguments.vm.then_some(LockKind::Machine),
         arguments.farm.then_some(LockKind::Farm),
     ];
     let mut debs = Vec::new();

@@ -1,4 +1,4 @@
-//! `cargo xtask lock`: pins the build root of a target, the node root of its clusters, or what its compile farms need.
+//! `cargo xtask lock`: pins the build root of a target, the node root of its clusters, their virtual machines, or what its compile farms need.
 
 use std::path::PathBuf;
 
@@ -22,6 +22,9 @@ pub struct Arguments {
     /// Pin the node root of clusters in TARGET.cluster.lock, and leave the build root as it is: a new one would build everything anew
     #[arg(long)]
     cluster: bool,
+    /// Pin the root of a cluster's virtual machines, with its kernel, in TARGET.vm.lock, and leave the others as they are
+    #[arg(long, conflicts_with_all = ["cluster", "farm"])]
+    vm: bool,
     /// Pin what a compile farm needs beside the build root, and leave that as it is
     #[arg(long, conflicts_with = "cluster")]
     farm: bool,
@@ -78,9 +81,10 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
 fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailure> {
     let terminal = Terminal::new(arguments.json);
     let options = selection.options()?;
-    let kind = match (arguments.cluster, arguments.farm) {
-        (true, _) => LockKind::NodeRoot,
-        (_, true) => LockKind::Farm,
+    let kind = match arguments {
+        Arguments { cluster: true, .. } => LockKind::NodeRoot,
+        Arguments { vm: true, .. } => LockKind::Machine,
+        Arguments { farm: true, .. } => LockKind::Farm,
         _ => LockKind::BuildRoot,
     };
     let (store, held) = locked_store("lock", &terminal)?;

@@ -78,7 +78,7 @@ pub async fn all_well(test: &Test<'_>, record: &ClusterRecord) -> Result<String,
     let started = std::time::Instant::now();
     loop {
         let leader = test.settled(record).await?;
-        let view = masters::ask(test.engine, record).await;
+        let view = masters::ask(&test.ground.engine, record).await;
         if view.iter().all(|(_, answer)| answer.is_some()) {
             return Ok(leader);
         }

@@ -62,7 +62,7 @@ async fn look_at(
 ) -> Result<usize, Error> {
     let step = format!("looking at {} in a browser", page.path);
     let fail = |found: String| otherwise(leader, &step, found);
-    let folder = test.store.temp_dir()?;
+    let folder = test.ground.store.temp_dir()?;
     let url = format!("{}{}", address.trim_end_matches('/'), page.path);
     let seen = open(folder.path(), &url, &record.nodes).await.map_err(&fail)?;
     if let Some(complaint) = seen.complaints.first() {

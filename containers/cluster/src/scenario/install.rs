@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 
 use super::Test;
+use crate::Error;
 use crate::node::Node;
-use crate::up::{boot, install, prepare};
-use crate::{Error, down};
+use crate::up::install;
 
 const QUIET: &str = r#"
 audit=$(dpkg --audit)
@@ -32,20 +32,18 @@ echo $units
 /// # Errors
 /// A package cannot be installed, or something is enabled, started or failed afterwards.
 pub async fn run(test: &Test<'_>) -> Result<Vec<String>, Error> {
-    down(test.engine, test.store, &test.draft.name).await?;
-    prepare(test.engine, &test.names, test.draft, test.root, test.progress).await?;
     let packages = test.packages();
     let alone = packages.iter().map(|package| vec![package.clone()]);
     let sets: Vec<Vec<String>> = alone.chain([packages.clone()]).collect();
     let wanted: Vec<String> = (1..=sets.len()).map(|number| format!("install{number}")).collect();
     let wanted: Vec<&str> = wanted.iter().map(String::as_str).collect();
-    let nodes = boot(test.engine, &test.names, test.root, &wanted).await?;
+    let nodes = test.boot(&wanted).await?;
     let units = try_join_all(nodes.iter().zip(&sets).map(|((node, _), set)| async move {
         install(node, set).await?;
         quiet(test, node, &format!("apt-get install {}", set.join(" "))).await
     }))
     .await?;
-    down(test.engine, test.store, &test.draft.name).await?;
+    test.clear().await?;
     let units = units.last().map(|units| units.trim().to_owned()).unwrap_or_default();
     Ok(vec![format!("{} packages; their units: {units}", packages.len())])
 }

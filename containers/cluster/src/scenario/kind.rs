@@ -34,6 +34,10 @@ pub enum Scenario {
     KillAgent,
     /// The cluster is upgraded while it works.
     Upgrade,
+    /// An agent's machine is unplugged from the network and plugged in again.
+    Unplug,
+    /// The machines boot again, one after the other.
+    Reboot,
 }
 
 impl Scenario {
@@ -52,6 +56,8 @@ impl Scenario {
             Self::CutLeader,
             Self::KillAgent,
             Self::Upgrade,
+            Self::Unplug,
+            Self::Reboot,
         ]);
         all
     }
@@ -72,6 +78,8 @@ impl Scenario {
             Self::CutLeader => "cut-leader",
             Self::KillAgent => "kill-agent",
             Self::Upgrade => "upgrade",
+            Self::Unplug => "unplug",
+            Self::Reboot => "reboot",
         }
     }
 
@@ -90,6 +98,8 @@ impl Scenario {
             Self::StopEnsemble => "nodes that elect stop and come back, one at a time: a leader, the task goes on",
             Self::CutLeader => "the leader's network is cut and healed: a new one, never two, the task goes on",
             Self::KillAgent => "kill -9 of the agent that runs the task: it comes back, the task goes on",
+            Self::Unplug => "an agent's machine loses the network and gets it back: it registers, the task goes on",
+            Self::Reboot => "the machines boot again and lose their power, one by one: a leader, all agents",
             Self::Upgrade => "node by node to a higher version and back: a leader, all agents, the task goes on",
         }
     }
@@ -100,7 +110,7 @@ impl Scenario {
     /// # Errors
     /// There is no scenario of such a name, the recipe has given two the same name, or the cluster has what is needed
     /// for none of them.
-    pub fn applying(draft: &Draft, wanted: &[String]) -> Result<Vec<Self>, Error> {
+    pub fn applying(draft: &Draft, wanted: &[String], machines: bool) -> Result<Vec<Self>, Error> {
         let all = Self::all(&draft.cluster);
         for (i, one) in all.iter().enumerate() {
             if all[..i].iter().any(|other| other.name() == one.name()) {
@@ -120,22 +130,38 @@ impl Scenario {
             draft.places.iter().filter(|place| draft.cluster.roles[place.role].nodes == Nodes::Masters).count();
         let mut found = all;
         found.retain(|one| {
-            (wanted.is_empty() || wanted.iter().any(|name| name == one.name())) && one.applies(&draft.cluster, masters)
+            let named = wanted.iter().any(|name| name == one.name());
+            (named || wanted.is_empty() && (!machines || one.is_worth_a_machine()))
+                && one.applies(&draft.cluster, masters, machines)
         });
         if found.is_empty() {
             return Err(Error::Request(format!(
-                "{}: not for {}, as the size is: it has nothing to try that with",
+                "{}: not for {}, as the size is: it has nothing to try that with{}",
                 wanted.join(", "),
-                draft.recipe
+                draft.recipe,
+                if machines { "" } else { " (some scenarios need virtual machines: --vm)" }
             )));
         }
         Ok(found)
     }
 
-    /// Whether a recipe and a number of masters have what it needs.
-    fn applies(&self, cluster: &Cluster, masters: usize) -> bool {
+    /// Whether it is run on virtual machines unless others are named: what containers tell as well, sooner, and with a
+    /// machine for each package, is not.
+    fn is_worth_a_machine(&self) -> bool {
         match self {
-            Self::Install | Self::Purge | Self::Lifecycle | Self::Own(_) | Self::Up | Self::Upgrade => true,
+            Self::Own(script) => script.machine,
+            Self::Install | Self::Purge | Self::Lifecycle | Self::Web | Self::Frameworks => false,
+            _ => true,
+        }
+    }
+
+    /// Whether a recipe, a number of masters, and nodes of this kind have what it needs.
+    fn applies(&self, cluster: &Cluster, masters: usize, machines: bool) -> bool {
+        match self {
+            Self::Install | Self::Purge | Self::Lifecycle | Self::Up | Self::Upgrade => true,
+            Self::Own(script) => machines || !script.machine,
+            Self::Reboot => machines,
+            Self::Unplug => machines && cluster.task.is_some(),
             Self::Exposure => cluster.roles.iter().any(|role| role.exposure.is_some()),
             Self::Web => !cluster.pages.is_empty(),
             Self::Frameworks => !cluster.frameworks.is_empty(),

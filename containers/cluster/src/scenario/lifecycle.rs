@@ -11,8 +11,8 @@ use super::{Test, install, seconds};
 use crate::node::Node;
 use crate::record::{ClusterRecord, NodeRecord};
 use crate::repository::NEXT;
-use crate::up::{ELECTION, apt, boot, elected, environment, prepare, start};
-use crate::{Error, down, layout};
+use crate::up::{ELECTION, apt, elected, environment, start};
+use crate::{Error, layout};
 
 /// What an administrator may have said of a unit. The last one is what the machine is in when its packages are removed.
 const STATES: [(bool, bool); 4] = [(false, false), (true, false), (false, true), (true, true)];
@@ -62,13 +62,11 @@ struct Machine<'a> {
 /// # Errors
 /// apt-get fails, or a unit, setting or file is afterwards not what it should be.
 pub async fn run(test: &Test<'_>) -> Result<Vec<String>, Error> {
-    down(test.engine, test.store, &test.draft.name).await?;
-    prepare(test.engine, &test.names, test.draft, test.root, test.progress).await?;
-    make_next(test).await?;
-    let (node, address) = boot(test.engine, &test.names, test.root, &["lifecycle"]).await?.remove(0);
+    let (node, address) = test.boot(&["lifecycle"]).await?.remove(0);
+    make_next(test, std::slice::from_ref(&node)).await?;
     let machine = Machine::new(test, node, &address);
     let figures = machine.live().await?;
-    down(test.engine, test.store, &test.draft.name).await?;
+    test.clear().await?;
     Ok(figures)
 }
 
@@ -89,7 +87,7 @@ impl<'a> Machine<'a> {
                 name: node.name.clone(),
                 role: role.name.clone(),
                 kind: role.nodes,
-                container: node.container.clone(),
+                place: node.place(),
                 address: address.to_owned(),
                 units: role.units.clone(),
             })
@@ -141,7 +139,7 @@ impl<'a> Machine<'a> {
 
     /// The master leads, and the agent is registered.
     async fn works(&self) -> Result<(), Error> {
-        elected(self.test.engine, &self.record, ELECTION).await?;
+        elected(&self.test.ground.engine, &self.record, ELECTION).await?;
         Ok(())
     }
 

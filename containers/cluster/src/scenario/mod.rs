@@ -7,6 +7,7 @@ mod frameworks;
 mod install;
 mod kind;
 mod lifecycle;
+mod machines;
 mod own;
 mod purge;
 mod task;
@@ -20,18 +21,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use engine::Engine;
 use foundation::progress::{Event, Progress};
-use foundation::store::Store;
 use pipeline::Stage;
 use recipe::cluster::Nodes;
-use roots::build_root::NodeRoot;
 use serde::Serialize;
 
 pub use kind::Scenario;
 
 use super::draft::Draft;
-use super::names::Names;
+use super::ground::Ground;
 use super::node::Node;
 use super::record::{ClusterRecord, NodeRecord};
 use super::up::{ELECTION, elected, up};
@@ -75,12 +73,9 @@ pub fn results_beside(dist: &Path) -> PathBuf {
 
 /// Everything that scenarios are run with.
 struct Test<'a> {
-    engine: &'a Engine,
-    store: &'a Store,
+    ground: &'a Ground,
     draft: &'a Draft,
-    root: &'a NodeRoot,
     progress: &'a dyn Progress,
-    names: Names,
 }
 
 /// Runs scenarios, one after the other, and returns what came of each; nothing of the cluster is left afterwards.
@@ -90,15 +85,14 @@ struct Test<'a> {
 /// Journals of an earlier run cannot be removed, or the cluster cannot be removed at the end. A scenario that fails is
 /// no error: its finding says so.
 pub async fn test(
-    engine: &Engine,
-    store: &Store,
+    ground: &Ground,
     draft: &Draft,
-    root: &NodeRoot,
     scenarios: &[Scenario],
     results: &Path,
     progress: &dyn Progress,
 ) -> Result<Vec<Finding>, Error> {
-    let test = Test { engine, store, draft, root, progress, names: Names::new(store, &draft.name) };
+    let test = Test { ground, draft, progress };
+    let (engine, store) = (&ground.engine, &ground.store);
     let mut findings = Vec::new();
     // The scenarios share a cluster until one of them fails: what it leaves is no ground for the next.
     let mut shared: Option<ClusterRecord> = None;
@@ -154,6 +148,18 @@ fn reason(error: &Error) -> String {
 }
 
 impl Test<'_> {
+    /// Removes what there is of the cluster, so that a scenario begins with nothing, or leaves nothing.
+    async fn clear(&self) -> Result<(), Error> {
+        down(&self.ground.engine, &self.ground.store, &self.draft.name).await.map(drop)
+    }
+
+    /// Makes nodes that belong to no cluster yet.
+    async fn boot(&self, wanted: &[&str]) -> Result<Vec<(Node, String)>, Error> {
+        self.clear().await?;
+        self.ground.prepare(self.draft, self.progress).await?;
+        self.ground.boot(self.draft, wanted).await
+    }
+
     async fn run(&self, scenario: &Scenario, shared: &mut Option<ClusterRecord>) -> Result<Outcome, Error> {
         match scenario {
             Scenario::Install => return install::run(self).await.map(Outcome::Passed),
@@ -164,7 +170,7 @@ impl Test<'_> {
         }
         let record = match shared.take() {
             Some(record) => record,
-            None => up(self.engine, self.store, self.draft, self.root, self.progress).await?.0,
+            None => up(self.ground, self.draft, self.progress).await?.0,
         };
         if matches!(scenario, Scenario::Web) {
             let outcome = browser::run(self, &record).await?;
@@ -176,6 +182,8 @@ impl Test<'_> {
             Scenario::Exposure => exposure::run(self, &record).await?,
             Scenario::Frameworks => frameworks::run(self, &record).await?,
             Scenario::Upgrade => upgrade::run(self, &record).await?,
+            Scenario::Unplug => machines::unplug(self, &record).await?,
+            Scenario::Reboot => machines::reboot(self, &record).await?,
             disturbing => availability::run(self, &record, disturbing).await?,
         };
         *shared = Some(record);
@@ -203,7 +211,7 @@ impl Test<'_> {
     }
 
     fn node(&self, record: &NodeRecord) -> Node {
-        Node::of(self.engine, &record.name, &record.container)
+        Node::of(&self.ground.engine, record)
     }
 
     /// The node of somebody who uses the cluster.
@@ -213,7 +221,7 @@ impl Test<'_> {
 
     /// Waits until the cluster is as it should be; returns the leader.
     async fn settled(&self, record: &ClusterRecord) -> Result<String, Error> {
-        elected(self.engine, record, ELECTION).await
+        elected(&self.ground.engine, record, ELECTION).await
     }
 
     fn note(&self, text: impl Into<String>) {
@@ -223,14 +231,13 @@ impl Test<'_> {
     /// Writes the journal of every node that still runs into a folder.
     async fn keep_journals(&self, folder: PathBuf) -> Result<PathBuf, Error> {
         fs::create_dir_all(&folder).map_err(Error::io("make the folder", &folder))?;
-        for (name, container) in self.names.nodes(self.engine).await? {
+        for node in self.ground.nodes().await? {
             let script = "journalctl --no-pager --output=short-iso-precise";
-            let node = Node::of(self.engine, &name, &container);
             let journal = match node.shell(script, &Default::default()).await {
                 Ok(output) => output.stdout,
                 Err(error) => error.to_string().into_bytes(),
             };
-            let path = folder.join(format!("{name}.{JOURNAL}"));
+            let path = folder.join(format!("{}.{JOURNAL}", node.name));
             fs::write(&path, journal).map_err(Error::io("write", &path))?;
         }
         Ok(folder)

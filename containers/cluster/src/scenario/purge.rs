@@ -5,9 +5,9 @@ use futures_util::future::join_all;
 use super::traces::Files;
 use super::versions::{Version, change, make_next, without_complaint};
 use super::{Test, install};
+use crate::Error;
 use crate::node::Node;
-use crate::up::{apt, boot, prepare};
-use crate::{Error, down};
+use crate::up::apt;
 
 /// Installs, upgrades, removes and purges each package on a node of its own; returns how many there were.
 ///
@@ -15,13 +15,12 @@ use crate::{Error, down};
 /// apt-get fails or complains, a unit is enabled, started or failed, or a file is left or gone. One error tells this of
 /// all packages.
 pub async fn run(test: &Test<'_>) -> Result<Vec<String>, Error> {
-    down(test.engine, test.store, &test.draft.name).await?;
-    prepare(test.engine, &test.names, test.draft, test.root, test.progress).await?;
-    make_next(test).await?;
     let packages = test.packages();
     let names: Vec<String> = (1..=packages.len()).map(|number| format!("purge{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let nodes = boot(test.engine, &test.names, test.root, &names).await?;
+    let nodes = test.boot(&names).await?;
+    let all: Vec<Node> = nodes.iter().map(|(node, _)| node.clone()).collect();
+    make_next(test, &all).await?;
     let all = nodes.iter().zip(&packages).map(|((node, _), package)| come_and_go(test, node, package));
     // Of several that fail, all are told.
     let failures: Vec<String> =
@@ -29,7 +28,7 @@ pub async fn run(test: &Test<'_>) -> Result<Vec<String>, Error> {
     if !failures.is_empty() {
         return Err(Error::Several(failures.join("\n")));
     }
-    down(test.engine, test.store, &test.draft.name).await?;
+    test.clear().await?;
     Ok(vec![format!("{} packages, each with what it depends on", packages.len())])
 }
 

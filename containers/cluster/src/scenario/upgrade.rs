@@ -15,7 +15,8 @@ use crate::record::{ClusterRecord, NodeRecord};
 /// A node cannot be changed, a unit does not come back, the cluster does not recover in time, two masters lead at once,
 /// or the task stands still.
 pub async fn run(test: &Test<'_>, record: &ClusterRecord) -> Result<Vec<String>, Error> {
-    make_next(test).await?;
+    let nodes: Vec<_> = record.nodes.iter().map(|node| test.node(node)).collect();
+    make_next(test, &nodes).await?;
     let task = match &test.draft.cluster.task {
         Some(task) => Some(running(test, record, task).await?),
         None => None,

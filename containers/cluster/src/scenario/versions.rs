@@ -17,12 +17,12 @@ pub enum Version {
     Next,
 }
 
-/// Makes the higher versions, in the cluster's local repository.
+/// Makes the higher versions, in the local repository that these nodes have.
 ///
 /// # Errors
 /// A package cannot be taken apart and put together again.
-pub async fn make_next(test: &Test<'_>) -> Result<(), Error> {
-    repository::add_next(test.engine, &test.names, &test.root.image).await
+pub async fn make_next(test: &Test<'_>, nodes: &[Node]) -> Result<(), Error> {
+    test.ground.add_next(nodes).await
 }
 
 /// Brings the recipe's packages that a node has to the other version; returns what apt and dpkg said.

@@ -47,7 +47,7 @@ fn the_guide_for_a_new_target() {
     for file in ["containers/targets/debian-sid-amd64.toml", "containers/targets/keyrings/debian-sid.gpg"] {
         assert!(new.contains(&format!("./{file}")), "{new:?}");
     }
-    for lock in ["lock", "cluster.lock", "farm.lock"] {
+    for lock in ["lock", "cluster.lock", "vm.lock", "farm.lock"] {
         assert!(new.contains(&format!("./tests/fixtures/sample/debian-sid-amd64.{lock}")), "{new:?}");
     }
     for pipeline in ["github.yml", "gitlab.yml", "Jenkinsfile"] {

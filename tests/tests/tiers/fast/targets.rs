@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use recipe::root_lock::{LockKind, RootLock};
 use recipe::target::TargetName;
 use tests::pipelines::{all_targets, targets};
 use tests::{Workshop, default_target, repository};
@@ -53,6 +54,31 @@ fn a_target_is_locked_for_everything_or_says_that_it_is_not() {
         }
     }
     assert_eq!(unlocked, 1, "the book says of which targets there is only the file: guides/ubuntu.md");
+}
+
+/// Where a target names a kernel for virtual machines, one is locked for both recipes, of the suite that has its updates.
+#[test]
+fn virtual_machines_are_locked_where_the_target_has_a_kernel() {
+    let targets = repository().join("containers/targets");
+    let mut kernels = Vec::new();
+    for name in all_targets() {
+        let target = recipe::target::Target::read(&targets, &name.parse().unwrap()).unwrap();
+        for folder in ["packaging/mesos", "tests/fixtures/sample"] {
+            let found = recipe::Recipe::read(&repository().join(folder)).unwrap();
+            let path = found.lock_path(&target, LockKind::Machine);
+            assert_eq!(path.exists(), !target.machine.is_empty(), "{}", path.display());
+            if target.machine.is_empty() {
+                continue;
+            }
+            let request = found.request_digest(&target, LockKind::Machine);
+            let names = (found.name(), found.called());
+            let lock = RootLock::read(&path, LockKind::Machine, names, &target.name, request).unwrap();
+            let kernel =
+                lock.packages.iter().find(|deb| deb.name.starts_with("linux-image-") && deb.name.contains('.'));
+            kernels.push(kernel.expect("a kernel is pinned").name.clone());
+        }
+    }
+    assert_eq!(kernels.len(), 6, "{kernels:?}");
 }
 
 /// What a newcomer copies from is about what the newcomer gets: another default target is a change of these pages, too.

@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use engine::names::{LABEL_KEY, LABEL_KIND};
 use engine::transfer::Upload;
 use engine::{Engine, volume};
 use foundation::bytes::ByteSize;
@@ -205,7 +206,8 @@ impl Bed<'_> {
             self.builder.progress(),
         );
         let volume = engine::names::of_recipe(store, inputs.recipe().handle()) + NAME;
-        copy::copy(engine, &root.image, &self.prepared, &volume, NAME, &self.phase.key, false).await?;
+        let labels = [(LABEL_KIND, NAME), (LABEL_KEY, &self.phase.key.to_string())];
+        copy::copy(engine, &root.image, &self.prepared, &volume, &labels, false).await?;
         let folder = store.temp_dir()?;
         let known: Vec<&Known> = self.known.iter().collect();
         let mut env = self.builder.environment(self.phase);

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use foundation::folder;
 use foundation::progress::{Event, duration};
 use pipeline::{Error, Options};
 use recipe::Recipe;
@@ -14,7 +15,6 @@ use super::error::BenchError;
 use super::plot::{self, Group, Plot};
 use super::report::{BenchReport, describe};
 use super::row::{Row, Rows};
-use super::rows::copy_folder;
 
 /// What `bench-growth.json` has: how the figures grow with the number of source files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ pub async fn run(bench: &Bench<'_>, sizes: &[u32]) -> Result<GrowthReport, Bench
 
 /// A copy of the sample whose library has so many source files more: always the same ones.
 fn generate(sample: &Recipe, to: &Path, files: u32) -> Result<(), Error> {
-    copy_folder(&sample.folder, to)?;
+    folder::copy(&sample.folder, to).map_err(|(path, error)| Error::io("copy", path)(error))?;
     let folder = to.join("upstream/src/generated");
     fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
     let mut sources = String::from("\nlibsample_la_SOURCES +=");

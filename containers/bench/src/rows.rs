@@ -201,27 +201,6 @@ fn append(path: &Path, text: &str) -> Result<(), Error> {
     file.write_all(text.as_bytes()).map_err(Error::io("edit", path))
 }
 
-/// Copies a folder with permissions and links into `to`.
-///
-/// # Errors
-/// Something cannot be read, or `to` cannot be written.
-pub fn copy_folder(from: &Path, to: &Path) -> Result<(), Error> {
-    for entry in walkdir::WalkDir::new(from) {
-        let entry = entry.map_err(|error| Error::io("read", from)(error.into()))?;
-        let copy = to.join(entry.path().strip_prefix(from).expect("walked below the folder"));
-        let kind = entry.file_type();
-        let copied = if kind.is_dir() {
-            fs::create_dir_all(&copy)
-        } else if kind.is_symlink() {
-            fs::read_link(entry.path()).and_then(|target| std::os::unix::fs::symlink(target, &copy))
-        } else {
-            fs::copy(entry.path(), &copy).map(drop)
-        };
-        copied.map_err(Error::io("copy", entry.path()))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use recipe::Recipe;

@@ -154,8 +154,10 @@ impl Failure for Error {
                  engine's architecture with --target: `ls containers/targets` shows which there are",
             )),
             Self::NotEmulated { wants, .. } => Kind::NoEngine.next(format!(
-                "as root, `apt-get install qemu-user-static binfmt-support`, then `update-binfmts --enable {}`; or, without --emulate, point \
-                 DOCKER_HOST or DOCKER_CONTEXT to an engine on a machine that is {wants}",
+                "as root, `apt-get install qemu-user-static`, by which systemd knows it, and `systemctl restart systemd-binfmt` if it was \
+                 installed already; where systemd does not do that, `apt-get install qemu-user-static binfmt-support`, then \
+                 `update-binfmts --enable {}`; or, without --emulate, point DOCKER_HOST or DOCKER_CONTEXT to an engine on a machine that is \
+                 {wants}",
                 crate::architecture::emulator(wants)
             )),
             Self::Setup { next, .. } => Kind::Failed.next(next.clone()),

@@ -12,6 +12,8 @@ pub const LABEL_KIND: &str = "org.mesos-packages.kind";
 pub const LABEL_KEY: &str = "org.mesos-packages.key";
 /// Label of the digest of an image's root file system.
 pub const LABEL_DIGEST: &str = "org.mesos-packages.digest";
+/// Label of the target that a phase's volume is of. Its name does not say it: volumes of before there was this label stay what they are.
+pub const LABEL_TARGET: &str = "org.mesos-packages.target";
 /// Label of the cluster that something belongs to. Not that of a run: a cluster stays when the run that made it ends.
 pub const LABEL_CLUSTER: &str = "org.mesos-packages.cluster";
 

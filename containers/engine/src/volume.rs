@@ -22,13 +22,21 @@ pub struct Volume {
 /// # Errors
 /// The engine does not answer, or cannot make it.
 pub async fn create(engine: &Engine, name: &str, kind: &str, key: &str) -> Result<(), Error> {
+    create_with(engine, name, &[(LABEL_KIND, kind), (LABEL_KEY, key)]).await
+}
+
+/// The same with any labels beside that of our run.
+///
+/// # Errors
+/// As for [`create`].
+pub async fn create_with(engine: &Engine, name: &str, labels: &[(&str, &str)]) -> Result<(), Error> {
     if exists(engine, name).await? {
         return Ok(());
     }
-    let labels = [(LABEL_RUN, engine.run.as_str()), (LABEL_KIND, kind), (LABEL_KEY, key)];
+    let labels = [&[(LABEL_RUN, engine.run.as_str())], labels].concat();
     let request = VolumeCreateRequest {
         name: Some(name.to_owned()),
-        labels: Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+        labels: Some(labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()),
         ..VolumeCreateRequest::default()
     };
     let created = engine.docker.create_volume(request).await;

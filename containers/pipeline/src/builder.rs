@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use engine::names;
 use engine::once::run_once_with_volumes;
+use engine::volume::Volume;
 use engine::{Engine, volume};
 use foundation::progress::Progress;
 use foundation::store::Store;
@@ -137,7 +138,8 @@ impl<'a> Builder<'a> {
     }
 
     /// Keeps the volumes of this plan but the last (the staged tree is kept in the store), and that of the
-    /// compiled tests; removes those of earlier plans of the same recipe: they are gigabytes each.
+    /// compiled tests; removes those of earlier plans of the same recipe for the same target: they are gigabytes each. So a store has
+    /// those of one plan for each target, until `cargo xtask clean`.
     pub(crate) async fn remove_old_volumes(&self) -> Result<(), Error> {
         let Self { engine, store, inputs, .. } = *self;
         let phases = inputs.plan().phases();
@@ -146,14 +148,21 @@ impl<'a> Builder<'a> {
             phases[..phases.len() - 1].iter().chain(&check).map(|phase| volume_name(store, inputs, phase)).collect();
         let recipe = inputs.recipe().handle();
         let named: Vec<&str> = phases.iter().chain(&check).map(|phase| phase.name.as_str()).collect();
+        let target = inputs.plan().target().name.to_string();
         for found in volume::list(engine).await? {
-            let ours = found.labels.get(names::LABEL_KIND).is_some_and(|kind| kind == VOLUME_KIND);
-            if ours && names::is_of_phase(store, recipe, &named, &found.name) && !keep.contains(&found.name) {
+            let of_recipe = names::is_of_phase(store, recipe, &named, &found.name);
+            if of_recipe && is_of_target(&found, &target) && !keep.contains(&found.name) {
                 volume::remove(engine, &found.name).await?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether a volume has the result of a phase for this target. One of before volumes said that may be any target's.
+fn is_of_target(volume: &Volume, target: &str) -> bool {
+    let label = |name: &str| volume.labels.get(name).map(String::as_str);
+    label(names::LABEL_KIND) == Some(VOLUME_KIND) && label(names::LABEL_TARGET).is_none_or(|of| of == target)
 }
 
 /// The name of the volume with a phase's result.
@@ -185,4 +194,24 @@ pub async fn own(
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_takes_nothing_from_another_one() {
+        let volume = |labels: &[(&str, &str)]| Volume {
+            name: "mesos-packages-0123-mesos-build-4567".into(),
+            labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        };
+        let (phase, other) = ((names::LABEL_KIND, VOLUME_KIND), (names::LABEL_KIND, "split"));
+        let of = |target| (names::LABEL_TARGET, target);
+        let is = |labels: &[(&str, &str)]| is_of_target(&volume(labels), "debian-12/amd64");
+        assert!(is(&[phase, of("debian-12/amd64")]));
+        assert!(!is(&[phase, of("debian-13/amd64")]) && !is(&[phase, of("debian-12/arm64")]));
+        assert!(is(&[phase]), "nobody knows whose it was");
+        assert!(!is(&[other, of("debian-12/amd64")]) && !is(&[]));
+    }
 }

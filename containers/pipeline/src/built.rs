@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use engine::names::{LABEL_KEY, LABEL_KIND, LABEL_TARGET};
 use engine::transfer::{Content, Upload};
 use engine::volume;
 use farm::Gateway;
@@ -205,13 +206,15 @@ impl Runner<'_> {
         store.forget_stage(STAGE, &phase.key)?;
         forget(self.builder, phase).await?;
         let mut uploads = self.uploads(phase)?;
+        let (key, target) = (phase.key.to_string(), inputs.plan().target().name.to_string());
+        let labels = [(LABEL_KIND, VOLUME_KIND), (LABEL_KEY, &key), (LABEL_TARGET, &target)];
         if let Some(previous) = previous {
             let previous = volume_name(store, inputs, previous);
             let foreign = circumstances.varies(Aspect::User);
-            copy::copy(engine, &root.image, &previous, &name, VOLUME_KIND, &phase.key, foreign).await?;
+            copy::copy(engine, &root.image, &previous, &name, &labels, foreign).await?;
         } else {
             volume::remove(engine, &name).await?;
-            volume::create(engine, &name, VOLUME_KIND, &phase.key.to_string()).await?;
+            volume::create_with(engine, &name, &labels).await?;
             own(engine, &root.image, &name, circumstances).await?;
             uploads.push(Upload {
                 path: "/build/source".into(),

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use engine::once::run_once_with_volumes;
 use engine::{Engine, Error, volume};
-use foundation::digest::Digest;
 
-/// Makes the volume `to` with the content of `from`, and the labels of `kind` and `key`. Ownership, permissions and
+/// Makes the volume `to` with the content of `from`, and these labels. Ownership, permissions and
 /// time stamps are kept: make decides by them. `foreign` is for files that do not belong to the usual user: only root
 /// can keep that. What the volume `to` had before is lost.
 ///
@@ -17,12 +16,11 @@ pub async fn copy(
     image: &str,
     from: &str,
     to: &str,
-    kind: &str,
-    key: &Digest,
+    labels: &[(&str, &str)],
     foreign: bool,
 ) -> Result<(), Error> {
     volume::remove(engine, to).await?;
-    volume::create(engine, to, kind, &key.to_string()).await?;
+    volume::create_with(engine, to, labels).await?;
     let script = b"cp --archive --reflink=auto /from/. /build/";
     let volumes = [(from, "/from"), (to, "/build")];
     let output = run_once_with_volumes(engine, image, script, &[], &BTreeMap::new(), foreign, &volumes).await?;

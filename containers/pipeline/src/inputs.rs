@@ -135,7 +135,7 @@ pub fn gather_from(
     let told = Told { copy: &recipe, original };
     let folder = recipe.folder.as_path();
     let changelog = told.of(Changelog::read(&folder.join("changelog")))?;
-    let manifest = told.of(manifest::read(folder))?;
+    let manifest = told.of(manifest::read(folder).map_err(|error| manifest::placed(original, error)))?;
     let vulnerabilities = told.of(Vulnerabilities::read(folder, &recipe.file.cherry_picks))?;
     let known_memory = told.of(compile_memory::read(folder))?;
     // Now: a mistake in it must not be found after an hour.

@@ -390,7 +390,7 @@ fn by_hand(recipe: &Recipe, copy: &Path, from: &Recipe, gone: &[&String]) -> Vec
     let mut left = Vec::new();
     let sources = SourcesLock::read(&copy.join("sources.lock")).unwrap_or_default();
     match manifest::read(copy) {
-        Err(error) => left.push(format!("the packages' manifest: {error}")),
+        Err(error) => left.push(format!("the packages' manifest: {}", manifest::placed(recipe, error))),
         Ok(manifest) => {
             let names: Vec<String> = manifest.packages.iter().map(|package| package.name.clone()).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use foundation::config::{ConfigError, read_toml};
 use foundation::failure::{self, Failure, Kind, Outcome};
-use recipe::control;
+use recipe::{Recipe, RecipeError, control};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -369,6 +369,15 @@ pub fn read(recipe: &Path) -> Result<Manifest, ManifestError> {
     let manifest = Manifest { recipe: recipe.to_owned(), packages, omit, homepage: package.homepage };
     manifest.look_over()?;
     Ok(manifest)
+}
+
+/// The same error with the file, and the line in it, where somebody wrote what is wrong: what [`read`] reads of a recipe that inherits
+/// was merged, and has other lines.
+pub fn placed(recipe: &Recipe, error: ManifestError) -> ManifestError {
+    match (error, recipe.manifest_as::<CargoManifest>()) {
+        (ManifestError::Config(ConfigError::Parse { .. }), Err(RecipeError::Config(written))) => written.into(),
+        (error, _) => error,
+    }
 }
 
 fn spec(name: &str, mut fields: Fields, extra: Extra, description: Option<&str>) -> Result<PackageSpec, String> {

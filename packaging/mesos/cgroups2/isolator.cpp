@@ -118,6 +118,22 @@ private:
     }
   }
 
+  // Does something with the control group of a container that is not nested; of one that has none there is nothing to do.
+  template <typename T, typename F>
+  Future<T> in_group(const ContainerID& id, F&& f)
+  {
+    if (id.has_parent()) {
+      return Failure("Not supported for nested containers");
+    }
+
+    if (!containers.contains(id)) {
+      return Failure("Unknown container");
+    }
+
+    const Option<Group>& group = containers.at(id)->group;
+    return group.isNone() ? Future<T>(T()) : attempt<T>(id, [&]() { return f(group.get()); });
+  }
+
   void take(const ContainerID& id, const Option<Group>& group);
   void limit(const Group& group, const Resources& resources, bool fresh);
   ResourceStatistics statistics(const Group& group) const;
@@ -373,21 +389,8 @@ void IsolatorProcess::look(const ContainerID& id)
 
 Future<Nothing> IsolatorProcess::update(const ContainerID& id, const Resources& resources)
 {
-  if (id.has_parent()) {
-    return Failure("Not supported for nested containers");
-  }
-
-  if (!containers.contains(id)) {
-    return Failure("Unknown container");
-  }
-
-  const Option<Group>& group = containers.at(id)->group;
-  if (group.isNone()) {
-    return Nothing();
-  }
-
-  return attempt<Nothing>(id, [&]() -> Future<Nothing> {
-    limit(group.get(), resources, false);
+  return in_group<Nothing>(id, [&](const Group& group) -> Future<Nothing> {
+    limit(group, resources, false);
     return Nothing();
   });
 }
@@ -395,20 +398,8 @@ Future<Nothing> IsolatorProcess::update(const ContainerID& id, const Resources& 
 
 Future<ResourceStatistics> IsolatorProcess::usage(const ContainerID& id)
 {
-  if (id.has_parent()) {
-    return Failure("Not supported for nested containers");
-  }
-
-  if (!containers.contains(id)) {
-    return Failure("Unknown container");
-  }
-
-  const Option<Group>& group = containers.at(id)->group;
-  if (group.isNone()) {
-    return ResourceStatistics();
-  }
-
-  return attempt<ResourceStatistics>(id, [&]() -> Future<ResourceStatistics> { return statistics(group.get()); });
+  return in_group<ResourceStatistics>(
+      id, [&](const Group& group) -> Future<ResourceStatistics> { return statistics(group); });
 }
 
 

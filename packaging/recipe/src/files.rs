@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use foundation::digest::Digest;
+use serde::de::DeserializeOwned;
 use walkdir::WalkDir;
 
 use crate::error::RecipeError;
@@ -161,17 +162,37 @@ impl Recipe {
         }
     }
 
-    /// The packages' manifest, in which the version is not named yet. One of its own has what differs from the inherited one.
+    /// The packages' manifest, in which the version is not named yet.
     fn manifest(&self) -> Result<String, RecipeError> {
+        let texts = self.manifests()?.into_iter().map(|(_, text)| text);
+        Ok(texts.reduce(|above, text| inherit::merged_tables(&above, text)).unwrap_or_default())
+    }
+
+    /// The files that the packages' manifest is merged of, each with its text, the one that has the last word at the end. One of its
+    /// own has what differs from the inherited one.
+    fn manifests(&self) -> Result<Vec<(PathBuf, String)>, RecipeError> {
         let (place, relative) = (self.path(Path::new(MANIFEST)), Path::new(MANIFEST));
-        let text = fs::read_to_string(&place).map_err(|source| self.failed(&place, source))?;
-        match &self.inheritance {
-            Some(above) if !place.starts_with(&self.folder) => above.parent.manifest(),
+        let mut all = match &self.inheritance {
+            Some(above) if !place.starts_with(&self.folder) => return above.parent.manifests(),
             Some(above) if above.parent.has(relative) && !above.without.names_file(MANIFEST) => {
-                Ok(inherit::merged_tables(&above.parent.manifest()?, text))
+                above.parent.manifests()?
             }
-            _ => Ok(text),
-        }
+            _ => Vec::new(),
+        };
+        let text = fs::read_to_string(&place).map_err(|source| self.failed(&place, source))?;
+        all.push((place, text));
+        Ok(all)
+    }
+
+    /// Reads the packages' manifest as its files say it, so that an error has the file, and the line in it, that somebody wrote. Of the
+    /// merged text, which is what packages are made by, it has neither.
+    ///
+    /// # Errors
+    /// A file of it cannot be read, is not TOML, or has what does not fit `T`.
+    pub fn manifest_as<T: DeserializeOwned>(&self) -> Result<T, RecipeError> {
+        let mut files = self.manifests()?;
+        files.iter_mut().for_each(|(_, text)| *text = text.replace(VERSION, &self.file.version));
+        inherit::parse_merged(&files)
     }
 
     /// All files below these folders, and these files, of its own or inherited.

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use foundation::config::{ConfigError, parse_toml};
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -208,6 +209,30 @@ pub(crate) fn merged_tables(above: &str, text: String) -> String {
     merge(&mut all, own.into_inner());
     let table = toml::Table::deserialize(toml::de::Deserializer::from(Spanned::new(0..0, all)));
     table.ok().and_then(|table| toml::to_string(&table).ok()).unwrap_or(text)
+}
+
+/// Reads several TOML files as one, the later ones over the earlier ones. An error has the place in the file that it is in.
+pub(crate) fn parse_merged<T: DeserializeOwned>(files: &[(PathBuf, String)]) -> Result<T, RecipeError> {
+    // Positions in a file are those after the files before it.
+    let mut shifted = Vec::new();
+    let mut start = 0;
+    for (_, text) in files {
+        shifted.push((start, " ".repeat(start) + text));
+        start += text.len();
+    }
+    let placed_in = |at: usize, error: &toml::de::Error| {
+        let ((path, text), (start, _)) = (&files[at], &shifted[at]);
+        placed(path, text, *start, error)
+    };
+    let mut all = DeTable::new();
+    for (at, (_, text)) in shifted.iter().enumerate() {
+        merge(&mut all, DeTable::parse(text).map_err(|error| placed_in(at, &error))?.into_inner());
+    }
+    let whole = shifted.last().map_or(0..0, |(start, text)| *start..text.len());
+    T::deserialize(toml::de::Deserializer::from(Spanned::new(whole, all))).map_err(|error| {
+        let of = error.span().map_or(files.len(), |span| shifted.partition_point(|(start, _)| *start <= span.start));
+        placed_in(of.saturating_sub(1), &error)
+    })
 }
 
 /// What is left out has to be there.

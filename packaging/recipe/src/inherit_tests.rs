@@ -249,6 +249,43 @@ fn the_manifest_is_merged_as_well() {
     let field = |name: &str| library[name].as_str().unwrap().to_owned();
     assert_eq!([field("depends"), field("section"), field("conflicts")], ["b", "libs", "libthing-1.0"]);
     assert_eq!(frozen.packing_inputs().unwrap(), room.read("thing-1.1").unwrap().packing_inputs().unwrap());
+    // What is wrong is told of the file and the line where somebody wrote it.
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Package {
+        #[serde(rename = "depends")]
+        _depends: String,
+        #[serde(rename = "section")]
+        _section: Option<String>,
+        #[serde(rename = "conflicts")]
+        _conflicts: Option<String>,
+    }
+    #[derive(Debug, serde::Deserialize)]
+    struct Manifest {
+        #[serde(rename = "variants")]
+        _variants: BTreeMap<String, Package>,
+    }
+    let recipe = room.read("thing-1.1").unwrap();
+    recipe.manifest_as::<Manifest>().unwrap();
+    let says = |file: &str, text: &str, parts: &[&str]| {
+        let path = room.path(file);
+        let before = std::fs::read_to_string(&path).unwrap();
+        room.write(file, text);
+        let said = recipe.manifest_as::<Manifest>().unwrap_err().to_string();
+        let path = format!("{}: TOML parse error at ", path.display());
+        assert!(said.starts_with(&path) && parts.iter().all(|part| said.contains(part)), "{parts:?}: {said}");
+        room.write(file, &before);
+    };
+    let own = "thing-1.1/deb/Cargo.toml";
+    says(
+        own,
+        "\n\n[variants.\"libthing-${VERSION}\"]\nsuggests = \"b\"\n",
+        &["line 4, column 1", "4 | suggests", "`depends`"],
+    );
+    says(own, "[variants.\"libthing-${VERSION}\"]\ndepends = 1\n", &["line 2, column 11", "invalid type: integer"]);
+    says(own, "[variants.other]\nsection = \"b\"\n", &["line 1, column 1", "missing field `depends`"]);
+    says(own, "\n[variants\n", &["line 2"]);
+    says("thing/deb/Cargo.toml", &manifest.replace("section", "\nsectoin"), &["line 6, column 1", "`sectoin`"]);
     // One that is no TOML is left for the reader to complain of.
     room.write("thing-1.1/deb/Cargo.toml", "[variants\n");
     assert_eq!(room.frozen("thing-1.1").1["deb/Cargo.toml"], "[variants\n");

@@ -76,7 +76,7 @@ const JUDGES: &[Judge] = &[
     judge("apt-mirror", "apt-mirror", &[Tier::Host]),
     judge("aptly", "aptly", &[Tier::Host]),
     judge("catatonit", "catatonit", &[Tier::Engine]),
-    judge("chromium-headless-shell", "chromium-headless-shell", &[Tier::Fast, Tier::Host]),
+    judge("chromium-headless-shell", "chromium-headless-shell", &Tier::ALL),
     judge("dash", "dash", &Tier::ALL),
     judge("debmirror", "debmirror", &[Tier::Host]),
     judge("debsig-verify", "debsig-verify", &Tier::ALL),

@@ -1,5 +1,6 @@
 //! The web interface, in a browser on the machine of the tool: Debian's chromium, headless, which tells by itself what a
-//! page became, what it complained of and what it asked for. Where there is no chromium the scenario is skipped.
+//! page became, what it complained of and what it asked for. Where there is no chromium, nor the part of it that opens no
+//! window, the scenario is skipped.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -17,8 +18,9 @@ use crate::Error;
 use crate::node::tail;
 use crate::record::{ClusterRecord, NodeRecord};
 
-/// The browser's program.
-const BROWSER: &str = "chromium";
+/// The programs that can be the browser, the preferred one first; each is in the Debian package of its name. The second one is
+/// all that a machine without a screen needs of the first.
+const BROWSERS: [&str; 2] = ["chromium", "chromium-headless-shell"];
 /// How long a page's clock runs, in milliseconds: it stands still while the page waits for an answer.
 const PAGE_TIME: u32 = 8000;
 /// How long one page may take altogether.
@@ -30,9 +32,11 @@ const LIMIT: Duration = Duration::from_secs(180);
 /// A page does not show what it should, complains on the console or asks for something outside of the cluster, or the
 /// browser fails.
 pub async fn run(test: &Test<'_>, record: &ClusterRecord) -> Result<Outcome, Error> {
-    let version = tokio::process::Command::new(BROWSER).arg("--version").stderr(Stdio::null()).output().await;
-    let Ok(version) = version else {
-        return Ok(Outcome::Skipped(format!("there is no {BROWSER} on this machine: `apt-get install {BROWSER}`")));
+    let Some((browser, version)) = installed(&BROWSERS).await else {
+        let [usual, small] = BROWSERS;
+        return Ok(Outcome::Skipped(format!(
+            "there is neither {usual} nor {small} on this machine: `apt-get install {small}`"
+        )));
     };
     if let Some(task) = &test.draft.cluster.task {
         running(test, record, task).await?;
@@ -43,17 +47,29 @@ pub async fn run(test: &Test<'_>, record: &ClusterRecord) -> Result<Outcome, Err
     };
     let mut requests = 0;
     for page in &test.draft.cluster.pages {
-        requests += look_at(test, record, &leader, page, address).await?;
+        requests += look_at(browser, test, record, &leader, page, address).await?;
     }
-    let version = String::from_utf8_lossy(&version.stdout).split_whitespace().take(2).collect::<Vec<_>>().join(" ");
     Ok(Outcome::Passed(vec![format!(
         "{} pages in {version}: {requests} requests, all to the cluster",
         test.draft.cluster.pages.len()
     )]))
 }
 
+/// The first of these programs that this machine has, and what it calls itself.
+async fn installed<'a>(browsers: &[&'a str]) -> Option<(&'a str, String)> {
+    for browser in browsers {
+        let said = tokio::process::Command::new(browser).arg("--version").stderr(Stdio::null()).output().await;
+        if let Ok(said) = said {
+            let version = String::from_utf8_lossy(&said.stdout);
+            return Some((browser, version.split_whitespace().take(2).collect::<Vec<_>>().join(" ")));
+        }
+    }
+    None
+}
+
 /// Looks at a page; returns how many requests it made.
 async fn look_at(
+    browser: &str,
     test: &Test<'_>,
     record: &ClusterRecord,
     leader: &str,
@@ -64,7 +80,7 @@ async fn look_at(
     let fail = |found: String| otherwise(leader, &step, found);
     let folder = test.ground.store.temp_dir()?;
     let url = format!("{}{}", address.trim_end_matches('/'), page.path);
-    let seen = open(folder.path(), &url, &record.nodes).await.map_err(&fail)?;
+    let seen = open(browser, folder.path(), &url, &record.nodes).await.map_err(&fail)?;
     if let Some(complaint) = seen.complaints.first() {
         return Err(fail(format!("the browser's console says: {complaint}")));
     }
@@ -99,11 +115,11 @@ struct Seen {
 }
 
 /// Opens a page; `folder` is the browser's own for the time.
-async fn open(folder: &Path, url: &str, nodes: &[NodeRecord]) -> Result<Seen, String> {
+async fn open(browser: &str, folder: &Path, url: &str, nodes: &[NodeRecord]) -> Result<Seen, String> {
     let log = folder.join("requests.json");
     // Of names and addresses that are not the cluster's, none is found: neither a page nor the browser gets out.
     let known = nodes.iter().flat_map(|node| [", EXCLUDE ", &node.address]).collect::<String>();
-    let mut command = tokio::process::Command::new(BROWSER);
+    let mut command = tokio::process::Command::new(browser);
     command
         .args(["--headless=new", "--disable-gpu", "--no-first-run", "--disable-background-networking"])
         .args(["--enable-logging=stderr", "--v=0", "--dump-dom"])
@@ -118,17 +134,17 @@ async fn open(folder: &Path, url: &str, nodes: &[NodeRecord]) -> Result<Seen, St
         command.arg("--no-sandbox");
     }
     let ran = tokio::time::timeout(LIMIT, command.arg(url).output()).await;
-    let ran = ran.map_err(|_| format!("{BROWSER} took longer than {} s", LIMIT.as_secs()))?;
-    let ran = ran.map_err(|error| format!("{BROWSER} cannot be run: {error}"))?;
+    let ran = ran.map_err(|_| format!("{browser} took longer than {} s", LIMIT.as_secs()))?;
+    let ran = ran.map_err(|error| format!("{browser} cannot be run: {error}"))?;
     let said = String::from_utf8_lossy(&ran.stderr);
     if !ran.status.success() {
-        return Err(format!("{BROWSER} failed ({}):\n{}", ran.status, tail(&said)));
+        return Err(format!("{browser} failed ({}):\n{}", ran.status, tail(&said)));
     }
-    let log = fs::read_to_string(&log).map_err(|error| format!("{BROWSER} wrote no log of its requests: {error}"))?;
+    let log = fs::read_to_string(&log).map_err(|error| format!("{browser} wrote no log of its requests: {error}"))?;
     Ok(Seen {
         text: text_of(&String::from_utf8_lossy(&ran.stdout)),
         complaints: complaints(&said),
-        requests: requests(&log, url).map_err(|error| format!("{BROWSER}'s log of requests: {error}"))?,
+        requests: requests(&log, url).map_err(|error| format!("{browser}'s log of requests: {error}"))?,
     })
 }
 
@@ -195,6 +211,8 @@ fn requests(log: &str, page: &str) -> Result<Vec<String>, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -219,6 +237,24 @@ mod tests {
         assert_eq!(host_of("https://foreign.test/font.woff"), Some("foreign.test"));
         assert_eq!(host_of("http://127.0.0.1:5050/#/"), Some("127.0.0.1"));
         assert_eq!(host_of("data:image/png;base64,x"), None);
+    }
+
+    /// What is preferred is taken where it is there, and what is missing is passed over.
+    #[tokio::test]
+    async fn the_first_browser_that_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = |name: &str| folder.path().join(name).display().to_string();
+        let (usual, small) = (program("chromium"), program("chromium-headless-shell"));
+        let write = |path: &str, says: &str| {
+            fs::write(path, format!("#!/bin/sh\necho {says} 150.0 built on Debian\n")).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        let both = [usual.as_str(), small.as_str()];
+        assert_eq!(installed(&both).await, None);
+        write(&small, "HeadlessChrome");
+        assert_eq!(installed(&both).await, Some((small.as_str(), "HeadlessChrome 150.0".into())));
+        write(&usual, "Chromium");
+        assert_eq!(installed(&both).await, Some((usual.as_str(), "Chromium 150.0".into())));
     }
 
     #[test]

@@ -172,10 +172,7 @@ fn the_samples_packages_pass_their_scenarios() {
     assert_eq!(names, ["install", "purge", "lifecycle", "refusals", "up", "exposure", "web", "upgrade"]);
     for finding in findings.as_array().unwrap() {
         assert!(finding["failure"].is_null(), "{findings}");
-        // A browser is much to install, so not every machine has one.
-        let lacks =
-            finding["scenario"] == "web" && finding["skipped"].as_str().is_some_and(|why| why.contains("chromium"));
-        assert!(lacks || finding["skipped"].is_null(), "{findings}");
+        assert!(finding["skipped"].is_null(), "{findings}");
         eprintln!("{}: {:.1} s", finding["scenario"], finding["seconds"].as_f64().unwrap());
     }
     let figure = |scenario, number: usize| finding(&findings, scenario)["figures"][number].as_str().unwrap();

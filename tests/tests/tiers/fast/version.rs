@@ -135,6 +135,22 @@ fn the_commands_of_the_guide_make_a_recipe_whose_plan_resolves() {
     let plan = room.words(plan);
     let digest = room.run(&plan).success().stdout;
     assert_eq!(digest.trim().len(), 64, "{digest}");
+    // A mistake in either of the manifests that are merged is told of the file and the line where it was written.
+    let manifest = made.join("deb/Cargo.toml");
+    fs::create_dir(made.join("deb")).unwrap();
+    fs::write(&manifest, "# What differs.\n[package.metadata.deb.variants.sample]\ndepend = \"x\"\n").unwrap();
+    room.run(&plan)
+        .fails(1, &[&format!("{}: TOML parse error at line 3, column 1", manifest.display()), "`depend`", "`depends`"]);
+    fs::write(&manifest, "[package.metadata.deb.variants.sample]\nsuggests = \"x\"\n").unwrap();
+    let theirs = room.recipe.join("deb/Cargo.toml");
+    let text = fs::read_to_string(&theirs).unwrap();
+    fs::write(&theirs, text.replacen("maintainer =", "maintainers =", 1)).unwrap();
+    let line = text.lines().position(|line| line.starts_with("maintainer =")).unwrap() + 1;
+    let place = format!("{}: TOML parse error at line {line}, column 1", theirs.display());
+    room.run(&plan).fails(1, &[&place.replace("sample-1.1.0/../", ""), "`maintainers`"]);
+    fs::write(&theirs, text).unwrap();
+    fs::remove_dir_all(made.join("deb")).unwrap();
+    assert_eq!(room.run(&plan).success().stdout, digest);
     // An edit of what it overrides changes nothing, and any other edit does.
     let edit = |name: &str| {
         let path = room.recipe.join(name);

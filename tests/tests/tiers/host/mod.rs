@@ -4,6 +4,7 @@ mod book;
 mod first_run;
 mod json;
 mod linters;
+mod mesos_libraries;
 mod mesos_scripts;
 mod reference;
 mod report_page;

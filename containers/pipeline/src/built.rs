@@ -160,7 +160,11 @@ impl Builder<'_> {
         let records = stages.iter().map(|(_, folder)| read_json(&folder.join(RECORD)));
         Ok(Built {
             volume: volume_name(store, inputs, phases[phases.len() - 1]),
-            record: BuildRecord { build_root: self.root.digest, phases: records.collect::<Result<_, Error>>()?, taken: Vec::new() },
+            record: BuildRecord {
+                build_root: self.root.digest,
+                phases: records.collect::<Result<_, Error>>()?,
+                taken: Vec::new(),
+            },
             logs: stages.into_iter().map(|(name, folder)| (name, folder.join(LOG))).collect(),
         })
     }

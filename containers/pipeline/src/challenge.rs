@@ -1,5 +1,5 @@
-//! Whether others got from the same inputs what this machine got: of everything in the store that is the same for every
-//! builder, whatever recipe it is of.
+//! Whether others got from the same inputs what this machine got: of everything in the store that machines share,
+//! whatever recipe it is of.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -74,20 +74,22 @@ pub fn challenge(
 ) -> Result<Vec<Challenged>, Error> {
     let work = store.temp_dir()?;
     let mut here = BTreeMap::new();
-    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_reproducible()) {
+    for kind in Kind::ALL {
         for (inputs, stage) in store.stages(kind.name())? {
             let folder = work.path().join(format!("{}-{inputs}", kind.name()));
             fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
             match bundle(kind, &stage, &folder) {
                 Ok(bundle) => drop(here.insert(Key { kind, inputs }, bundle)),
                 // What an older version of this tool left has no record that says enough.
-                Err(error) => progress.event(Event::Warning { text: format!("{} is not compared: {error}", stage.display()) }),
+                Err(error) => {
+                    progress.event(Event::Warning { text: format!("{} is not compared: {error}", stage.display()) })
+                }
             }
         }
     }
     match taker.keys() {
         Ok(keys) => {
-            for key in keys.into_iter().filter(|key| key.kind.is_reproducible()) {
+            for key in keys {
                 here.entry(key).or_insert(None);
             }
         }
@@ -122,7 +124,6 @@ fn bundle(kind: Kind, stage: &Path, work: &Path) -> Result<Option<Bundle>, Error
         Kind::Staged => Staged::read(stage)?.bundle(work),
         Kind::Split => split::bundle_in(stage, work, &BTreeMap::new()),
         Kind::Package => finished::bundle(stage, work),
-        Kind::Phase => Ok(None),
     }
 }
 
@@ -150,7 +151,10 @@ fn differences(
             Ok(fetched) => fetched,
             Err(Trouble::Store(error)) => return Err(error.into()),
             Err(Trouble::Place(why)) => {
-                told.push(Difference { path: ".".into(), what: format!("what {} got cannot be had: {why}", found.stated.by.user_id) });
+                told.push(Difference {
+                    path: ".".into(),
+                    what: format!("what {} got cannot be had: {why}", found.stated.by.user_id),
+                });
                 continue;
             }
         };

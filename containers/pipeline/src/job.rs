@@ -59,10 +59,12 @@ impl Job<'_> {
         let found = tokio::task::block_in_place(|| Packed::find_or_take(store, &build.others, inputs, progress))?;
         // What others made may be enough without an engine.
         let found = match (found, build.others.taker()) {
-            (None, Some(_)) => tokio::task::block_in_place(|| match Staged::find_or_take(store, &build.others, inputs, progress)? {
-                Some(staged) => staged.pack_found(self, inputs),
-                None => Ok(None),
-            })?,
+            (None, Some(_)) => {
+                tokio::task::block_in_place(|| match Staged::find_or_take(store, &build.others, inputs, progress)? {
+                    Some(staged) => staged.pack_found(self, inputs),
+                    None => Ok(None),
+                })?
+            }
             (found, _) => found,
         };
         if let (Some(packed), None) = (&found, asked) {

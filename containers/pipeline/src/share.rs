@@ -75,12 +75,7 @@ pub fn fetch(store: &Store, others: &Others, inputs: &Inputs, progress: &dyn Pro
 ///
 /// # Errors
 /// A record cannot be read, or a file cannot be read or written.
-pub fn own(
-    store: &Store,
-    options: &Options,
-    inputs: &Inputs,
-    work: &Path,
-) -> Result<(Vec<Offering>, usize), Error> {
+pub fn own(store: &Store, options: &Options, inputs: &Inputs, work: &Path) -> Result<(Vec<Offering>, usize), Error> {
     let plan = inputs.plan();
     let of = Subject {
         recipe: plan.recipe().to_owned(),
@@ -112,7 +107,8 @@ pub fn own(
                         own.push(Offering { key, of: of.clone(), bundle });
                     }
                     for inputs in packed.into_values() {
-                        let bundle = store.stage("package", &inputs).map(|stage| finished::bundle(&stage, work)).transpose()?;
+                        let bundle =
+                            store.stage("package", &inputs).map(|stage| finished::bundle(&stage, work)).transpose()?;
                         if let Some(bundle) = bundle.flatten() {
                             own.push(Offering { key: Key { kind: Kind::Package, inputs }, of: of.clone(), bundle });
                         }

@@ -171,7 +171,9 @@ impl Builder<'_> {
     /// As those of [`Builder::phases`] and [`Staged::find_or_take`]; or the last phase installed nothing.
     pub async fn staged(&self) -> Result<Staged, Error> {
         let Self { store, build, inputs, progress, .. } = *self;
-        if let Some(found) = tokio::task::block_in_place(|| Staged::find_or_take(store, &build.others, inputs, progress))? {
+        if let Some(found) =
+            tokio::task::block_in_place(|| Staged::find_or_take(store, &build.others, inputs, progress))?
+        {
             return Ok(found);
         }
         let phases: Vec<&PlannedPhase> = inputs.plan().phases().iter().collect();

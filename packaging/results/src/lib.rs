@@ -32,7 +32,8 @@ pub use trust::{KeyRing, Trust};
 use foundation::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-/// A kind of stage whose results are shared.
+/// A kind of stage whose results are shared: every builder has to get the same content, so that others can confirm it, and
+/// two that disagree are an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -44,13 +45,11 @@ pub enum Kind {
     Split,
     /// One finished package, unsigned, of whatever plan.
     Package,
-    /// The volume that a phase left, for the next one. No two builders leave the same bytes.
-    Phase,
 }
 
 impl Kind {
     /// All kinds, in the order in which a build wants them.
-    pub const ALL: [Self; 5] = [Self::Packages, Self::Staged, Self::Split, Self::Package, Self::Phase];
+    pub const ALL: [Self; 4] = [Self::Packages, Self::Staged, Self::Split, Self::Package];
 
     /// The name of the kind, as the store and a place call it.
     pub fn name(self) -> &'static str {
@@ -59,14 +58,7 @@ impl Kind {
             Self::Staged => "staged",
             Self::Split => "split",
             Self::Package => "package",
-            Self::Phase => "phase",
         }
-    }
-
-    /// Whether every builder has to get the same content. Where that is so, two that disagree are an alarm; where it is not,
-    /// a result is its builder's own, and nobody can confirm it.
-    pub fn is_reproducible(self) -> bool {
-        self != Self::Phase
     }
 }
 

@@ -19,12 +19,12 @@ use statements::proof::dsse;
 use statements::proof::intoto::Statement;
 use statements::proof::result::{StageResult, Subject};
 
+use crate::Key;
 use crate::cut::cut;
 use crate::error::ResultsError;
 use crate::list::Bundle;
 use crate::source::{PlaceName, Source, Trouble};
 use crate::trust::{KeyRing, Trust};
-use crate::Key;
 
 /// A result that this machine made.
 #[derive(Clone, Debug)]
@@ -46,7 +46,8 @@ pub struct Offered {
     pub content: Digest,
     /// Bytes of its files.
     pub size: u64,
-    /// Bytes that were copied; none where the place had a statement of this key about it.
+    /// Bytes of its parts, of which those were copied that the place did not have; none where it had a statement of this key
+    /// about it.
     pub copied: Option<u64>,
 }
 
@@ -120,7 +121,6 @@ impl Desk<'_> {
             let mut done = Offered { key: *key, content, size: bundle.size(), copied: None };
             let stated = self.stated(key)?;
             if let Some(stated) = &stated
-                && key.kind.is_reproducible()
                 && *stated != content
             {
                 return Err(ResultsError::OtherwiseStated {

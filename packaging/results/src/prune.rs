@@ -88,7 +88,8 @@ impl Desk<'_> {
                 true
             });
             // Statements first: none may name a part that is gone.
-            let gone: BTreeSet<String> = names.iter().filter(|name| !stay.contains_key(name.as_str())).cloned().collect();
+            let gone: BTreeSet<String> =
+                names.iter().filter(|name| !stay.contains_key(name.as_str())).cloned().collect();
             transport.delete("removing statements", &gone)?;
             let parts = transport.names_below("listing parts", PARTS)?;
             let idle: BTreeSet<String> = parts.difference(&needed).cloned().collect();

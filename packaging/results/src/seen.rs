@@ -50,9 +50,6 @@ pub(crate) fn agree(store: &Store, key: &Key, found: &[Found]) -> Result<(), Res
 
 /// Remembers what was stated about a result that was taken.
 pub(crate) fn keep(store: &Store, key: &Key, found: &[Found]) -> Result<(), ResultsError> {
-    if !key.kind.is_reproducible() {
-        return Ok(());
-    }
     let mut seen = read(store, key)?;
     seen.extend(found.iter().map(|one| (one.stated.by.primary.clone(), one.content())));
     let path = path(store, key);

@@ -17,7 +17,7 @@ use crate::error::ResultsError;
 use crate::list::{self, ACCOUNT, CONTENT};
 use crate::source::{Source, Trouble};
 use crate::trust::{KeyRing, Stated, Trust};
-use crate::{Key, Kind, seen};
+use crate::{Key, seen};
 
 /// Takes results from places. Copies of it share what is known of the places.
 #[derive(Clone)]
@@ -156,15 +156,13 @@ impl Taker {
     /// Two statements disagree, or the store cannot be written.
     pub fn take(&self, store: &Store, key: &Key, progress: &dyn Progress) -> Result<Option<Received>, ResultsError> {
         let found = self.ask(key, progress)?;
-        if key.kind.is_reproducible() {
-            agree(key, &found)?;
-            seen::agree(store, key, &found)?;
-        }
+        agree(key, &found)?;
+        seen::agree(store, key, &found)?;
         let builders = distinct(&found);
-        let enough = if key.kind.is_reproducible() { builders.len() } else { builders.len().min(1) };
-        if enough < self.0.require as usize {
-            if enough > 0 {
-                let text = format!("{key}: {enough} of {} keys that are required state a result", self.0.require);
+        if builders.len() < self.0.require as usize {
+            if !builders.is_empty() {
+                let (some, all) = (builders.len(), self.0.require);
+                let text = format!("{key}: {some} of {all} keys that are required state a result");
                 progress.event(Event::Note { text });
             }
             return Ok(None);
@@ -177,7 +175,7 @@ impl Taker {
                         inputs: key.inputs,
                         content: one.content(),
                         place: one.place.to_string(),
-                        builders: if key.kind.is_reproducible() { builders.clone() } else { vec![one.stated_by()] },
+                        builders,
                     };
                     seen::keep(store, key, &found)?;
                     return Ok(Some(Received { folder, taken }));
@@ -242,9 +240,4 @@ fn distinct(found: &[Found]) -> Vec<StatedBy> {
     let all: BTreeMap<&str, StatedBy> =
         found.iter().rev().map(|one| (one.stated.by.primary.as_str(), one.stated_by())).collect();
     all.into_values().collect()
-}
-
-/// Whether a result of this kind can be confirmed by so many keys.
-pub fn can_be_required(kind: Kind, require: u32) -> bool {
-    kind.is_reproducible() || require <= 1
 }

@@ -10,7 +10,7 @@ use foundation::digest::Digest;
 use foundation::failure::{Failure as _, Kind as FailureKind};
 use foundation::store::Store;
 use results::prune::{Keep, Pruned};
-use results::{Bundle, Key, KeyRing, Kind, ResultsError, Taker};
+use results::{Bundle, Key, KeyRing, ResultsError, Taker};
 use statements::proof::dsse;
 use statements::proof::result::{StageResult, Subject};
 use support::{Machine, Manner, NOW, key, noise, parts, ring, serve, take, take_nothing, taker};
@@ -37,9 +37,19 @@ fn a_result_arrives_as_it_was_by_folder_and_by_web() {
         let builder_key = &sign::signer::Signer::key(&builder.gpg).primary;
         assert!(fs::read_to_string(received.account().join("log")).unwrap().contains(builder_key));
         let by = &received.taken.builders[0];
-        assert_eq!((&by.key, by.statement), (builder_key, Digest::of_file(&place.join(builder.statement(&key()))).unwrap()));
+        assert_eq!(
+            (&by.key, by.statement),
+            (builder_key, Digest::of_file(&place.join(builder.statement(&key()))).unwrap())
+        );
         // The parts are gone again from the cache.
-        assert_eq!(walkdir::WalkDir::new(other.store.root().join("blobs")).into_iter().flatten().filter(|e| e.file_type().is_file()).count(), 0);
+        assert_eq!(
+            walkdir::WalkDir::new(other.store.root().join("blobs"))
+                .into_iter()
+                .flatten()
+                .filter(|e| e.file_type().is_file())
+                .count(),
+            0
+        );
     }
     // Uploaded once; and what another result has in common with it is not a part of its own.
     assert_eq!(builder.offer(&place, builder.bundle("one")).unwrap()[0].copied, None);
@@ -251,23 +261,6 @@ fn two_that_write_at_once_both_arrive() {
     let [one, two] = &machines;
     let both = taker(taking.folder.path(), &[place.to_str().unwrap()], &[one, two], 2);
     assert!(take(&both, &taking.store).0.unwrap().is_some());
-}
-
-#[test]
-fn a_result_that_nobody_can_confirm_is_one_builders_own() {
-    let (one, two, taking) = (Machine::new(), Machine::new(), Machine::new());
-    let place = taking.folder.path().join("place");
-    let key = Key { kind: Kind::Phase, ..key() };
-    for (machine, text) in [(&one, "one"), (&two, "two")] {
-        machine.offer_at(&place, machine.bundle(text), key, NOW, false).unwrap();
-    }
-    let heard = support::Heard::default();
-    let ask = |require| {
-        let taker = taker(taking.folder.path(), &[place.to_str().unwrap()], &[&one, &two], require);
-        taker.take(&taking.store, &key, &heard).unwrap().map(|received| received.taken.builders.len())
-    };
-    assert_eq!(ask(1), Some(1));
-    assert_eq!(ask(2), None);
 }
 
 #[test]

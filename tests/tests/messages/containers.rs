@@ -134,6 +134,7 @@ fn pipeline() {
         Error {
             Containers: [no_engine().into()],
             Ended: [timed_out().into()],
+            Results: [results::ResultsError::Name { path: path("/cache/stages/staged/ab/tree/x") }.into()],
             Farm: [no_worker().into()],
             TooMuch: [phases::usage::TooMuch::Memory { asked: 64 << 30, has: 24 << 30 }.into()],
             NoRecord: [Error::NoRecord { phase: "build".into() }],

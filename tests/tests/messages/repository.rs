@@ -6,6 +6,7 @@ use deb::DebError;
 use foundation::bytes::ByteSize;
 use places::PlaceError;
 use repository::{Refusal, RepositoryError};
+use results::ResultsError;
 use statements::verify::VerifyError;
 
 #[test]
@@ -211,6 +212,35 @@ fn places() {
             Lock: [damaged().into()],
             Unfit: [foreign_place()],
             Copy: [no_connection()],
+        }
+    );
+}
+
+#[test]
+fn results() {
+    let said = |by: &str, content: &str, place: &str| format!("{by} states {} at {place}", digest(content));
+    messages!(
+        "results.ResultsError",
+        ResultsError {
+            Disagreement: [ResultsError::Disagreement {
+                what: "packages 3a362348030d".into(),
+                one: said("One <one@example.org> (AAAA)", "one", "/srv/results"),
+                other: said("Two <two@example.org> (BBBB)", "two", "s3://results/mesos"),
+            }],
+            TooFewKeys: [ResultsError::TooFewKeys { require: 2, keys: 1, keyring: path("builders.gpg") }],
+            KeyRing: [sign::gpgv::GpgvError::NoKeys { path: path("builders.gpg") }.into()],
+            Sign: [sign::signer::SignError::Expired { key: KEY.into() }.into()],
+            Place: [foreign_place().into(), no_connection().into()],
+            Store: [damaged().into()],
+            Io: [ResultsError::Io { what: "read", path: path("/cache/stages/staged/ab"), source: denied() }],
+            Name: [ResultsError::Name { path: path("/cache/stages/staged/ab/tree/x") }],
+            OtherwiseStated: [ResultsError::OtherwiseStated {
+                key: KEY.into(),
+                place: "/srv/results".into(),
+                what: "packages 3a362348030d".into(),
+                stated: digest("one"),
+                found: digest("two"),
+            }],
         }
     );
 }

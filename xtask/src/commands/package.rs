@@ -187,13 +187,18 @@ pub fn default_dist(recipe: &str, target: &str) -> PathBuf {
     if recipe == DEFAULTS.recipe { dist.join(target) } else { dist.join(recipe).join(target) }
 }
 
-/// What others made of it, for people; nothing where this machine made all.
+/// What others made of it, for people; nothing where this machine made all. What came from one place on the word of the same
+/// builders is said together.
 pub fn taken(taken: &[Taken]) -> String {
     let mut text = String::new();
-    for one in taken {
-        text += &format!("\n{} of the inputs {} taken from {}\n", one.stage, one.inputs.short(), one.place);
-        for by in &one.builders {
-            text += &format!("  stated by {} ({}), statement {}\n", by.user_id, by.key, by.statement.short());
+    for group in taken.chunk_by(|one, next| {
+        let keys = |taken: &Taken| taken.builders.iter().map(|by| by.key.clone()).collect::<Vec<_>>();
+        one.place == next.place && keys(one) == keys(next)
+    }) {
+        let stages: Vec<String> = group.iter().map(|one| format!("{} {}", one.stage, one.inputs.short())).collect();
+        text += &format!("\ntaken from {}: {}\n", group[0].place, stages.join(", "));
+        for by in &group[0].builders {
+            text += &format!("  stated by {} ({})\n", by.user_id, by.key);
         }
     }
     text

@@ -80,7 +80,7 @@ pub struct SharedResult {
     content: String,
     /// Bytes of its files.
     size: u64,
-    /// Bytes that were copied; null where it had been stated before.
+    /// Bytes of its parts, of which those are copied that the place does not have; null where it had been stated before.
     copied: Option<u64>,
 }
 
@@ -178,7 +178,7 @@ fn desk<'a>(
 pub fn text(shared: &Shared, kind: KeyKind, seconds: f64) -> String {
     let mut text = String::new();
     for result in &shared.results {
-        let copied = result.copied.map_or("there already".to_owned(), |bytes| format!("{} copied", ByteSize(bytes)));
+        let copied = result.copied.map_or("there already".to_owned(), |bytes| format!("{} of parts", ByteSize(bytes)));
         text += &format!(
             "{:10} {:.12}  content {:.12}  {:>10}  {copied}\n",
             result.stage,
@@ -190,7 +190,13 @@ pub fn text(shared: &Shared, kind: KeyKind, seconds: f64) -> String {
     if shared.of_others > 0 {
         text += &format!("{} results were made by others, who state them: not shared\n", shared.of_others);
     }
-    text += &format!("{} results at {}, stated by {}, in {}\n", shared.results.len(), shared.place, shared.key, duration(seconds));
+    text += &format!(
+        "{} results at {}, stated by {}, in {}\n",
+        shared.results.len(),
+        shared.place,
+        shared.key,
+        duration(seconds)
+    );
     if kind == KeyKind::Development {
         text += "stated with an UNTRUSTED DEVELOPMENT key: it counts only for whoever names it with --trust\n";
     }

@@ -210,7 +210,8 @@ pub fn statement(facts: &Facts<'_>, packages: Vec<Resource>) -> Statement<Proven
 
 /// A result that others made, in the words of this format. Where it was found says nothing of what it is.
 fn said(taken: &Taken) -> Value {
-    let builder = |by: &super::result::StatedBy| serde_json::json!({ "key": by.key, "statement": { "sha256": by.statement } });
+    let builder =
+        |by: &super::result::StatedBy| serde_json::json!({ "key": by.key, "statement": { "sha256": by.statement } });
     serde_json::json!({
         "stage": taken.stage,
         "inputs": { "sha256": taken.inputs },

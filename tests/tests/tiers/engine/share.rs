@@ -19,16 +19,21 @@ fn what_one_machine_made_the_next_one_takes() {
     first.package_sample(Path::new(&path("first")), &[]).success();
     let place = path("place");
     let shared = first.run(&["share", &place, "--recipe", "sample"]).success();
-    assert!(shared.stdout.contains("packages ") && shared.stdout.contains("UNTRUSTED DEVELOPMENT key"), "{}", shared.stdout);
+    assert!(
+        shared.stdout.contains("packages ") && shared.stdout.contains("UNTRUSTED DEVELOPMENT key"),
+        "{}",
+        shared.stdout
+    );
     let again = first.run(&["share", &place, "--recipe", "sample"]).success();
-    assert!(again.stdout.contains("there already") && !again.stdout.contains(" copied"), "{}", again.stdout);
+    assert!(again.stdout.contains("there already") && !again.stdout.contains(" of parts"), "{}", again.stdout);
 
     let second = Workshop::fresh();
     let (dist, keyring) = (path("second"), path("first/key.gpg"));
     let package = ["package", "--recipe", "sample", "--offline", "--dist", &dist];
     let from = [&package[..], &["--from", &place, "--trust", &keyring]].concat();
     // Nobody's word counts that was not asked for, and what is not taken has to be built.
-    without_engine(&second, &[&package[..], &["--from", &place]].concat()).fails(2, &["nobody is named whose word counts"]);
+    without_engine(&second, &[&package[..], &["--from", &place]].concat())
+        .fails(2, &["nobody is named whose word counts"]);
     without_engine(&second, &[&from[..], &["--require", "2"]].concat()).fails(2, &["--require 2 can never be met"]);
     without_engine(&second, &package).fails(4, &[]);
     let took = without_engine(&second, &from).success();

@@ -98,7 +98,8 @@ fn pipelines_run_the_steps_of_the_tool() {
             let runner = Runner::new();
             let key = runner.key(&pipeline);
             let list = ["--list", "--target", target, "--key-file", &key, "--repository", "/srv/mesos"];
-            let expected = run(Command::new(tool()).arg("release").args(list).env("MESOS_PACKAGES_SHARE", share)).success();
+            let expected =
+                run(Command::new(tool()).arg("release").args(list).env("MESOS_PACKAGES_SHARE", share)).success();
             assert_eq!(expected.stdout.lines().count(), steps, "{}", expected.stdout);
             assert_eq!(expected.stdout.contains("share /srv/share"), steps == 7, "{}", expected.stdout);
             let mut said = String::new();
@@ -180,7 +181,8 @@ fn what_is_missing_is_said_before_the_first_step() {
     release(&["--dry-run", "--key", "somebody"]).fails(2, &["--dry-run"]);
     // Whoever has no key, such as a pull request of a fork, states nothing.
     let share = ["release", "--step", "share", "--target", "debian-13/amd64"];
-    run(Command::new(tool()).args(share).env("MESOS_PACKAGES_SHARE", "/srv/share")).fails(2, &["a release needs a key"]);
+    run(Command::new(tool()).args(share).env("MESOS_PACKAGES_SHARE", "/srv/share"))
+        .fails(2, &["a release needs a key"]);
     run(Command::new(tool()).args(share).env_remove("MESOS_PACKAGES_SHARE")).success();
     release(&["--step", "sign"]).fails(2, &["plan, fetch, package, share, rebuild, publish, verify"]);
     release(&["--list", "--key", "It's me", "--target", "debian-99/amd64", "--repository", "r"])

@@ -54,15 +54,8 @@ pub struct NodeArguments {
     #[arg(long, value_name = "MIB", default_value_t = 1024, requires = "vm", value_parser = clap::value_parser!(u32).range(256..))]
     vm_memory: u32,
     /// Further options of the virtual machines' kernel, such as systemd.unified_cgroup_hierarchy=0
-    #[arg(
-        long,
-        value_name = "OPTIONS",
-        default_value = "",
-        requires = "vm",
-        hide_default_value = true,
-        allow_hyphen_values = true
-    )]
-    vm_kernel: String,
+    #[arg(long, value_name = "OPTIONS", requires = "vm", allow_hyphen_values = true)]
+    vm_kernel: Option<String>,
 }
 
 /// The arguments of `cargo xtask cluster up`.
@@ -237,7 +230,7 @@ async fn ground(
     }
     let root = pipeline::machine_root(&engine, &store, options, terminal).await?;
     let disk = pipeline::machine_disk(&engine, &store, &root, terminal).await?;
-    let machine = MachineOptions { memory: nodes.vm_memory, kernel: nodes.vm_kernel.clone() };
+    let machine = MachineOptions { memory: nodes.vm_memory, kernel: nodes.vm_kernel.clone().unwrap_or_default() };
     Ok(Ground::machines(&engine, &store, name, (&root, disk), machine, terminal).await?)
 }
 

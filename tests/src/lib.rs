@@ -134,10 +134,36 @@ impl Workshop {
         Self { cache: folder.path().to_owned(), _folder: Some(folder) }
     }
 
+    /// The same, with the build roots that the shared one knows: everything in them is built anew. To make a root takes longer than to
+    /// build the sample in it, and it is `fresh` in the tests that are about that.
+    pub fn with_build_root() -> Self {
+        let workshop = Self::fresh();
+        workshop.take_build_roots();
+        workshop
+    }
+
+    /// Takes over the build roots that the shared cache knows.
+    pub fn take_build_roots(&self) {
+        let stages = self.cache.join("stages");
+        fs::create_dir_all(&stages).expect("room for stages");
+        let known = shared_cache().join("stages/build-root");
+        assert!(known.is_dir(), "whoever needs a build root has the sample packaged in the shared cache first");
+        let status = Command::new("cp").arg("--archive").arg(known).arg(&stages).status().expect("cp runs");
+        assert!(status.success());
+    }
+
     /// An empty cache.
     pub fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         Self { cache: folder.path().to_owned(), _folder: Some(folder) }
+    }
+
+    /// What the cache has on record of build roots, by the digest of what each was made of.
+    pub fn build_roots(&self) -> BTreeMap<String, serde_json::Value> {
+        let folder = self.cache.join("stages/build-root");
+        let roots = fs::read_dir(folder).expect("it has build roots").flatten();
+        let name = |root: &fs::DirEntry| root.file_name().to_string_lossy().into_owned();
+        roots.map(|root| (name(&root), json(&root.path().join("build-root.json")))).collect()
     }
 
     /// The tool as a command, to be changed before it runs.

@@ -65,10 +65,13 @@ impl Failure for GpgvError {
             Self::NoGpgv(_) => Kind::Failed.next("install it with `apt-get install gpgv`"),
             Self::File { source, .. } => failure::of_file(source),
             Self::Armored { .. } => {
-                Kind::Input.next("convert it with `gpg --dearmor`, or use the key.gpg beside the packages")
+                Kind::Input.next("convert it with `gpg --dearmor`, or name a binary one: beside packages it is key.gpg")
             }
             Self::NoKeys { .. } => {
-                Kind::Input.next("write it with `gpg --export KEY > key.gpg`, or use the key.gpg beside the packages")
+                Kind::Input.next(
+                    "write it with `gpg --export KEY > key.gpg`, or name another one: beside packages it is key.gpg, and those of Debian's \
+                     archive are in the package debian-archive-keyring, below /usr/share/keyrings",
+                )
             }
             Self::Missing { .. } | Self::NotOnly { .. } | Self::Signature { .. } => Kind::Verification.next(UNTRUSTED),
         }
@@ -105,12 +108,7 @@ impl Gpgv {
     pub fn new(keyring: &Path) -> Result<Self, GpgvError> {
         let failed = |source| GpgvError::File { path: keyring.to_owned(), source };
         let ring = fs::read(keyring).map_err(failed)?;
-        if ring.starts_with(b"-----BEGIN PGP") {
-            return Err(GpgvError::Armored { path: keyring.to_owned() });
-        }
-        if !has_key(&ring) {
-            return Err(GpgvError::NoKeys { path: keyring.to_owned() });
-        }
+        check_keyring(keyring, &ring)?;
         // A name without a slash would be looked for in the home.
         let keyring = std::path::absolute(keyring).map_err(failed)?;
         let home = tempfile::tempdir().map_err(|source| GpgvError::File { path: std::env::temp_dir(), source })?;
@@ -267,6 +265,20 @@ fn bare_armor(file: &[u8]) -> bool {
     let Some(body) = body.and_then(|body| body.strip_suffix("\n-----END PGP SIGNATURE-----\n")) else { return false };
     let base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte);
     body.split('\n').all(|line| !line.is_empty() && line.bytes().all(base64))
+}
+
+/// Whether gpgv can read the key ring of this path with this content.
+///
+/// # Errors
+/// It is armored, or does not begin with a public key.
+pub fn check_keyring(path: &Path, ring: &[u8]) -> Result<(), GpgvError> {
+    if ring.starts_with(b"-----BEGIN PGP") {
+        return Err(GpgvError::Armored { path: path.to_owned() });
+    }
+    if !has_key(ring) {
+        return Err(GpgvError::NoKeys { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 /// Whether it begins as a public key does (RFC 9580, 4.2: packets of type 6, in the older and the newer format), or is a

@@ -67,6 +67,7 @@ fn printed() -> Vec<Printed> {
         of::<pipeline::explain::Explanation>("Why stages are run again", "explain", &["explain"]),
         of::<commands::fetch::Fetched>("What was fetched", "fetch", &["fetch"]),
         of::<commands::lock::Locked>("What was locked", "lock", &["lock"]),
+        of::<commands::target::Made>("A new target", "target-new", &["target new"]),
         of::<Vec<pipeline::TargetLag>>("Locks compared with the archive", "outdated", &["outdated"]),
         of::<statements::verify::Summary>("A folder that was verified", "verify", &["verify"]),
         of::<Vec<statements::size::PackageSize>>("Sizes", "size", &["size"]),

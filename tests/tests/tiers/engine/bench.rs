@@ -43,17 +43,8 @@ fn number(value: &Value, name: &str) -> f64 {
 fn rows_of_the_sample_beside_upstreams_own_way() {
     let (folder, recipe) = recipe();
     // The shared compiler cache knows all of it, and must not be asked.
-    let shared = Workshop::shared();
-    shared.package_sample(&folder.path().join("dist"), &[]).success();
-    let workshop = Workshop::fresh();
-    // To assemble the build root again takes longer than to measure.
-    let stages = workshop.cache.join("stages");
-    fs::create_dir(&stages).unwrap();
-    judge(
-        "cp",
-        &["--recursive", &shared.cache.join("stages/build-root").display().to_string(), "stages"],
-        &workshop.cache,
-    );
+    Workshop::shared().package_sample(&folder.path().join("dist"), &[]).success();
+    let workshop = Workshop::with_build_root();
     let recipe = recipe.display().to_string();
     let arguments = |rows: &'static str| ["bench", "--recipe", &recipe, "--offline", "--rows", rows];
 

@@ -1,16 +1,15 @@
 //! What the next run does is what `explain` said; several targets in one run; and what commands print for programs on the way.
 
 use std::fs;
+use std::process::Command;
 
 use tests::schema::{answer, conforms};
-use tests::{Workshop, judge, replace, sample_copy};
+use tests::{Workshop, replace, run, sample_copy};
 
 #[test]
 fn what_is_run_again_is_what_was_said() {
     let out = tempfile::tempdir().unwrap();
-    // Its downloads and its key.
-    let shared = Workshop::shared();
-    shared.package_sample(&out.path().join("usual"), &[]).success();
+    Workshop::shared().package_sample(&out.path().join("usual"), &[]).success();
     let workshop = Workshop::fresh();
     let (_folder, recipe) = sample_copy();
     let (recipe_name, dist) = (recipe.display().to_string(), out.path().join("dist").display().to_string());
@@ -19,10 +18,22 @@ fn what_is_run_again_is_what_was_said() {
     let explain = |more: &[&str]| command("explain", more).success().stdout;
     assert!(explain(&[]).contains("has never been built here: every stage runs"));
     // What it is built in is no matter here, and takes longer than all the rest.
-    let root = |workshop: &Workshop| workshop.cache.join("stages/build-root").display().to_string();
-    judge("cp", &["--archive", &root(&shared), &root(&workshop)], out.path());
+    workshop.take_build_roots();
     conforms("fetch", &[answer(&command("fetch", &["--json"]).success().stdout)]);
+    // Volumes of an earlier plan: gigabytes in truth. Those of another target are left to that target.
+    let docker = |arguments: &[&str]| run(Command::new("docker").args(arguments));
+    let id = foundation::store::Store::open(Some(&workshop.cache)).unwrap().id();
+    let [this, other] = [tests::default_target().name.to_string(), "debian-0/amd64".to_owned()].map(|target| {
+        let name = format!("mesos-packages-{id}-sample-build-{}", target.replace('/', "."));
+        let labels = ["kind=phase", "key=another", &format!("target={target}")]
+            .map(|label| format!("org.mesos-packages.{label}"));
+        let labels = labels.iter().flat_map(|label| ["--label", label]);
+        docker(&["volume", "create"].into_iter().chain(labels).chain([&name[..]]).collect::<Vec<_>>()).success();
+        name
+    });
     let printed = command("package", &["--dist", &dist, "--json"]).success().stdout;
+    let there = |name: &str| docker(&["volume", "inspect", name]).code == Some(0);
+    assert!(!there(&this) && there(&other), "what is left of an earlier plan: {this}, {other}");
     // All but the report, which is no event.
     let events: Vec<&str> = printed.lines().filter(|line| line.starts_with("{\"event\"")).collect();
     assert_eq!(events.len(), printed.lines().count() - 1);

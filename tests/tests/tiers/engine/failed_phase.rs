@@ -24,9 +24,8 @@ fn of_a_bundled_part_config_log_is_kept_and_the_container_can_be_opened() {
     let more = "\nmkdir -p part/inner\nprintf '\\177ELF crashed' >part/core.7\ncd part/inner\nPART=1 /build/source/configure CC=cc CXX=c++\n";
     std::fs::write(&script, std::fs::read_to_string(&script).unwrap() + more).unwrap();
     let out = tempfile::tempdir().unwrap();
-    // The packages of the build root are in the shared cache.
     Workshop::shared().package_sample(&out.path().join("first"), &[]).success();
-    let workshop = Workshop::fresh();
+    let workshop = Workshop::with_build_root();
     let package = |more: &[&str]| {
         let (recipe, dist) = (recipe.display().to_string(), out.path().join("dist").display().to_string());
         let mut arguments = vec!["package", "--recipe", &recipe, "--offline", "--dist", &dist];

@@ -100,16 +100,22 @@ fn asked(worker: &Worker) -> Vec<String> {
     compiled.lines().map(|line| line.trim_start_matches(&root).to_owned()).collect()
 }
 
-/// The sample with more to compile.
+/// The sample with more to compile: some files that take seconds, so that there is work when a worker is lost, and others.
 fn larger_sample() -> (tempfile::TempDir, std::path::PathBuf) {
     const FILES: usize = 9;
+    const LONG: usize = 4;
     let (folder, recipe) = sample_copy();
     let makefile = recipe.join("upstream/Makefile.am");
     let mut text = fs::read_to_string(&makefile).unwrap() + "\nlibsample_la_SOURCES +=";
     for number in 0..FILES {
+        let (header, matches) = match number % LONG {
+            0 => ("regex", "std::regex_match(text, std::regex(__FILE__ \"[a-z]+\"))"),
+            _ => ("string", "text == __FILE__ \"[a-z]+\""),
+        };
+        // Macros, which the worker expands.
         let source = format!(
-            "#include <regex>\n#define PART(n) bool part##n(const std::string& text) {{ return \\\n  \
-             std::regex_match(text, std::regex(__FILE__ \"[a-z]+{number}\")); }}\nnamespace sample {{\nPART({number})\n}}\n"
+            "#include <{header}>\n#define PART(n) bool part##n(const std::string& text) {{ return \\\n  {matches}; }}\n\
+             namespace sample {{\nPART({number})\n}}\n"
         );
         fs::write(recipe.join(format!("upstream/src/part{number}.cc")), source).unwrap();
         text += &format!(" src/part{number}.cc");
@@ -126,9 +132,9 @@ fn three_workers_one_killed_give_the_same_bytes() {
         let dist = dist.display().to_string();
         workshop.command(&[&["package", "--no-cache", "--recipe", &name, "--dist", &dist], more].concat())
     };
-    // The shared cache has the packages of the build root, and whoever is first makes the development key.
+    // The shared cache has the build root, and whoever is first makes the development key.
     Workshop::shared().package_sample(&folder.path().join("first"), &[]).success();
-    let (alone, farm) = (Workshop::fresh(), Workshop::fresh());
+    let (alone, farm) = (Workshop::with_build_root(), Workshop::with_build_root());
     let (here, there) = (folder.path().join("here"), folder.path().join("there"));
     run(&mut package(&alone, &here, &[])).success();
 
@@ -170,7 +176,7 @@ fn what_is_no_worker_is_named() {
     let workshop = Workshop::shared();
     let folder = tempfile::tempdir().unwrap();
     workshop.package_sample(&folder.path().join("first"), &[]).success();
-    let fresh = Workshop::fresh();
+    let fresh = Workshop::with_build_root();
     let address = bridge();
     let listener = TcpListener::bind((address.as_str(), 0)).unwrap();
     let other = listener.local_addr().unwrap();

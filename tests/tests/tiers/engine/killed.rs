@@ -36,7 +36,7 @@ fn killed_at_five_moments() {
     let folder = tempfile::tempdir().unwrap();
     let reference = folder.path().join("reference");
     Workshop::shared().package_sample(&reference, &[]).success();
-    let workshop = Workshop::fresh();
+    let workshop = Workshop::with_build_root();
     let dist = folder.path().join("dist");
     for moment in ["phase configure …", "phase build …", "staged tree …", "phase split …", "signing with"] {
         kill_at(&workshop, &dist, moment);
@@ -58,7 +58,7 @@ fn a_container_killed_from_outside() {
     let folder = tempfile::tempdir().unwrap();
     let reference = folder.path().join("reference");
     Workshop::shared().package_sample(&reference, &[]).success();
-    let workshop = Workshop::fresh();
+    let workshop = Workshop::with_build_root();
     let dist = folder.path().join("dist");
     let mut child = workshop
         .command(&["package", "--recipe", "sample", "--offline", "--no-cache", "--dist", &dist.display().to_string()])

@@ -3,6 +3,7 @@
 use std::fs;
 
 use tests::checkout::Checkout;
+use tests::schema::{answer, conforms};
 use tests::{Workshop, repository};
 
 /// The guide's commands for its example: `target new`, `package` of the sample, and `verify`.
@@ -38,11 +39,21 @@ fn the_guide_for_a_new_target() {
         .fails(3, &["no InRelease file of sid", "not signed by a key of the target's keyring"]);
     assert_eq!(checkout.files(), before);
 
+    let mut told = Vec::new();
     for command in &commands {
-        let mut command = checkout.command(&workshop, &command.split(' ').collect::<Vec<_>>());
-        let ran = tests::run(command.current_dir(checkout.path())).success();
+        // What the first one says to people is said to programs as well.
+        let json = (command == &commands[0]).then_some("--json");
+        let words: Vec<&str> = command.split(' ').chain(json).collect();
+        let ran = tests::run(checkout.command(&workshop, &words).current_dir(checkout.path())).success();
         println!("{:.0} s\n{}", ran.seconds, ran.stdout);
+        told.push(ran.stdout);
     }
+    let made = &conforms("target-new", &[answer(&told[0])])[0];
+    assert_eq!((&made["target"], &made["version-suffix"]), (&"debian-sid/amd64".into(), &"".into()));
+    for file in made["files"].as_array().unwrap() {
+        assert!(checkout.join(file.as_str().unwrap()).is_file(), "{made}");
+    }
+    assert!(made["keys"].as_array().is_some_and(|keys| !keys.is_empty()), "a keyring that is new here: {made}");
     let new: Vec<String> = checkout.files().into_keys().filter(|path| !before.contains_key(path)).collect();
     for file in ["containers/targets/debian-sid-amd64.toml", "containers/targets/keyrings/debian-sid.gpg"] {
         assert!(new.contains(&format!("./{file}")), "{new:?}");

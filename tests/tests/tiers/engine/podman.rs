@@ -55,10 +55,7 @@ fn podman_makes_the_bytes_that_docker_makes() {
         assert_eq!(digests(&reference, extension), digests(&dist, extension));
     }
     // Both engines were given the same root file system.
-    let root = |workshop: &Workshop| {
-        let roots = std::fs::read_dir(workshop.cache.join("stages/build-root")).unwrap().flatten();
-        roots.map(|entry| (entry.file_name(), tests::json(&entry.path().join("build-root.json")))).collect::<Vec<_>>()
-    };
-    let (docker, podman) = (root(&Workshop::shared()), root(&workshop));
-    assert!(podman.len() == 1 && docker.contains(&podman[0]), "{docker:#?} {podman:#?}");
+    let (docker, podman) = (Workshop::shared().build_roots(), workshop.build_roots());
+    assert_eq!(podman.len(), 1);
+    assert!(podman.iter().all(|(key, root)| docker.get(key) == Some(root)), "{docker:#?} {podman:#?}");
 }

@@ -201,7 +201,13 @@ fn other_jobs_and_no_compiler_cache_give_the_same_bytes() {
     let second = folder.path().join("second");
     let fresh = Workshop::fresh();
     let ran = fresh.package_sample(&second, &["--offline", "--no-cache", "--jobs", "1", "--memory", "2GiB"]).success();
-    assert!(ran.stderr.contains("phase build"), "it was not built anew: {}", ran.stderr);
+    for anew in ["build root from", "phase build"] {
+        assert!(ran.stderr.contains(anew), "it was not built anew: {}", ran.stderr);
+    }
+    // The same lock gives the same root file system.
+    let (before, anew) = (Workshop::shared().build_roots(), fresh.build_roots());
+    assert_eq!(anew.len(), 1);
+    assert!(anew.iter().all(|(key, root)| before.get(key) == Some(root)), "{before:#?} {anew:#?}");
     assert_eq!(digests(&first, "deb"), digests(&second, "deb"));
     assert_eq!(digests(&first, "buildinfo"), digests(&second, "buildinfo"));
     assert_eq!(digests(&first, "changes"), digests(&second, "changes"));

@@ -60,7 +60,7 @@ fn every_signal_that_ends_a_run_stops_its_containers_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let dist = folder.path().join("dist");
     Workshop::shared().package_sample(&folder.path().join("reference"), &[]).success();
-    let workshop = Workshop::fresh();
+    let workshop = Workshop::with_build_root();
     for (signal, moment) in [("-HUP", "phase configure …"), ("-QUIT", "phase build …"), ("-TERM", "phase build …")]
     {
         let mut child = start(&workshop, &dist, &default);
@@ -88,7 +88,7 @@ fn every_signal_that_ends_a_run_stops_its_containers_and_loses_nothing() {
 fn nothing_in_the_engine_survives_the_tool() {
     let folder = tempfile::tempdir().unwrap();
     Workshop::shared().package_sample(&folder.path().join("reference"), &[]).success();
-    let workshop = Workshop::fresh();
+    let workshop = Workshop::with_build_root();
     let mut child = start(&workshop, &folder.path().join("dist"), &[]);
     let (_, rest) = until(&mut child, "phase configure …");
     while containers(&workshop).is_empty() {

@@ -30,9 +30,9 @@ fn what_cannot_become_a_target() {
         (2, "For ky", 2, &["'For ky'", "a codename has lower-case letters"]),
         (2, "../forky", 2, &["a codename has lower-case letters"]),
         (3, &path("none.gpg"), 1, &["none.gpg", "No such file"]),
-        (3, &path("text.gpg"), 1, &["text.gpg is no OpenPGP keyring", "debian-archive-keyring"]),
-        (3, &path("zeros.gpg"), 1, &["zeros.gpg is no OpenPGP keyring"]),
-        (3, &path("armored.gpg"), 1, &["armored.gpg is armored", "gpg --dearmor"]),
+        (3, &path("text.gpg"), 1, &["text.gpg has no public key that gpgv can read", "debian-archive-keyring"]),
+        (3, &path("zeros.gpg"), 1, &["zeros.gpg has no public key"]),
+        (3, &path("armored.gpg"), 1, &["armored.gpg is an armored key", "gpg --dearmor"]),
         (3, &path("containers/targets"), 1, &["containers/targets"]),
     ];
     for (nth, value, code, says) in cases {

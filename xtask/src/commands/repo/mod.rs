@@ -16,6 +16,7 @@ use place::Destination;
 use recipe::Recipe;
 use repository::{DEBUG, Look, PruneOptions, Publication, Repository, SETTLED_DAYS, Settings, Suite, VALID_DAYS};
 use serde::Serialize;
+use sign::gpgv;
 use sign::signer::Signer;
 
 use crate::defaults::{DEFAULTS, known_recipes};
@@ -344,10 +345,7 @@ fn init(arguments: InitArguments) -> Result<(), AnyFailure> {
         Some(path) => {
             let ring = std::fs::read(path)
                 .map_err(|error| Message::usage(format!("cannot read {}: {error}", path.display())))?;
-            if ring.starts_with(b"-----BEGIN") {
-                let text = format!("{} is an armored key: convert it with `gpg --dearmor`", path.display());
-                return Err(Message::usage(text).into());
-            }
+            gpgv::check_keyring(path, &ring)?;
             Some(ring)
         }
         None => None,

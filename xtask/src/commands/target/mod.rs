@@ -4,6 +4,7 @@
 //! stops it before a byte of the checkout has changed.
 
 mod draft;
+mod made;
 mod matrices;
 
 use std::path::{Path, PathBuf};
@@ -14,18 +15,21 @@ use fetch::debian::catalogue::Catalogue;
 use fetch::debian::mirror::{Mirrors, UserConfig};
 use fetch::download::{Downloader, Network};
 use foundation::failure::{AnyFailure, Kind, Message};
+use foundation::folder;
 use foundation::progress::Progress;
 use pipeline::Options;
 use pipeline::records::write_file;
 use recipe::Recipe;
-use recipe::quarantine::Quarantine;
 use recipe::root_lock::LockKind;
 use recipe::target::{Target, TargetName};
+use sign::gpgv::{self, GpgvError};
 use sign::public_key;
 
 use crate::arguments::{block_on, engine, locked_store, repository};
 use crate::defaults::known_recipes;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, print_json};
+
+pub use made::Made;
 
 /// The commands of `cargo xtask target`.
 #[derive(Subcommand)]
@@ -65,6 +69,9 @@ pub struct Arguments {
     /// Install and start a container engine where none answers
     #[arg(long)]
     setup: bool,
+    /// Print facts as JSON, one a line, on standard output
+    #[arg(long)]
+    json: bool,
 }
 
 /// A suite's name that can be a folder's.
@@ -89,7 +96,7 @@ struct File {
 /// made; or a file cannot be written. In each case nothing has changed.
 pub fn run(command: Command) -> Result<(), AnyFailure> {
     let Command::New(arguments) = command;
-    let terminal = Terminal::new(false);
+    let terminal = Terminal::new(arguments.json);
     let top = repository();
     let targets = top.join("containers/targets");
     let path = targets.join(arguments.name.file_stem() + ".toml");
@@ -103,7 +110,7 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
 
     let scratch = tempfile::tempdir().map_err(Message::of("cannot make a temporary folder"))?;
     let drafts = scratch.path().join("targets");
-    copy(&targets, &drafts)?;
+    folder::copy(&targets, &drafts).map_err(|(path, why)| Message::of_file("copy", path)(why))?;
     let ring = keyring.place(&targets, &arguments.name)?;
     let old = targets.join(like.name.file_stem() + ".toml");
     let old = std::fs::read_to_string(&old).map_err(Message::of_file("read", &old))?;
@@ -167,7 +174,14 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
     files.push(File { path, content: text.into_bytes() });
     replace(&files)?;
     terminal.finish();
-    print!("{}", told(&top, &files, &keyring, &target, &like, &recipes, &others)?);
+    let paths: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
+    let keys = if files.iter().any(|file| file.content == keyring.content) { &keyring.keys[..] } else { &[] };
+    let made = Made::new(&top, &paths, keys, (&target, &like), &recipes, &others)?;
+    if arguments.json {
+        print_json(&made);
+    } else {
+        print!("{}", made.text());
+    }
     Ok(())
 }
 
@@ -200,26 +214,14 @@ struct Keyring {
 impl Keyring {
     fn read(path: &Path) -> Result<Self, AnyFailure> {
         let content = std::fs::read(path).map_err(Message::of_file("read the keyring", path))?;
-        let shown = path.display();
-        let refused =
-            |why: &str, next: String| Err(Message::new(format!("{shown} {why}"), Kind::Input.next(next)).into());
         if public_key::has_secret(&content) {
-            return refused("has a secret key", "hand over public keys only: nothing was copied".into());
+            let next = Kind::Input.next("hand over public keys only: nothing was copied");
+            return Err(Message::new(format!("{} has a secret key", path.display()), next).into());
         }
-        if content.starts_with(b"-----BEGIN PGP") {
-            return refused(
-                "is armored, and gpgv reads binary keyrings",
-                format!("`gpg --dearmor --output NEW.gpg {shown}`"),
-            );
-        }
-        // The first byte of an OpenPGP packet has its highest bit set (RFC 9580, 4.2).
-        let keys = match content.first() {
-            Some(first) if first & 0x80 != 0 => public_key::read(&content).unwrap_or_default(),
-            _ => Vec::new(),
-        };
+        gpgv::check_keyring(path, &content)?;
+        let keys = public_key::read(&content).unwrap_or_default();
         if keys.is_empty() {
-            let next = "Debian's are in the package debian-archive-keyring, below /usr/share/keyrings".to_owned();
-            return refused("is no OpenPGP keyring", next);
+            return Err(GpgvError::NoKeys { path: path.to_owned() }.into());
         }
         let end = |ends: Option<i64>| {
             ends.map_or("never ends".into(), |at| format!("ends on {}", foundation::date::text(at)))
@@ -242,20 +244,6 @@ impl Keyring {
             _ => Ok(ring),
         }
     }
-}
-
-/// Copies the targets' folder: files, and the folder of keyrings.
-fn copy(from: &Path, to: &Path) -> Result<(), Message> {
-    std::fs::create_dir_all(to).map_err(Message::of_file("make the folder", to))?;
-    for entry in std::fs::read_dir(from).map_err(Message::of_file("read", from))?.flatten() {
-        let (path, to) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy(&path, &to)?;
-        } else {
-            std::fs::copy(&path, &to).map_err(Message::of_file("copy", &path))?;
-        }
-    }
-    Ok(())
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), Message> {
@@ -300,67 +288,4 @@ fn replace(files: &[File]) -> Result<(), AnyFailure> {
         }
     }
     Ok(())
-}
-
-/// What was made, and what only a person can do.
-fn told(
-    top: &Path,
-    files: &[File],
-    keyring: &Keyring,
-    target: &Target,
-    like: &Target,
-    recipes: &[(Recipe, Vec<LockKind>)],
-    others: &[String],
-) -> Result<String, AnyFailure> {
-    let name = &target.name;
-    let mut text = format!("{name} is there:\n");
-    for File { path, .. } in files {
-        text += &format!("  {}\n", path.strip_prefix(top).unwrap_or(path).display());
-    }
-    text += &format!("versions end with '{}'\n\nNext:\n", target.version_suffix);
-    if !files.iter().any(|file| file.content == keyring.content) {
-        text += "- The keyring is the one that is there.\n";
-    } else {
-        text += "- Compare these keys with what the distribution publishes, and say in containers/targets/keyrings/README.md where they come from:\n";
-        text += &keyring.keys.iter().map(|key| format!("    {key}\n")).collect::<String>();
-    }
-    text += &format!("- Read the new file: its comments and `remove` are those of {}.\n", like.name);
-    if like.further.len() > target.further.len() {
-        text += &format!(
-            "- The further archives of {} are another release's, and were left out: name those that {name} has (`[[further-archive]]`).\n",
-            like.name
-        );
-    }
-    for (recipe, _) in recipes {
-        let own = recipe.sections(&like.name);
-        if !own.is_empty() && own != recipe.sections(name) {
-            text += &format!(
-                "- The recipe {} has {} for {}: see whether {name} needs the same.\n",
-                recipe.name(),
-                own.join(", "),
-                like.name
-            );
-        }
-        let excused = Quarantine::read(&recipe.folder)?;
-        let excused = excused.entries.iter().filter(|entry| entry.targets.contains(&like.name)).count();
-        if excused > 0 {
-            text += &format!(
-                "- {excused} entries of the quarantine of {} excuse tests for {}, and none for {name}: nobody has seen them fail there.\n  \
-                 `cargo xtask check --recipe {} --target {name}` shows which do; add {name} to the `targets` of those.\n",
-                recipe.name(),
-                like.name,
-                recipe.name()
-            );
-        }
-    }
-    if !others.is_empty() {
-        let files = others.iter().map(|name| format!("ci/{name}")).collect::<Vec<_>>().join(", ");
-        text += &format!(
-            "- {files}: nothing was changed there. Where {name} is to be released, machines of its architecture build it.\n"
-        );
-    }
-    for (recipe, _) in recipes {
-        text += &format!("- `cargo xtask package --recipe {} --target {name}`\n", recipe.name());
-    }
-    Ok(text)
 }

@@ -23,10 +23,11 @@ fn what_is_run_again_is_what_was_said() {
     // Volumes of an earlier plan: gigabytes in truth. Those of another target are left to that target.
     let docker = |arguments: &[&str]| run(Command::new("docker").args(arguments));
     let id = foundation::store::Store::open(Some(&workshop.cache)).unwrap().id();
-    let [this, other] = [tests::default_target().name.to_string(), "debian-0/amd64".to_owned()].map(|target| {
-        let name = format!("mesos-packages-{id}-sample-build-{}", target.replace('/', "."));
-        let labels = ["kind=phase", "key=another", &format!("target={target}")]
-            .map(|label| format!("org.mesos-packages.{label}"));
+    let this = tests::default_target().name.to_string();
+    let [this, other] = [("this", &this[..]), ("other", "debian-0/amd64")].map(|(key, target)| {
+        let name = format!("mesos-packages-{id}-sample-build-{key}");
+        let labels = ["kind=phase".to_owned(), format!("key={key}"), format!("target={target}")];
+        let labels = labels.map(|label| format!("org.mesos-packages.{label}"));
         let labels = labels.iter().flat_map(|label| ["--label", label]);
         docker(&["volume", "create"].into_iter().chain(labels).chain([&name[..]]).collect::<Vec<_>>()).success();
         name

@@ -12,6 +12,7 @@ use results::list::{CONTENT, Is};
 use results::source::Trouble;
 use results::take::Found;
 use results::{Bundle, Key, Kind, Taker};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::Error;
@@ -20,11 +21,11 @@ use crate::staged::Staged;
 use crate::{finished, packed, split};
 
 /// How the comparison of one result came out.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Challenged {
     /// The kind of stage.
-    pub stage: &'static str,
+    pub stage: String,
     /// Digest of the stage's inputs.
     pub inputs: String,
     /// The outcome.
@@ -38,7 +39,7 @@ pub struct Challenged {
 }
 
 /// What somebody states.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Statement {
     /// Digest of the content.
@@ -52,7 +53,7 @@ pub struct Statement {
 }
 
 /// A file that is not the same.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Difference {
     /// Its path in the result.
@@ -106,7 +107,7 @@ pub fn challenge(
             _ => Vec::new(),
         };
         challenged.push(Challenged {
-            stage: key.kind.name(),
+            stage: key.kind.name().to_owned(),
             inputs: key.inputs.to_string(),
             verdict: compared.verdict(),
             ours: compared.ours.map(|digest| digest.to_string()),

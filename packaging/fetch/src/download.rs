@@ -24,6 +24,7 @@ mod proxy;
 
 pub(crate) use error::kind_of;
 pub use error::{DownloadError, FailedFile, Tried};
+pub use meter::DownloadProgress;
 
 use client::{Client, Fault, FaultKind, Timeouts, html_fault};
 use meter::Meter;
@@ -61,21 +62,6 @@ pub enum DownloadEvent {
     Retry(String),
 }
 
-/// How far the downloads of one call have come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DownloadProgress {
-    /// Bytes of complete and of growing files that are there.
-    pub bytes_done: u64,
-    /// Bytes of all files together, as far as their sizes are known.
-    pub bytes_total: u64,
-    /// Files that are in the store with the right digest.
-    pub files_done: usize,
-    /// Files that are wanted, with those that were there before.
-    pub files_total: usize,
-    /// The name of the file that grew last.
-    pub current: String,
-}
-
 /// How patient and how parallel downloads are.
 #[derive(Clone, Copy, Debug)]
 struct Patience {
@@ -107,6 +93,13 @@ const PATIENCE: Patience = Patience {
     alone: true,
 };
 
+const IMPATIENCE: Patience = Patience {
+    timeouts: Timeouts { connect: Duration::from_secs(5), read: Duration::from_secs(8) },
+    attempts: 2,
+    alone: false,
+    ..PATIENCE
+};
+
 /// Downloads files into the store.
 #[derive(Debug)]
 pub struct Downloader {
@@ -131,9 +124,7 @@ impl Downloader {
 
     /// For what can be made here instead: whoever does not answer soon, or is slow, is done without.
     pub fn impatient(network: Network) -> Self {
-        let timeouts = Timeouts { connect: Duration::from_secs(5), read: Duration::from_secs(8) };
-        let patience = Patience { timeouts, attempts: 2, attempts_in_all: 8, alone: false, ..PATIENCE };
-        Self::with(network, patience, &|name| std::env::var(name).ok())
+        Self::with(network, IMPATIENCE, &|name| std::env::var(name).ok())
     }
 
     fn with(network: Network, patience: Patience, variable: &dyn Fn(&str) -> Option<String>) -> Self {
@@ -312,11 +303,8 @@ impl Downloader {
 
     /// Whether one of these addresses is worth trying.
     fn others(&self, urls: &[&str]) -> bool {
-        if !self.patience.alone {
-            return true;
-        }
         let down = self.down.lock().unwrap();
-        urls.iter().any(|url| !down.contains(&host(url)))
+        !self.patience.alone || urls.iter().any(|url| !down.contains(&host(url)))
     }
 
     /// One file, from its addresses in turn.

@@ -335,7 +335,9 @@ impl Transport<'_> {
         }
         match self.lock {
             Some(lock) => lock.share_with(&mut public)?,
-            None => drop(public.stdin(Stdio::null())),
+            None => {
+                public.stdin(Stdio::null());
+            }
         }
         let missing = |why: &str| {
             self.failed(what, format!("{program} cannot be run ({why}): install it with `apt-get install {program}`"))

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use foundation::digest::Digest;
 use foundation::progress::Progress;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::Key;
 use crate::error::ResultsError;
@@ -21,7 +23,7 @@ pub struct Compared {
 }
 
 /// The outcome for one result.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Everybody got the same.

@@ -4,7 +4,7 @@
 //! place's lock: of two at once, one waits. What was received from others is not for this machine to state, and the
 //! caller offers none of it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,6 @@ use places::transport::{Cache, Transport};
 use places::{PlaceError, Remote};
 use sign::signer::{KeyForm, Signer};
 use statements::proof::dsse;
-use statements::proof::intoto::Statement;
 use statements::proof::result::{StageResult, Subject};
 
 use crate::Key;
@@ -46,7 +45,7 @@ pub struct Offered {
     pub content: Digest,
     /// Bytes of its files.
     pub size: u64,
-    /// Bytes of its parts, of which those were copied that the place did not have; none where it had a statement of this key
+    /// Bytes of those of its parts that the results before it do not have; none where the place had a statement of this key
     /// about it.
     pub copied: Option<u64>,
 }
@@ -114,15 +113,13 @@ impl Desk<'_> {
     }
 
     fn copy(&self, transport: &Transport<'_>, results: &[Offering]) -> Result<Vec<Offered>, ResultsError> {
+        let known = self.stated(results)?;
+        let (parts, statements) = (self.store.temp_dir()?, self.store.temp_dir()?);
         let mut offered = Vec::new();
-        for result in results {
-            let Offering { key, of, bundle } = result;
+        for Offering { key, of, bundle } in results {
             let content = bundle.digest();
             let mut done = Offered { key: *key, content, size: bundle.size(), copied: None };
-            let stated = self.stated(key)?;
-            if let Some(stated) = &stated
-                && *stated != content
-            {
+            if let Some(stated) = known.get(key).filter(|stated| **stated != content) {
                 return Err(ResultsError::OtherwiseStated {
                     key: self.signer.key().primary.clone(),
                     place: self.remote.to_string(),
@@ -131,11 +128,10 @@ impl Desk<'_> {
                     found: content,
                 });
             }
-            if stated.is_none() || self.again {
-                let folder = self.store.temp_dir()?;
-                let list = cut(bundle, folder.path(), self.threads)?;
-                done.copied = Some(bytes_below(folder.path())?);
-                transport.put(&format!("copying {key}"), folder.path(), Cache::Forever)?;
+            if self.again || !known.contains_key(key) {
+                let before = bytes_below(parts.path())?;
+                let list = cut(bundle, parts.path(), self.threads)?;
+                done.copied = Some(bytes_below(parts.path())? - before);
                 let statement = StageResult {
                     stage: key.kind.name().into(),
                     inputs: key.inputs.into(),
@@ -143,46 +139,42 @@ impl Desk<'_> {
                     of: of.clone(),
                     stated: self.now,
                 };
-                self.state(transport, key, &statement.about(content))?;
+                let path = statements.path().join(key.statement(&self.signer.key().primary));
+                let content = dsse::seal(&statement.about(content), self.signer, self.now)?;
+                fs::create_dir_all(path.parent().expect("it is in a folder"))
+                    .and_then(|()| fs::write(&path, content))
+                    .map_err(ResultsError::io("write", &path))?;
             }
             offered.push(done);
+        }
+        if offered.iter().any(|one| one.copied.is_some()) {
+            transport.put("copying results", parts.path(), Cache::Forever)?;
+            transport.put("stating what they are", statements.path(), Cache::Briefly)?;
         }
         Ok(offered)
     }
 
-    /// Signs a statement and puts it to the place.
-    fn state(
-        &self,
-        transport: &Transport<'_>,
-        key: &Key,
-        statement: &Statement<StageResult>,
-    ) -> Result<(), ResultsError> {
-        let folder = self.store.temp_dir()?;
-        let path = folder.path().join(key.statement(&self.signer.key().primary));
-        let content = dsse::seal(statement, self.signer, self.now)?;
-        fs::create_dir_all(path.parent().expect("it is in a folder"))
-            .and_then(|()| fs::write(&path, content))
-            .map_err(ResultsError::io("write", &path))?;
-        Ok(transport.put(&format!("stating {key}"), folder.path(), Cache::Briefly)?)
-    }
-
-    /// The content that this key has stated at the place, where it did and that can be read.
-    fn stated(&self, key: &Key) -> Result<Option<Digest>, ResultsError> {
+    /// The contents that this key has stated at the place, as far as its statements can be read.
+    fn stated(&self, results: &[Offering]) -> Result<BTreeMap<Key, Digest>, ResultsError> {
         let folder = self.store.temp_dir()?;
         let ring = folder.path().join("key.gpg");
         fs::write(&ring, self.signer.public_key(KeyForm::Binary)?).map_err(ResultsError::io("write", &ring))?;
         let trust = Trust::new(&KeyRing::Named(ring), 1)?;
         let primary = &self.signer.key().primary;
-        let file = key.statement(primary);
+        let files: BTreeMap<String, Key> =
+            results.iter().map(|result| (result.key.statement(primary), result.key)).collect();
         let place = Source::Place(PlaceName(self.remote.clone()));
-        let texts = match place.texts(&BTreeSet::from([file.clone()])) {
+        let texts = match place.texts(&files.keys().cloned().collect()) {
             Ok(texts) => texts,
             Err(Trouble::Store(error)) => return Err(error.into()),
             // A place that is not there yet; one that is away shows itself when it is written to.
-            Err(Trouble::Place(_)) => return Ok(None),
+            Err(Trouble::Place(_)) => return Ok(BTreeMap::new()),
         };
-        let Some(text) = texts.get(&file) else { return Ok(None) };
-        Ok(trust.open(&file, text, key, primary).ok().and_then(|found| found.statement.content()))
+        let content = |(file, text): (&String, &Vec<u8>)| {
+            let key = files[file];
+            Some((key, trust.open(file, text, &key, primary).ok()?.statement.content()?))
+        };
+        Ok(texts.iter().filter_map(content).collect())
     }
 }
 

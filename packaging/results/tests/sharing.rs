@@ -233,19 +233,30 @@ fn a_good_signature_on_something_else_is_not_enough() {
     assert!(take(&taker, &taking.store).0.unwrap().is_some());
 }
 
-#[test]
-fn a_place_that_cannot_take_it_all_gets_no_statement() {
-    let builder = Machine::new();
-    let place = builder.folder.path().join("place");
-    // A file where the folder of the parts should be.
-    fs::create_dir(&place).unwrap();
-    fs::write(place.join("parts"), "in the way").unwrap();
-    let error = builder.offer(&place, builder.bundle("one")).unwrap_err();
-    assert!(error.message().contains("nothing was stated that is not there as a whole"), "{}", error.message());
-    assert!(!place.join("statements").exists());
-    // The lock is given back, so that the next one need not wait.
-    fs::remove_file(place.join("parts")).unwrap();
-    builder.offer(&place, builder.bundle("one")).unwrap();
+/// Needs root, which may mount.
+mod host {
+    use super::*;
+
+    #[test]
+    fn a_place_that_is_full_gets_no_statement() {
+        let builder = Machine::new();
+        let place = builder.folder.path().join("place");
+        fs::create_dir(&place).unwrap();
+        let mount = |program: &str, arguments: &[&str]| {
+            let status = std::process::Command::new(program).args(arguments).arg(&place).status().unwrap();
+            assert!(status.success(), "{program} {arguments:?}");
+        };
+        mount("mount", &["-t", "tmpfs", "-o", "size=2m", "tmpfs"]);
+        let offered = builder.offer(&place, builder.bundle("one"));
+        let stated = place.join("statements").exists();
+        // The lock is given back, so that the next one need not wait.
+        let locks = fs::read_dir(place.join("repository/locks")).map_or(0, Iterator::count);
+        mount("umount", &[]);
+        let error = offered.unwrap_err();
+        assert!(error.message().contains("nothing was stated that is not there as a whole"), "{}", error.message());
+        assert!(!stated && locks == 0, "{stated} {locks}");
+        builder.offer(&place, builder.bundle("one")).unwrap();
+    }
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let found = challenge(&store, &taker, &results, &terminal)?;
     terminal.finish();
     if arguments.json {
-        found.iter().for_each(|one| print_json(one));
+        print_json(&found);
     } else {
         print!("{}", text(&found));
     }

@@ -80,7 +80,7 @@ pub struct SharedResult {
     content: String,
     /// Bytes of its files.
     size: u64,
-    /// Bytes of its parts, of which those are copied that the place does not have; null where it had been stated before.
+    /// Bytes of those of its parts that the results before it do not have; null where it had been stated before.
     copied: Option<u64>,
 }
 

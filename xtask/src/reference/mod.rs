@@ -73,6 +73,12 @@ fn printed() -> Vec<Printed> {
         of::<Vec<statements::size::PackageSize>>("Sizes", "size", &["size"]),
         of::<statements::diff::Comparison>("Two folders compared", "diff", &["diff"]),
         of::<Vec<commands::doctor::Finding>>("What a machine has", "doctor", &["doctor"]),
+        of::<commands::share::Shared>("What was shared", "share", &["share"]),
+        of::<Vec<pipeline::challenge::Challenged>>(
+            "How a comparison with others came out",
+            "challenge",
+            &["challenge"],
+        ),
         of::<commands::clean::Cleaned>("What was removed", "clean", &["clean"]),
         of::<cluster::Status>("A cluster", "cluster-status", &["cluster status", "cluster up"]),
         of::<Vec<cluster::Finding>>("What came of scenarios", "cluster-test", &["cluster test"]),

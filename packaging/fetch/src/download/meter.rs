@@ -3,7 +3,22 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::{DownloadEvent, DownloadProgress, Listener, Wanted};
+use super::{DownloadEvent, Listener, Wanted};
+
+/// How far the downloads of one call have come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DownloadProgress {
+    /// Bytes of complete and of growing files that are there.
+    pub bytes_done: u64,
+    /// Bytes of all files together, as far as their sizes are known.
+    pub bytes_total: u64,
+    /// Files that are in the store with the right digest.
+    pub files_done: usize,
+    /// Files that are wanted, with those that were there before.
+    pub files_total: usize,
+    /// The name of the file that grew last.
+    pub current: String,
+}
 
 /// Adds up what many threads do and tells it, not too often.
 pub(super) struct Meter<'a> {

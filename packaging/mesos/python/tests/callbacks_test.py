@@ -18,7 +18,7 @@ from mesos.interface import mesos_pb2
 from mesos.scheduler import MesosSchedulerDriver
 
 # A test that waits for ever says where.
-faulthandler.dump_traceback_later(300, exit=True)
+faulthandler.dump_traceback_later(1800, exit=True)
 
 
 class Scheduler(mesos.interface.Scheduler):
@@ -58,7 +58,7 @@ def driver(master=%r):
     return MesosSchedulerDriver(Scheduler(), mesos_pb2.FrameworkInfo(user="", name="script"), master)
 """ % self.cluster.address + text
         # The variable that this test was told its own cluster with means something else to Mesos.
-        done = subprocess.run([sys.executable, "-X", "dev", "-c", text], timeout=120, stdout=subprocess.PIPE,
+        done = subprocess.run([sys.executable, "-X", "dev", "-c", text], timeout=600, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, universal_newlines=True)
         return done.returncode, done.stdout
 
@@ -169,7 +169,7 @@ def driver(master=%r):
         threads = [threading.Thread(target=lambda: statuses.append(one.run())) for _ in range(3)]
         for thread in threads:
             thread.start()
-        self.assertTrue(registered.wait(30))
+        self.assertTrue(registered.wait(120))
         one.stop()
         for thread in threads:
             thread.join()
@@ -180,7 +180,7 @@ def driver(master=%r):
         one = self.driver(lambda *_: registered.set())
         scheduler = Scheduler(None)
         one.start()
-        self.assertTrue(registered.wait(30))
+        self.assertTrue(registered.wait(120))
         self.cluster.eventually(lambda: self.id() in self.cluster.frameworks())
         del one
         self.cluster.eventually(lambda: self.id() not in self.cluster.frameworks())
@@ -190,7 +190,7 @@ def driver(master=%r):
         scheduler = Scheduler(lambda *_: registered.set())
         scheduler.driver = MesosSchedulerDriver(scheduler, framework(self.id()), self.cluster.address)
         scheduler.driver.start()
-        self.assertTrue(registered.wait(30))
+        self.assertTrue(registered.wait(120))
         gone = weakref.ref(scheduler)
         del scheduler
         gc.collect()
@@ -207,7 +207,7 @@ def driver(master=%r):
 
         owners.append(self.driver(drop))
         owners[0].start()
-        self.assertTrue(dropped.wait(30))
+        self.assertTrue(dropped.wait(120))
         self.cluster.eventually(lambda: self.id() not in self.cluster.frameworks())
 
     def test_waiting_is_interrupted(self):
@@ -215,7 +215,7 @@ def driver(master=%r):
         one = self.driver(lambda *_: registered.set())
 
         def interrupt():
-            registered.wait(30)
+            registered.wait(120)
             os.kill(os.getpid(), signal.SIGINT)
 
         thread = threading.Thread(target=interrupt)
@@ -229,15 +229,15 @@ def driver(master=%r):
 
     def test_interpreter_that_ends_while_a_driver_runs(self):
         for name, text, status in (
-            ("idle", "registered = lambda driver: None\none = driver(); one.start(); called.wait(30)", 0),
-            ("busy", "registered = lambda driver: time.sleep(0.5)\none = driver(); one.start(); called.wait(30)", 0),
+            ("idle", "registered = lambda driver: None\none = driver(); one.start(); called.wait(120)", 0),
+            ("busy", "registered = lambda driver: time.sleep(0.5)\none = driver(); one.start(); called.wait(120)", 0),
             ("not yet connected", "registered = lambda driver: None\none = driver('127.0.0.1:1'); one.start()", 0),
-            ("in a cycle", "registered = lambda driver: None\none = driver(); Scheduler.mine = one; one.start(); called.wait(30)", 0),
-            ("kept by a module", "registered = lambda driver: None\none = driver(); sys.kept = one; one.start(); called.wait(30)", 0),
+            ("in a cycle", "registered = lambda driver: None\none = driver(); Scheduler.mine = one; one.start(); called.wait(120)", 0),
+            ("kept by a module", "registered = lambda driver: None\none = driver(); sys.kept = one; one.start(); called.wait(120)", 0),
             ("exit in a callback", "registered = lambda driver: sys.exit(7)\nsys.exit(driver().run())", 7),
             ("interrupted", "import os, signal\nregistered = lambda driver: os.kill(os.getpid(), signal.SIGINT)\ndriver().run()", -2),
             ("atexit", "import atexit\nregistered = lambda driver: None\none = driver()\natexit.register(one.join)\n"
-                       "atexit.register(one.stop)\none.start(); called.wait(30)", 0),
+                       "atexit.register(one.stop)\none.start(); called.wait(120)", 0),
         ):
             with self.subTest(name):
                 found, said = self.script(text)

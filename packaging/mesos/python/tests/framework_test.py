@@ -13,7 +13,7 @@ class TestFramework(unittest.TestCase):
     def test_both_kinds_of_acknowledgement(self):
         with LocalCluster() as cluster:
             for more in ({}, {"MESOS_EXPLICIT_ACKNOWLEDGEMENTS": "1"}):
-                done = subprocess.run([FRAMEWORK, cluster.address], env=dict(os.environ, **more), timeout=120,
+                done = subprocess.run([FRAMEWORK, cluster.address], env=dict(os.environ, **more), timeout=600,
                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
                 self.assertEqual(done.returncode, 0, done.stdout + cluster.sandboxes())
                 self.assertIn("All tasks done, and all messages received, exiting", done.stdout)

@@ -65,7 +65,7 @@ class LocalCluster:
 
     def state(self):
         """What the master says of itself."""
-        with urllib.request.urlopen("http://%s/state" % self.address, timeout=5) as answer:
+        with urllib.request.urlopen("http://%s/state" % self.address, timeout=30) as answer:
             return json.load(answer)
 
     def frameworks(self):
@@ -77,7 +77,7 @@ class LocalCluster:
         said = pathlib.Path(self.folder.name).glob("work/**/runs/[!l]*/stderr")
         return "".join("%s:\n%s" % (path, path.read_text(errors="replace")) for path in said)
 
-    def eventually(self, holds, seconds=30):
+    def eventually(self, holds, seconds=120):
         """Waits until something holds."""
         end = time.monotonic() + seconds
         while True:

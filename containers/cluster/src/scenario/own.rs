@@ -59,7 +59,9 @@ pub async fn run(test: &Test<'_>, script: &Script) -> Result<Outcome, Error> {
             }
             OUTSIDE => from_outside(node, &step).await?,
             exit => {
-                let tail = tail(&(said + &String::from_utf8_lossy(&ran.stderr)));
+                // What was measured before says as much as what went wrong, however much that has printed.
+                let tail = format!("{}\n{}", tail(&lines.join("\n")), tail(&String::from_utf8_lossy(&ran.stderr)));
+                let tail = tail.trim().to_owned();
                 return Err(Error::Step { node: node.name.clone(), step, exit, tail });
             }
         }

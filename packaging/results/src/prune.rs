@@ -32,11 +32,11 @@ pub struct Pruned {
 }
 
 /// Which of these statements stay, by their paths.
-pub fn kept<'a>(
-    statements: &'a BTreeMap<String, Statement<StageResult>>,
+pub fn kept(
+    statements: &BTreeMap<String, Statement<StageResult>>,
     keep: Keep,
     now: i64,
-) -> BTreeMap<&'a str, &'a StageResult> {
+) -> BTreeMap<&str, &StageResult> {
     // A version is as new as the newest statement about it.
     let mut versions: BTreeMap<(&str, &str), BTreeMap<&str, i64>> = BTreeMap::new();
     for StageResult { of, stated, .. } in statements.values().map(|statement| &statement.predicate) {

@@ -34,7 +34,7 @@ class LocalCluster:
             MESOS_ALLOCATION_INTERVAL="50ms",
             # Executors have no other variables of ours, and where these modules are is in them.
             MESOS_EXECUTOR_ENVIRONMENT_VARIABLES=json.dumps(
-                {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH", "PYTHONPATH") if name in os.environ}),
+                {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH") if name in os.environ}),
             MESOS_HOSTNAME="localhost",
             MESOS_LAUNCHER="posix",
             MESOS_LAUNCHER_DIR=usr + "/libexec/mesos",

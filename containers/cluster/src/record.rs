@@ -44,7 +44,8 @@ pub struct NodeRecord {
     pub role: String,
     /// What the role is among roles.
     pub kind: Nodes,
-    /// Where it is.
+    /// Where it is. Flat, since records of before there were virtual machines have `container` here.
+    #[serde(flatten)]
     pub place: Place,
     /// Its address in the cluster's network.
     pub address: String,

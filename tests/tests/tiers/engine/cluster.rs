@@ -185,7 +185,7 @@ fn the_samples_packages_pass_their_scenarios() {
     only("kill-leader").fails(2, &["kill-leader: not for sample"]);
     only("machine").fails(2, &["machine: not for sample", "some scenarios need virtual machines: --vm"]);
     only("everything")
-        .fails(2, &["there is no scenario everything for sample", "install, purge, lifecycle, refusals, up,"]);
+        .fails(2, &["there is no scenario everything for sample", "install, purge, lifecycle, refusals, machine, up,"]);
     assert_eq!(cluster.left(), BTreeSet::new());
 }
 

@@ -80,9 +80,9 @@ fn architecture(name: &str) -> Result<Architecture, Message> {
     let mut all: BTreeMap<String, Architecture> =
         toml::from_str(include_str!("architectures.toml")).expect("a test reads it");
     all.remove(name).ok_or_else(|| {
-        let known: Vec<&String> = all.keys().collect();
+        let known = all.into_keys().collect::<Vec<_>>().join(", ");
         Message::new(
-            format!("nothing is known of the architecture {name}: known are {known:?}"),
+            format!("nothing is known of the architecture {name}; known are {known}"),
             Kind::Usage.next("give it a section in xtask/src/commands/target/architectures.toml; `dpkg-architecture -A NAME` tells its values"),
         )
     })

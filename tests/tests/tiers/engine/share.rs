@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use tests::schema::{answer, conforms};
 use tests::{Ran, Workshop, digests, json, run};
 
 /// A machine with no engine, where nothing can be built.
@@ -25,6 +26,7 @@ fn what_one_machine_made_the_next_one_takes() {
         shared.stdout
     );
     let again = first.run(&["share", &place, "--recipe", "sample"]).success();
+    conforms("share", &[answer(&first.run(&["share", &place, "--recipe", "sample", "--json"]).success().stdout)]);
     assert!(again.stdout.contains("there already") && !again.stdout.contains(" of parts"), "{}", again.stdout);
 
     let second = Workshop::fresh();
@@ -44,6 +46,9 @@ fn what_one_machine_made_the_next_one_takes() {
     assert_eq!(report["taken"][0]["stage"], "packages");
     assert_eq!(builder["key"], report["key"]["primary"], "the same development key");
     second.run(&["verify", &dist]).success();
+    let challenge = ["challenge", "--from", &place, "--trust", &keyring, "--json"];
+    let compared = without_engine(&first, &challenge).success().stdout;
+    conforms("challenge", &[answer(&compared)]);
     // What others made is not this machine's to state, nor to keep where everything is to be made here.
     let told = without_engine(&second, &["share", &path("elsewhere"), "--recipe", "sample"]).success();
     assert!(told.stdout.contains("were made by others") && !out.path().join("elsewhere").exists(), "{}", told.stdout);

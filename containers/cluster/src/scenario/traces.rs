@@ -7,14 +7,16 @@ use crate::Error;
 use crate::node::Node;
 
 /// Every file of the node's own file system: kind, permissions, owner, path, and what a link points to. Left out is what
-/// apt, dpkg and the system itself write while they work, of which no package knows: the same that piuparts leaves out.
+/// apt, dpkg and the system itself write while they work, of which no package knows: the same that piuparts leaves out. So is
+/// what Python compiles of its own modules when somebody first needs them; not what it compiles of a package's.
 const LIST: &str = r"
 find / -xdev \( \
     -path /var/lib/apt -o -path /var/lib/dpkg -o -path /var/cache -o -path /etc/apt -o -path /root -o -path /srv -o \
     -path /var/log/apt -o -path /var/log/journal -o -path /var/log/dpkg.log -o -path /var/log/alternatives.log -o \
     -path /var/lib/systemd/timers -o -path /var/lib/systemd/random-seed -o -path /var/lib/systemd/credential.secret -o \
     -path '/var/tmp/systemd-private-*' -o -path /etc/.pwd.lock -o -path '/etc/passwd*' -o -path '/etc/group*' -o \
-    -path '/etc/shadow*' -o -path '/etc/gshadow*' -o -path '/etc/subuid*' -o -path '/etc/subgid*' \
+    -path '/etc/shadow*' -o -path '/etc/gshadow*' -o -path '/etc/subuid*' -o -path '/etc/subgid*' -o \
+    -path '/usr/lib/python3.*/__pycache__' -o -path '/usr/share/python3/*/__pycache__' \
     \) -prune -o ! -path / -printf '%y %m %u:%g %p %l\n'
 ";
 

@@ -99,6 +99,14 @@ pub async fn worker_root(
     Ok((found, debs))
 }
 
+/// Refuses a recipe of whose packages there is no cluster.
+fn has_cluster(options: &Options) -> Result<(), Error> {
+    match options.recipe.file.cluster {
+        Some(_) => Ok(()),
+        None => Err(Error::NoCluster { recipe: options.recipe.name().to_owned() }),
+    }
+}
+
 /// Returns the node root of a cluster of the recipe's packages, as [`build_root`] does the build root.
 ///
 /// # Errors
@@ -109,9 +117,7 @@ pub async fn node_root(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<NodeRoot, Error> {
-    if options.recipe.file.cluster.is_none() {
-        return Err(Error::NoCluster { recipe: options.recipe.name().to_owned() });
-    }
+    has_cluster(options)?;
     let lock = options.lock(LockKind::NodeRoot)?;
     let key = Digest::of_json(&(lock.content(), options.target.of_roots(), ASSEMBLY, assembling::NODE_SCRIPT));
     root(engine, store, options, LockKind::NodeRoot, key, &lock, progress).await
@@ -127,9 +133,7 @@ pub async fn machine_root(
     options: &Options,
     progress: &dyn Progress,
 ) -> Result<MachineRoot, Error> {
-    if options.recipe.file.cluster.is_none() {
-        return Err(Error::NoCluster { recipe: options.recipe.name().to_owned() });
-    }
+    has_cluster(options)?;
     if options.target.machine.is_empty() {
         return Err(Error::NoMachine { target: options.target.name.clone() });
     }

@@ -25,8 +25,8 @@ fn spare(total: u64, available: Option<u64>) -> u64 {
     (free.saturating_sub(reserve) / MIB * MIB).max(512 * MIB)
 }
 
-/// `MemAvailable` of /proc/meminfo, see proc(5).
-fn available_memory() -> Option<u64> {
+/// The memory, in bytes, that this machine has for new programs: `MemAvailable` of /proc/meminfo, see proc(5).
+pub fn available_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)

@@ -79,21 +79,28 @@ pub fn take_all(store: &Store, taker: &Taker, split: &Path, progress: &dyn Progr
 
 fn receive(store: &Store, key: &Key, received: &Received) -> Result<(), Error> {
     let package: BinaryPackage = read_json(&received.content().join(RECORD))?;
+    let account: Written = read_json(&received.account().join(RECORD))?;
+    let writer = store.begin(KIND, &key.inputs)?;
+    keep(&package, &received.content(), writer.path())?;
+    write_json(&writer.path().join(RECORD), &Written { package, ..account })?;
+    write_json(&writer.path().join(TAKEN), &received.taken)?;
+    writer.commit()?;
+    Ok(())
+}
+
+/// Moves a package that was received into the folder of a stage, if it is the one that its record says.
+///
+/// # Errors
+/// It is another one, or the folder cannot be written.
+pub fn keep(package: &BinaryPackage, received: &Path, stage: &Path) -> Result<(), Error> {
     let name = Path::new(&package.file);
-    let from = received.content().join(name);
+    let (from, to) = (received.join(name), stage.join(name));
     // Names come from somebody else.
     let plain = name.file_name() == Some(name.as_os_str());
     if !plain || !Digest::of_file(&from).is_ok_and(|found| found == package.sha256) {
         return Err(share::not_as_stated(&from));
     }
-    let account: Written = read_json(&received.account().join(RECORD))?;
-    let writer = store.begin(KIND, &key.inputs)?;
-    let to = writer.path().join(name);
-    std::fs::rename(&from, &to).map_err(Error::io("write", &to))?;
-    write_json(&writer.path().join(RECORD), &Written { package, ..account })?;
-    write_json(&writer.path().join(TAKEN), &received.taken)?;
-    writer.commit()?;
-    Ok(())
+    std::fs::rename(&from, &to).map_err(Error::io("write", &to))
 }
 
 /// From whom a package was taken, if so.

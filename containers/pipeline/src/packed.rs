@@ -10,6 +10,7 @@ use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::Store;
 use phases::record::PhaseRecord;
+use phases::usage;
 use results::{Bundle, Key, Kind, Received};
 use serde::{Deserialize, Serialize};
 
@@ -130,15 +131,10 @@ impl<'a> Packed<'a> {
         let writer = store.begin(STAGE, &inputs.plan().digest())?;
         let mut packages = Vec::new();
         for package in agreed.packages {
-            let name = Path::new(&package.file);
-            // Names come from somebody else.
-            let plain = name.file_name() == Some(name.as_os_str()) && package.version == inputs.plan().version();
-            let from = content.join(name);
-            if !plain || !Digest::of_file(&from).is_ok_and(|found| found == package.sha256) {
-                return Err(share::not_as_stated(&from));
+            if package.version != inputs.plan().version() {
+                return Err(share::not_as_stated(&content.join(&package.file)));
             }
-            let to = writer.path().join(name);
-            std::fs::rename(&from, &to).map_err(Error::io("write", &to))?;
+            finished::keep(&package, &content, writer.path())?;
             let known = record.packages.iter().find(|known| known.package.file == package.file);
             let (seconds, threads) = known.map_or((0.0, 1), |known| (known.seconds, known.threads));
             packages.push(Written { package, seconds, threads });
@@ -276,11 +272,7 @@ impl Staged {
 /// The same as [`threads`] on this machine alone, of whose memory half is left to others.
 fn host_threads(job: Job<'_>) -> u32 {
     let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    let free = || {
-        let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-        line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024 / 2
-    };
+    let free = || usage::available_memory().unwrap_or(0) / 2;
     let memory = job.build.memory.map_or_else(free, |memory| memory.0);
     job.build.jobs.unwrap_or(processors).min((memory / MEMORY_PER_THREAD) as u32).max(1)
 }

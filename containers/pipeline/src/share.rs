@@ -107,8 +107,8 @@ pub fn own(store: &Store, options: &Options, inputs: &Inputs, work: &Path) -> Re
                         own.push(Offering { key, of: of.clone(), bundle });
                     }
                     for inputs in packed.into_values() {
-                        let bundle =
-                            store.stage("package", &inputs).map(|stage| finished::bundle(&stage, work)).transpose()?;
+                        let stage = store.stage(Kind::Package.name(), &inputs);
+                        let bundle = stage.map(|stage| finished::bundle(&stage, work)).transpose()?;
                         if let Some(bundle) = bundle.flatten() {
                             own.push(Offering { key: Key { kind: Kind::Package, inputs }, of: of.clone(), bundle });
                         }

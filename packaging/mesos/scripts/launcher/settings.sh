@@ -281,6 +281,9 @@ if [ "$role" = master ]; then
 	# Mesos says 10 s. README.Debian, "Failover", has what this gains and what it costs.
 	! is_given zk || given_or zk_session_timeout 6secs
 else
+	# Mesos says 2 s, and kills each executor that has not come back to a new agent by then: with ten of them on a slow machine,
+	# that was every task. 15 s is the most it takes. README.Debian, "Restart of the agent", has what it costs.
+	given_or executor_reregistration_timeout 15secs
 	# Mesos 1.7 moves executors by systemd's cgroup v1 hierarchy. Without it (cgroup v2, Debian's default; or a container
 	# in which systemd is installed and not running, or runs below the host's groups: Mesos looks for its slice at the
 	# top) the agent would exit. The unit then keeps tasks alive by itself.

@@ -67,6 +67,23 @@ pub async fn fill(engine: &Engine, names: &Names, image: &str, debs: &[PathBuf])
     work(engine, names, image, script, debs.iter().map(upload).collect()).await
 }
 
+/// Adds a file that is no package, in a folder of its own, and returns the path at which nodes see it.
+///
+/// # Errors
+/// The file cannot be read, or the engine does not do its part.
+pub async fn add_file(
+    engine: &Engine,
+    names: &Names,
+    image: &str,
+    name: &str,
+    content: PathBuf,
+) -> Result<String, Error> {
+    let path = format!("{FOLDER}/files/{name}");
+    let upload = Upload { path: path.clone(), content: Content::File(content), mode: 0o644 };
+    work(engine, names, image, ":", vec![upload]).await?;
+    Ok(path)
+}
+
 /// Writes the repository into an uncompressed tar archive of this host, whose names start with the folder's.
 ///
 /// # Errors

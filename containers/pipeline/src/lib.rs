@@ -115,5 +115,5 @@ pub use lock::{Lag, TargetLag, lock, outdated, upgrade};
 pub use options::{BuildOptions, CompilerCache, Job, Options, Others};
 pub use publish::Published;
 pub use report::{PackageReport, PackingReport, PhaseReport, Report};
-pub use root::{build_root, fetch_debs, machine_disk, machine_root, node_root, worker_root};
+pub use root::{build_root, fetch_cluster_files, fetch_debs, machine_disk, machine_root, node_root, worker_root};
 pub use stage::Stage;

@@ -13,6 +13,7 @@ use fetch::download::{DownloadEvent, Downloader, Wanted};
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::Store;
+use recipe::cluster::PinnedFile;
 use recipe::plan::build_root_key;
 use recipe::root_lock::{LockKind, PinnedDeb, RootLock};
 use recipe::target::Target;
@@ -40,6 +41,27 @@ pub fn fetch_debs(
     let mirrors = mirrors(options)?;
     download(store, options, &debian::wanted(lock, &mirrors), progress)?;
     lock.packages.iter().map(|deb| Ok((deb.clone(), store.verify(&deb.sha256)?))).collect()
+}
+
+/// Brings the files that the frameworks of the recipe's cluster need into the cache, and returns them.
+///
+/// # Errors
+/// The recipe has no cluster, or a file cannot be had from its address or is another one.
+pub fn fetch_cluster_files(
+    store: &Store,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<Vec<PinnedFile>, Error> {
+    let frameworks = options.recipe.file.cluster.iter().flat_map(|cluster| &cluster.frameworks);
+    let files: Vec<PinnedFile> = frameworks.filter_map(|framework| framework.file.clone()).collect();
+    let wanted = |file: &PinnedFile| Wanted {
+        name: file.name().to_owned(),
+        urls: vec![file.url.clone()],
+        size: Some(file.size),
+        sha256: file.sha256,
+    };
+    download(store, options, &files.iter().map(wanted).collect::<Vec<_>>(), progress)?;
+    Ok(files)
 }
 
 fn mirrors(options: &Options) -> Result<Mirrors, Error> {

@@ -3,6 +3,7 @@
 //! `[cluster]` of `recipe.toml`; the scripts beside it are `cluster/ROLE`, which write a node's configuration as an
 //! administrator would, and `cluster/environment`, which is read before each of them.
 
+use foundation::digest::Digest;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -79,8 +80,34 @@ pub struct Framework {
     /// What apt installs for it, on the client and on the agents.
     #[serde(default)]
     pub packages: Vec<String>,
-    /// The shell command, run on the client after `cluster/environment`; it must succeed.
+    /// A file that it needs and no package has. Where `fetch --cluster` has not brought it, the framework is left out.
+    #[serde(default)]
+    pub file: Option<PinnedFile>,
+    /// Where there are several masters, the leading one is killed as soon as the framework has printed a line with this
+    /// text; it has to come to a good end all the same.
+    #[serde(default)]
+    pub kill_leader_at: Option<String>,
+    /// The shell command, run on the client after `cluster/environment`; it must succeed. `$FILE` is the path of the file.
     pub run: String,
+}
+
+/// A file from elsewhere. The digest decides whether it is the right one, not the address.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PinnedFile {
+    /// Its address, whose last part is its name.
+    pub url: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256.
+    pub sha256: Digest,
+}
+
+impl PinnedFile {
+    /// The file's name: the last part of its address.
+    pub fn name(&self) -> &str {
+        self.url.rsplit('/').next().expect("splitting yields at least one part")
+    }
 }
 
 /// A task that runs until it is ended.
@@ -167,6 +194,18 @@ impl Cluster {
             if !good || self.scenarios[..i].iter().any(|other| other.name == *name) {
                 return Err(format!(
                     "scenario \"{name}\": names have lower-case letters, and hyphens between them, and are used once"
+                ));
+            }
+        }
+        for framework in &self.frameworks {
+            let Some(file) = &framework.file else { continue };
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-+._~".contains(&byte);
+            let name = file.name();
+            if !file.url.starts_with("https://") || name.is_empty() || name.starts_with('.') || !name.bytes().all(plain)
+            {
+                let (url, framework) = (&file.url, &framework.name);
+                return Err(format!(
+                    "framework \"{framework}\": file.url = \"{url}\": it has to start with https:// and to end in a plain file name"
                 ));
             }
         }

@@ -202,6 +202,12 @@ fn a_cluster_that_cannot_be_is_refused() {
         ("[cluster.state]", "[[cluster.page]]\npath = \"agents\"\n[cluster.state]", "page.path = \"agents\""),
         (
             "[cluster.state]",
+            "[[cluster.framework]]\nname = \"big\"\nrun = \"true\"\nfile = {url = \"https://example.org/a/..\", size = 1, \
+             sha256 = \"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"}\n[cluster.state]",
+            "framework \"big\": file.url = \"https://example.org/a/..\": it has to start with https://",
+        ),
+        (
+            "[cluster.state]",
             "[[cluster.scenario]]\nname = \"../security\"\nchecks = \"\"\n[cluster.state]",
             "scenario \"../security\": names have lower-case letters",
         ),

@@ -22,7 +22,7 @@ use crate::terminal::{Terminal, print_json};
 pub struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    /// Also the packages of the node root, which the nodes of a cluster are copies of
+    /// Also the packages of the node root, which the nodes of a cluster are copies of, and what its frameworks need
     #[arg(long)]
     cluster: bool,
     /// Also the packages of a cluster's virtual machines
@@ -46,6 +46,8 @@ pub struct Fetched {
     packages: usize,
     /// Their size together, in bytes.
     bytes: u64,
+    /// The files that no package has, which frameworks of a cluster need, with --cluster.
+    files: Vec<String>,
     /// Digest of the source tree.
     source: Digest,
     /// The cache's folder.
@@ -78,11 +80,15 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     debs.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
     debs.dedup_by(|(a, _), (b, _)| a.path == b.path);
     let inputs = pipeline::gather(&store, &options, &terminal)?;
+    // Last: a cluster can be tried without them.
+    let cluster = arguments.cluster.then(|| pipeline::fetch_cluster_files(&store, &options, &terminal)).transpose()?;
+    let files: Vec<_> = cluster.unwrap_or_default();
     let taken = share::fetch(&store, &others, &inputs, &terminal)?;
     terminal.finish();
     let fetched = Fetched {
         packages: debs.len(),
         bytes: debs.iter().map(|(deb, _)| deb.size).sum(),
+        files: files.iter().map(|file| file.name().to_owned()).collect(),
         source: inputs.source().digest,
         cache: store.root().to_owned(),
         taken,
@@ -90,9 +96,12 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     if arguments.json {
         print_json(&fetched);
     } else {
-        let Fetched { packages, bytes, source, cache, taken } = fetched;
+        let Fetched { packages, bytes, files, source, cache, taken } = fetched;
         let (size, source) = (ByteSize(bytes), source.short());
         println!("{packages} Debian packages ({size}) and the source {source} are in {}", cache.display());
+        for file in files {
+            println!("{file} is there as well");
+        }
         print!("{}", package::taken(&taken));
     }
     Ok(())

@@ -90,6 +90,17 @@ pub async fn all_well(test: &Test<'_>, record: &ClusterRecord) -> Result<String,
     }
 }
 
+/// Kills the leading master, once all is well; returns its name.
+///
+/// # Errors
+/// The cluster is not well, or the node does not run.
+pub async fn kill_leading(test: &Test<'_>, record: &ClusterRecord) -> Result<String, Error> {
+    let leader = all_well(test, record).await?;
+    let node = master(record, &leader);
+    done(&test.node(node), &kill(&node.units[0])).await?;
+    Ok(leader)
+}
+
 async fn kill_leader(test: &Test<'_>, record: &ClusterRecord) -> Result<Vec<String>, Error> {
     let agents = record.of(Nodes::Agents).len() as u64;
     let watch = watch_from_inside(test, record).await?;

@@ -210,6 +210,35 @@ fn a_virtual_machine_of_the_sample() {
 
 /// Every fault that a scenario is there to find is found, and the nodes' journals are kept.
 #[test]
+fn a_framework_gets_its_file_or_is_left_out() {
+    let (_folder, recipe) = sample_copy();
+    let store = foundation::store::Store::open(Some(&Workshop::shared().cache)).unwrap();
+    let there = store.add(&b"what no package has"[..], None).unwrap();
+    let mut text = fs::read_to_string(recipe.join("recipe.toml")).unwrap();
+    text += "[[cluster.role]]\nname = \"client\"\nnodes = \"client\"\npackages = []\nunits = []\n";
+    // With one master there is no leader to kill: the mark is not waited for.
+    let framework = |name: &str, size: u64, sha256: &str| {
+        format!(
+            "[[cluster.framework]]\nname = \"{name}\"\nkill-leader-at = \"half\"\n\
+             run = \"grep 'what no package has' $FILE && [ $(basename $FILE) = {name}.tar ]\"\n\
+             file = {{url = \"https://example.org/{name}.tar\", size = {size}, sha256 = \"{sha256}\"}}\n"
+        )
+    };
+    text += &framework("there", 19, &there.digest.to_string());
+    text += &framework("missing", 7, &foundation::digest::Digest::of(b"nowhere").to_string());
+    fs::write(recipe.join("recipe.toml"), text).unwrap();
+    let cluster = Cluster::of("files", &recipe);
+    let (recipe, dist) = (recipe.display().to_string(), cluster.dist.display().to_string());
+    let ran = cluster.run(&["test", "--recipe", &recipe, "--dist", &dist, "--only", "frameworks", "--json"]).success();
+    let answer = conforms("cluster-test", &[&ran.stdout]).remove(0);
+    let figures: Vec<&str> =
+        finding(&answer, "frameworks")["figures"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    assert!(figures[0].starts_with("there: ") && figures[0].ends_with(" s"), "{figures:?}");
+    let missing = "missing: not tried: missing.tar is not in the cache; 'cargo xtask fetch --cluster' brings it";
+    assert_eq!(figures[1..], [missing]);
+}
+
+#[test]
 fn faults_of_packages_are_found_out() {
     let (_folder, recipe) = sample_copy();
     let script = |path: &str, change: &dyn Fn(String) -> String| {

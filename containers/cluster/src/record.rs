@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::{fmt, fs};
 
+use foundation::file::write_whole;
 use foundation::store::{Store, StoreLock};
 use recipe::cluster::{Nodes, State};
 use recipe::target::TargetName;
@@ -124,9 +125,8 @@ impl ClusterRecord {
     /// The record cannot be written.
     pub fn save(&self, store: &Store) -> Result<(), Error> {
         let path = folder(store, &self.name).join(FILE);
-        let temporary = path.with_extension("part");
         let text = serde_json::to_vec_pretty(self).expect("plain data");
-        fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, &path)).map_err(Error::io("write", path))
+        write_whole(&path, &text).map_err(Error::io("write", path))
     }
 
     /// Removes the record of a cluster; it is no error if there is none.

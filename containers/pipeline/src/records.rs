@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use foundation::digest::Digest;
+use foundation::file::write_whole;
 use foundation::store::Store;
 use recipe::plan::Plan;
 use serde::Serialize;
@@ -51,16 +52,12 @@ pub fn keep_log(store: &Store, phase: &str, key: &Digest, log: &Path) -> PathBuf
     }
 }
 
-/// Writes a file so that a reader sees the old content or the new one, never a part. The new one is written beside it
-/// first, with the extension `part`.
+/// Writes a file so that a reader sees the old content or the new one, never a part.
 ///
 /// # Errors
 /// The file cannot be written; the old one stays then.
 pub fn write_file(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let temporary = path.with_extension("part");
-    std::fs::write(&temporary, content)
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .map_err(Error::io("write", path))
+    write_whole(path, content).map_err(Error::io("write", path))
 }
 
 /// Copies logs into a new folder, each under its phase's name as `NAME.log`; returns these file names with the digests.

@@ -5,6 +5,7 @@ pub mod config;
 pub mod date;
 pub mod digest;
 pub mod failure;
+pub mod file;
 pub mod folder;
 pub mod progress;
 pub mod public;

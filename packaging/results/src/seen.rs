@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use foundation::digest::Digest;
+use foundation::file::write_whole;
 use foundation::store::{Store, StoreError};
 
 use crate::Key;
@@ -55,9 +56,7 @@ pub(crate) fn keep(store: &Store, key: &Key, found: &[Found]) -> Result<(), Resu
     let path = path(store, key);
     let folder = path.parent().expect("it is in a folder");
     fs::create_dir_all(folder).map_err(StoreError::io("make the folder", folder))?;
-    let temporary = path.with_extension("part");
-    fs::write(&temporary, serde_json::to_vec(&seen).expect("plain data"))
-        .and_then(|()| fs::rename(&temporary, &path))
-        .map_err(StoreError::io("write", &path))?;
+    let content = serde_json::to_vec(&seen).expect("plain data");
+    write_whole(&path, &content).map_err(StoreError::io("write", &path))?;
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! `cargo xtask bench`: how fast it is, beside upstream's own way.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bench::{Bench, BenchError, BenchReport, GovernorReport, GrowthReport, Rows, growth};
 use clap::Args;
 use foundation::bytes::ByteSize;
 use foundation::failure::{AnyFailure, Message};
+use foundation::file::write_whole;
 use foundation::store::Store;
 use phases::circumstances::Circumstances;
 use pipeline::{BuildOptions, CompilerCache};
@@ -137,12 +138,13 @@ fn tell(
     svg: Option<&str>,
 ) -> Result<(), AnyFailure> {
     if let Some(folder) = &arguments.write {
-        write(
-            &folder.join(format!("{name}.json")),
-            &(serde_json::to_string_pretty(report).expect("plain data") + "\n"),
-        )?;
+        let write = |end: &str, content: &str| {
+            let path = folder.join(format!("{name}.{end}"));
+            write_whole(&path, content.as_bytes()).map_err(Message::of_file("write", &path))
+        };
+        write("json", &(serde_json::to_string_pretty(report).expect("plain data") + "\n"))?;
         if let Some(svg) = svg {
-            write(&folder.join(format!("{name}.svg")), svg)?;
+            write("svg", svg)?;
         }
     }
     if arguments.json {
@@ -151,12 +153,4 @@ fn tell(
         print!("{text}");
     }
     Ok(())
-}
-
-/// Writes a file so that a reader sees the old content or the new one.
-fn write(path: &Path, content: &str) -> Result<(), Message> {
-    let temporary = path.with_extension("part");
-    std::fs::write(&temporary, content)
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .map_err(Message::of_file("write", path))
 }

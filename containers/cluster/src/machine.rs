@@ -4,12 +4,14 @@
 //! comes in or out. The second one is the cluster's: packets that the machines' processes multicast on loopback.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use bollard::container::LogOutput;
 use roots::disk::Disk;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
@@ -25,6 +27,10 @@ pub const QEMU: &str = "qemu-system-x86_64";
 const BOOT: Duration = Duration::from_secs(900);
 /// The exit status by which ssh says that it has not reached the machine.
 const UNREACHED: i32 = 255;
+/// How long a machine's process may take to end once it has been told to; then it is killed.
+const END: Duration = Duration::from_secs(10);
+/// The file in a machine's folder with the number of its process.
+const PROCESS: &str = "pid";
 /// What the cluster's network is called in a machine's process.
 const CLUSTER_NETWORK: &str = "cluster0";
 
@@ -111,6 +117,8 @@ impl Machine {
         let card = format!("virtio-net-pci,netdev={CLUSTER_NETWORK},mac={},romfile=", spec.mac);
         command.args(["-netdev", &lan, "-device", &card, "-device", "virtio-rng-pci"]);
         command.args(["-serial", "file:console", "-qmp", "unix:qmp,server=on,wait=off", "-daemonize"]);
+        // It leaves the folder for /, and its options tell it from a process that has its number later.
+        command.args(["-pidfile", &text(machine.folder.join(PROCESS))]);
         command.current_dir(&machine.folder).env("TMPDIR", &machine.folder).stdin(Stdio::null());
         let output = command.output().await.map_err(|error| missing(QEMU, &error))?;
         succeeded(&format!("starting the machine {}", spec.name), &output)?;
@@ -235,10 +243,34 @@ impl Machine {
         self.control("set_link", serde_json::json!({ "name": CLUSTER_NETWORK, "up": plugged })).await
     }
 
-    /// Ends the machine's process at once; true if there was one.
+    /// Ends the machine's process, by force if it does not listen; true if there was one.
     pub async fn end(&self) -> bool {
+        let process = self.process();
         self.hang_up().await;
-        self.control("quit", serde_json::json!({})).await.is_ok()
+        let told = self.control("quit", serde_json::json!({})).await.is_ok();
+        let Some(process) = process else { return told };
+        let started = Instant::now();
+        while self.is_process(process) && started.elapsed() < 2 * END {
+            if !told || started.elapsed() > END {
+                // It may have ended by itself at this moment.
+                let _ = kill_process(process, Signal::KILL);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        true
+    }
+
+    /// The machine's process, while it runs.
+    fn process(&self) -> Option<Pid> {
+        let number = fs::read_to_string(self.folder.join(PROCESS)).ok()?;
+        Pid::from_raw(number.trim().parse().ok()?).filter(|process| self.is_process(*process))
+    }
+
+    /// Whether a process is the machine's: it was given this very file for its number.
+    fn is_process(&self, process: Pid) -> bool {
+        let options = fs::read(format!("/proc/{}/cmdline", process.as_raw_nonzero())).unwrap_or_default();
+        let own = self.folder.join(PROCESS);
+        options.split(|byte| *byte == 0).any(|option| option == own.as_os_str().as_bytes())
     }
 
     async fn control(&self, command: &str, arguments: serde_json::Value) -> Result<(), Error> {
@@ -329,6 +361,31 @@ pub fn succeeded(step: &str, output: &Output) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A process that nobody can talk with is killed; one that only has the number of such a process is let be.
+    #[tokio::test]
+    async fn a_machine_that_does_not_listen_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let machine = Machine::of(folder.path());
+        let number = folder.path().join(PROCESS);
+        let stands_in = |option: &Path| {
+            let sleeps = ["-c", "while :; do sleep 0.1; done", "machine", "-pidfile"];
+            let process = std::process::Command::new("sh").args(sleeps).arg(option).spawn().unwrap();
+            fs::write(&number, format!("{}\n", process.id())).unwrap();
+            process
+        };
+        assert!(!machine.end().await);
+        let mut foreign = stands_in(Path::new("/elsewhere/pid"));
+        assert!(!machine.end().await);
+        assert!(foreign.try_wait().unwrap().is_none());
+        foreign.kill().unwrap();
+        foreign.wait().unwrap();
+
+        let mut own = stands_in(&number);
+        // Until it is taken off the list, it is there without options.
+        assert!(machine.end().await);
+        assert!(!own.wait().unwrap().success());
+    }
 
     #[test]
     fn words_are_what_the_shell_takes_them_for() {

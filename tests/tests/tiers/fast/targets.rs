@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use deb::manifest;
 use recipe::root_lock::{LockKind, RootLock};
 use recipe::target::TargetName;
+use recipe::{Recipe, frozen};
 use tests::pipelines::{all_targets, targets};
 use tests::{Workshop, default_target, repository};
 
@@ -54,6 +56,38 @@ fn a_target_is_locked_for_everything_or_says_that_it_is_not() {
         }
     }
     assert_eq!(unlocked, 1, "the book says of which targets there is only the file: guides/ubuntu.md");
+}
+
+/// What a release does not have keeps a package from being installed there. A node root has all that the packages depend on, so
+/// that each dependency has to name one of its packages, or one of the recipe's own. (Debian 11 has no systemd-tmpfiles.)
+#[test]
+fn every_target_has_what_the_packages_depend_on() {
+    for folder in ["packaging/mesos", "tests/fixtures/sample"] {
+        let recipe = Recipe::read(&repository().join(folder)).unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        let copied = copy.path().join("recipe");
+        frozen::copy_to(&recipe, &copied).unwrap();
+        let packages = manifest::read(&copied).unwrap().packages;
+        let own: BTreeSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+        for target in targets() {
+            let target: TargetName = target.parse().unwrap();
+            let path = repository().join(folder).join(format!("{}.cluster.lock", target.file_stem()));
+            let called = (recipe.name(), recipe.name());
+            let lock = RootLock::read_any(&path, LockKind::NodeRoot, called, &target).unwrap();
+            let locked: BTreeSet<&str> = lock.packages.iter().map(|package| package.name.as_str()).collect();
+            assert!(locked.contains("systemd"), "{target}");
+            for package in &packages {
+                let fields = [&package.fields.pre_depends, &package.fields.depends];
+                let all: String = fields.into_iter().flatten().map(|field| field.joined() + ",").collect();
+                // What a variable stands for is found out from the files: dpkg-shlibdeps asks the target itself.
+                for wanted in all.split(',').map(str::trim).filter(|one| !one.is_empty() && !one.starts_with("${")) {
+                    let name = |one: &'_ str| one.trim().split([' ', ':', '(']).next().unwrap_or_default().to_owned();
+                    let there = |one: &str| own.contains(name(one).as_str()) || locked.contains(name(one).as_str());
+                    assert!(wanted.split('|').any(there), "{} for {target} depends on {wanted}", package.name);
+                }
+            }
+        }
+    }
 }
 
 /// Where a target names a kernel for virtual machines, one is locked for both recipes, of the suite that has its updates.

@@ -371,6 +371,11 @@ mod tests {
         let stands_in = |option: &Path| {
             let sleeps = ["-c", "while :; do sleep 0.1; done", "machine", "-pidfile"];
             let process = std::process::Command::new("sh").args(sleeps).arg(option).spawn().unwrap();
+            // A process that has just been made has no options for a moment. QEMU writes its number itself, and later.
+            let options = format!("/proc/{}/cmdline", process.id());
+            while !fs::read(&options).unwrap().ends_with(b"pid\0") {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             fs::write(&number, format!("{}\n", process.id())).unwrap();
             process
         };
@@ -382,7 +387,6 @@ mod tests {
         foreign.wait().unwrap();
 
         let mut own = stands_in(&number);
-        // Until it is taken off the list, it is there without options.
         assert!(machine.end().await);
         assert!(!own.wait().unwrap().success());
     }

@@ -240,21 +240,35 @@ impl Transport<'_> {
     /// # Errors
     /// rsync or rclone cannot be run or fails. Files that were copied before that stay.
     pub fn put(&self, what: &str, from: &Path, cache: Cache) -> Result<(), PlaceError> {
-        let mut command = match self.remote {
-            Remote::Rsync(_) => {
-                let mut command = Command::new("rsync");
-                command.args(["--recursive", "--copy-links", "--times", "--chmod=D755,F644", "--mkpath", "--checksum"]);
-                command
-            }
-            Remote::Rclone(_) => {
-                let mut command = rclone("copy");
-                command.args(["--copy-links", "--checksum", "--header-upload"]);
-                command.arg(format!("Cache-Control: {}", cache.text()));
-                command
-            }
+        let command = || {
+            let mut command = match self.remote {
+                Remote::Rsync(_) => {
+                    let mut command = Command::new("rsync");
+                    command.args([
+                        "--recursive",
+                        "--copy-links",
+                        "--times",
+                        "--chmod=D755,F644",
+                        "--mkpath",
+                        "--checksum",
+                    ]);
+                    command
+                }
+                Remote::Rclone(_) => {
+                    let mut command = rclone("copy");
+                    command.args(["--copy-links", "--checksum", "--header-upload"]);
+                    command.arg(format!("Cache-Control: {}", cache.text()));
+                    command
+                }
+            };
+            command.arg("--").arg(format!("{}/", from.display())).arg(format!("{}/", self.remote.address()));
+            command
         };
-        command.arg("--").arg(format!("{}/", from.display())).arg(format!("{}/", self.remote.address()));
-        let output = self.output(what, command)?;
+        let mut output = self.output(what, command())?;
+        // Two who come to a new place at once both see that it is missing, and --mkpath fails for the second one.
+        if !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("File exists (17)") {
+            output = self.output(what, command())?;
+        }
         self.content(what, &output)
     }
 

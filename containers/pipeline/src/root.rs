@@ -46,7 +46,7 @@ pub fn fetch_debs(
 /// Brings the files that the frameworks of the recipe's cluster need into the cache, and returns them.
 ///
 /// # Errors
-/// The recipe has no cluster, or a file cannot be had from its address or is another one.
+/// A file cannot be had from its address, or is another one.
 pub fn fetch_cluster_files(
     store: &Store,
     options: &Options,

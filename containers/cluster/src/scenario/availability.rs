@@ -90,15 +90,15 @@ pub async fn all_well(test: &Test<'_>, record: &ClusterRecord) -> Result<String,
     }
 }
 
-/// Kills the leading master, once all is well; returns its name.
+/// Kills the leading master, once all is well; returns its name, and when it was done.
 ///
 /// # Errors
 /// The cluster is not well, or the node does not run.
-pub async fn kill_leading(test: &Test<'_>, record: &ClusterRecord) -> Result<String, Error> {
+pub async fn kill_leading(test: &Test<'_>, record: &ClusterRecord) -> Result<(String, f64), Error> {
     let leader = all_well(test, record).await?;
     let node = master(record, &leader);
-    done(&test.node(node), &kill(&node.units[0])).await?;
-    Ok(leader)
+    let killed = done(&test.node(node), &kill(&node.units[0])).await?;
+    Ok((leader, killed))
 }
 
 async fn kill_leader(test: &Test<'_>, record: &ClusterRecord) -> Result<Vec<String>, Error> {
@@ -106,9 +106,7 @@ async fn kill_leader(test: &Test<'_>, record: &ClusterRecord) -> Result<Vec<Stri
     let watch = watch_from_inside(test, record).await?;
     let (mut elections, mut registrations) = (Vec::new(), Vec::new());
     for number in 1..=KILLS {
-        let leader = all_well(test, record).await?;
-        let node = master(record, &leader);
-        let killed = done(&test.node(node), &kill(&node.units[0])).await?;
+        let (leader, killed) = kill_leading(test, record).await?;
         let what = format!("after {leader} was killed, no master led all {agents} agents");
         let registered = watch.until(&what, FAILOVER, |timeline| timeline.agents_after(killed, agents, None)).await?;
         let elected = watch.timeline().led_after(killed, None).unwrap_or(registered);

@@ -123,7 +123,7 @@ async fn outlive_leader(
         if seen.await.is_err() {
             return Ok(None);
         }
-        let killed = kill_leading(test, record).await?;
+        let (killed, _) = kill_leading(test, record).await?;
         all_well(test, record).await?;
         Ok::<_, Error>(Some((killed, Instant::now())))
     };

@@ -208,7 +208,6 @@ fn a_virtual_machine_of_the_sample() {
     assert_eq!(cluster.left(), BTreeSet::new());
 }
 
-/// Every fault that a scenario is there to find is found, and the nodes' journals are kept.
 #[test]
 fn a_framework_gets_its_file_or_is_left_out() {
     let (_folder, recipe) = sample_copy();
@@ -238,6 +237,7 @@ fn a_framework_gets_its_file_or_is_left_out() {
     assert_eq!(figures[1..], [missing]);
 }
 
+/// Every fault that a scenario is there to find is found, and the nodes' journals are kept.
 #[test]
 fn faults_of_packages_are_found_out() {
     let (_folder, recipe) = sample_copy();

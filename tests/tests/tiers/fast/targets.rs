@@ -81,8 +81,10 @@ fn every_target_has_what_the_packages_depend_on() {
                 let all: String = fields.into_iter().flatten().map(|field| field.joined() + ",").collect();
                 // What a variable stands for is found out from the files: dpkg-shlibdeps asks the target itself.
                 for wanted in all.split(',').map(str::trim).filter(|one| !one.is_empty() && !one.starts_with("${")) {
-                    let name = |one: &'_ str| one.trim().split([' ', ':', '(']).next().unwrap_or_default().to_owned();
-                    let there = |one: &str| own.contains(name(one).as_str()) || locked.contains(name(one).as_str());
+                    let there = |one: &str| {
+                        let name = one.trim().split([' ', ':', '(']).next().unwrap_or_default();
+                        own.contains(name) || locked.contains(name)
+                    };
                     assert!(wanted.split('|').any(there), "{} for {target} depends on {wanted}", package.name);
                 }
             }

@@ -114,11 +114,12 @@ fn two_publishers_wait_for_each_other() {
 fn killed_at_any_moment() {
     let room = Room::new(None);
     let version = |step: u32| format!("1.{}-1", step + 1);
-    // How long a publication takes here decides when it is killed.
-    let started = std::time::Instant::now();
     let dist = room.dist(&Dist::new(&version(0)));
+    // A publication of this moment says when the next one is killed: other tests run beside this one, and a machine
+    // that was slow once may be fast a second later. Where one was killed too late, the next is killed sooner.
+    let started = std::time::Instant::now();
     room.repo(&["publish", &dist]).success();
-    let whole = started.elapsed();
+    let mut whole = started.elapsed();
     const STEPS: u32 = 8;
     let (mut old, mut repaired) = (0, 0);
     for step in 1..=STEPS {
@@ -132,7 +133,11 @@ fn killed_at_any_moment() {
         process.wait().unwrap();
         let live = room.live();
         assert!(live == before || live == before + 1, "{before} became {live}");
-        old += u32::from(live == before);
+        if live == before {
+            old += 1;
+        } else {
+            whole /= 2;
+        }
         let again = room.repo(&["publish", &dist]).success();
         repaired += u32::from(again.stderr.contains("repaired what an interrupted run has left"));
         assert_eq!(room.live(), before + 1, "{}", again.stdout);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use fetch::debian::mirror::UserConfig;
 use foundation::failure::{AnyFailure, Kind, Message};
-use pipeline::Others;
+use pipeline::{Accepted, Others};
 use results::{KeyRing, Source, Taker};
 
 /// Where results are taken from, and whose statements count.
@@ -34,12 +34,15 @@ impl OtherArguments {
     /// Nobody is named whose statements count, or the key ring or the settings cannot be used.
     pub fn asked(&self, release: bool) -> Result<Others, AnyFailure> {
         if self.no_from {
-            return Ok(Others::Never);
+            return Ok(Others::never());
         }
-        match self.taker(release)? {
-            Some(taker) => Ok(Others::Places(taker)),
-            None => Ok(Others::Nobody),
-        }
+        let require = self.required(UserConfig::read()?.require, release);
+        let accepted = if release { Accepted::Confirmed(require) } else { Accepted::Any(require) };
+        Ok(Others::new(self.taker(release)?, accepted))
+    }
+
+    fn required(&self, configured: Option<u32>, release: bool) -> u32 {
+        self.require.or(configured).unwrap_or(if release { 2 } else { 1 })
     }
 
     /// Who takes, or asks; nobody where no place is named.
@@ -69,7 +72,7 @@ impl OtherArguments {
                 return Err(Message::new(sentence, Kind::Usage.next(next)).into());
             }
         };
-        let require = self.require.or(config.require).unwrap_or(if release { 2 } else { 1 });
+        let require = self.required(config.require, release);
         Ok(Some(Taker::new(places, &keyring, require)?))
     }
 }

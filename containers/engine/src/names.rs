@@ -55,6 +55,11 @@ pub fn shared_compiler_cache(root: &Digest) -> String {
     format!("mesos-packages-ccache-{}", root.short())
 }
 
+/// The name of the volume with the compiler cache that a store took from others for the build root with this digest.
+pub fn compiler_cache_of_others(store: &Store, root: &Digest) -> String {
+    format!("{}ccache-of-others-{}", of_store(store), root.short())
+}
+
 /// The name of an image of this kind. `tag` tells it from others of its kind.
 pub fn image(kind: &str, tag: &str) -> String {
     format!("mesos-packages/{kind}:{tag}")

@@ -123,20 +123,6 @@ impl<'a> Builder<'a> {
         environment
     }
 
-    /// Makes the volume of the compiler cache, if there is none yet, and returns its name; none where no cache is used.
-    ///
-    /// # Errors
-    /// The engine does not answer, or cannot make the volume.
-    pub async fn cache_volume(&self) -> Result<Option<String>, engine::Error> {
-        let name = match self.compiler_cache() {
-            CompilerCache::None => return Ok(None),
-            CompilerCache::Shared => names::shared_compiler_cache(&self.root.digest),
-            CompilerCache::Own => names::own_compiler_cache(self.store),
-        };
-        volume::create(self.engine, &name, names::KIND_COMPILER_CACHE, &self.root.digest.to_string()).await?;
-        Ok(Some(name))
-    }
-
     /// Keeps the volumes of this plan but the last (the staged tree is kept in the store), and that of the
     /// compiled tests; removes those of earlier plans of the same recipe for the same target: they are gigabytes each. So a store has
     /// those of one plan for each target, until `cargo xtask clean`.

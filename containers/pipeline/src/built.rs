@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::Budget;
 use crate::builder::{Builder, VOLUME_KIND, own, volume_name};
+use crate::compiler_cache::Cache;
 use crate::error::Error;
 use crate::failed_phase::{compiled_file, forget, keep};
 use crate::records::{keep_log, read_json, write_json};
@@ -38,6 +39,7 @@ const STAGE: &str = "phase";
 /// The files in such a stage.
 const RECORD: &str = "record.json";
 const LOG: &str = "log";
+const TAKEN: &str = "taken.json";
 
 /// Where the governor leaves what compiles took, below `/build/out`.
 const COMPILES: &str = "compile-memory";
@@ -130,7 +132,7 @@ impl Builder<'_> {
         let mut first = 0;
         for (i, phase) in phases.iter().enumerate().rev() {
             // The ones before have to be on record as well: what is said of packages names all of them.
-            if phases[..=i].iter().all(|phase| store.stage(STAGE, &phase.key).is_some())
+            if phases[..=i].iter().all(|phase| self.usable(phase))
                 && volume::exists(engine, &volume_name(store, inputs, phase)).await?
             {
                 progress.event(Event::StageCached { stage: phase.name.clone(), key: phase.key.to_string() });
@@ -146,7 +148,8 @@ impl Builder<'_> {
                 self.fits(phase, &known, &budget)?;
             }
             let farm = workers::open(self).await?;
-            let runner = Runner { builder: self, budget, known, farm };
+            let cache = self.cache().await?;
+            let runner = Runner { builder: self, budget, known, farm, cache };
             for i in first..phases.len() {
                 runner.run(phases[i], i.checked_sub(1).map(|before| phases[before])).await?;
                 explain::ran(store, inputs, &phases[..=i]);
@@ -158,15 +161,23 @@ impl Builder<'_> {
         });
         let stages: Vec<(String, PathBuf)> = stages.collect::<Result<_, Error>>()?;
         let records = stages.iter().map(|(_, folder)| read_json(&folder.join(RECORD)));
+        let mut taken: Vec<Taken> = Vec::new();
+        for of_phase in stages.iter().filter_map(|(_, folder)| taken_in(folder)) {
+            if !taken.contains(&of_phase) {
+                taken.push(of_phase);
+            }
+        }
         Ok(Built {
             volume: volume_name(store, inputs, phases[phases.len() - 1]),
-            record: BuildRecord {
-                build_root: self.root.digest,
-                phases: records.collect::<Result<_, Error>>()?,
-                taken: Vec::new(),
-            },
+            record: BuildRecord { build_root: self.root.digest, phases: records.collect::<Result<_, Error>>()?, taken },
             logs: stages.into_iter().map(|(name, folder)| (name, folder.join(LOG))).collect(),
         })
+    }
+
+    /// Whether a phase's result is on record and may be used.
+    pub(crate) fn usable(&self, phase: &PlannedPhase) -> bool {
+        let stage = self.store.stage(STAGE, &phase.key);
+        stage.is_some_and(|folder| self.build.others.accept(taken_in(&folder).as_slice()))
     }
 
     /// Whether a phase can be run within the budget, as far as that is known: better now than after an hour.
@@ -188,6 +199,11 @@ impl Builder<'_> {
     }
 }
 
+/// From whom the compiler cache was taken that a phase was run with, if so.
+fn taken_in(stage: &Path) -> Option<Taken> {
+    read_json(&stage.join(TAKEN)).ok()
+}
+
 /// What the recipe knows of the files that a phase compiles.
 fn of_phase<'a>(known: &'a [Known], phase: &PlannedPhase) -> Vec<&'a Known> {
     known.iter().filter(|known| known.phase == phase.name).collect()
@@ -198,6 +214,7 @@ struct Runner<'a> {
     budget: Budget,
     known: Vec<Known>,
     farm: Option<Gateway>,
+    cache: Cache,
 }
 
 impl Runner<'_> {
@@ -254,6 +271,9 @@ impl Runner<'_> {
             }
         };
         write_json(&writer.path().join(RECORD), &record)?;
+        if let Some(taken) = &self.cache.taken {
+            write_json(&writer.path().join(TAKEN), taken)?;
+        }
         writer.commit()?;
         progress.event(record.finished());
         stage.finish();
@@ -291,7 +311,6 @@ impl Runner<'_> {
         log: &Path,
         folder: &Path,
     ) -> Result<PhaseSpec, Error> {
-        let cache_volume = self.builder.cache_volume().await?;
         let figures = self.builder.figures(phase);
         // Upstream's own way has no governor, and as many jobs as somebody with this machine would choose.
         let governed = phase.name != BASELINE_PHASE;
@@ -304,7 +323,7 @@ impl Runner<'_> {
             name: phase.name.clone(),
             image: self.builder.root.image.clone(),
             volume: volume.to_owned(),
-            cache_volume,
+            cache_volume: self.cache.volume.clone(),
             script,
             uploads,
             env: self.builder.environment(phase),

@@ -75,7 +75,7 @@ pub fn challenge(
 ) -> Result<Vec<Challenged>, Error> {
     let work = store.temp_dir()?;
     let mut here = BTreeMap::new();
-    for kind in Kind::ALL {
+    for kind in Kind::REPRODUCIBLE {
         for (inputs, stage) in store.stages(kind.name())? {
             let folder = work.path().join(format!("{}-{inputs}", kind.name()));
             fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
@@ -125,6 +125,7 @@ fn bundle(kind: Kind, stage: &Path, work: &Path) -> Result<Option<Bundle>, Error
         Kind::Staged => Staged::read(stage)?.bundle(work),
         Kind::Split => split::bundle_in(stage, work, &BTreeMap::new()),
         Kind::Package => finished::bundle(stage, work),
+        Kind::CompilerCache => Ok(None),
     }
 }
 

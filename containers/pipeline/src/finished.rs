@@ -108,16 +108,15 @@ pub fn taken(store: &Store, inputs: &Digest) -> Option<Taken> {
     read_json(&store.stage(KIND, inputs)?.join(TAKEN)).ok()
 }
 
-/// Forgets what was taken, where everything is to be made here.
+/// Forgets what was taken and is not to be used.
 ///
 /// # Errors
 /// The store cannot be read or written.
 pub fn forget_taken(store: &Store, others: &Others) -> Result<(), Error> {
-    if matches!(others, Others::Never) {
-        for (inputs, stage) in store.stages(KIND)? {
-            if stage.join(TAKEN).exists() {
-                store.forget_stage(KIND, &inputs)?;
-            }
+    for (inputs, stage) in store.stages(KIND)? {
+        let path = stage.join(TAKEN);
+        if path.exists() && !others.accept(&[read_json(&path)?]) {
+            store.forget_stage(KIND, &inputs)?;
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use phases::circumstances::Circumstances;
 use recipe::Recipe;
 use recipe::root_lock::{LockKind, RootLock};
 use recipe::target::Target;
-use results::Taker;
+use results::{Kind, Taken, Taker};
 use sign::signer::KeySource;
 
 use crate::error::Error;
@@ -78,34 +78,63 @@ pub struct BuildOptions {
     pub dist: PathBuf,
     /// The key that signs.
     pub key: KeySource,
-    /// Whether results of others are taken in place of making them.
+    /// Which results of others are taken in place of making them, and which are used that were taken before.
     pub others: Others,
     /// Finds out the revision of the tool itself, which is written beside what it made.
     pub revision: fn() -> Option<String>,
 }
 
-/// Whether results of others are taken.
-#[derive(Clone, Debug, Default)]
-pub enum Others {
-    /// None are asked for; what was taken before is used.
-    #[default]
-    Nobody,
-    /// From places, where enough trusted keys state the same.
-    Places(Taker),
-    /// Everything is made here: what was taken before is not used either.
-    Never,
+/// Which results of others are used.
+#[derive(Clone, Debug)]
+pub struct Others {
+    taker: Option<Taker>,
+    accepted: Accepted,
+}
+
+/// Which results that others made are used, whenever they were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// None: everything is made here.
+    Nothing,
+    /// Those that so many distinct keys state, so that nothing counts which no second builder can confirm.
+    Confirmed(u32),
+    /// Those, and what was made with the objects of others' compiler caches.
+    Any(u32),
 }
 
 impl Others {
+    /// Takes from these places; nobody is asked where there are none.
+    pub fn new(taker: Option<Taker>, accepted: Accepted) -> Self {
+        Self { taker, accepted }
+    }
+
+    /// Everything is made here: what was taken before is not used either.
+    pub fn never() -> Self {
+        Self::new(None, Accepted::Nothing)
+    }
+
     /// Who takes, where somebody does.
     pub fn taker(&self) -> Option<&Taker> {
-        if let Self::Places(taker) = self { Some(taker) } else { None }
+        self.taker.as_ref()
+    }
+
+    /// Whether something may be used in whose making all of this was taken from others.
+    pub fn accept(&self, taken: &[Taken]) -> bool {
+        let stated = |one: &Taken, by: u32| one.builders.len() >= by as usize;
+        let cached = |one: &Taken| one.stage == Kind::CompilerCache.name();
+        taken.iter().all(|one| match self.accepted {
+            Accepted::Nothing => false,
+            Accepted::Confirmed(by) => stated(one, by) && !cached(one),
+            Accepted::Any(by) => stated(one, by) || cached(one),
+        })
     }
 }
 
 /// Where compiled objects are found and kept, in a volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CompilerCache {
+    /// In one that was filled with what others had in theirs, where they have one for the same build root.
+    OfOthers,
     /// In one that all builds with the same build root share.
     Shared,
     /// In one of the store's own, for figures that say nothing of earlier builds.
@@ -125,4 +154,39 @@ pub struct Job<'a> {
     pub build: &'a BuildOptions,
     /// Who is told what happens.
     pub progress: &'a dyn Progress,
+}
+
+#[cfg(test)]
+mod tests {
+    use foundation::digest::Digest;
+    use results::StatedBy;
+
+    use super::*;
+
+    #[test]
+    fn what_was_taken_is_used_as_far_as_enough_builders_confirmed_it() {
+        let by = |key: &str| StatedBy { key: key.into(), user_id: key.into(), statement: Digest::of(key) };
+        let taken = |kind: Kind, keys: &[&str]| Taken {
+            stage: kind.name().into(),
+            inputs: Digest::of("inputs"),
+            content: Digest::of("content"),
+            place: "/place".into(),
+            builders: keys.iter().map(|key| by(key)).collect(),
+        };
+        let (one, two) = (taken(Kind::Packages, &["a"]), taken(Kind::Staged, &["a", "b"]));
+        let cache = taken(Kind::CompilerCache, &["a"]);
+        let accept = |accepted, taken: &[&Taken]| {
+            let taken: Vec<Taken> = taken.iter().map(|one| (*one).clone()).collect();
+            Others::new(None, accepted).accept(&taken)
+        };
+        for accepted in [Accepted::Nothing, Accepted::Confirmed(2), Accepted::Any(1)] {
+            assert!(accept(accepted, &[]), "{accepted:?}: made here");
+        }
+        assert!(!accept(Accepted::Nothing, &[&two]));
+        assert!(accept(Accepted::Confirmed(1), &[&one, &two]) && accept(Accepted::Confirmed(2), &[&two]));
+        assert!(!accept(Accepted::Confirmed(2), &[&two, &one]), "one of them has one builder");
+        assert!(!accept(Accepted::Confirmed(1), &[&one, &cache]), "nobody can confirm a cache");
+        assert!(accept(Accepted::Any(1), &[&one, &cache]));
+        assert!(accept(Accepted::Any(2), &[&two, &cache]) && !accept(Accepted::Any(2), &[&one, &cache]));
+    }
 }

@@ -109,7 +109,7 @@ impl<'a> Packed<'a> {
         progress: &dyn Progress,
     ) -> Result<Option<Self>, Error> {
         match Self::find(store, inputs)? {
-            Some(found) if found.record.build.is_own() || !matches!(others, Others::Never) => return Ok(Some(found)),
+            Some(found) if others.accept(found.record.build.taken()) => return Ok(Some(found)),
             Some(_) => store.forget_stage(STAGE, &inputs.plan().digest())?,
             None => {}
         }

@@ -22,7 +22,7 @@ use walkdir::WalkDir;
 use crate::check::{self, Checked};
 use crate::error::Error;
 use crate::inputs::Inputs;
-use crate::options::{BuildOptions, Job, Options, Others};
+use crate::options::{BuildOptions, Job, Options};
 use crate::packed::Packed;
 use crate::records::{copy_logs, logs_in, write_file};
 use crate::report::{CheckReport, PackageReport, PackingReport, PhaseReport, RebuildFound, Report, Run};
@@ -70,8 +70,8 @@ pub fn up_to_date(
     let Ok(text) = fs::read(build.dist.join(REPORT)) else { return Ok(None) };
     let Ok(report) = serde_json::from_slice::<Report>(&text) else { return Ok(None) };
     let tested = check.is_none_or(|key| report.check.as_ref().is_some_and(|check| check.sound && check.key == key));
-    let own = report.taken.is_empty() || !matches!(build.others, Others::Never);
-    let same = report.plan == inputs.plan().digest() && report.key == *signer.key() && tested && own;
+    let accepted = build.others.accept(&report.taken);
+    let same = report.plan == inputs.plan().digest() && report.key == *signer.key() && tested && accepted;
     let whole = || {
         report.packages.iter().all(|package| {
             fs::metadata(build.dist.join(&package.file)).is_ok_and(|metadata| metadata.len() == package.size)

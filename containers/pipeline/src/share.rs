@@ -70,18 +70,23 @@ pub fn fetch(store: &Store, others: &Others, inputs: &Inputs, progress: &dyn Pro
     Ok(staged.record().taken().iter().cloned().chain(taken).collect())
 }
 
+/// What these inputs lead to, for people.
+pub(crate) fn subject(inputs: &Inputs) -> Subject {
+    let plan = inputs.plan();
+    Subject {
+        recipe: plan.recipe().to_owned(),
+        target: plan.target().name.to_string(),
+        version: plan.version().to_owned(),
+    }
+}
+
 /// What this machine has made by itself of a plan, to be shared; and how much of it was taken from others and is not. `work`
 /// is a folder for what has to be written for that.
 ///
 /// # Errors
 /// A record cannot be read, or a file cannot be read or written.
 pub fn own(store: &Store, options: &Options, inputs: &Inputs, work: &Path) -> Result<(Vec<Offering>, usize), Error> {
-    let plan = inputs.plan();
-    let of = Subject {
-        recipe: plan.recipe().to_owned(),
-        target: plan.target().name.to_string(),
-        version: plan.version().to_owned(),
-    };
+    let of = subject(inputs);
     let (mut own, mut taken) = (Vec::new(), 0);
     if let Some(packed) = Packed::find(store, inputs)? {
         match packed.bundle(work)? {

@@ -67,7 +67,7 @@ pub fn find_or_take(
     let (_, inputs) = key(inputs, staged.tree(), staged.record().build_root())?;
     if let Some(folder) = store.stage(KIND, &inputs) {
         let found = read(&folder)?;
-        if found.2.is_none() || !matches!(others, Others::Never) {
+        if others.accept(found.2.as_slice()) {
             progress.event(Event::StageCached { stage: KIND.into(), key: inputs.to_string() });
             return Ok(Some(found));
         }

@@ -115,7 +115,7 @@ impl Staged {
     ) -> Result<Option<Self>, Error> {
         let key = Self::key(inputs);
         if let Some(found) = Self::find(store, inputs)?
-            && (found.record.is_own() || !matches!(others, Others::Never))
+            && others.accept(found.record.taken())
         {
             progress.event(Event::StageCached { stage: "staged tree".into(), key: key.inputs.to_string() });
             return Ok(Some(found));

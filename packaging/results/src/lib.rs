@@ -32,8 +32,7 @@ pub use trust::{KeyRing, Trust};
 use foundation::digest::Digest;
 use serde::{Deserialize, Serialize};
 
-/// A kind of stage whose results are shared: every builder has to get the same content, so that others can confirm it, and
-/// two that disagree are an alarm.
+/// A kind of stage whose results are shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -45,11 +44,19 @@ pub enum Kind {
     Split,
     /// One finished package, unsigned, of whatever plan.
     Package,
+    /// The objects in the compiler cache of a build root. Each builder has others, so that nobody can confirm them.
+    CompilerCache,
 }
 
 impl Kind {
-    /// All kinds, in the order in which a build wants them.
-    pub const ALL: [Self; 4] = [Self::Packages, Self::Staged, Self::Split, Self::Package];
+    /// The kinds of which every builder has to get the same content, so that others can confirm it and two that disagree are an
+    /// alarm. In the order in which a build wants them.
+    pub const REPRODUCIBLE: [Self; 4] = [Self::Packages, Self::Staged, Self::Split, Self::Package];
+
+    /// Whether every builder has to get the same content.
+    pub fn is_reproducible(self) -> bool {
+        Self::REPRODUCIBLE.contains(&self)
+    }
 
     /// The name of the kind, as the store and a place call it.
     pub fn name(self) -> &'static str {
@@ -58,6 +65,7 @@ impl Kind {
             Self::Staged => "staged",
             Self::Split => "split",
             Self::Package => "package",
+            Self::CompilerCache => "compiler-cache",
         }
     }
 }

@@ -80,7 +80,7 @@ impl Desk<'_> {
     ///
     /// # Errors
     /// The place cannot be written to or somebody else writes there, the key signs nothing, or it has stated something else
-    /// about the same inputs.
+    /// about the same inputs, which it may only of what is not reproducible.
     pub fn offer(&self, results: &[Offering]) -> Result<Vec<Offered>, ResultsError> {
         self.locked(|transport| self.copy(transport, results))
     }
@@ -119,7 +119,8 @@ impl Desk<'_> {
         for Offering { key, of, bundle } in results {
             let content = bundle.digest();
             let mut done = Offered { key: *key, content, size: bundle.size(), copied: None };
-            if let Some(stated) = known.get(key).filter(|stated| **stated != content) {
+            let stated = known.get(key).filter(|stated| **stated != content);
+            if let Some(stated) = stated.filter(|_| key.kind.is_reproducible()) {
                 return Err(ResultsError::OtherwiseStated {
                     key: self.signer.key().primary.clone(),
                     place: self.remote.to_string(),
@@ -128,7 +129,7 @@ impl Desk<'_> {
                     found: content,
                 });
             }
-            if self.again || !known.contains_key(key) {
+            if self.again || known.get(key) != Some(&content) {
                 let before = bytes_below(parts.path())?;
                 let list = cut(bundle, parts.path(), self.threads)?;
                 done.copied = Some(bytes_below(parts.path())? - before);

@@ -91,7 +91,7 @@ const BATCH: usize = 128;
 const LEAST_RATE: u64 = 100_000;
 
 impl Source {
-    /// The results that somebody has made a statement about, whoever that is. None where a place cannot be listed, as web
+    /// The results that somebody has made a statement about, whoever that is, of the reproducible kinds. None where a place cannot be listed, as web
     /// servers cannot.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ impl Source {
         let key = |name: &String| {
             let mut parts = name.split('/').skip(1);
             let (kind, inputs) = (parts.next()?, parts.next()?);
-            let kind = Kind::ALL.into_iter().find(|known| known.name() == kind)?;
+            let kind = Kind::REPRODUCIBLE.into_iter().find(|known| known.name() == kind)?;
             Some(Key { kind, inputs: inputs.parse().ok()? })
         };
         Ok(Some(names.iter().filter_map(key).collect()))

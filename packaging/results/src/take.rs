@@ -64,6 +64,15 @@ impl Found {
         let by = &self.stated.by;
         StatedBy { key: by.primary.clone(), user_id: by.user_id.clone(), statement: self.file }
     }
+
+    fn taken(&self, key: &Key, builders: Vec<StatedBy>) -> Taken {
+        let (stage, place) = (key.kind.name().into(), self.place.to_string());
+        Taken { stage, inputs: key.inputs, content: self.content(), place, builders }
+    }
+
+    fn not_taken(&self, key: &Key, why: &str) -> String {
+        format!("{key} is not taken from {}: {why}", self.place)
+    }
 }
 
 /// A result that was fetched and is what was stated.
@@ -72,6 +81,15 @@ pub struct Received {
     folder: TempDir,
     /// What was taken from whom, and why.
     pub taken: Taken,
+}
+
+/// What a trusted builder has of a kind that nobody can confirm.
+#[derive(Debug)]
+pub enum Latest {
+    /// The content that is here already.
+    Known,
+    /// Another one.
+    New(Received),
 }
 
 impl Received {
@@ -170,21 +188,42 @@ impl Taker {
         for one in &found {
             match self.fetch(store, one, progress) {
                 Ok(folder) => {
-                    let taken = Taken {
-                        stage: key.kind.name().into(),
-                        inputs: key.inputs,
-                        content: one.content(),
-                        place: one.place.to_string(),
-                        builders,
-                    };
+                    let taken = one.taken(key, builders);
                     seen::keep(store, key, &found)?;
                     return Ok(Some(Received { folder, taken }));
                 }
                 Err(Trouble::Store(error)) => return Err(error.into()),
-                Err(Trouble::Place(why)) => {
-                    let text = format!("{key} is not taken from {}: {why}", one.place);
-                    progress.event(Event::Warning { text });
+                Err(Trouble::Place(why)) => progress.event(Event::Warning { text: one.not_taken(key, &why) }),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What one trusted builder has at most recent, of a kind that no other one can confirm; `known` is the content that is
+    /// here already, and is not brought again. Everything that is wrong with a place is told of, and leads to none.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn latest(
+        &self,
+        store: &Store,
+        key: &Key,
+        known: Option<Digest>,
+        progress: &dyn Progress,
+    ) -> Result<Option<Latest>, ResultsError> {
+        let mut found = self.ask(key, progress)?;
+        found.sort_by_key(|one| std::cmp::Reverse(one.stated.statement.predicate.stated));
+        for one in found {
+            if known == Some(one.content()) {
+                return Ok(Some(Latest::Known));
+            }
+            match self.fetch(store, &one, progress) {
+                Ok(folder) => {
+                    let taken = one.taken(key, vec![one.stated_by()]);
+                    return Ok(Some(Latest::New(Received { folder, taken })));
                 }
+                Err(Trouble::Store(error)) => return Err(error.into()),
+                Err(Trouble::Place(why)) => progress.event(Event::Warning { text: one.not_taken(key, &why) }),
             }
         }
         Ok(None)

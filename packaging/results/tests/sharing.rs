@@ -10,10 +10,11 @@ use foundation::digest::Digest;
 use foundation::failure::{Failure as _, Kind as FailureKind};
 use foundation::store::Store;
 use results::prune::{Keep, Pruned};
-use results::{Bundle, Key, KeyRing, ResultsError, Taker};
+use results::take::Latest;
+use results::{Bundle, Key, KeyRing, Kind, ResultsError, Taker};
 use statements::proof::dsse;
 use statements::proof::result::{StageResult, Subject};
-use support::{Machine, Manner, NOW, key, noise, parts, ring, serve, take, take_nothing, taker};
+use support::{Heard, Machine, Manner, NOW, key, noise, parts, ring, serve, take, take_nothing, taker};
 
 #[test]
 fn a_result_arrives_as_it_was_by_folder_and_by_web() {
@@ -311,4 +312,43 @@ fn a_file_that_is_larger_than_it_was_stated_fills_no_disk() {
     assert!(results::cut::read_list(&path, &list).unwrap().content.is_empty());
     let less = statements::proof::result::Part { length: list.length - 1, ..list };
     assert!(results::cut::read_list(&path, &less).unwrap_err().contains("that were stated"));
+}
+
+#[test]
+fn of_what_nobody_can_confirm_the_latest_is_taken_on_one_word() {
+    let (one, two, stranger, taking) = (Machine::new(), Machine::new(), Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    fs::create_dir(&place).unwrap();
+    let name = place.to_str().unwrap().to_owned();
+    let cache = Key { kind: Kind::CompilerCache, ..key() };
+    let taker = taker(taking.folder.path(), &[&name], &[&one, &two], 1);
+    let heard = Heard::default();
+    let latest = |known| taker.latest(&taking.store, &cache, known, &heard).unwrap();
+    assert!(latest(None).is_none());
+    let offer = |machine: &Machine, text: &str, now| {
+        machine.offer_at(&place, machine.bundle(text), cache, now, false).unwrap()[0].content
+    };
+    // Whoever is not in the ring is not heard, however late.
+    offer(&stranger, "stranger's", NOW + 9);
+    offer(&one, "one's first", NOW);
+    offer(&two, "two's", NOW + 2);
+    // Two who have different ones are no alarm, and neither is one who has another one later.
+    let last = offer(&one, "one's second", NOW + 3);
+    let Some(Latest::New(received)) = latest(None) else { panic!("{}", heard.text()) };
+    assert_eq!(fs::read_to_string(received.content().join("tree/text")).unwrap(), "one's second");
+    assert_eq!((received.taken.content, received.taken.builders.len()), (last, 1));
+    assert!(matches!(latest(Some(last)), Some(Latest::Known)), "it is here already");
+    // Where a part of it is lost, the next one is taken.
+    let list = walkdir::WalkDir::new(place.join("parts")).into_iter().flatten();
+    for part in list.filter(|entry| entry.metadata().unwrap().is_file()) {
+        let text = zstd::decode_all(fs::File::open(part.path()).unwrap()).unwrap();
+        if String::from_utf8_lossy(&text).contains("one's second") {
+            fs::remove_file(part.path()).unwrap();
+        }
+    }
+    let Some(Latest::New(received)) = latest(None) else { panic!("{}", heard.text()) };
+    assert_eq!(fs::read_to_string(received.content().join("tree/text")).unwrap(), "two's");
+    assert!(heard.text().contains("is not taken from"), "{}", heard.text());
+    // No place says of it that builders disagree.
+    assert!(taker.keys().unwrap().is_empty());
 }

@@ -87,7 +87,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let _usual_lock = lock(&usual, &what, &terminal)?;
     let build = BuildOptions {
         revision: crate::arguments::revision,
-        others: pipeline::Others::Never,
+        others: pipeline::Others::never(),
         memory: arguments.memory,
         jobs: arguments.jobs,
         compiler_cache: CompilerCache::Own,

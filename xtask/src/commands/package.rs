@@ -49,6 +49,10 @@ pub struct BuildArguments {
     /// Build without the compiler cache; the bytes are the same
     #[arg(long)]
     no_cache: bool,
+    /// Compile with what a trusted builder's compiler cache at --from has, too. No second builder can confirm that, so packages
+    /// made with it can be signed with a development key only
+    #[arg(long, conflicts_with_all = ["no_cache", "no_from"])]
+    from_cache: bool,
     /// Have files compiled by these machines, on which `cargo xtask worker` runs; JOBS at once each, or 4
     #[arg(long, value_name = "HOST[:PORT][/JOBS]", value_delimiter = ',')]
     workers: Vec<WorkerAddress>,
@@ -105,11 +109,27 @@ impl BuildArguments {
             return Err(Message::usage(text).into());
         }
         let key = self.key.source(store);
+        let release = !matches!(key, KeySource::Development { .. });
+        if self.from_cache && release {
+            let text = "--from-cache is for trying things out: what a key of your own signs has to be confirmed by a second \
+                        builder, and nobody can confirm a compiler cache";
+            return Err(Message::usage(text).into());
+        }
+        let others = self.others.asked(release)?;
+        if self.from_cache && others.taker().is_none() {
+            let text =
+                "--from-cache needs a place that has a compiler cache: name it with --from, or `from` in the settings";
+            return Err(Message::usage(text).into());
+        }
         Ok(BuildOptions {
-            others: self.others.asked(!matches!(key, KeySource::Development { .. }))?,
+            others,
             memory: self.memory,
             jobs: self.jobs,
-            compiler_cache: if self.no_cache { CompilerCache::None } else { CompilerCache::Shared },
+            compiler_cache: match (self.no_cache, self.from_cache) {
+                (true, _) => CompilerCache::None,
+                (_, true) => CompilerCache::OfOthers,
+                _ => CompilerCache::Shared,
+            },
             circumstances: Circumstances::default(),
             workers: self.workers,
             dist: match self.dist {

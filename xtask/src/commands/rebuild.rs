@@ -119,7 +119,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let build = BuildOptions {
         revision: crate::arguments::revision,
         // What others made proves nothing here.
-        others: pipeline::Others::Never,
+        others: pipeline::Others::never(),
         memory: arguments.memory,
         jobs: arguments.jobs,
         compiler_cache: CompilerCache::Shared,

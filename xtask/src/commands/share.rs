@@ -7,7 +7,7 @@ use foundation::bytes::ByteSize;
 use foundation::failure::AnyFailure;
 use foundation::progress::Progress;
 use foundation::store::{Store, StoreLock};
-use pipeline::{gather, share};
+use pipeline::{build_root, compiler_cache, gather, share};
 use places::Remote;
 use results::offer::{Desk, Offered};
 use results::prune::{Keep, Pruned};
@@ -16,7 +16,7 @@ use serde::Serialize;
 use sign::gpg::Gpg;
 use sign::signer::{KeyKind, Signer};
 
-use crate::arguments::{Selections, locked_store, now};
+use crate::arguments::{Selections, block_on, engine, locked_store, now};
 use crate::commands::package::KeyArguments;
 use crate::terminal::{Terminal, duration, print_json};
 
@@ -33,6 +33,9 @@ pub struct Arguments {
     /// Copy also what this key has stated there before: the place may have lost or damaged it
     #[arg(long)]
     again: bool,
+    /// Share the compiler cache of the build root as well, for those who ask for it with `package --from-cache`
+    #[arg(long)]
+    compiler_cache: bool,
     /// Remove from the place what is old and of no late version, and share nothing
     #[arg(long)]
     prune: bool,
@@ -134,13 +137,23 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         let inputs = gather(&store, &options, &terminal)?;
         signer.check_version(&inputs.changelog().version)?;
         let work = store.temp_dir()?;
-        let (own, of_others) = share::own(&store, &options, &inputs, work.path())?;
-        if own.is_empty() {
+        let (mut own, of_others) = share::own(&store, &options, &inputs, work.path())?;
+        let of_plan = own.len();
+        if arguments.compiler_cache {
+            let offering = block_on(&store, async || {
+                let engine = engine(&store, &lock, false, &terminal).await?;
+                let root = build_root(&engine, &store, &options, &inputs, &terminal).await?;
+                Ok(compiler_cache::offering(&engine, &root, &inputs, work.path()).await?)
+            })?;
+            own.extend(offering);
+        }
+        if of_plan == 0 {
             let (recipe, target) = (options.recipe.handle(), &options.target.name);
             let why = if of_others > 0 { "was made by others" } else { "has not been made here" };
             let plan = inputs.plan().digest().short();
-            terminal.note(format!("nothing to share: what the plan {plan} of {recipe} for {target} leads to {why}"));
-        } else {
+            terminal.note(format!("what the plan {plan} of {recipe} for {target} leads to {why}: not shared"));
+        }
+        if !own.is_empty() {
             shared.results.extend(desk.offer(&own)?.iter().map(SharedResult::from));
         }
         shared.of_others += of_others;
@@ -180,7 +193,7 @@ pub fn text(shared: &Shared, kind: KeyKind, seconds: f64) -> String {
     for result in &shared.results {
         let copied = result.copied.map_or("there already".to_owned(), |bytes| format!("{} of parts", ByteSize(bytes)));
         text += &format!(
-            "{:10} {:.12}  content {:.12}  {:>10}  {copied}\n",
+            "{:14} {:.12}  content {:.12}  {:>10}  {copied}\n",
             result.stage,
             result.inputs,
             result.content,

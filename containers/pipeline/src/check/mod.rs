@@ -106,8 +106,12 @@ pub async fn run(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checked,
     };
     let mut phases: Vec<_> = inputs.plan().phases()[..before].iter().collect();
     phases.push(&phase);
-    let volume = builder.phases(&phases).await?.volume().to_owned();
     let key = run_key(check, &phase.key, asked);
+    // What was found of tests whose objects are not to be used says nothing of those that are compiled now.
+    if !builder.usable(&phase) {
+        store.forget_stage("tests", &key)?;
+    }
+    let volume = builder.phases(&phases).await?.volume().to_owned();
     let suite = Suite { builder, check, asked, volume, key, seconds: history(store, inputs) };
     if asked.again {
         store.forget_stage("tests", &key)?;

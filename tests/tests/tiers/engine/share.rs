@@ -54,3 +54,45 @@ fn what_one_machine_made_the_next_one_takes() {
     assert!(told.stdout.contains("were made by others") && !out.path().join("elsewhere").exists(), "{}", told.stdout);
     without_engine(&second, &[&package[..], &["--no-from"]].concat()).fails(4, &[]);
 }
+
+#[test]
+fn what_others_compiled_is_for_trying_out_and_never_for_a_release() {
+    let out = tempfile::tempdir().unwrap();
+    let path = |name: &str| out.path().join(name).display().to_string();
+    let first = Workshop::shared();
+    let package = |workshop: &Workshop, dist: &str, more: &[&str]| {
+        let dist = path(dist);
+        workshop.run(&[&["package", "--recipe", "sample", "--offline", "--dist", &dist][..], more].concat())
+    };
+    package(&first, "first", &[]).success();
+    let place = path("place");
+    let shared = first.run(&["share", &place, "--recipe", "sample", "--compiler-cache"]).success();
+    assert!(shared.stdout.contains("compiler-cache "), "{}", shared.stdout);
+    // Only the cache is left to take.
+    for kind in ["packages", "staged", "split", "package"] {
+        std::fs::remove_dir_all(out.path().join("place/statements").join(kind)).unwrap();
+    }
+
+    let second = Workshop::with_build_root();
+    let keyring = path("first/key.gpg");
+    let from = ["--from", &place, "--trust", &keyring, "--from-cache"];
+    package(&second, "second", &["--from-cache"]).fails(2, &["--from-cache needs a place"]);
+    package(&second, "second", &[&from[..], &["--key", "release@example.org"]].concat())
+        .fails(2, &["--from-cache is for trying things out"]);
+    package(&second, "second", &from).success();
+    assert_eq!(digests(&out.path().join("second"), "deb"), digests(&out.path().join("first"), "deb"));
+    let report = json(&out.path().join("second/report.json"));
+    assert_eq!(report["taken"][0]["stage"], "compiler-cache", "{report}");
+    let compiles = |report: &serde_json::Value| {
+        let phases = report["phases"].as_array().unwrap().iter();
+        phases.map(|phase| phase["compiles"]["cache-hits"].as_u64().unwrap_or(0)).sum::<u64>()
+    };
+    assert!(compiles(&report) > 0, "nothing came from the cache: {report}");
+    // It is no second witness of it.
+    let told = second.run(&["share", &path("elsewhere"), "--recipe", "sample"]).success();
+    assert!(told.stdout.contains("were made by others") && !out.path().join("elsewhere").exists(), "{}", told.stdout);
+    // Whoever makes everything here makes it again, without that cache.
+    package(&second, "own", &["--no-from"]).success();
+    assert!(json(&out.path().join("own/report.json")).get("taken").is_none());
+    assert_eq!(digests(&out.path().join("own"), "deb"), digests(&out.path().join("first"), "deb"));
+}

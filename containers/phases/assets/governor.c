@@ -46,6 +46,7 @@
 #define FRUGAL "/build/governor/frugal.so"
 #define TABLE "/tmp/.governor"
 #define TOOK "/build/out/compile-memory"
+#define TIMES "/build/out/compile-times"
 #define KILLED "/build/out/killed-for-memory"
 #define MIB (1LL << 20)
 /* Per cent of the time in which something waits for memory (accounting/psi.rst): more, and nothing new starts. */
@@ -92,6 +93,14 @@ static double clock_now(void)
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* The clock of /proc/uptime, in milliseconds. */
+static long long uptime(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
 static long long number(const char *name)
@@ -560,6 +569,7 @@ int main(int count, char **arguments)
 		changed();
 		unlock();
 		wait_for_turn(me);
+		long long began = uptime();
 		run(command, frugal, errors, &result);
 		bool over = result.killed && alone && frugal;
 		/* Where that is too little, at least it is known what does not do. */
@@ -567,6 +577,7 @@ int main(int count, char **arguments)
 		if (result.status == 0 || result.killed)
 			note(TOOK, "%lld %lld %ld %s\n", frugal ? 0 : took, frugal ? took : 0, result.milliseconds,
 			     file.path);
+		note(TIMES, "%lld %lld %s\n", began, uptime(), file.path);
 		if (!result.killed)
 			break;
 		note(KILLED, "%s %s\n", over ? "alone" : "together", file.name);

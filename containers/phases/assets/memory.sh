@@ -121,6 +121,8 @@ kill_largest() {
 # What the governor leaves: lines `together FILE` and `alone FILE`, and what compiles took.
 killed=/build/out/killed-for-memory
 compiles=/build/out/compile-memory
+# When the phase began, and when each compile did and ended: milliseconds of /proc/uptime.
+times=/build/out/compile-times
 # What the farm's client leaves: lines `worker FILE` and `here FILE`.
 compiled_by=/build/out/compiled-by
 # What ccache leaves: each file, and whether the cache had it. An older one knows nothing of this and leaves nothing.
@@ -129,6 +131,8 @@ cached=/build/out/compiler-cache
 # Before a phase's script: makes the governor, and watches.
 begin_phase() {
     rm -f "$killed" "$compiles" "$compiled_by" "$cached"
+    read -r up _ </proc/uptime
+    echo "${up%.*}${up#*.}0" >"$times"
     [ -n "${CCACHE_DISABLE:-}" ] || export CCACHE_STATSLOG="$cached"
     make_governor
     watch_memory &

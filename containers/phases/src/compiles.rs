@@ -21,6 +21,18 @@ pub struct Compile {
     pub ran: u32,
     /// How often its result came from the compiler cache.
     pub cached: u32,
+    /// When each of these runs was: seconds since the phase began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<Span>,
+}
+
+/// A stretch of time, in seconds since the phase began.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Span {
+    /// When it began.
+    pub began: f64,
+    /// When it ended.
+    pub ended: f64,
 }
 
 /// What a phase compiled.
@@ -41,9 +53,10 @@ const MOST: usize = 4000;
 impl Compiles {
     /// Reads what the governor left (`BYTES FRUGAL-BYTES MILLISECONDS PATH`, a line each time) and ccache's log of
     /// statistics (`stats_log` of ccache(1): `# FILE`, and below it the names of the counters that it raised). `before`
-    /// is what was known of the phase's files when it began. A phase can write where both lie, so that other lines are
-    /// passed over. None if it compiled nothing.
-    pub fn read(took: &str, cache: &str, before: &Figures) -> Option<Self> {
+    /// is what was known of the phase's files when it began. `times` has when the phase began, in milliseconds of some clock, and
+    /// lines `BEGAN ENDED PATH` by the same. A phase can write where all of these lie, so that other lines are passed over.
+    /// None if it compiled nothing.
+    pub fn read(took: &str, times: &str, cache: &str, before: &Figures) -> Option<Self> {
         let mut compiles = Self::default();
         let mut files: BTreeMap<String, Compile> = BTreeMap::new();
         for line in took.lines() {
@@ -55,6 +68,11 @@ impl Compiles {
             file.ran += 1;
             file.seconds += milliseconds as f64 / 1e3;
             file.memory = file.memory.max(usual).max(frugal);
+        }
+        for (path, span) in spans(times) {
+            if let Some(file) = files.get_mut(path) {
+                file.spans.push(span);
+            }
         }
         let (hits, misses) = results(cache);
         compiles.cache_misses = misses;
@@ -75,6 +93,18 @@ impl Compiles {
         compiles.files.truncate(MOST);
         (compiles != Self::default()).then_some(compiles)
     }
+}
+
+/// When each file was compiled, in seconds since the phase began.
+fn spans(times: &str) -> impl Iterator<Item = (&str, Span)> {
+    let mut lines = times.lines();
+    let start = lines.next().and_then(|line| line.parse::<u64>().ok());
+    lines.filter_map(move |line| {
+        let mut words = line.splitn(3, ' ');
+        let mut seconds = || Some(words.next()?.parse::<u64>().ok()?.checked_sub(start?)? as f64 / 1e3);
+        let span = Span { began: seconds()?, ended: seconds()? };
+        words.next().filter(|path| !path.is_empty() && span.began <= span.ended).map(|path| (path, span))
+    })
 }
 
 /// From ccache's log: how often the result of each file came from the cache, and how many were not there. The questions
@@ -114,7 +144,11 @@ mod tests {
     use super::*;
 
     fn file(file: &str, seconds: f64, memory: u64, ran: u32, cached: u32) -> Compile {
-        Compile { file: file.into(), seconds, memory, ran, cached }
+        Compile { file: file.into(), seconds, memory, ran, cached, spans: Vec::new() }
+    }
+
+    fn span(began: f64, ended: f64) -> Span {
+        Span { began, ended }
     }
 
     #[test]
@@ -125,17 +159,19 @@ mod tests {
         let cache = "# src/a.cc\ncache_miss\n# src/b.cc\nlocal_storage_hit\ndirect_cache_hit\n# conftest.c\ncache_miss\n\
                      # x.cc\npreprocessed_cache_hit\n# src/a.cc\ncache_miss\ndirect_cache_miss\n# lib.so\ncalled_for_link\n\
                      # /b/src/b.cc\ndirect_cache_hit\nnonsense\n";
-        let compiles = Compiles::read(took, cache, &before).unwrap();
+        let times = "1000\n1500 3000 /b/src/a.cc\nhello\n1 2\n3000 3500 /b/src/a.cc\n900 1200 /b/lib.so\n4000 3000 /b/lib.so\n\
+                     3600 3700 /b/lib.so\n1 2 /b/unknown.cc\n";
+        let compiles = Compiles::read(took, times, cache, &before).unwrap();
         assert_eq!((compiles.cache_hits, compiles.cache_misses), (3, 2));
         let files = [
             file("/b/src/b.cc", 9.0, 70, 0, 2),
-            file("/b/src/a.cc", 3.0, 120, 2, 0),
-            file("/b/lib.so", 0.1, 9, 1, 0),
+            Compile { spans: vec![span(0.5, 2.0), span(2.0, 2.5)], ..file("/b/src/a.cc", 3.0, 120, 2, 0) },
+            Compile { spans: vec![span(2.6, 2.7)], ..file("/b/lib.so", 0.1, 9, 1, 0) },
             // Two files have this name: of which one it is, nobody knows.
             file("x.cc", 0.0, 0, 0, 1),
         ];
         assert_eq!(compiles.files, files);
-        assert_eq!(Compiles::read("", "# \ncalled_for_link\n", &before), None);
+        assert_eq!(Compiles::read("", "12\n", "# \ncalled_for_link\n", &before), None);
         let kept = serde_json::to_string(&compiles).unwrap();
         assert_eq!(serde_json::from_str::<Compiles>(&kept).unwrap(), compiles);
     }

@@ -44,6 +44,9 @@ const TAKEN: &str = "taken.json";
 /// Where the governor leaves what compiles took, below `/build/out`.
 const COMPILES: &str = "compile-memory";
 
+/// Likewise, when each compile was.
+const TIMES: &str = "compile-times";
+
 /// Likewise ccache, what it had.
 const CACHED: &str = "compiler-cache";
 
@@ -337,7 +340,7 @@ impl Runner<'_> {
             timeout: None,
             labels: BTreeMap::new(),
             log: log.to_owned(),
-            downloads: [COMPILES, CACHED, workers::COMPILED_BY].map(|name| format!("/build/out/{name}")).into(),
+            downloads: [COMPILES, TIMES, CACHED, workers::COMPILED_BY].map(|name| format!("/build/out/{name}")).into(),
             download_dir: folder.to_owned(),
         })
     }
@@ -378,8 +381,8 @@ impl Runner<'_> {
         // Only estimates: a disk that is full shows itself where it matters.
         let _ = std::fs::create_dir_all(history_path.parent().expect("in a folder"));
         // What was measured is as good if the script failed later.
-        let [took, cached] = [COMPILES, CACHED].map(|name| take(&folder.join(name)));
-        let compiles = Compiles::read(&took, &cached, &figures);
+        let [took, times, cached] = [COMPILES, TIMES, CACHED].map(|name| take(&folder.join(name)));
+        let compiles = Compiles::read(&took, &times, &cached, &figures);
         if !took.is_empty() {
             figures.learn(&took, phase.key);
             let _ = write_json(&self.builder.figures_path(phase), &figures);

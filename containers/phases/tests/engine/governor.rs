@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use engine::transfer::Upload;
 use foundation::digest::Digest;
 use phases::compile_memory::Figures;
+use phases::compiles::{Compiles, Span};
 use phases::phase::PhaseSpec;
 use phases::record::PhaseRecord;
 use trial::Trial;
@@ -67,7 +68,7 @@ fn compiling(bench: &Trial, figures: &str, script: &str) -> PhaseSpec {
     spec.env.insert("COMPILE_WRAPPER_COMPILERS".into(), "/build/fake".into());
     spec.memory_per_job = Some(64 * MIB);
     spec.jobs = 8;
-    spec.downloads = vec!["/build/out/compile-memory".into()];
+    spec.downloads = ["compile-memory", "compile-times"].map(|name| format!("/build/out/{name}")).into();
     spec
 }
 
@@ -105,7 +106,16 @@ async fn what_a_file_took_is_measured_and_keeps_it_from_what_does_not_fit_beside
     let script = "start 150-2-a 150-2-b; wait; cc -c 5-0-wrong.c || echo failed";
     let (record, _) = bench.run(compiling(&bench, "", script)).await.unwrap();
     assert_eq!((record.exit, record.killed_for_memory.len()), (0, 1), "{}", bench.log());
-    let text = std::fs::read_to_string(bench.folder.path().join("results/compile-memory")).unwrap();
+    let left = |name: &str| std::fs::read_to_string(bench.folder.path().join("results").join(name)).unwrap();
+    let text = left("compile-memory");
+    // Both were running at once until one was killed, and that one once more.
+    let compiles = Compiles::read(&text, &left("compile-times"), "", &Figures::default()).unwrap();
+    let mut spans: Vec<Span> = compiles.files.iter().flat_map(|file| file.spans.clone()).collect();
+    spans.sort_by(|one, other| one.began.total_cmp(&other.began));
+    assert!(
+        spans.len() == 3 && spans[1].began < spans[0].ended && spans[2].began >= spans[1].ended.min(spans[0].ended)
+    );
+    assert!(spans.iter().all(|span| (0.0..60.0).contains(&span.began) && span.ended < 60.0), "{spans:?}");
     let mut figures = Figures::default();
     figures.learn(&text, Digest::of("phase"));
     let kept = figures.for_governor(&[]);

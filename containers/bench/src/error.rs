@@ -28,6 +28,14 @@ pub enum BenchError {
         /// The recipe's name.
         recipe: String,
     },
+    /// Nothing can be predicted from what is on record.
+    #[error("nothing can be predicted of {recipe}: {why}")]
+    NoRecord {
+        /// The recipe's handle.
+        recipe: String,
+        /// Why.
+        why: &'static str,
+    },
     /// A row did not measure what it says.
     #[error("row {row} did not measure what it says, and its figures are thrown away: {why}")]
     Row {
@@ -73,6 +81,9 @@ impl Failure for BenchError {
                 Kind::Input.next("describe it in [bench.baseline] of its recipe.toml, or leave the row out with --rows")
             }
             Self::NoGovernor { .. } => Kind::Input.next("describe it in [bench.governor] of its recipe.toml"),
+            Self::NoRecord { .. } => Kind::Failed.next(
+                "have everything compiled here once, and ask again: `cargo xtask clean`, then `cargo xtask package --no-cache --no-from`",
+            ),
             Self::Row { next, .. } => Kind::Failed.next(*next),
             Self::Governor { .. } => Kind::Input.next("correct [bench.governor] of its recipe.toml"),
             Self::Unlike { .. } => Kind::Verification.next(

@@ -299,6 +299,7 @@ fn bench() {
             NoBench: [BenchError::NoBench { recipe: recipe() }],
             NoBaseline: [BenchError::NoBaseline { recipe: recipe() }],
             NoGovernor: [BenchError::NoGovernor { recipe: recipe() }],
+            NoRecord: [BenchError::NoRecord { recipe: recipe(), why: "it has not been packaged here yet" }],
             Row: [BenchError::Row {
                 row: 'd',
                 why: "one more statement in src/docs.cpp changed nothing that is installed".into(),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use bench::{Bench, BenchError, BenchReport, GovernorReport, GrowthReport, Rows, growth};
+use bench::{Bench, BenchError, BenchReport, GovernorReport, GrowthReport, Rows, growth, predict};
 use clap::Args;
 use foundation::bytes::ByteSize;
 use foundation::failure::{AnyFailure, Message};
@@ -33,7 +33,13 @@ pub struct Arguments {
     /// The memory governor beside each fixed -j from 1 to 8, under these caps, such as 5GiB,6GiB,8GiB
     #[arg(long, value_name = "SIZE,…", value_delimiter = ',', conflicts_with_all = ["rows", "growth", "memory", "jobs"])]
     governor: Vec<ByteSize>,
-    /// Write bench.json and bench.svg (with --growth bench-growth.json and bench-growth.svg, with --governor bench-governor.json) into this folder
+    /// How long it would take with so many processors, such as 1,2,4,8,16, from what is on record of the packages that were built
+    /// here, and what is on the critical path
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=4096),
+          conflicts_with_all = ["rows", "growth", "governor", "memory", "jobs", "setup"])]
+    predict: Vec<u32>,
+    /// Write bench.json and bench.svg (with --growth bench-growth.json and bench-growth.svg, with --predict bench-predicted.json and
+    /// bench-predicted.svg, with --governor bench-governor.json) into this folder
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
     /// Memory that the build may use, such as 4GiB; the default is what the host can spare
@@ -80,6 +86,13 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     }
     let name = format!("{}-{}", options.recipe.handle(), options.target.name.file_stem());
     let usual = Store::open(None)?;
+    if !arguments.predict.is_empty() {
+        let _lock = lock(&usual, &format!("bench --predict {name}"), &terminal)?;
+        let report = predict::predict(&usual, &options, &terminal, &arguments.predict);
+        terminal.finish();
+        let report = report?;
+        return tell(&arguments, "bench-predicted", &report, &report.text(), Some(&report.svg()));
+    }
     let work = Store::open(Some(&usual.root().join(BENCH_FOLDER).join(&name)))?;
     // In this order: whoever waits for another measurement keeps nobody from building.
     let what = format!("bench {name}");

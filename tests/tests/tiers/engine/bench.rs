@@ -35,6 +35,10 @@ fn recipe() -> (tempfile::TempDir, std::path::PathBuf) {
     (folder, recipe)
 }
 
+/// Counts the bars of a plot.
+const BARS: &str = "import sys, xml.etree.ElementTree as tree\n\
+                    print(len(tree.parse(sys.argv[1]).getroot().findall('{http://www.w3.org/2000/svg}rect')))";
+
 fn number(value: &Value, name: &str) -> f64 {
     value[name].as_f64().unwrap_or_else(|| panic!("{name} of {value}"))
 }
@@ -101,9 +105,7 @@ fn rows_of_the_sample_beside_upstreams_own_way() {
     assert!(number(comparison, "files") > 8.0 && number(comparison, "symbols") > 20.0, "{comparison}");
 
     // The plot, by an XML parser: two bars for each row, and the marks of the two series.
-    let count = "import sys, xml.etree.ElementTree as tree\n\
-                 print(len(tree.parse(sys.argv[1]).getroot().findall('{http://www.w3.org/2000/svg}rect')))";
-    let bars = judge("python3", &["-c", count, &format!("{out}/bench.svg")], folder.path());
+    let bars = judge("python3", &["-c", BARS, &format!("{out}/bench.svg")], folder.path());
     assert_eq!(bars.trim(), "10");
 
     // The usual store has learnt nothing of these builds, and only upstream's own way is kept in the other.
@@ -141,4 +143,40 @@ fn what_makes_no_sense_is_refused_at_once() {
     bench(&["--recipe", &recipe.display().to_string(), "--rows", "d"]).fails(1, &["cannot edit", "src/none.cc"]);
     bench(&["--recipe", "sample", "--rows", "a"])
         .fails(1, &["the recipe sample does not describe upstream's own way", "[bench.baseline]"]);
+}
+
+#[test]
+fn what_more_processors_would_take_is_predicted_from_one_build() {
+    let out = tempfile::tempdir().unwrap();
+    let workshop = {
+        Workshop::shared().package_sample(&out.path().join("shared"), &[]).success();
+        Workshop::with_build_root()
+    };
+    let folder = out.path().join("out").display().to_string();
+    let predict = ["bench", "--recipe", "sample", "--offline", "--predict", "1,2,4,64", "--write", &folder];
+    let without_engine =
+        |more: &[&str]| run(workshop.command(&[&predict[..], more].concat()).env("DOCKER_HOST", "unix:///no-engine"));
+    without_engine(&[]).fails(1, &["nothing can be predicted of sample: it has not been packaged here yet"]);
+    workshop.package_sample(&out.path().join("cold"), &["--no-cache"]).success();
+    let text = without_engine(&[]).success().stdout;
+    assert!(text.contains("The critical path has ") && text.contains("any number"), "{text}");
+    let report = json(Path::new(&folder).join("bench-predicted.json").as_path());
+    let predictions = report["predictions"].as_array().unwrap();
+    let wall: Vec<f64> = predictions.iter().map(|one| number(one, "wall-seconds")).collect();
+    let least = number(&report, "least-seconds");
+    assert!(
+        wall.is_sorted_by(|one, other| one >= other) && wall[0] > wall[1] && wall[3] > least - 0.001 && least > 0.0,
+        "{report}"
+    );
+    // Nothing is faster than what has to be one after the other, nor takes more than all of it.
+    let alone = |step: &&Value| step["compiles"] == false;
+    let alone: f64 = report["path"].as_array().unwrap().iter().filter(alone).map(|step| number(step, "seconds")).sum();
+    assert!(least > alone && wall[0] < alone + number(&report, "cpu-seconds") + 10.0, "{report}");
+    let bars = judge("python3", &["-c", BARS, "bench-predicted.svg"], Path::new(&folder));
+    // One for what was measured, one for any number, and one in the legend.
+    assert_eq!(bars.trim(), "7");
+    // What came from the compiler cache has no time that says anything.
+    let cached = Workshop::with_build_root();
+    cached.package_sample(&out.path().join("cached"), &[]).success();
+    cached.run(&predict).fails(1, &["a part of it came from the compiler cache"]);
 }

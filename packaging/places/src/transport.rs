@@ -60,6 +60,22 @@ impl Remote {
         let (Self::Rsync(place) | Self::Rclone(place)) = self;
         place
     }
+
+    /// The address of the module of an rsync daemon, and the path in it, without a slash at the end; of any other place all
+    /// of its address, and no path.
+    fn module(&self) -> (&str, &str) {
+        let address = self.address();
+        let slash = |from: usize| address[from..].find('/').map(|at| from + at);
+        let module = match (self, address.strip_prefix("rsync://"), address.find("::")) {
+            (Self::Rsync(_), Some(_), _) => slash("rsync://".len()).map(|at| at + 1),
+            (Self::Rsync(_), None, Some(colons)) => Some(colons + 2),
+            _ => None,
+        };
+        match module.and_then(slash) {
+            Some(end) => (&address[..end], address[end + 1..].trim_end_matches('/')),
+            None => (address, ""),
+        }
+    }
 }
 
 /// As [`FromStr`] reads it: messages have commands to be copied.
@@ -180,7 +196,16 @@ impl Transport<'_> {
         if files.is_empty() {
             return Ok(());
         }
-        let list = self.list(files)?;
+        // A daemon of rsync 3.5.0 without chroot says of each file that it has vanished, if the names are relative to a folder in
+        // its module. What comes before `/./` in a name is no part of it (rsync(1), --relative).
+        let (top, below) = self.remote.module();
+        let named: BTreeSet<String>;
+        let list = if below.is_empty() {
+            self.list(files)?
+        } else {
+            named = files.iter().map(|name| format!("{below}/./{name}")).collect();
+            self.list(&named)?
+        };
         let mut command = match self.remote {
             Remote::Rsync(_) => {
                 let mut command = Command::new("rsync");
@@ -194,7 +219,7 @@ impl Transport<'_> {
                 command
             }
         };
-        command.arg("--").arg(format!("{}/", self.remote.address())).arg(into);
+        command.arg("--").arg(format!("{top}/")).arg(into);
         let output = self.output(what, command)?;
         self.content(what, &output)
     }
@@ -444,6 +469,20 @@ mod tests {
         assert_eq!("rclone:mine:a".parse::<Remote>(), Ok(Remote::Rclone("mine:a".into())));
         for same in ["/srv/www", "me@host:www", "rsync://host/module", "s3://bucket/a/b", "rclone:mine:a"] {
             assert_eq!(same.parse::<Remote>().unwrap().to_string(), same);
+        }
+        let module = |text: &str| {
+            let remote: Remote = text.parse().unwrap();
+            let (top, below) = remote.module();
+            (top.to_owned(), below.to_owned())
+        };
+        let pair = |top: &str, below: &str| (top.to_owned(), below.to_owned());
+        assert_eq!(module("rsync://host/module/a/b/"), pair("rsync://host/module", "a/b"));
+        assert_eq!(module("rsync://me@host:8730/module/a"), pair("rsync://me@host:8730/module", "a"));
+        assert_eq!(module("rsync://host/module"), pair("rsync://host/module", ""));
+        assert_eq!(module("host::module/a/b"), pair("host::module", "a/b"));
+        for whole in ["host::module", "/srv/www/a", "me@host:www/a", "s3://bucket/a/b", "rclone:mine:a/b"] {
+            let remote: Remote = whole.parse().unwrap();
+            assert_eq!(remote.module(), (remote.address(), ""), "{whole}");
         }
         for bad in ["", "--delete", "ftp://host/x", "https://host", "s3://", "rclone:mine"] {
             assert!(bad.parse::<Remote>().is_err(), "{bad}");

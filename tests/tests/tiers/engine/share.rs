@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use tests::apt::Rsyncd;
 use tests::schema::{answer, conforms};
 use tests::{Ran, Workshop, digests, json, run};
 
@@ -19,7 +20,10 @@ fn what_one_machine_made_the_next_one_takes() {
     let first = Workshop::shared();
     first.package_sample(Path::new(&path("first")), &[]).success();
     let place = path("place");
-    let shared = first.run(&["share", &place, "--recipe", "sample"]).success();
+    // The same folder by way of a server of rsync's own protocol.
+    let server = Rsyncd::new(out.path());
+    let rsync = server.uri("place");
+    let shared = first.run(&["share", &rsync, "--recipe", "sample"]).success();
     assert!(
         shared.stdout.contains("packages ") && shared.stdout.contains("UNTRUSTED DEVELOPMENT key"),
         "{}",
@@ -38,7 +42,8 @@ fn what_one_machine_made_the_next_one_takes() {
         .fails(2, &["nobody is named whose word counts"]);
     without_engine(&second, &[&from[..], &["--require", "2"]].concat()).fails(2, &["--require 2 can never be met"]);
     without_engine(&second, &package).fails(4, &[]);
-    let took = without_engine(&second, &from).success();
+    let by_rsync = [&package[..], &["--from", &rsync, "--trust", &keyring]].concat();
+    let took = without_engine(&second, &by_rsync).success();
     assert_eq!(digests(Path::new(&dist), "deb"), digests(&out.path().join("first"), "deb"));
     assert!(took.stdout.contains("taken from ") && took.stdout.contains("stated by UNTRUSTED"), "{}", took.stdout);
     let report = json(&out.path().join("second/report.json"));

@@ -2,7 +2,8 @@
 # /disk is a volume; SEED is what makes the file system's identifiers the same each time.
 set -eu
 mkdir /disk/root /disk/machine
-cp -ax / /disk/root
+# Not plain `/`: cp of coreutils 9.1 (Debian 12) makes a folder without a name of it.
+cp -ax /. /disk/root
 cd /disk/root
 rm -f .dockerenv
 rm -rf disk

@@ -253,25 +253,22 @@ Future<Option<ContainerLaunchInfo>> IsolatorProcess::prepare(
 }
 
 
-// Says to the kernel what a container may have. Throws when the kernel does not take it, or when `resources` lack CPUs or
-// memory, as every container has them.
+// Says to the kernel what a container may have. Throws when the kernel does not take it. An executor may have nothing of its own
+// (upstream's examples have not): between two tasks it then has no resources at all, and is held to the least.
 void IsolatorProcess::limit(const Group& group, const Resources& resources, bool fresh)
 {
-  const Option<double> cpus = resources.cpus();
-  const Option<Bytes> mem = resources.mem();
-  if (cpus.isNone() || mem.isNone()) {
-    throw std::invalid_argument("no CPUs, or no memory, in its resources");
-  }
+  const double cpus = resources.cpus().getOrElse(0);
+  const Bytes mem = resources.mem().getOrElse(Bytes(0));
 
   const bool revocable = settings.revocable_low && resources.revocable().cpus().isSome();
-  const uint64_t weight = cpu_weight(cpus.get(), revocable);
+  const uint64_t weight = cpu_weight(cpus, revocable);
   group.write("cpu.weight", stringify(weight));
 
-  const string quota = settings.quota ? cpu_max(cpus.get()) : "max";
+  const string quota = settings.quota ? cpu_max(cpus) : "max";
   group.write("cpu.max", quota);
 
   // Under pressure the kernel takes first from those who are above it.
-  const uint64_t memory = memory_limit(mem->bytes());
+  const uint64_t memory = memory_limit(mem.bytes());
   group.write("memory.low", stringify(memory));
 
   // A limit below what is used would be an order to kill. It then stays, until an update finds the container below.

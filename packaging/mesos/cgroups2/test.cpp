@@ -70,6 +70,7 @@ void limits()
   is("1:3 stays 1:3", cpu_weight(0.3, false), 3 * cpu_weight(0.1, false));
   is("hundredths count", cpu_weight(0.29, false), 29u);
   is("the least weight", cpu_weight(0.001, false), 1u);
+  is("the weight of nothing", cpu_weight(0, false), 1u);
   is("the largest weight", cpu_weight(128, false), 10000u);
   is("what may be revoked", cpu_weight(4, true), 4u);
   is("what may be revoked, at least", cpu_weight(0.1, true), 1u);
@@ -77,9 +78,11 @@ void limits()
   is("a CPU and a half", cpu_max(1.5), "150000 100000");
   is("no rounding down", cpu_max(0.29), "29000 100000");
   is("the least quota", cpu_max(0.001), "1000 100000");
+  is("the quota of nothing", cpu_max(0), "1000 100000");
 
   is("memory", memory_limit(64 * mib), 64 * mib);
   is("the least memory", memory_limit(1), 32 * mib);
+  is("the memory of nothing", memory_limit(0), 32 * mib);
 
   is("all, 16 GiB", memory_of_all(16 * gib, 0), 16 * gib - 512 * mib);
   is("all, 1 GiB", memory_of_all(gib, 0), 768 * mib);

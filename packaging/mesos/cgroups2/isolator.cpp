@@ -337,10 +337,10 @@ void IsolatorProcess::listen()
 }
 
 
-// Has the kernel killed for want of memory?
+// Has the kernel killed for want of memory? It is told once.
 void IsolatorProcess::look(const ContainerID& id)
 {
-  if (!containers.contains(id) || containers.at(id)->group.isNone()) {
+  if (!containers.contains(id) || containers.at(id)->group.isNone() || !containers.at(id)->limitation.future().isPending()) {
     return;
   }
 
@@ -455,6 +455,9 @@ Future<Nothing> IsolatorProcess::cleanup(const ContainerID& id)
     containers.erase(id);
     return Nothing();
   }
+
+  // It may have exited because the kernel killed it, and been found before the event was.
+  look(id);
 
   return end(id, group.get(), Clock::now() + END_TIMEOUT);
 }

@@ -427,6 +427,8 @@ pub fn is_missing(error: &ApiError) -> bool {
     match error {
         ApiError::DockerResponseServerError { status_code: 404, .. } => true,
         ApiError::DockerResponseServerError { status_code: 409, message } => message.contains("already in progress"),
+        // What Docker 20.10 says of a container whose removal has begun.
+        ApiError::DockerResponseServerError { status_code: 500, message } => message.contains("is unexpectedly nil"),
         _ => false,
     }
 }
@@ -452,6 +454,16 @@ mod tests {
             .into_iter()
             .map(|candidate| candidate.address.map_or_else(|why| why, |address| address.host))
             .collect()
+    }
+
+    #[test]
+    fn what_is_being_removed_counts_as_missing() {
+        let said = |status_code, message: &str| {
+            is_missing(&ApiError::DockerResponseServerError { status_code, message: message.into() })
+        };
+        assert!(said(404, "No such container: a") && said(409, "removal of container a is already in progress"));
+        assert!(said(500, "RWLayer of container a is unexpectedly nil"));
+        assert!(!said(409, "the volume is in use") && !said(500, "no space left on device"));
     }
 
     #[test]

@@ -36,13 +36,14 @@ impl OtherArguments {
         if self.no_from {
             return Ok(Others::never());
         }
-        let require = self.required(UserConfig::read()?.require, release);
+        let config = UserConfig::read()?;
+        let require = self.required(&config, release);
         let accepted = if release { Accepted::Confirmed(require) } else { Accepted::Any(require) };
-        Ok(Others::new(self.taker(release)?, accepted))
+        Ok(Others::new(self.taker_of(config, release)?, accepted))
     }
 
-    fn required(&self, configured: Option<u32>, release: bool) -> u32 {
-        self.require.or(configured).unwrap_or(if release { 2 } else { 1 })
+    fn required(&self, config: &UserConfig, release: bool) -> u32 {
+        self.require.or(config.require).unwrap_or(if release { 2 } else { 1 })
     }
 
     /// Who takes, or asks; nobody where no place is named.
@@ -50,7 +51,11 @@ impl OtherArguments {
     /// # Errors
     /// As for [`Self::asked`].
     pub fn taker(&self, release: bool) -> Result<Option<Taker>, AnyFailure> {
-        let config = UserConfig::read()?;
+        self.taker_of(UserConfig::read()?, release)
+    }
+
+    fn taker_of(&self, config: UserConfig, release: bool) -> Result<Option<Taker>, AnyFailure> {
+        let require = self.required(&config, release);
         let file = || UserConfig::path().unwrap_or_default().display().to_string();
         let mut places = self.from.clone();
         if places.is_empty() {
@@ -72,7 +77,6 @@ impl OtherArguments {
                 return Err(Message::new(sentence, Kind::Usage.next(next)).into());
             }
         };
-        let require = self.required(config.require, release);
         Ok(Some(Taker::new(places, &keyring, require)?))
     }
 }

@@ -173,11 +173,9 @@ fn of_phase(phase: &PhaseRecord) -> Vec<Part> {
     let mut parts = Vec::new();
     // Up to where something was compiled.
     let mut end = 0.0;
-    let mut idle = 0.0;
     let mut beside: Vec<Job> = Vec::new();
     for (span, job) in runs {
         if span.began > end {
-            idle += span.began - end;
             parts.extend((!beside.is_empty()).then(|| Part::Beside(std::mem::take(&mut beside))));
             parts.push(Part::Alone {
                 what: format!("nothing is compiled until {}", job.what),
@@ -191,8 +189,9 @@ fn of_phase(phase: &PhaseRecord) -> Vec<Part> {
     let rest = (phase.wall - end).max(0.0);
     let what = if parts.is_empty() { "nothing is compiled" } else { "after the last compile" };
     parts.push(Part::Alone { what: what.into(), seconds: rest });
-    idle += rest;
 
+    let alone = |part: &Part| if let Part::Alone { seconds, .. } = part { *seconds } else { 0.0 };
+    let idle: f64 = parts.iter().map(alone).sum();
     let of_compiles: f64 = jobs(&parts).map(|job| job.seconds).sum();
     let others = (phase.cpu - of_compiles - idle).max(0.0) / jobs(&parts).count().max(1) as f64;
     for part in &mut parts {

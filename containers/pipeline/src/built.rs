@@ -29,7 +29,7 @@ use crate::builder::{Builder, VOLUME_KIND, own, volume_name};
 use crate::compiler_cache::Cache;
 use crate::error::Error;
 use crate::failed_phase::{compiled_file, forget, keep};
-use crate::records::{keep_log, read_json, write_json};
+use crate::records::{keep_log, read_json, taken_in, write_json, write_taken};
 use crate::stage::Stage;
 use crate::{copy, explain, workers};
 
@@ -39,7 +39,6 @@ const STAGE: &str = "phase";
 /// The files in such a stage.
 const RECORD: &str = "record.json";
 const LOG: &str = "log";
-const TAKEN: &str = "taken.json";
 
 /// Where the governor leaves what compiles took, below `/build/out`.
 const COMPILES: &str = "compile-memory";
@@ -135,9 +134,7 @@ impl Builder<'_> {
         let mut first = 0;
         for (i, phase) in phases.iter().enumerate().rev() {
             // The ones before have to be on record as well: what is said of packages names all of them.
-            if phases[..=i].iter().all(|phase| self.usable(phase))
-                && volume::exists(engine, &volume_name(store, inputs, phase)).await?
-            {
+            if self.usable(&phases[..=i])? && volume::exists(engine, &volume_name(store, inputs, phase)).await? {
                 progress.event(Event::StageCached { stage: phase.name.clone(), key: phase.key.to_string() });
                 first = i + 1;
                 break;
@@ -165,10 +162,8 @@ impl Builder<'_> {
         let stages: Vec<(String, PathBuf)> = stages.collect::<Result<_, Error>>()?;
         let records = stages.iter().map(|(_, folder)| read_json(&folder.join(RECORD)));
         let mut taken: Vec<Taken> = Vec::new();
-        for of_phase in stages.iter().filter_map(|(_, folder)| taken_in(folder)) {
-            if !taken.contains(&of_phase) {
-                taken.push(of_phase);
-            }
+        for (_, folder) in &stages {
+            taken.extend(taken_in(folder)?.filter(|of_phase| !taken.contains(of_phase)));
         }
         Ok(Built {
             volume: volume_name(store, inputs, phases[phases.len() - 1]),
@@ -177,10 +172,15 @@ impl Builder<'_> {
         })
     }
 
-    /// Whether a phase's result is on record and may be used.
-    pub(crate) fn usable(&self, phase: &PlannedPhase) -> bool {
-        let stage = self.store.stage(STAGE, &phase.key);
-        stage.is_some_and(|folder| self.build.others.accept(taken_in(&folder).as_slice()))
+    /// Whether the results of all these phases are on record and may be used.
+    pub(crate) fn usable(&self, phases: &[&PlannedPhase]) -> Result<bool, Error> {
+        for phase in phases {
+            let Some(folder) = self.store.stage(STAGE, &phase.key) else { return Ok(false) };
+            if !self.build.others.accept(taken_in(&folder)?.as_slice()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether a phase can be run within the budget, as far as that is known: better now than after an hour.
@@ -200,11 +200,6 @@ impl Builder<'_> {
             figures: if figures.exists() { figures } else { self.options.recipe.path(Path::new(compile_memory::FILE)) },
         })
     }
-}
-
-/// From whom the compiler cache was taken that a phase was run with, if so.
-fn taken_in(stage: &Path) -> Option<Taken> {
-    read_json(&stage.join(TAKEN)).ok()
 }
 
 /// What the recipe knows of the files that a phase compiles.
@@ -275,7 +270,7 @@ impl Runner<'_> {
         };
         write_json(&writer.path().join(RECORD), &record)?;
         if let Some(taken) = &self.cache.taken {
-            write_json(&writer.path().join(TAKEN), taken)?;
+            write_taken(writer.path(), taken)?;
         }
         writer.commit()?;
         progress.event(record.finished());

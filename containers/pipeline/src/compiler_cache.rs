@@ -17,15 +17,12 @@ use crate::builder::Builder;
 use crate::error::Error;
 use crate::inputs::Inputs;
 use crate::options::CompilerCache;
-use crate::records::{read_json, write_json};
+use crate::records::{taken_in, write_taken};
 use crate::share::subject;
 use crate::stage::Stage;
 
 /// In a result that is shared: the objects, as ccache(1) has them in its folder.
 const OBJECTS: &str = "objects";
-
-/// In the stage of a cache that was taken: from whom.
-const TAKEN: &str = "taken.json";
 
 /// What ccache leaves beside its objects while it runs, by pieces of the names. It is of no use elsewhere.
 const PASSING: [&str; 3] = ["inode-cache", ".tmp", "lock"];
@@ -72,7 +69,7 @@ impl Builder<'_> {
         let (key, name) = (key(&root.digest), names::compiler_cache_of_others(store, &root.digest));
         let kind = key.kind.name();
         let mut known: Option<Taken> = match store.stage(kind, &key.inputs) {
-            Some(stage) if volume::exists(engine, &name).await? => Some(read_json(&stage.join(TAKEN))?),
+            Some(stage) if volume::exists(engine, &name).await? => taken_in(&stage)?,
             _ => None,
         };
         if let Some(taker) = build.others.taker() {
@@ -86,7 +83,7 @@ impl Builder<'_> {
                 let upload = Upload { path: "/build".into(), content: Content::Directory(objects), mode: 0o755 };
                 transfer::upload(engine, &root.image, &name, &[upload]).await?;
                 let writer = store.begin(kind, &key.inputs)?;
-                write_json(&writer.path().join(TAKEN), &received.taken)?;
+                write_taken(writer.path(), &received.taken)?;
                 writer.commit()?;
                 known = Some(received.taken.clone());
             }

@@ -18,15 +18,12 @@ use results::{Bundle, Key, Kind, Received, Taken, Taker};
 
 use crate::error::Error;
 use crate::options::Others;
-use crate::records::{read_json, write_json};
+use crate::records::{read_json, taken_in, write_json, write_taken};
 use crate::share;
 
 /// The kind of stage that has a package, and its record there, as the code that packs has them.
 const KIND: &str = "package";
 const RECORD: &str = "package.json";
-
-/// In the stage, where it was taken from others: from whom.
-const TAKEN: &str = "taken.json";
 
 /// In the stage of a split tree: the digests under which its packages are, by their names.
 pub const PACKED: &str = "packed.json";
@@ -53,7 +50,7 @@ pub fn keys(store: &Store, packing: &Packing<'_>) -> Result<BTreeMap<String, Dig
 /// # Errors
 /// A file cannot be read or written.
 pub fn bundle(stage: &Path, work: &Path) -> Result<Option<Bundle>, Error> {
-    if !stage.join(RECORD).exists() || stage.join(TAKEN).exists() {
+    if !stage.join(RECORD).exists() || taken_in(stage)?.is_some() {
         return Ok(None);
     }
     let Written { package, .. } = read_json(&stage.join(RECORD))?;
@@ -83,7 +80,7 @@ fn receive(store: &Store, key: &Key, received: &Received) -> Result<(), Error> {
     let writer = store.begin(KIND, &key.inputs)?;
     keep(&package, &received.content(), writer.path())?;
     write_json(&writer.path().join(RECORD), &Written { package, ..account })?;
-    write_json(&writer.path().join(TAKEN), &received.taken)?;
+    write_taken(writer.path(), &received.taken)?;
     writer.commit()?;
     Ok(())
 }
@@ -105,7 +102,7 @@ pub fn keep(package: &BinaryPackage, received: &Path, stage: &Path) -> Result<()
 
 /// From whom a package was taken, if so.
 pub fn taken(store: &Store, inputs: &Digest) -> Option<Taken> {
-    read_json(&store.stage(KIND, inputs)?.join(TAKEN)).ok()
+    taken_in(&store.stage(KIND, inputs)?).ok()?
 }
 
 /// Forgets what was taken and is not to be used.
@@ -114,8 +111,7 @@ pub fn taken(store: &Store, inputs: &Digest) -> Option<Taken> {
 /// The store cannot be read or written.
 pub fn forget_taken(store: &Store, others: &Others) -> Result<(), Error> {
     for (inputs, stage) in store.stages(KIND)? {
-        let path = stage.join(TAKEN);
-        if path.exists() && !others.accept(&[read_json(&path)?]) {
+        if !others.accept(taken_in(&stage)?.as_slice()) {
             store.forget_stage(KIND, &inputs)?;
         }
     }

@@ -7,6 +7,7 @@ use foundation::digest::Digest;
 use foundation::file::write_whole;
 use foundation::store::Store;
 use recipe::plan::Plan;
+use results::Taken;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -27,6 +28,26 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
 /// The file cannot be written.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     write_file(path, &serde_json::to_vec_pretty(value).expect("plain data"))
+}
+
+/// In a stage that was taken from others, or made with something that was: from whom.
+const TAKEN: &str = "taken.json";
+
+/// From whom a stage, or what it was made with, was taken, if so.
+///
+/// # Errors
+/// That is on record and cannot be read: it is not this machine's own then.
+pub fn taken_in(stage: &Path) -> Result<Option<Taken>, Error> {
+    let path = stage.join(TAKEN);
+    if path.exists() { read_json(&path).map(Some) } else { Ok(None) }
+}
+
+/// Records from whom a stage, or what it is made with, was taken.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_taken(stage: &Path, taken: &Taken) -> Result<(), Error> {
+    write_json(&stage.join(TAKEN), taken)
 }
 
 /// Where something is remembered of a stage, whatever its key: nothing that decides bytes.

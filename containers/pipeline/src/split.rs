@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::finished;
 use crate::inputs::Inputs;
 use crate::options::Others;
-use crate::records::{keep_log, read_json, write_json};
+use crate::records::{keep_log, read_json, taken_in, write_json, write_taken};
 use crate::share;
 use crate::stage::Stage;
 use crate::staged::Staged;
@@ -36,9 +36,6 @@ const SPLIT_MEMORY_BESIDE: u64 = 256 << 20;
 
 /// What the script leaves: the files and folders of a result.
 const OUTPUT: [&str; 4] = ["binaries", "debug", "stage", "substvars"];
-
-/// In the stage, where it was taken from others: from whom.
-const TAKEN: &str = "taken.json";
 
 /// What is left of a staged tree when it was split, the record of that, and from whom it was taken, if so.
 pub type Splitting = (Split, PhaseRecord, Option<Taken>);
@@ -85,7 +82,7 @@ pub fn find_or_take(
             let (from, to) = (received.account().join(name), writer.path().join(name));
             std::fs::rename(&from, &to).map_err(Error::io("write", &to))?;
         }
-        write_json(&writer.path().join(TAKEN), &received.taken)?;
+        write_taken(writer.path(), &received.taken)?;
         // Complete, or not to be kept.
         read(writer.path())?;
         read(&writer.commit()?)
@@ -107,7 +104,7 @@ pub fn find(store: &Store, inputs: &Inputs, staged: &Staged) -> Result<Option<(K
 /// # Errors
 /// A file cannot be read.
 pub fn bundle_in(stage: &Path, work: &Path, packed: &BTreeMap<String, Digest>) -> Result<Option<Bundle>, Error> {
-    if stage.join(TAKEN).exists() {
+    if taken_in(stage)?.is_some() {
         return Ok(None);
     }
     let mut bundle = Bundle::default();
@@ -123,9 +120,7 @@ pub fn bundle_in(stage: &Path, work: &Path, packed: &BTreeMap<String, Digest>) -
 }
 
 fn read(folder: &Path) -> Result<Splitting, Error> {
-    let taken = folder.join(TAKEN);
-    let taken = if taken.exists() { Some(read_json(&taken)?) } else { None };
-    Ok((Split::read(folder)?, read_json(&folder.join(RECORD))?, taken))
+    Ok((Split::read(folder)?, read_json(&folder.join(RECORD))?, taken_in(folder)?))
 }
 
 /// Separates debug symbols and finds out dependencies of a staged tree, unless that was done before.

@@ -199,13 +199,7 @@ impl Transport<'_> {
         // A daemon of rsync 3.5.0 without chroot says of each file that it has vanished, if the names are relative to a folder in
         // its module. What comes before `/./` in a name is no part of it (rsync(1), --relative).
         let (top, below) = self.remote.module();
-        let named: BTreeSet<String>;
-        let list = if below.is_empty() {
-            self.list(files)?
-        } else {
-            named = files.iter().map(|name| format!("{below}/./{name}")).collect();
-            self.list(&named)?
-        };
+        let list = self.list(files, &if below.is_empty() { String::new() } else { format!("{below}/./") })?;
         let mut command = match self.remote {
             Remote::Rsync(_) => {
                 let mut command = Command::new("rsync");
@@ -305,7 +299,7 @@ impl Transport<'_> {
         if files.is_empty() {
             return Ok(());
         }
-        let list = self.list(files)?;
+        let list = self.list(files, "")?;
         let empty = tempfile::tempdir().map_err(PlaceError::io("make a folder in", std::env::temp_dir()))?;
         // rsync looks for what is missing in folders that are there.
         for parent in files.iter().filter_map(|file| Path::new(file).parent()) {
@@ -346,12 +340,12 @@ impl Transport<'_> {
         self.content(what, &output)
     }
 
-    /// A list of files as the program reads it.
-    fn list(&self, files: &BTreeSet<String>) -> Result<tempfile::NamedTempFile, PlaceError> {
+    /// A list of files as the program reads it, each with `before` in front of it.
+    fn list(&self, files: &BTreeSet<String>, before: &str) -> Result<tempfile::NamedTempFile, PlaceError> {
         let failed = || PlaceError::io("write", std::env::temp_dir());
         let file = tempfile::NamedTempFile::new().map_err(failed())?;
         let end = if matches!(self.remote, Remote::Rsync(_)) { '\0' } else { '\n' };
-        let text: String = files.iter().map(|name| format!("{name}{end}")).collect();
+        let text: String = files.iter().map(|name| format!("{before}{name}{end}")).collect();
         fs::write(file.path(), text).map_err(failed())?;
         Ok(file)
     }

@@ -108,7 +108,7 @@ pub async fn run(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checked,
     phases.push(&phase);
     let key = run_key(check, &phase.key, asked);
     // What was found of tests whose objects are not to be used says nothing of those that are compiled now.
-    if !builder.usable(&phase) {
+    if !builder.usable(&[&phase])? {
         store.forget_stage("tests", &key)?;
     }
     let volume = builder.phases(&phases).await?.volume().to_owned();

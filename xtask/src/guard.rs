@@ -6,7 +6,7 @@
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Stdio};
 use std::sync::Mutex;
 
 use clap::Args;
@@ -14,6 +14,7 @@ use engine::Engine;
 use foundation::failure::{AnyFailure, Message};
 
 use crate::arguments::wait_for;
+use crate::itself;
 
 /// The pipes that close when this process ends.
 static PIPES: Mutex<Vec<ChildStdin>> = Mutex::new(Vec::new());
@@ -31,10 +32,9 @@ pub struct Arguments {
 /// Starts the second process for what carries this run's label.
 ///
 /// # Errors
-/// This program's own file cannot be found, or not be started again.
+/// This program cannot be started again.
 pub fn start(run: &str) -> Result<(), AnyFailure> {
-    let tool = std::env::current_exe().map_err(Message::of("cannot find this program's own file"))?;
-    let mut command = Command::new(tool);
+    let mut command = itself::command();
     command.args([COMMAND, run]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     // Ctrl-C is for the first one, and must not end the second before its time.
     command.process_group(0);

@@ -12,6 +12,7 @@ mod arguments;
 mod commands;
 mod defaults;
 mod guard;
+mod itself;
 mod manner;
 mod others;
 mod raw;

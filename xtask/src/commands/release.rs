@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::arguments::{Subject, repository, wait_for};
 use crate::commands::package::default_dist;
+use crate::itself;
 use crate::manner;
 use crate::signals::Endings;
 use crate::terminal::duration;
@@ -278,17 +279,16 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         }
         return Ok(());
     }
-    let tool = std::env::current_exe().map_err(Message::of("cannot find this program's own file"))?;
     if let (Some(_), [(_, command)]) = (step, &commands[..]) {
         note!("release: {}", shown(command));
-        let error = Command::new(&tool).args(manner::arguments()).args(command).exec();
-        return Err(Message::of(format!("cannot run {}", tool.display()))(error).into());
+        let error = itself::command().args(manner::arguments()).args(command).exec();
+        return Err(Message::of("cannot start this program once more")(error).into());
     }
     let mut times = Vec::new();
     for (number, (name, command)) in commands.iter().enumerate() {
         note!("release: {} of {}, {name}: {}", number + 1, commands.len(), shown(command));
         let started = Instant::now();
-        let code = wait_for(async || finish(Command::new(&tool).args(manner::arguments()).args(command)).await)?;
+        let code = wait_for(async || finish(itself::command().args(manner::arguments()).args(command)).await)?;
         times.push((name.as_str(), started.elapsed().as_secs_f64()));
         if code != 0 {
             eprintln!("release: {name} ended with code {code}; the steps after it were not run");

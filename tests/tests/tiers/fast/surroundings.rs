@@ -5,7 +5,7 @@ use std::io::Read;
 use std::process::{Child, Command, Stdio};
 
 use foundation::store::Store;
-use tests::{Workshop, sample_copy};
+use tests::{Workshop, run, sample_copy, tool};
 
 /// Commands that print, need no engine, and write nothing but into their cache.
 const COMMANDS: [&[&str]; 7] = [
@@ -175,6 +175,22 @@ fn quiet_leaves_warnings_and_what_was_asked_for() {
     let quiet = workshop.run(&[&step[..], &["-q"]].concat()).success();
     assert_eq!((quiet.stdout, quiet.stderr.as_str()), (usual.stdout, ""));
     workshop.run(&["plan", "--quiet", "--verbose"]).fails(2, &["cannot be used with"]);
+}
+
+#[test]
+fn a_release_goes_on_where_the_tool_is_built_anew_in_the_meantime() {
+    let workshop = Workshop::empty();
+    // Beside the tool, where a link can be: its file is large.
+    let folder = tempfile::tempdir_in(tool().parent().unwrap()).unwrap();
+    let old = folder.path().join("xtask");
+    fs::hard_link(tool(), &old).unwrap();
+    // What lies at its path by the time of the first step is another program.
+    let script = format!("exec 3<{0} && rm {0} && cp /bin/false {0} && exec /proc/self/fd/3 \"$@\"", old.display());
+    let mut replaced = Command::new("sh");
+    replaced.args(["-c", &script, "xtask", "release", "--step", "plan", "--offline", "--recipe", "sample"]);
+    let mut usual = workshop.command(&["release", "--step", "plan", "--offline", "--recipe", "sample"]);
+    replaced.envs(usual.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    assert_eq!(run(&mut replaced).success().stdout, run(&mut usual).success().stdout);
 }
 
 #[test]

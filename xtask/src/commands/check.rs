@@ -33,7 +33,7 @@ pub struct Arguments {
     /// As upstream's make check does: each program as a whole, one after the other
     #[arg(long, conflicts_with = "at_once")]
     serial: bool,
-    /// Run what was judged before once more
+    /// Run what was judged before once more, here, also where others judged it
     #[arg(long)]
     again: bool,
     /// Shards at once; the default follows from memory, processors and the recipe

@@ -5,34 +5,33 @@
 //! any other stage's result, so a run that is killed goes on with the shards not yet judged. The
 //! quarantine is applied afterwards: editing it runs nothing again. What a whole run found is shared with others.
 
-mod findings;
 mod listing;
 mod results;
-mod shards;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use engine::Engine;
-use findings::Findings;
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::Store;
 use futures_util::{StreamExt, stream};
 use listing::{Listing, list, program_path};
+use phases::shard::split::{Shard, split};
 use phases::shard::{self, RootRoom, ShardEvent, ShardRecord, ShardSpec, TEAR_DOWN, TestRoom};
 use phases::usage;
 use recipe::Check;
 use recipe::quarantine::Quarantine;
 use serde::{Deserialize, Serialize};
-use shards::{Shard, split};
+use statements::check::findings::Findings;
 use statements::check::summary::ShardFigures;
 use statements::check::verdict::{CURABLE_AFTER, Execution, Judgement, TestOutcome, TestRecord};
 
 use ::results::Taken;
-pub use findings::{Kept, kept, of_others};
 pub use results::{log_path, results_beside, write, write_folder};
+pub use shared::{Kept, kept, of_others};
 
 use crate::builder::Builder;
 use crate::error::Error;
@@ -133,7 +132,7 @@ pub async fn run(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checked,
     // What was found of tests whose objects are not to be used says nothing of those that are compiled now.
     if asked.again || !builder.usable(&[&phase])? {
         store.forget_stage("tests", &key)?;
-        findings::forget(store, &key)?;
+        shared::forget(store, &key)?;
     }
     let built = builder.phases(&phases).await?;
     let volume = built.volume().to_owned();
@@ -141,9 +140,9 @@ pub async fn run(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checked,
     let plan = suite.plan().await?;
     let (findings, judged_before) = suite.run(plan, inputs.quarantine()).await?;
     if asked.is_whole() {
-        findings.keep(store, &key, built.record().taken())?;
+        shared::keep(store, &key, &findings, built.record().taken())?;
     }
-    let mut checked = Checked { judged_before, ..findings.judged(inputs, key, phase.key) };
+    let mut checked = Checked { judged_before, ..shared::judged(findings, inputs, key, phase.key) };
     if asked.is_whole() {
         remember(store, inputs, &checked.judgement);
     }

@@ -77,6 +77,8 @@ fn what_others_compiled_is_for_trying_out_and_never_for_a_release() {
     for kind in ["packages", "staged", "split", "package"] {
         std::fs::remove_dir_all(out.path().join("place/statements").join(kind)).unwrap();
     }
+    // Of what other tests found of the sample in that cache, if they did.
+    let _ = std::fs::remove_dir_all(out.path().join("place/statements/verdict"));
 
     let second = Workshop::with_build_root();
     let keyring = path("first/key.gpg");
@@ -93,7 +95,11 @@ fn what_others_compiled_is_for_trying_out_and_never_for_a_release() {
         phases.map(|phase| phase["compiles"]["cache-hits"].as_u64().unwrap_or(0)).sum::<u64>()
     };
     assert!(compiles(&report) > 0, "nothing came from the cache: {report}");
-    // It is no second witness of it.
+    // It is no second witness of it, nor of what tests find that were compiled so.
+    let (dist, results) = (path("second"), path("results"));
+    let check = ["check", "--recipe", "sample", "--offline", "--dist", &dist, "--results", &results];
+    let checked = second.run(&[&check[..], &from].concat()).success().stdout;
+    assert!(checked.contains("tests ran for"), "{checked}");
     let told = second.run(&["share", &path("elsewhere"), "--recipe", "sample"]).success();
     assert!(told.stdout.contains("were made by others") && !out.path().join("elsewhere").exists(), "{}", told.stdout);
     // Whoever makes everything here makes it again, without that cache.

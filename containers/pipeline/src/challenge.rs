@@ -125,7 +125,7 @@ fn bundle(kind: Kind, stage: &Path, work: &Path) -> Result<Option<Bundle>, Error
         Kind::Staged => Staged::read(stage)?.bundle(work),
         Kind::Split => split::bundle_in(stage, work, &BTreeMap::new()),
         Kind::Package => finished::bundle(stage, work),
-        Kind::CompilerCache => Ok(None),
+        Kind::CompilerCache | Kind::Verdict => Ok(None),
     }
 }
 

@@ -67,8 +67,17 @@ impl Job<'_> {
             }
             (found, _) => found,
         };
-        if let (Some(packed), None) = (&found, asked) {
-            return finish(packed, None);
+        let verdict = match asked {
+            Some(asked) => {
+                tokio::task::block_in_place(|| check::of_others(store, &build.others, inputs, asked, progress))?
+            }
+            None => None,
+        };
+        if let Some(checked) = &verdict {
+            check::refuse_unsound(checked, build)?;
+        }
+        if let Some(packed) = found.as_ref().filter(|_| asked.is_none() || verdict.is_some()) {
+            return finish(packed, verdict.as_ref());
         }
         let engine = find_engine().await?;
         let root = build_root(&engine, roots, options, inputs, progress).await?;
@@ -77,9 +86,9 @@ impl Job<'_> {
             Some(packed) => packed,
             None => builder.staged().await?.pack(&builder).await?,
         };
-        match asked {
-            Some(asked) => finish(&packed, Some(&check::sound(&builder, asked).await?)),
-            None => finish(&packed, None),
+        match (asked, verdict) {
+            (Some(asked), None) => finish(&packed, Some(&check::sound(&builder, asked).await?)),
+            (_, verdict) => finish(&packed, verdict.as_ref()),
         }
     }
 
@@ -96,7 +105,7 @@ impl Job<'_> {
             return Ok(None);
         }
         let signer = publish::open_signer(build, &inputs)?;
-        if publish::up_to_date(options, &inputs, signer.as_ref(), build, None)?.is_none() {
+        if publish::in_dist(options, &inputs, signer.as_ref(), build)?.is_none() {
             return Ok(None);
         }
         packed.publish(self, Some(checked), signer.as_ref(), 0.0).map(|published| Some(published.folder))

@@ -8,6 +8,7 @@ use deb::binary_package::{BinaryPackage, Written};
 use foundation::digest::Digest;
 use foundation::public;
 use foundation::threads::for_all;
+use results::{Kind, Taken};
 use sign::buildinfo::{self, BuildInfo};
 use sign::gpg::Gpg;
 use sign::signer::{KeyForm, KeyKind, SignatureForm, Signer};
@@ -67,11 +68,29 @@ pub fn up_to_date(
     build: &BuildOptions,
     check: Option<Digest>,
 ) -> Result<Option<Published>, Error> {
+    let tested = |report: &Report| {
+        check.is_none_or(|key| report.check.as_ref().is_some_and(|check| check.sound && check.key == key))
+    };
+    let found = in_dist(options, inputs, signer, build)?;
+    Ok(found.filter(|found| tested(&found.report) && build.others.accept(&found.report.taken)))
+}
+
+/// The packages in `dist`, if they are those of this plan and key, whatever tests said of them and whoever says so.
+///
+/// # Errors
+/// Does not fail, as [`up_to_date`].
+pub fn in_dist(
+    options: &Options,
+    inputs: &Inputs,
+    signer: &dyn Signer,
+    build: &BuildOptions,
+) -> Result<Option<Published>, Error> {
     let Ok(text) = fs::read(build.dist.join(REPORT)) else { return Ok(None) };
     let Ok(report) = serde_json::from_slice::<Report>(&text) else { return Ok(None) };
-    let tested = check.is_none_or(|key| report.check.as_ref().is_some_and(|check| check.sound && check.key == key));
-    let accepted = build.others.accept(&report.taken);
-    let same = report.plan == inputs.plan().digest() && report.key == *signer.key() && tested && accepted;
+    let of_tests = |taken: &Taken| taken.stage == Kind::Verdict.name();
+    let packages: Vec<Taken> = report.taken.iter().filter(|taken| !of_tests(taken)).cloned().collect();
+    let accepted = build.others.accept(&packages);
+    let same = report.plan == inputs.plan().digest() && report.key == *signer.key() && accepted;
     let whole = || {
         report.packages.iter().all(|package| {
             fs::metadata(build.dist.join(&package.file)).is_ok_and(|metadata| metadata.len() == package.size)
@@ -268,7 +287,7 @@ impl Publication<'_> {
             ),
             phases: record.build().phases().iter().cloned().map(PhaseReport::from).collect(),
             packing,
-            taken: record.build().taken().to_vec(),
+            taken: record.build().taken().iter().chain(checked.and_then(|one| one.taken.as_ref())).cloned().collect(),
             packages: reports,
             check: checked.map(CheckReport::from),
             vex,
@@ -327,11 +346,16 @@ fn vulnerabilities<'a>(
 /// What the tests say about these packages, and what they were compiled from.
 fn statement(checked: &Checked, inputs: &Inputs, packages: &[PackageReport]) -> Statement {
     let subjects = packages.iter().map(|package| Resource::new(&package.file, package.sha256)).collect();
-    let configuration = vec![
+    let mut configuration = vec![
         Resource::new("plan", inputs.plan().digest()),
         Resource::new("compiled tests", checked.tests),
         Resource::new("test run", checked.key),
     ];
+    // Who ran the tests, where that was another machine.
+    let builders = checked.taken.iter().flat_map(|taken| &taken.builders);
+    configuration.extend(
+        builders.map(|by| Resource::new(format!("verdict stated by {} ({})", by.user_id, by.key), by.statement)),
+    );
     Statement::new(subjects, configuration, &checked.judgement)
 }
 

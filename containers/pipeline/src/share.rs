@@ -10,6 +10,7 @@ use foundation::store::Store;
 use results::offer::Offering;
 use results::{Key, Kind, Received, Subject, Taken, Taker};
 
+use crate::check::{self, CheckOptions, Kept};
 use crate::error::Error;
 use crate::finished;
 use crate::inputs::Inputs;
@@ -52,11 +53,23 @@ pub(crate) fn not_as_stated(path: &Path) -> Error {
 }
 
 /// Brings what others made of a plan into the store, so that nothing of it has to be fetched afterwards: the packages, or else
-/// what they are made of. Returns which results came from others, now or before.
+/// what they are made of, and the verdict on them. Returns which results came from others, now or before.
 ///
 /// # Errors
 /// Two builders disagree, or the store cannot be read or written.
 pub fn fetch(store: &Store, others: &Others, inputs: &Inputs, progress: &dyn Progress) -> Result<Vec<Taken>, Error> {
+    let mut taken = fetch_packages(store, others, inputs, progress)?;
+    let verdict = check::of_others(store, others, inputs, &CheckOptions::default(), progress)?;
+    taken.extend(verdict.and_then(|checked| checked.taken));
+    Ok(taken)
+}
+
+fn fetch_packages(
+    store: &Store,
+    others: &Others,
+    inputs: &Inputs,
+    progress: &dyn Progress,
+) -> Result<Vec<Taken>, Error> {
     if let Some(packed) = Packed::find_or_take(store, others, inputs, progress)? {
         return Ok(packed.record().build().taken().to_vec());
     }
@@ -121,6 +134,13 @@ pub fn own(store: &Store, options: &Options, inputs: &Inputs, work: &Path) -> Re
                 }
             }
             None => taken += 1,
+        }
+    }
+    for root in [false, true] {
+        match check::kept(store, inputs, &CheckOptions { root, ..CheckOptions::default() })? {
+            Some(Kept::Own(key, bundle)) => own.push(Offering { key, of: of.clone(), bundle }),
+            Some(Kept::OfOthers) => taken += 1,
+            None => {}
         }
     }
     Ok((own, taken))

@@ -46,6 +46,9 @@ pub enum Kind {
     Package,
     /// The objects in the compiler cache of a build root. Each builder has others, so that nobody can confirm them.
     CompilerCache,
+    /// What a whole run of upstream's tests found. No two runs print and take the same, so that none confirms the bytes of another;
+    /// what each says of the tests can be compared.
+    Verdict,
 }
 
 impl Kind {
@@ -66,6 +69,7 @@ impl Kind {
             Self::Split => "split",
             Self::Package => "package",
             Self::CompilerCache => "compiler-cache",
+            Self::Verdict => "verdict",
         }
     }
 }

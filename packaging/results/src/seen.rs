@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use foundation::digest::Digest;
 use foundation::file::write_whole;
 use foundation::store::{Store, StoreError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::Key;
 use crate::error::ResultsError;
@@ -21,10 +23,10 @@ fn path(store: &Store, key: &Key) -> PathBuf {
     store.root().join("history/stated").join(format!("{}-{}.json", key.kind.name(), key.inputs))
 }
 
-fn read(store: &Store, key: &Key) -> Result<Seen, ResultsError> {
+fn read<T: DeserializeOwned + Default>(store: &Store, key: &Key) -> Result<T, ResultsError> {
     let path = path(store, key);
     match fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Seen::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
         Err(error) => Err(StoreError::io("read", path)(error).into()),
         // What cannot be read says nothing.
         Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_default()),
@@ -33,7 +35,7 @@ fn read(store: &Store, key: &Key) -> Result<Seen, ResultsError> {
 
 /// An alarm if a key stated another content before.
 pub(crate) fn agree(store: &Store, key: &Key, found: &[Found]) -> Result<(), ResultsError> {
-    let seen = read(store, key)?;
+    let seen: Seen = read(store, key)?;
     let other = |one: &&Found| seen.get(&one.stated.by.primary).is_some_and(|seen| *seen != one.content());
     match found.iter().find(other) {
         None => Ok(()),
@@ -51,12 +53,28 @@ pub(crate) fn agree(store: &Store, key: &Key, found: &[Found]) -> Result<(), Res
 
 /// Remembers what was stated about a result that was taken.
 pub(crate) fn keep(store: &Store, key: &Key, found: &[Found]) -> Result<(), ResultsError> {
-    let mut seen = read(store, key)?;
+    let mut seen: Seen = read(store, key)?;
     seen.extend(found.iter().map(|one| (one.stated.by.primary.clone(), one.content())));
+    write(store, key, &seen)
+}
+
+/// Of a kind that a builder makes anew and states again: remembers when each of these statements was made, and returns those that are
+/// older than one of the same key that was found before. What that one said is not undone by whoever brings back an older one.
+pub(crate) fn outdated(store: &Store, key: &Key, found: &[Found]) -> Result<Vec<Digest>, ResultsError> {
+    let mut latest: BTreeMap<String, i64> = read(store, key)?;
+    for one in found {
+        let latest = latest.entry(one.stated.by.primary.clone()).or_insert(one.stated());
+        *latest = one.stated().max(*latest);
+    }
+    write(store, key, &latest)?;
+    Ok(found.iter().filter(|one| one.stated() < latest[&one.stated.by.primary]).map(|one| one.file).collect())
+}
+
+fn write(store: &Store, key: &Key, seen: &impl Serialize) -> Result<(), ResultsError> {
     let path = path(store, key);
     let folder = path.parent().expect("it is in a folder");
     fs::create_dir_all(folder).map_err(StoreError::io("make the folder", folder))?;
-    let content = serde_json::to_vec(&seen).expect("plain data");
+    let content = serde_json::to_vec(seen).expect("plain data");
     write_whole(&path, &content).map_err(StoreError::io("write", &path))?;
     Ok(())
 }

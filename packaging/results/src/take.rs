@@ -55,6 +55,11 @@ impl Found {
         self.stated.statement.content().expect("a statement that counts is about one result")
     }
 
+    /// When it was stated, as a Unix time in seconds.
+    pub(crate) fn stated(&self) -> i64 {
+        self.stated.statement.predicate.stated
+    }
+
     pub(crate) fn said(&self) -> String {
         let by = &self.stated.by;
         format!("{} ({}) states {} at {}", by.user_id, by.primary, self.content(), self.place)
@@ -113,6 +118,11 @@ impl Taker {
         let trust = Trust::new(keyring, require)?;
         let require = trust.require();
         Ok(Self(Arc::new(Inner { places, trust: Mutex::new(trust), require, down: Mutex::default() })))
+    }
+
+    /// How many distinct keys have to state a result.
+    pub fn require(&self) -> u32 {
+        self.0.require
     }
 
     /// Asks all places for statements about a key. What counts is returned; a place that does not answer, and a statement
@@ -212,7 +222,7 @@ impl Taker {
         progress: &dyn Progress,
     ) -> Result<Option<Latest>, ResultsError> {
         let mut found = self.ask(key, progress)?;
-        found.sort_by_key(|one| std::cmp::Reverse(one.stated.statement.predicate.stated));
+        found.sort_by_key(|one| std::cmp::Reverse(one.stated()));
         for one in found {
             if known == Some(one.content()) {
                 return Ok(Some(Latest::Known));
@@ -227,6 +237,41 @@ impl Taker {
             }
         }
         Ok(None)
+    }
+
+    /// What each trusted builder has, of a kind that no two have the same of: of each key what it stated last, the latest first.
+    /// Everything that is wrong with a place or a statement is told of, and does not count.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub fn each(&self, store: &Store, key: &Key, progress: &dyn Progress) -> Result<Vec<Received>, ResultsError> {
+        let mut found = self.ask(key, progress)?;
+        found.sort_by_key(|one| std::cmp::Reverse(one.stated()));
+        let outdated = seen::outdated(store, key, &found)?;
+        let warn = |one: &Found, why: &str| progress.event(Event::Warning { text: one.not_taken(key, why) });
+        let (mut received, mut heard) = (Vec::new(), BTreeSet::new());
+        for one in &found {
+            let by = one.stated_by();
+            if heard.contains(&by.key) {
+                continue;
+            }
+            if outdated.contains(&one.file) {
+                warn(
+                    one,
+                    &format!("{} ({}) has stated a later one, which this machine has heard of", by.user_id, by.key),
+                );
+                continue;
+            }
+            match self.fetch(store, one, progress) {
+                Ok(folder) => {
+                    heard.insert(by.key.clone());
+                    received.push(Received { folder, taken: one.taken(key, vec![by]) });
+                }
+                Err(Trouble::Store(error)) => return Err(error.into()),
+                Err(Trouble::Place(why)) => warn(one, &why),
+            }
+        }
+        Ok(received)
     }
 
     /// Brings what a statement is about, as it is stated.

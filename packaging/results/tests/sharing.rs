@@ -352,3 +352,43 @@ fn of_what_nobody_can_confirm_the_latest_is_taken_on_one_word() {
     // No place says of it that builders disagree.
     assert!(taker.keys().unwrap().is_empty());
 }
+
+#[test]
+fn of_what_differs_by_its_nature_each_builder_is_heard_with_what_it_stated_last() {
+    let (one, two, stranger, taking) = (Machine::new(), Machine::new(), Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    let (name, nowhere) = (place.to_str().unwrap().to_owned(), taking.folder.path().join("nowhere"));
+    let verdict = Key { kind: Kind::Verdict, ..key() };
+    let taker = taker(taking.folder.path(), &[nowhere.to_str().unwrap(), &name], &[&one, &two], 1);
+    let texts = || {
+        let heard = Heard::default();
+        let each = taker.each(&taking.store, &verdict, &heard).unwrap();
+        let text = |received: &results::Received| fs::read_to_string(received.content().join("tree/text")).unwrap();
+        assert!(each.iter().all(|received| received.taken.builders.len() == 1));
+        (each.iter().map(text).collect::<Vec<_>>(), heard.text())
+    };
+    let offer = |machine: &Machine, text: &str, now| {
+        machine.offer_at(&place, machine.bundle(text), verdict, now, false).unwrap();
+    };
+    fs::create_dir(&place).unwrap();
+    let (none, said) = texts();
+    assert!(none.is_empty() && said.contains("nothing is taken from") && said.contains("nowhere"), "{said}");
+    offer(&stranger, "stranger's", NOW + 9);
+    offer(&one, "one's first", NOW);
+    let old = taking.folder.path().join("old");
+    support::copy(&place, {
+        fs::create_dir(&old).unwrap();
+        &old
+    });
+    offer(&two, "two's", NOW + 1);
+    offer(&one, "one's second", NOW + 2);
+    assert_eq!(texts(), (vec!["one's second".into(), "two's".into()], String::new()));
+    // A place that brings back what somebody has stated again since.
+    support::copy(&old, &place);
+    let (each, said) = texts();
+    assert_eq!(each, ["two's"]);
+    assert!(said.contains("has stated a later one, which this machine has heard of"), "{said}");
+    offer(&one, "one's third", NOW + 3);
+    assert_eq!(texts().0, ["one's third", "two's"]);
+    assert!(taker.keys().unwrap().is_empty(), "no place says of it that builders disagree");
+}

@@ -7,10 +7,12 @@ use foundation::bytes::ByteSize;
 use foundation::failure::{AnyFailure, Kind, Message};
 use pipeline::check::{self, CheckOptions};
 use pipeline::{BuildOptions, Job};
+use results::Taken;
+use serde::Serialize;
 use statements::check::summary::ShardFigures;
-use statements::check::verdict::Verdict;
+use statements::check::verdict::{Judgement, Verdict};
 
-use crate::arguments::{Selection, Selections, block_on, emulating, engine, locked_store};
+use crate::arguments::{Selection, Selections, block_on, locked_store};
 use crate::commands::package::BuildArguments;
 use crate::targets;
 use crate::terminal::{Terminal, duration, print_json};
@@ -31,7 +33,7 @@ pub struct Arguments {
     /// As upstream's make check does: each program as a whole, one after the other
     #[arg(long, conflicts_with = "at_once")]
     serial: bool,
-    /// Run what was judged before once more
+    /// Run what was judged before once more, here, also where others judged it
     #[arg(long)]
     again: bool,
     /// Shards at once; the default follows from memory, processors and the recipe
@@ -40,6 +42,15 @@ pub struct Arguments {
     /// Folder for the results; of several targets each has its own in it. The default is dist/check/RELEASE-ARCH
     #[arg(long, value_name = "FOLDER")]
     results: Option<PathBuf>,
+}
+
+/// What is printed with `--json`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    judgement: &'a Judgement,
+    /// From whom the verdict was taken; empty where the tests ran here.
+    taken: &'a [Taken],
 }
 
 /// Runs upstream's tests, and writes and tells what they found.
@@ -57,7 +68,6 @@ fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailu
     let what = format!("check {} for {}", options.recipe.handle(), options.target.name);
     let (store, lock) = locked_store(&what, &terminal)?;
     let json = arguments.build.json;
-    let BuildArguments { setup, emulate, .. } = arguments.build;
     let build: BuildOptions = arguments.build.clone().options(&store, &arguments.selection, &options)?;
     let asked = CheckOptions {
         filter: arguments.filter.clone(),
@@ -72,24 +82,27 @@ fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailu
     };
     let job = Job { store: &store, options: &options, build: &build, progress: &terminal };
     let checked = block_on(&store, async || {
-        let engine = emulating(emulate, engine(&store, &lock, setup, &terminal).await?).await?;
-        pipeline::refuse_too_much(&engine, build.memory, build.jobs, farm::jobs(&build.workers)).await?;
-        Ok(check::check(&engine, job, &asked).await?)
+        let promised = arguments.build.promised(&store, &lock, &terminal).await?;
+        let find = async || arguments.build.engine(promised, &build, &store, &lock, &terminal).await;
+        Ok(check::check(find, job, &asked).await?)
     });
     terminal.finish();
     let checked = checked?;
     check::write_folder(&checked, &results)?;
     // Of the whole suite only: a part of it says nothing about the packages.
-    let whole = asked.filter.is_none() && !asked.serial;
+    let whole = asked.is_whole();
     let attested = if whole { job.attest(&checked)? } else { None };
     if json {
-        print_json(&checked.judgement);
+        print_json(&Answer { judgement: &checked.judgement, taken: checked.taken.as_slice() });
     } else {
         print!(
             "{}",
             std::fs::read_to_string(results.join("summary.txt")).map_err(Message::of("cannot read the summary"))?
         );
-        print!("{}", conclusion(&checked.shards, checked.judged_before, checked.seconds));
+        // The summary has said where they ran, if not here.
+        if checked.taken.is_none() {
+            print!("{}", conclusion(&checked.shards, checked.judged_before, checked.seconds));
+        }
         println!("results in {}", results.display());
         match attested {
             Some(dist) => println!("statement on the packages in {}", dist.display()),

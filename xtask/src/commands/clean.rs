@@ -68,7 +68,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         }
     }
     pipeline::forget_results(&store)?;
-    for kind in ["tests", "shard"] {
+    for kind in ["tests", "shard", "verdict"] {
         store.forget_stages(kind)?;
     }
     if arguments.all {

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
+use engine::Engine;
 use farm::WorkerAddress;
 use foundation::bytes::ByteSize;
 use foundation::failure::{AnyFailure, Message};
-use foundation::store::Store;
+use foundation::store::{Store, StoreLock};
 use phases::circumstances::Circumstances;
 use pipeline::check::CheckOptions;
 use pipeline::{BuildOptions, CompilerCache, Job, Options, Published};
@@ -98,6 +99,42 @@ pub fn development_key(store: &Store) -> KeySource {
 }
 
 impl BuildArguments {
+    /// The engine that `--setup` promises, even where nothing has to be run in it.
+    ///
+    /// # Errors
+    /// None can be started.
+    pub async fn promised(
+        &self,
+        store: &Store,
+        lock: &StoreLock,
+        terminal: &Terminal,
+    ) -> Result<Option<Engine>, engine::Error> {
+        match self.setup {
+            true => emulating(self.emulate, engine(store, lock, true, terminal).await?).await.map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// The engine, looked for once something has to be run: the promised one, or one that answers.
+    ///
+    /// # Errors
+    /// No engine answers, or it has less memory than was asked for.
+    pub async fn engine(
+        &self,
+        promised: Option<Engine>,
+        build: &BuildOptions,
+        store: &Store,
+        lock: &StoreLock,
+        terminal: &Terminal,
+    ) -> Result<Engine, pipeline::Error> {
+        let engine = match promised {
+            Some(engine) => engine,
+            None => emulating(self.emulate, engine(store, lock, false, terminal).await?).await?,
+        };
+        pipeline::refuse_too_much(&engine, build.memory, build.jobs, farm::jobs(&build.workers)).await?;
+        Ok(engine)
+    }
+
     /// These arguments as the pipeline understands them; the packages go to the usual folder of the target unless another
     /// one was named.
     ///
@@ -160,7 +197,6 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
 fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailure> {
     let started = Instant::now();
     let json = arguments.build.json;
-    let BuildArguments { setup, emulate, .. } = arguments.build;
     let terminal = Terminal::new(json);
     let options = selection.options()?;
     let what = format!("package {} for {}", options.recipe.handle(), options.target.name);
@@ -168,18 +204,8 @@ fn one(arguments: &Arguments, selection: &Selection) -> Result<PathBuf, AnyFailu
     let build = arguments.build.clone().options(&store, &arguments.selection, &options)?;
     let check = arguments.check.then(CheckOptions::default);
     let published = block_on(&store, async || {
-        // --setup promises an engine, even where nothing has to be built. Without it, one is looked for once something
-        // needs it.
-        let engine = async |setup| emulating(emulate, engine(&store, &lock, setup, &terminal).await?).await;
-        let promised = if setup { Some(engine(setup).await?) } else { None };
-        let find = async || {
-            let engine = match promised {
-                Some(engine) => engine,
-                None => engine(false).await?,
-            };
-            pipeline::refuse_too_much(&engine, build.memory, build.jobs, farm::jobs(&build.workers)).await?;
-            Ok(engine)
-        };
+        let promised = arguments.build.promised(&store, &lock, &terminal).await?;
+        let find = async || arguments.build.engine(promised, &build, &store, &lock, &terminal).await;
         let job = Job { store: &store, options: &options, build: &build, progress: &terminal };
         Ok(job.package(find, check.as_ref()).await?)
     });

@@ -14,7 +14,7 @@ not know; a field that is here keeps its meaning.
 
 Commands that work for a while print [events](#events) first, one a line: only what stands in the last line is the answer. `--quiet` leaves all of them
 out but warnings. `package` prints its [`report.json`](outputs.md#reportjson), and `check`, `rebuild` and `bench` print what they write into
-[their folders](outputs.md#other-folders); these have no schema. `plan` prints [the plan](outputs.md#the-plan) and nothing else.
+[their folders](outputs.md#other-folders); these have no schema. `check` adds `taken`: from whom the verdict was taken, if so. `plan` prints [the plan](outputs.md#the-plan) and nothing else.
 ";
 
 /// What commands print.

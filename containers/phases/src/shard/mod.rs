@@ -5,6 +5,7 @@
 //! crashes the program or exceeds its time ends the container, and the rest goes on in a new one.
 
 mod course;
+pub mod split;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

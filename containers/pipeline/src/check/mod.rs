@@ -3,11 +3,11 @@
 //! The programs are compiled in a phase of their own, on a copy of what the phase before left; packages
 //! never wait for it unless that is asked for. Their tests run in shards. What a shard found is kept like
 //! any other stage's result, so a run that is killed goes on with the shards not yet judged. The
-//! quarantine is applied afterwards: editing it runs nothing again.
+//! quarantine is applied afterwards: editing it runs nothing again. What a whole run found is shared with others.
 
 mod listing;
 mod results;
-mod shards;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -19,21 +19,24 @@ use foundation::progress::{Event, Progress};
 use foundation::store::Store;
 use futures_util::{StreamExt, stream};
 use listing::{Listing, list, program_path};
+use phases::shard::split::{Shard, split};
 use phases::shard::{self, RootRoom, ShardEvent, ShardRecord, ShardSpec, TEAR_DOWN, TestRoom};
 use phases::usage;
 use recipe::Check;
 use recipe::quarantine::Quarantine;
 use serde::{Deserialize, Serialize};
-use shards::{Shard, split};
+use statements::check::findings::Findings;
 use statements::check::summary::ShardFigures;
-use statements::check::verdict::{CURABLE_AFTER, Execution, Judgement, TestOutcome, TestRecord, judge};
+use statements::check::verdict::{CURABLE_AFTER, Execution, Judgement, TestOutcome, TestRecord};
 
+use ::results::Taken;
 pub use results::{log_path, results_beside, write, write_folder};
+pub use shared::{Kept, kept, of_others};
 
 use crate::builder::Builder;
 use crate::error::Error;
 use crate::inputs::{Inputs, gather};
-use crate::options::Job;
+use crate::options::{BuildOptions, Job};
 use crate::records::{read_json, write_json};
 use crate::root::build_root;
 use crate::stage::Stage;
@@ -54,6 +57,13 @@ pub struct CheckOptions {
     pub at_once: Option<u32>,
 }
 
+impl CheckOptions {
+    /// Whether the whole suite is asked for, as it decides about packages: a part of it says nothing about them.
+    pub fn is_whole(&self) -> bool {
+        self.filter.is_none() && !self.serial
+    }
+}
+
 /// The verdict on upstream's tests, and what it rests on.
 #[derive(Clone, Debug)]
 pub struct Checked {
@@ -67,10 +77,12 @@ pub struct Checked {
     pub shards: Vec<ShardFigures>,
     /// What the test programs said about the machine: why they leave tests out.
     pub notices: Vec<String>,
-    /// Wall time of running the tests in this run, in seconds.
+    /// Wall time of running the tests in this run, or in that of others, in seconds.
     pub seconds: f64,
     /// How many shards an earlier run had judged.
     pub judged_before: usize,
+    /// From whom it was taken, where the tests did not run here.
+    pub taken: Option<Taken>,
     /// The plan whose objects were tested.
     plan: Digest,
 }
@@ -82,15 +94,25 @@ impl Checked {
     }
 }
 
-/// Compiles and runs upstream's tests. The caller holds the store's lock.
+/// Compiles and runs upstream's tests, or takes the verdict of others. The engine is looked for when something has to run in it,
+/// and not before. The caller holds the store's lock.
 ///
 /// # Errors
 /// The recipe has no tests, a phase before them fails, or the engine does not do its part. Tests that fail are no error.
-pub async fn check(engine: &Engine, job: Job<'_>, asked: &CheckOptions) -> Result<Checked, Error> {
-    let Job { store, options, progress, .. } = job;
+pub async fn check(
+    find_engine: impl AsyncFnOnce() -> Result<Engine, Error>,
+    job: Job<'_>,
+    asked: &CheckOptions,
+) -> Result<Checked, Error> {
+    let Job { store, options, build, progress } = job;
     let inputs = tokio::task::block_in_place(|| gather(store, options, progress))?;
-    let root = build_root(engine, store, options, &inputs, progress).await?;
-    run(&Builder::new(job, engine, &inputs, &root), asked).await
+    let verdict = || of_others(store, &build.others, &inputs, asked, progress);
+    if let Some(checked) = tokio::task::block_in_place(verdict)? {
+        return Ok(checked);
+    }
+    let engine = find_engine().await?;
+    let root = build_root(&engine, store, options, &inputs, progress).await?;
+    run(&Builder::new(job, &engine, &inputs, &root), asked).await
 }
 
 /// Does what [`check`] does, within a run that has made the first stages already.
@@ -108,18 +130,25 @@ pub async fn run(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checked,
     phases.push(&phase);
     let key = run_key(check, &phase.key, asked);
     // What was found of tests whose objects are not to be used says nothing of those that are compiled now.
-    if !builder.usable(&[&phase])? {
+    if asked.again || !builder.usable(&[&phase])? {
         store.forget_stage("tests", &key)?;
+        shared::forget(store, &key)?;
     }
-    let volume = builder.phases(&phases).await?.volume().to_owned();
+    let built = builder.phases(&phases).await?;
+    let volume = built.volume().to_owned();
     let suite = Suite { builder, check, asked, volume, key, seconds: history(store, inputs) };
-    if asked.again {
-        store.forget_stage("tests", &key)?;
-    }
     let plan = suite.plan().await?;
-    let checked = suite.run(plan, inputs.quarantine(), phase.key).await?;
-    if asked.filter.is_none() && !asked.serial {
+    let (findings, judged_before) = suite.run(plan, inputs.quarantine()).await?;
+    if asked.is_whole() {
+        shared::keep(store, &key, &findings, built.record().taken())?;
+    }
+    let mut checked = Checked { judged_before, ..shared::judged(findings, inputs, key, phase.key) };
+    if asked.is_whole() {
         remember(store, inputs, &checked.judgement);
+    }
+    if asked.filter.is_some() {
+        // Of tests that were not asked for, nothing is known.
+        checked.judgement.unused.clear();
     }
     Ok(checked)
 }
@@ -131,16 +160,25 @@ pub async fn run(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checked,
 /// written then, and the error says where.
 pub async fn sound(builder: &Builder<'_>, asked: &CheckOptions) -> Result<Checked, Error> {
     let checked = run(builder, asked).await?;
+    refuse_unsound(&checked, builder.build)?;
+    Ok(checked)
+}
+
+/// Refuses to have packages published that are not sound.
+///
+/// # Errors
+/// A test that is not excused failed, or an entry of the quarantine has expired, as for [`sound`].
+pub fn refuse_unsound(checked: &Checked, build: &BuildOptions) -> Result<(), Error> {
     if !checked.judgement.sound() {
-        let results = results_beside(&builder.build.dist);
-        write_folder(&checked, &results)?;
+        let results = results_beside(&build.dist);
+        write_folder(checked, &results)?;
         return Err(Error::Unsound {
             failures: checked.judgement.failures().count(),
             expired: checked.judgement.expired.len(),
             results,
         });
     }
-    Ok(checked)
+    Ok(())
 }
 
 /// The digest under which what a run with these options finds is kept: of the compiled tests and of how they are run.
@@ -257,8 +295,9 @@ impl Suite<'_> {
         Ok(room.min(wanted.max(1) as usize))
     }
 
-    async fn run(&self, plan: TestPlan, quarantine: &Quarantine, tests: Digest) -> Result<Checked, Error> {
-        let Builder { progress, options, inputs, .. } = *self.builder;
+    /// What the run finds, and how many shards an earlier one had judged.
+    async fn run(&self, plan: TestPlan, quarantine: &Quarantine) -> Result<(Findings, usize), Error> {
+        let Builder { progress, .. } = *self.builder;
         let begin = Instant::now();
         let at_once = if self.asked.serial { 1 } else { self.at_once().await? };
         let total = plan.shards.iter().map(|shard| shard.tests.len()).sum();
@@ -316,21 +355,7 @@ impl Suite<'_> {
         let mut notices: Vec<String> = plan.listings.iter().flat_map(|listing| listing.notices.clone()).collect();
         notices.sort();
         notices.dedup();
-        let mut judgement = judge(records.in_order(&plan.listings), quarantine, &options.target.name, results::today());
-        if self.asked.filter.is_some() {
-            // Of tests that were not asked for, nothing is known.
-            judgement.unused.clear();
-        }
-        Ok(Checked {
-            key: self.key,
-            tests,
-            judgement,
-            shards: figures,
-            notices,
-            seconds,
-            judged_before,
-            plan: inputs.plan().digest(),
-        })
+        Ok((Findings::new(records.in_order(&plan.listings), figures, notices, seconds), judged_before))
     }
 
     /// Runs one shard, unless it was judged before; says which.

@@ -66,8 +66,15 @@ pub fn log_path(test: &Judged) -> Option<String> {
 pub fn write(checked: &Checked, folder: &Path) -> Result<(), Error> {
     write_file(&folder.join("junit.xml"), junit::xml(&checked.judgement).as_ref())?;
     let mut text = summary::text(&checked.judgement, &checked.shards, checked.seconds);
+    if let Some(taken) = &checked.taken {
+        text += &format!("\nThe tests did not run here; the verdict was taken from {}\n", taken.place);
+        for by in &taken.builders {
+            text += &format!("  stated by {} ({}), statement {}\n", by.user_id, by.key, by.statement);
+        }
+    }
     if !checked.notices.is_empty() {
-        text += "\nThe test programs said of this machine:\n";
+        let machine = if checked.taken.is_some() { "the machine that ran them" } else { "this machine" };
+        text += &format!("\nThe test programs said of {machine}:\n");
         for notice in &checked.notices {
             text += &format!("  {notice}\n");
         }

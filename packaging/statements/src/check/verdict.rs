@@ -164,6 +164,19 @@ impl Judgement {
         self.tests.iter().filter(|test| test.verdict.is_failure())
     }
 
+    /// The tests that failed and are not excused, with how they did: so many of them by name, the others by their number. None where
+    /// there are none.
+    pub fn named_failures(&self, most: usize) -> Option<String> {
+        let name = |test: &Judged| {
+            let how = test.note.as_deref().unwrap_or_default();
+            format!("{}:{} ({how})", test.record.program, test.record.test)
+        };
+        let named: Vec<String> = self.failures().take(most).map(name).collect();
+        let more = self.failures().count() - named.len();
+        let text = named.join(", ");
+        (!named.is_empty()).then(|| if more > 0 { format!("{text} and {more} more") } else { text })
+    }
+
     /// Whether nothing failed, and no entry of the quarantine is out of date.
     pub fn sound(&self) -> bool {
         self.failures().next().is_none() && self.expired.is_empty()
@@ -368,6 +381,17 @@ mod tests {
         let unused: Vec<&str> = judgement.unused.iter().map(|entry| entry.test.as_str()).collect();
         assert_eq!(unused, ["A.Renamed"]);
         assert!(judgement.sound(), "it does no harm");
+    }
+
+    #[test]
+    fn failures_are_named_as_far_as_somebody_reads() {
+        let records =
+            ["A.B", "A.C", "A.D", "A.E"].map(|test| record(test, if test == "A.C" { "pass" } else { "fail" }));
+        let judgement = judged(records.into(), &[]);
+        let all = "mesos-tests:A.B (failed), mesos-tests:A.D (failed), mesos-tests:A.E (failed)";
+        assert_eq!(judgement.named_failures(3).as_deref(), Some(all));
+        assert_eq!(judgement.named_failures(1).unwrap(), "mesos-tests:A.B (failed) and 2 more");
+        assert_eq!(judged(vec![record("A.C", "pass")], &[]).named_failures(3), None);
     }
 
     #[test]

@@ -83,7 +83,8 @@ pub struct Taken {
     pub content: Digest,
     /// The place that it came from.
     pub place: String,
-    /// Who stated that the inputs give this content, each by one signed statement.
+    /// Who stated that the inputs give this content, each by one signed statement; of a verdict, whose bytes no two have alike, who stated a
+    /// sound one, the latest first: the content is that of the first.
     pub builders: Vec<StatedBy>,
 }
 

@@ -9,4 +9,5 @@ mod rooms;
 mod surroundings;
 mod targets;
 mod unity;
+mod verdicts;
 mod version;

@@ -17,6 +17,7 @@ use foundation::bytes::ByteSize;
 use foundation::digest::Digest;
 use foundation::progress::duration;
 use foundation::store::Store;
+use foundation::threads::processors;
 use phases::record::PhaseRecord;
 use pipeline::packed::{PackRecord, Packed};
 use pipeline::{Inputs, Options, gather};
@@ -122,8 +123,7 @@ pub fn predict(
     if compiles().flat_map(|compiles| &compiles.files).any(|file| file.ran > 0 && file.spans.is_empty()) {
         return Err(unfit("an earlier version of this tool did not note when each compile ran"));
     }
-    let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    Ok(report(&inputs, record, processors, numbers))
+    Ok(report(&inputs, record, processors(), numbers))
 }
 
 fn report(inputs: &Inputs, record: &PackRecord, processors_here: u32, numbers: &[u32]) -> PredictedReport {

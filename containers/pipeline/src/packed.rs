@@ -9,6 +9,7 @@ use deb::packing::{self, Packing};
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::Store;
+use foundation::threads::processors;
 use phases::record::PhaseRecord;
 use phases::usage;
 use results::{Bundle, Key, Kind, Received};
@@ -271,17 +272,15 @@ impl Staged {
 
 /// The same as [`threads`] on this machine alone, of whose memory half is left to others.
 fn host_threads(job: Job<'_>) -> u32 {
-    let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let free = || usage::available_memory().unwrap_or(0) / 2;
     let memory = job.build.memory.map_or_else(free, |memory| memory.0);
-    job.build.jobs.unwrap_or(processors).min((memory / MEMORY_PER_THREAD) as u32).max(1)
+    job.build.jobs.unwrap_or_else(processors).min((memory / MEMORY_PER_THREAD) as u32).max(1)
 }
 
 /// How many threads compress: one per processor of this machine, or what `--jobs` says, as far as the memory budget
 /// has room for them. It does not show in the bytes, which a rebuild with another number proves.
 async fn threads(builder: &Builder<'_>) -> Result<u32, Error> {
-    let processors = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    let jobs = builder.build.circumstances.jobs(builder.build.jobs.unwrap_or(processors));
+    let jobs = builder.build.circumstances.jobs(builder.build.jobs.unwrap_or_else(processors));
     let memory = Budget::of(builder.engine, builder.options, builder.build).await?.memory;
     Ok(jobs.min((memory / MEMORY_PER_THREAD) as u32).max(1))
 }

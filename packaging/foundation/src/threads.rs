@@ -7,6 +7,11 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, OnceLock};
 
+/// How many threads can run at the same time on this machine; 1 where it does not say.
+pub fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
+}
+
 /// A number of threads that several jobs share.
 #[derive(Debug)]
 pub struct Threads {

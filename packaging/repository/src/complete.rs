@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use foundation::digest::Digest;
+use foundation::threads::processors;
 
 use super::evidence::{Build, Evidence};
 use super::snapshot::{self, Snapshot};
@@ -50,7 +51,7 @@ pub(super) fn statements(folder: &Folder, snapshots: &[Snapshot]) -> Result<Vec<
 
 /// Those of them that are missing or have other bytes, with what was found. Everything is read.
 pub(super) fn wanting(files: &[Named]) -> Vec<(&Named, String)> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = processors() as usize;
     std::thread::scope(|scope| {
         let chunks = files.chunks(files.len().div_ceil(threads).max(1));
         let workers: Vec<_> = chunks

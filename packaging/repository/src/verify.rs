@@ -13,6 +13,7 @@ use apt::release::Parsed;
 use foundation::date;
 use foundation::digest::Digest;
 use foundation::store::{StoreError, StoreLock};
+use foundation::threads::processors;
 use sign::gpgv::{self, Gpgv};
 use sign::public_key;
 use walkdir::WalkDir;
@@ -276,7 +277,7 @@ impl Inspection<'_> {
             }
         }
         let all: Vec<&Listed> = listed.into_values().collect();
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = processors() as usize;
         let folder = self.folder;
         let one = |package: &'s Listed| (package, read_package(folder, package));
         let results: Vec<(&Listed, Result<Described, String>)> = std::thread::scope(|scope| {

@@ -7,6 +7,7 @@ use foundation::bytes::ByteSize;
 use foundation::failure::AnyFailure;
 use foundation::progress::Progress;
 use foundation::store::{Store, StoreLock};
+use foundation::threads::processors;
 use pipeline::{build_root, compiler_cache, gather, share};
 use places::Remote;
 use results::offer::{Desk, Offered};
@@ -182,7 +183,7 @@ fn desk<'a>(
         now: now(),
         break_lock: arguments.break_lock.as_deref(),
         again: arguments.again,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+        threads: processors(),
         progress,
     }
 }

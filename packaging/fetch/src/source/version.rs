@@ -184,7 +184,7 @@ impl Upstream {
         let wanted: String = wanted.map(|line| format!("{line}\0")).collect();
         git.run("read files", &["read-tree", "--empty"])?;
         git.run_with("read files", &["update-index", "-z", "--index-info"], &wanted)?;
-        git.run("write files", &["checkout-index", "--all", "--force"])?;
+        git.run("write files", &["checkout-index", "--all", "--force", "--index"])?;
 
         let mut standing = Vec::new();
         for (pick, known) in picks.iter().zip(found) {

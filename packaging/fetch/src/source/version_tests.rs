@@ -68,6 +68,10 @@ fn git_says_what_a_version_contains() {
     fs::write(&there, "--- a/other\n+++ b/other\n@@ -1 +1 @@\n-old\n+other\n").unwrap();
     fs::write(&fails, "--- a/other\n+++ b/other\n@@ -1 +1 @@\n-older\n+oldest\n").unwrap();
     let (standing, patches) = upstream.standing(step, &asked, &[&patch, &there, &fails]).unwrap();
+    // The same where no commit is picked at all.
+    let (_, alone) = upstream.standing(step, &[], &[&there, &fails]).unwrap();
+    assert_eq!(alone[0], PatchStanding::Contained);
+    assert!(matches!(&alone[1], PatchStanding::Fails(why) if why.contains("does not apply")), "{:?}", alone[1]);
     let at = |name: &str| git(&all.sample.path, &["rev-parse", name]);
     assert_eq!(standing[0], Standing::Contained(How::History));
     assert_eq!(standing[1], Standing::Contained(How::SamePatch(at("1.1~4"))));

@@ -78,7 +78,9 @@ pub struct Lag {
     pub lock: PathBuf,
     /// How many packages it pins.
     pub packages: usize,
-    /// The packages that the archive has newer, or not any more.
+    /// The suites of which the archive has an older state than was locked: what they lack may only not be there yet.
+    pub older: Vec<String>,
+    /// The packages that the archive has newer, or not any more with these bytes.
     pub behind: Vec<Change>,
 }
 
@@ -121,6 +123,7 @@ pub fn outdated(
     let lag = |(kind, lock, path): (LockKind, RootLock, PathBuf)| Lag {
         of: kind.noun().to_owned(),
         packages: lock.packages.len(),
+        older: changes::older(&lock, &catalogue),
         behind: changes::behind(&lock, &catalogue, tracker.as_ref()),
         lock: path,
     };

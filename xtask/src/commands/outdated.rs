@@ -88,7 +88,13 @@ pub fn text(all: &[TargetLag], recipe: &str) -> String {
                 "{target}: nobody has locked it yet: `cargo xtask lock --target {target} --recipe {recipe}` does\n"
             );
         }
-        for Lag { of, packages, behind, .. } in locks {
+        for Lag { of, packages, older, behind, .. } in locks {
+            if !older.is_empty() {
+                let suites = older.join(", ");
+                text += &format!(
+                    "{target}, {of}: the archive that answered is older than the lock ({suites}): ask another --mirror\n"
+                );
+            }
             text += &match behind.is_empty() {
                 true => format!("{target}, {of}: all {packages} packages are those of the archive\n"),
                 false => format!("{target}, {of} of {packages} packages:\n{}", table(behind)),

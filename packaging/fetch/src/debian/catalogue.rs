@@ -119,7 +119,8 @@ impl Catalogue {
         Entry { section, package: &section.index.packages()[package] }
     }
 
-    fn named(&self, name: &str) -> impl DoubleEndedIterator<Item = Entry<'_>> {
+    /// Every version of a package that a suite has.
+    pub(super) fn named(&self, name: &str) -> impl DoubleEndedIterator<Item = Entry<'_>> {
         self.by_name.get(name).into_iter().flatten().map(|place| self.at(*place))
     }
 

@@ -25,7 +25,7 @@ pub struct Change {
     pub new: Option<String>,
     /// The suite that has the new version; null where there is none.
     pub suite: Option<String>,
-    /// Whether that is a suite of security updates.
+    /// Whether a suite of security updates has it, or a version between the two.
     pub security: bool,
     /// The vulnerabilities that the new version closes, as far as the security tracker's data were given.
     pub closes: Vec<String>,
@@ -59,16 +59,45 @@ pub fn between(old: &RootLock, new: &RootLock, catalogue: &Catalogue, tracker: O
     changes
 }
 
-/// What the archive has newer than a lock, and which packages of the lock it does not have any more; sorted by package.
+/// What the archive has newer than a lock, and which packages of the lock it does not have any more, or not with these bytes;
+/// sorted by package. Where the archive itself is older than the lock, a package that it does not have may only not be there yet.
 pub fn behind(lock: &RootLock, catalogue: &Catalogue, tracker: Option<&Tracker>) -> Vec<Change> {
-    let newer = |deb: &PinnedDeb| match catalogue.candidate(&deb.name) {
-        None => change(Some(deb), None, catalogue, tracker),
-        Some(entry) if version::compare(&deb.version, &entry.package.version).is_lt() => {
-            change(Some(deb), Some(entry), catalogue, tracker)
+    let not_yet = !older(lock, catalogue).is_empty();
+    let other = |deb: &PinnedDeb| {
+        let candidate = catalogue.candidate(&deb.name);
+        let newer = candidate.is_some_and(|entry| version::compare(&deb.version, &entry.package.version).is_lt());
+        let there = catalogue.named(&deb.name).any(|entry| {
+            let Some(sha256) = entry.package.sha256 else { return entry.package.version == deb.version };
+            sha256 == deb.sha256
+        });
+        match newer || !(there || not_yet && candidate.is_some()) {
+            true => change(Some(deb), candidate, catalogue, tracker),
+            false => None,
         }
-        Some(_) => None,
     };
-    lock.packages.iter().filter_map(newer).collect()
+    lock.packages.iter().filter_map(other).collect()
+}
+
+/// The suites of which the archive has an older state than the one that was locked: a mirror that lags behind, or has stopped.
+pub fn older(lock: &RootLock, catalogue: &Catalogue) -> Vec<String> {
+    let further = lock.indices.iter().map(|index| (index.suite.as_str(), index.release_date));
+    let locked: BTreeMap<&str, i64> = further.chain([(lock.suite.as_str(), lock.release_date)]).collect();
+    let is_older = |suite: &str, date: i64| locked.get(suite).is_some_and(|locked| date < *locked);
+    let all = catalogue.sections().iter().map(|section| (section.suite.name.as_str(), section.release.date));
+    let older: BTreeSet<&str> = all.filter(|(suite, date)| is_older(suite, *date)).map(|(suite, _)| suite).collect();
+    older.into_iter().map(str::to_owned).collect()
+}
+
+/// Whether a suite of security updates has what takes a package's place, or a version between. The new version itself is often
+/// in the release's own suite by then: a point release takes security updates in.
+fn is_of_security(old: Option<&PinnedDeb>, new: Entry<'_>, catalogue: &Catalogue) -> bool {
+    let up_to = |version: &str| version::compare(version, &new.package.version).is_le();
+    let after = |version: &str| match old {
+        Some(old) => version::compare(version, &old.version).is_gt(),
+        None => version == new.package.version,
+    };
+    let of_security = catalogue.named(&new.package.name).filter(|entry| is_security(&entry.section.suite.name));
+    of_security.map(|entry| entry.package.version.as_str()).any(|version| after(version) && up_to(version))
 }
 
 /// One change; none where nothing stood there before and nothing does now.
@@ -90,7 +119,7 @@ fn change(
         architecture: architecture.clone(),
         old: old.map(|deb| deb.version.clone()),
         new: new.map(|entry| entry.package.version.clone()),
-        security: suite.as_deref().is_some_and(is_security),
+        security: new.is_some_and(|new| is_of_security(old, new, catalogue)),
         suite,
         closes,
     })

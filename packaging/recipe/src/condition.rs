@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RecipeError;
-use crate::recipe::{CHECK_PHASE, Recipe, RecipeFile, outside};
+use crate::recipe::{CHECK_PHASE, Recipe, RecipeFile, look_over_inputs};
 use crate::target::TargetName;
 
 /// What holds beside the rest for the targets whose names the section's own name matches.
@@ -56,8 +56,8 @@ pub(crate) fn look_over(file: &RecipeFile) -> Result<(), (String, String)> {
             if !phases.contains(&name.as_str()) || name == CHECK_PHASE && file.check.is_none() {
                 return wrong(format!("inputs.{name}: there is no such phase ({})", phases.join(", ")));
             }
-            if let Some(path) = outside(inputs) {
-                return wrong(format!("inputs.{name}: {} is not a path inside the recipe's folder", path.display()));
+            if let Err(why) = look_over_inputs(inputs) {
+                return wrong(format!("inputs.{name}: {why}"));
             }
         }
         if let Some(name) = condition.without.iter().find(|name| !file.build.depends.contains(name)) {
@@ -245,6 +245,61 @@ inputs = { build = ["patches-11"] }
         assert_eq!(after.1, before.1, "an edit for one target rebuilds another");
     }
 
+    /// Of what a section, or the tests, name as well, only what packing does not read is no part of it.
+    #[test]
+    fn what_packing_reads_stays_a_part_of_it_whoever_else_reads_it() {
+        const MANIFEST: &str = r#"
+[package.metadata.deb]
+license-file = ["legal/copyright", "0"]
+extended-description-file = "./texts/long"
+maintainer-scripts = "scripts"
+systemd-units = { unit-scripts = "units/" }
+[package.metadata.deb.variants.thing]
+assets = [
+    { source = "stage/usr/bin/thing", dest = "usr/bin/", mode = "755" },
+    { source = "config/one", dest = "etc/one", mode = "644" },
+    { source = "man/*.8", dest = "usr/share/man/man8/", mode = "644" },
+    { source = "links/two", dest = "etc/two", mode = "644" },
+]
+"#;
+        let read = [
+            "changelog",
+            "config/one",
+            "deb/Cargo.toml",
+            "deb/thing/lintian-overrides",
+            "legal/copyright",
+            "links/two",
+            "man/thing.8",
+            "recipe.toml",
+            "scripts/postinst",
+            "systemd/thing.service",
+            "targets/two",
+            "texts/long",
+            "units/thing.service",
+        ];
+        let check = "[check]\nafter = \"build\"\nmemory-per-shard = \"1GiB\"\nshards-per-processor = 1\ntest-seconds = 1\n\
+                     program = [{ name = \"t\", path = \"t\" }]\n";
+        let folders = "changelog config deb legal links man scripts systemd targets texts units patches-11/";
+        let folders: Vec<_> = folders.split(' ').map(|name| format!("\"{name}\"")).collect();
+        let inputs = format!("[{}]", folders.join(", "));
+        for text in [
+            format!("{RECIPE}{}", ELEVEN.replace("[\"patches-11\"]", &inputs)),
+            format!("{RECIPE}{check}inputs = {inputs}\n"),
+        ] {
+            let folder = folder_with(&text);
+            for name in read.iter().chain(&["config/other", "man/draft.txt", "targets/other"]) {
+                let path = folder.path().join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                if !["links/two", "recipe.toml"].contains(name) {
+                    std::fs::write(path, if *name == "deb/Cargo.toml" { MANIFEST } else { name }).unwrap();
+                }
+            }
+            std::os::unix::fs::symlink("../targets/two", folder.path().join("links/two")).unwrap();
+            let recipe = Recipe::read(folder.path()).unwrap().for_target(&"debian-13/amd64".parse().unwrap()).unwrap();
+            assert_eq!(recipe.packing_inputs().unwrap().into_keys().collect::<Vec<_>>(), read);
+        }
+    }
+
     #[test]
     fn what_cannot_be_meant_is_named_with_its_line() {
         for (right, wrong, says) in [
@@ -257,6 +312,8 @@ inputs = { build = ["patches-11"] }
             ("{ build =", "{ bild =", "inputs.bild: there is no such phase (build, check)"),
             ("{ build =", "{ check =", "inputs.check: there is no such phase"),
             ("\"patches-11\"", "\"../patches\"", "../patches is not a path inside the recipe's folder"),
+            ("[\"patches-11\"]", "[\"\"]", "inputs.build: \"\" is not a path inside the recipe's folder"),
+            ("\"patches-11\"", "\"recipe.toml\"", "inputs.build: recipe.toml is no input"),
             ("depends = [\"openjdk-17", "cluster-depends = [\"openjdk-17", "the recipe has no [cluster]"),
             ("depends = [\"openjdk-17", "depends = [\"openjdk (17", "has a ( without a )"),
             ("environment", "enviroment", "unknown field"),

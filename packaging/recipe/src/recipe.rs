@@ -62,7 +62,7 @@ pub struct RecipeFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bench: Option<BenchSection>,
     /// What holds for some targets alone, by a pattern of their names such as `debian-11/*`, in which `*` is a release, an
-    /// architecture or a part of one. An edit for one target costs no other one a build.
+    /// architecture or a part of one. An edit for one target costs no other one a build, as long as no package is made of the file.
     #[serde(default, rename = "target", skip_serializing_if = "BTreeMap::is_empty")]
     pub targets: BTreeMap<String, Condition>,
 }
@@ -326,12 +326,8 @@ impl Recipe {
             if phase.name == BASELINE_PHASE {
                 return invalid(format!("phase \"{BASELINE_PHASE}\": describe what is measured in [bench]"));
             }
-            if let Some(input) = outside(&phase.inputs) {
-                return invalid(format!(
-                    "phase \"{}\": the input {} is not a path inside the recipe's folder",
-                    phase.name,
-                    input.display()
-                ));
+            if let Err(why) = look_over_inputs(&phase.inputs) {
+                return invalid(format!("phase \"{}\": inputs: {why}", phase.name));
             }
         }
         if let Some(Err(message)) = file.check.as_ref().map(|check| check.look_over(&file.phases)) {
@@ -435,9 +431,7 @@ impl Check {
         if self.shards_per_processor == 0 || self.test_seconds == 0 {
             return Err("shards-per-processor and test-seconds have to be 1 or more".into());
         }
-        if let Some(input) = outside(&self.inputs) {
-            return Err(format!("inputs: {} is not a path inside the recipe's folder", input.display()));
-        }
+        look_over_inputs(&self.inputs).map_err(|why| format!("inputs: {why}"))?;
         for (i, program) in self.programs.iter().enumerate() {
             if outside(std::slice::from_ref(&program.path)).is_some() {
                 return Err(format!("program: {} is not a path below /build/work", program.path.display()));
@@ -463,7 +457,7 @@ impl BenchSection {
         }
         let Some(baseline) = &self.baseline else { return Ok(()) };
         is_phase(&baseline.after, phases).map_err(|message| format!("baseline.{message}"))?;
-        inside("baseline.inputs", &baseline.inputs, "recipe's folder")?;
+        look_over_inputs(&baseline.inputs).map_err(|why| format!("baseline.inputs: {why}"))?;
         for left_out in &baseline.left_out {
             left_out.matcher().map_err(|error| format!("baseline.left-out.files: {error}"))?;
         }
@@ -494,9 +488,25 @@ fn is_phase(after: &str, phases: &[Phase]) -> Result<(), String> {
     Err(format!("after = \"{after}\": name one of the phases ({})", names.join(", ")))
 }
 
-/// The first path that leads out of the folder that it is in.
+/// The first path that is not one of something in the folder: that leads out of it, or is the folder itself.
 pub(crate) fn outside(paths: &[PathBuf]) -> Option<&PathBuf> {
-    paths.iter().find(|path| path.components().any(|part| !matches!(part, Component::Normal(_))))
+    let inside = |path: &&PathBuf| {
+        !path.as_os_str().is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)))
+    };
+    paths.iter().find(|path| !inside(path))
+}
+
+/// Refuses what cannot be an input of a phase.
+pub(crate) fn look_over_inputs(inputs: &[PathBuf]) -> Result<(), String> {
+    if let Some(input) = outside(inputs) {
+        let text = input.display().to_string();
+        let text = if text.is_empty() { "\"\"" } else { &text };
+        return Err(format!("{text} is not a path inside the recipe's folder"));
+    }
+    match inputs.iter().any(|input| input == Path::new(FILE)) {
+        true => Err(format!("{FILE} is no input: a phase gets what it says as variables, such as VERSION")),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

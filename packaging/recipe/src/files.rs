@@ -198,7 +198,10 @@ impl Recipe {
         let path = self.folder.join(FILE);
         match &self.inheritance {
             Some(above) => Ok(above.text.clone()),
-            None => fs::read_to_string(&path).map_err(|source| self.failed(&path, source)),
+            None => {
+                let text = fs::read_to_string(&path).map_err(|source| self.failed(&path, source))?;
+                Ok(inherit::without_mark(&text).to_owned())
+            }
         }
     }
 
@@ -245,7 +248,7 @@ impl Recipe {
             _ => Vec::new(),
         };
         let text = fs::read_to_string(&place).map_err(|source| self.failed(&place, source))?;
-        all.push((place, text));
+        all.push((place, inherit::without_mark(&text).to_owned()));
         Ok(all)
     }
 

@@ -141,6 +141,29 @@ fn it_has_what_it_says_and_all_the_rest_of_the_other() {
     assert_eq!(room.read("thing-1.1").unwrap().file.build.depends, ["clang"]);
 }
 
+/// The byte order mark that some editors write is TOML's own business, in whichever of the files it is.
+#[test]
+fn files_that_begin_with_a_mark_are_read_as_without_it() {
+    let room = Room::new();
+    let manifest = "[package]\nversion = \"1\"\n";
+    for name in ["thing", "thing-1.1"] {
+        room.write(&format!("{name}/deb/Cargo.toml"), manifest);
+    }
+    let (plain, files) = room.frozen("thing-1.1");
+    for name in ["thing/recipe.toml", "thing/deb/Cargo.toml", "thing-1.1/recipe.toml", "thing-1.1/deb/Cargo.toml"] {
+        let text = std::fs::read_to_string(room.path(name)).unwrap();
+        room.write(name, &format!("\u{feff}{text}"));
+        let (marked, marked_files) = room.frozen("thing-1.1");
+        assert_eq!(serde_json::to_value(&marked.file).unwrap(), serde_json::to_value(&plain.file).unwrap(), "{name}");
+        assert_eq!(marked_files, files, "{name}");
+        room.read("thing-1.1").unwrap().manifest_as::<toml::Table>().unwrap();
+    }
+    // Its lines and columns are those of the text.
+    room.write("thing-1.1/recipe.toml", &format!("\u{feff}{}", child().replace("tag = \"1.1\"", "tga = \"1.1\"")));
+    let error = room.read("thing-1.1").unwrap_err();
+    assert!(error.contains("at line 3, column 1"), "{error}");
+}
+
 #[test]
 fn the_copy_in_the_store_is_a_recipe_like_any_other() {
     let room = Room::new();

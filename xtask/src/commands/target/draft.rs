@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn architectures_of_the_targets() {
         let targets = repository().join("containers/targets");
-        for name in Target::names(&targets) {
+        for name in Target::names(&targets).unwrap() {
             let target = Target::read(&targets, &name).unwrap();
             let known = architecture(name.architecture()).unwrap();
             assert_eq!((known.multiarch, known.gnu_type), (target.multiarch, target.gnu_type));

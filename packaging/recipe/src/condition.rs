@@ -11,7 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RecipeError;
-use crate::recipe::{CHECK_PHASE, Recipe, RecipeFile, look_over_inputs};
+use crate::inherit::{self, Inheritance};
+use crate::line::line_of;
+use crate::recipe::{CHECK_PHASE, Recipe, RecipeFile, look_over_inputs, look_over_variables};
 use crate::target::TargetName;
 
 /// What holds beside the rest for the targets whose names the section's own name matches.
@@ -60,6 +62,9 @@ pub(crate) fn look_over(file: &RecipeFile) -> Result<(), (String, String)> {
                 return wrong(format!("inputs.{name}: {why}"));
             }
         }
+        if let Err(why) = look_over_variables(&condition.environment) {
+            return wrong(format!("environment: {why}"));
+        }
         if let Some(name) = condition.without.iter().find(|name| !file.build.depends.contains(name)) {
             return wrong(format!("without: \"{name}\" is not among the dependencies of [build]"));
         }
@@ -79,7 +84,7 @@ impl Recipe {
     /// is gone. For a recipe that is for a target already nothing changes.
     ///
     /// # Errors
-    /// Two sections that match the target give a variable two values.
+    /// Two sections that match the target give a variable two values, or one names an input that is not there.
     pub fn for_target(mut self, target: &TargetName) -> Result<Self, RecipeError> {
         let name = target.to_string();
         let mut given: BTreeMap<String, (String, String)> = BTreeMap::new();
@@ -96,6 +101,12 @@ impl Recipe {
                     let message = format!(
                         "environment: {variable} is \"{value}\" here and \"{before}\" in [target.\"{other}\"], and both are for {name}"
                     );
+                    return Err(self.invalid_section(&pattern, &message));
+                }
+            }
+            for (phase, inputs) in &condition.inputs {
+                if let Some(input) = inputs.iter().find(|input| !self.has(input)) {
+                    let message = format!("inputs.{phase}: the recipe has no file or folder {}", input.display());
                     return Err(self.invalid_section(&pattern, &message));
                 }
             }
@@ -131,10 +142,7 @@ impl Recipe {
 impl Recipe {
     /// The error about a section, in whichever recipe has it.
     fn invalid_section(&self, pattern: &str, message: &str) -> RecipeError {
-        match &self.inheritance {
-            Some(above) if line_of(&self.folder, pattern).is_none() => above.parent.invalid_section(pattern, message),
-            _ => invalid(&self.folder, pattern, message),
-        }
+        invalid(&self.folder, self.inheritance.as_deref(), pattern, message)
     }
 }
 
@@ -158,19 +166,21 @@ impl Condition {
     }
 }
 
-/// The error about a section, with the line in which it begins.
-pub(crate) fn invalid(folder: &Path, pattern: &str, message: &str) -> RecipeError {
+/// The error about a section, with the file and the line where it stands: those of a recipe that the one in `folder` inherits
+/// from, where it has none of that name itself.
+pub(crate) fn invalid(folder: &Path, above: Option<&Inheritance>, pattern: &str, message: &str) -> RecipeError {
     let path = folder.join(crate::recipe::FILE);
-    let line = line_of(folder, pattern).map(|line| format!("line {line}: ")).unwrap_or_default();
-    RecipeError::Invalid { path, message: format!("{line}[target.\"{pattern}\"]: {message}") }
-}
-
-/// The line of `recipe.toml` in which a section begins.
-fn line_of(folder: &Path, pattern: &str) -> Option<usize> {
-    let text = std::fs::read_to_string(folder.join(crate::recipe::FILE)).ok()?;
-    let heading = format!("\"{pattern}\"");
-    let at = |line: &str| line.trim_start().starts_with("[target.") && line.contains(&heading);
-    text.lines().position(at).map(|line| line + 1)
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    match (line_of(&text, &["target", pattern]), above) {
+        (Some(line), _) => {
+            RecipeError::Invalid { path, message: format!("line {line}: [target.\"{pattern}\"]: {message}") }
+        }
+        (None, Some(above)) => {
+            let message = format!("{message} (as {} inherits it)", inherit::name_of(folder));
+            above.parent.invalid_section(pattern, &message)
+        }
+        (None, None) => RecipeError::Invalid { path, message: format!("[target.\"{pattern}\"]: {message}") },
+    }
 }
 
 #[cfg(test)]
@@ -316,11 +326,26 @@ assets = [
             ("\"patches-11\"", "\"recipe.toml\"", "inputs.build: recipe.toml is no input"),
             ("depends = [\"openjdk-17", "cluster-depends = [\"openjdk-17", "the recipe has no [cluster]"),
             ("depends = [\"openjdk-17", "depends = [\"openjdk (17", "has a ( without a )"),
+            (
+                "\"patches-11\"",
+                "\"nowhere\"",
+                "line 14: [target.\"debian-11/*\"]: inputs.build: the recipe has no file or folder nowhere",
+            ),
+            ("{ JAVA_HOME", "{ \"\"", "environment: \"\" is not a variable's name"),
+            ("{ JAVA_HOME", "{ \"A B\"", "environment: \"A B\" is not a variable's name"),
+            ("{ JAVA_HOME", "{ \"1A\"", "environment: \"1A\" is not a variable's name"),
+            ("/usr/lib/jvm/java-17", "a\\u0000b", "environment: JAVA_HOME has a NUL character"),
+            ("{ JAVA_HOME", "{ BUILD_TARGET", "environment: BUILD_TARGET is set by the tool"),
+            ("{ JAVA_HOME", "{ VERSION", "environment: VERSION is set by the tool"),
             ("environment", "enviroment", "unknown field"),
         ] {
             let error = read(&format!("{RECIPE}{}", ELEVEN.replace(right, wrong)), "debian-11/amd64").unwrap_err();
             assert!(error.contains(says) && error.contains("recipe.toml"), "{says} is missing in: {error}");
         }
+        let other = format!("{RECIPE}{}", ELEVEN.replace("\"patches-11\"", "\"nowhere\""));
+        assert!(read(&other, "debian-12/amd64").is_ok(), "only the target that it concerns");
+        let own = RECIPE.replace("JAVA_HOME =", "BUILD_X =");
+        assert!(read(&own, "debian-12/amd64").unwrap_err().contains("build.environment: BUILD_X is set by the tool"));
         let twice = format!("{RECIPE}{ELEVEN}[target.\"*/amd64\"]\nenvironment = {{ JAVA_HOME = \"/opt\" }}\n");
         let error = read(&twice, "debian-11/amd64").unwrap_err();
         assert!(

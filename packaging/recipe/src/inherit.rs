@@ -22,7 +22,7 @@ use toml::de::{DeTable, DeValue};
 use crate::cherry_pick::CherryPick;
 use crate::control;
 use crate::error::RecipeError;
-use crate::recipe::{FILE, Recipe, RecipeFile};
+use crate::recipe::{FILE, Recipe, RecipeFile, outside};
 
 /// How many recipes one can have above it: what holds in it has to be found by people.
 const MOST_PARENTS: usize = 3;
@@ -50,7 +50,7 @@ impl Without {
 
     /// Whether an inherited file is left out.
     pub(crate) fn names_file(&self, path: &str) -> bool {
-        self.files.iter().any(|named| path == named || path.starts_with(&format!("{named}/")))
+        self.files.iter().any(|named| Path::new(path).starts_with(named))
     }
 }
 
@@ -258,8 +258,19 @@ fn look_over(path: &Path, text: &str, without: &Without, parent: &Recipe) -> Res
             return wrong(commit, format!("the cherry-pick {commit} is there twice"));
         }
     }
-    if let Some(file) = without.files.iter().find(|file| !parent.has(Path::new(file))) {
-        return wrong(file, format!("the recipe {above} has no file {file}"));
+    for file in &without.files {
+        if outside(&[file.into()]).is_some() {
+            return wrong(
+                file,
+                format!("\"{file}\" is not a path inside the recipe's folder, such as config or config/one"),
+            );
+        }
+        if Path::new(file) == Path::new(FILE) {
+            return wrong(file, format!("{FILE} is always inherited: write into it what differs"));
+        }
+        if !parent.has(Path::new(file)) {
+            return wrong(file, format!("the recipe {above} has no file {file}"));
+        }
     }
     Ok(())
 }

@@ -211,6 +211,31 @@ fn what_is_said_for_one_target_is_inherited_as_well() {
 }
 
 #[test]
+fn a_folder_is_left_out_however_it_is_written() {
+    let room = Room::new();
+    for named in ["phases", "phases/", "phases//build", "phases/./build"] {
+        room.write("thing-1.1/recipe.toml", &child().replace("patches/old.patch", named));
+        let (_, files) = room.frozen("thing-1.1");
+        assert!(!files.contains_key("phases/build"), "{named}: {:?}", files.keys());
+    }
+}
+
+/// A section stands where somebody wrote it, whichever recipe no longer fits it.
+#[test]
+fn an_inherited_section_that_does_not_fit_is_named_where_it_stands() {
+    let room = Room::new();
+    room.write("thing/recipe.toml", &(parent() + "without = [\"g++\"]\n"));
+    room.write("thing-1.1/recipe.toml", &child().replace("[build]", "[build]\ndepends = [\"clang\"]"));
+    let error = room.read("thing-1.1").unwrap_err();
+    let says = "thing/recipe.toml: line 24: [target.\"debian-11/*\"]: without: \"g++\" is not among the dependencies of [build]";
+    assert!(error.starts_with(says) && error.contains("thing-1.1"), "{error}");
+    // One of its own, in another spelling.
+    room.write("thing-1.1/recipe.toml", &(child() + "[target.'debian-12/*']\nwithout = [\"cmake\"]\n"));
+    let error = room.read("thing-1.1").unwrap_err();
+    assert!(error.starts_with("thing-1.1/recipe.toml: line 14: [target.\"debian-12/*\"]"), "{error}");
+}
+
+#[test]
 fn what_the_source_contains_is_fixed() {
     let room = Room::new();
     let (_, files) = room.frozen("thing-1.1");
@@ -385,6 +410,10 @@ fn what_cannot_be_meant_is_named_with_file_and_line() {
             "line 9: without: the recipe thing has no cherry-pick 4444",
         ),
         ("patches/old", "patches/odd", "line 10: without: the recipe thing has no file patches/odd.patch"),
+        ("patches/old.patch", "./patches", "line 10: without: \"./patches\" is not a path inside the recipe's folder"),
+        ("patches/old.patch", "", "line 10: without: \"\" is not a path inside"),
+        ("patches/old.patch", "../thing/patches", "line 10: without: \"../thing/patches\" is not a path inside"),
+        ("patches/old.patch", "recipe.toml", "line 10: without: recipe.toml is always inherited"),
         ("contained = [", "contain = [", "line 9"),
         (
             "[\"1111",

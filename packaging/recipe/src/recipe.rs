@@ -340,7 +340,10 @@ impl Recipe {
             return invalid(format!("bench.{message}"));
         }
         if let Err((pattern, message)) = condition::look_over(&file) {
-            return Err(condition::invalid(folder, &pattern, &message));
+            return Err(condition::invalid(folder, inheritance.as_deref(), &pattern, &message));
+        }
+        if let Err(why) = look_over_variables(&file.build.environment) {
+            return invalid(format!("build.environment: {why}"));
         }
         let handle = match inheritance {
             Some(_) => inherit::look_over_name(&path, folder)?,
@@ -432,6 +435,10 @@ impl Check {
             return Err("shards-per-processor and test-seconds have to be 1 or more".into());
         }
         look_over_inputs(&self.inputs).map_err(|why| format!("inputs: {why}"))?;
+        let root = self.root.iter().map(|root| ("root.environment", &root.environment));
+        for (field, variables) in root.chain([("environment", &self.environment)]) {
+            variables.iter().try_for_each(look_over_variable).map_err(|why| format!("{field}: {why}"))?;
+        }
         for (i, program) in self.programs.iter().enumerate() {
             if outside(std::slice::from_ref(&program.path)).is_some() {
                 return Err(format!("program: {} is not a path below /build/work", program.path.display()));
@@ -494,6 +501,42 @@ pub(crate) fn outside(paths: &[PathBuf]) -> Option<&PathBuf> {
         !path.as_os_str().is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)))
     };
     paths.iter().find(|path| !inside(path))
+}
+
+/// Variables of a phase that the tool sets: what a script reads in them has to be true.
+const SET_BY_THE_TOOL: [&str; 9] = [
+    "DEB_HOST_ARCH",
+    "DEB_HOST_GNU_TYPE",
+    "DEB_HOST_MULTIARCH",
+    "DEB_VERSION",
+    "HOME",
+    "JOBS",
+    "MEMORY_BYTES",
+    "SOURCE_DATE_EPOCH",
+    "VERSION",
+];
+
+/// Refuses what cannot be the variables of a phase.
+pub(crate) fn look_over_variables(variables: &BTreeMap<String, String>) -> Result<(), String> {
+    variables.iter().try_for_each(look_over_variable)?;
+    match variables.keys().find(|name| name.starts_with("BUILD_") || SET_BY_THE_TOOL.contains(&name.as_str())) {
+        Some(name) => {
+            Err(format!("{name} is set by the tool, as are all whose names begin with BUILD_: take another name"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses what cannot be a variable, or is none that a shell could read.
+fn look_over_variable((name, value): (&String, &String)) -> Result<(), String> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) || !name.bytes().all(good) {
+        return Err(format!("\"{}\" is not a variable's name, which has letters, digits and _", name.escape_debug()));
+    }
+    match value.contains('\0') {
+        true => Err(format!("{name} has a NUL character, which no variable can have")),
+        false => Ok(()),
+    }
 }
 
 /// Refuses what cannot be an input of a phase.

@@ -150,10 +150,10 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
             let folder = scratch.path().join(recipe.name());
             std::fs::create_dir_all(&folder).map_err(Message::of_file("make the folder", &folder))?;
             // Its locks are written there, and read: what a farm needs depends on the build root's.
-            let mut drafted = recipe.clone();
+            let mut drafted = recipe.clone().for_target(&target.name)?;
             drafted.folder = folder;
             let options = Options {
-                recipe: drafted.for_target(&target.name)?,
+                recipe: drafted,
                 target: target.clone(),
                 targets: drafts.clone(),
                 source: None,

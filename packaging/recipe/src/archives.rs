@@ -135,6 +135,12 @@ impl Target {
         further.suites.iter().map(move |name| Suite { name: name.clone(), ..like.clone() })
     }
 
+    /// The line of the section that names a suite.
+    pub(crate) fn line_of_further(&self, text: &str, suite: &str) -> Option<usize> {
+        let names = |further: &FurtherArchive| further.suites.iter().any(|name| name == suite);
+        Some(line_of(text, self.further.iter().position(names)?))
+    }
+
     /// Looks over the suites of a target, which was read from `text`.
     ///
     /// # Errors

@@ -256,12 +256,14 @@ impl Recipe {
     /// Reads the recipe `name`: a folder's path, or the name of one of `known` (name and folder).
     ///
     /// # Errors
-    /// Neither is `name` one of the known recipes nor a folder with a `recipe.toml`, or the recipe cannot be read.
+    /// Neither is `name` one of the known recipes nor a folder with a `recipe.toml`, it is the name of two, or the recipe cannot
+    /// be read.
     pub fn find(name: &str, known: &[(String, PathBuf)]) -> Result<Self, RecipeError> {
-        let folder = known
-            .iter()
-            .find(|(known, _)| known == name)
-            .map_or_else(|| PathBuf::from(name), |(_, folder)| folder.clone());
+        let mut called = known.iter().filter(|(known, _)| known == name).map(|(_, folder)| folder.clone());
+        let folder = called.next().unwrap_or_else(|| PathBuf::from(name));
+        if let Some(other) = called.next() {
+            return Err(RecipeError::Ambiguous { name: name.to_owned(), folders: [folder, other] });
+        }
         if !folder.join(FILE).is_file() {
             let mut looked = vec![folder.join(FILE).display().to_string()];
             looked.extend(known.iter().map(|(name, _)| format!("the recipe {name}")));

@@ -215,6 +215,16 @@ pub enum TargetError {
         /// The file of the other target.
         other: PathBuf,
     },
+    /// What a new target is to have is another release's.
+    #[error("{option} '{value}' is that of another release, whose file is {other}", other = other.display())]
+    Taken {
+        /// The option that gives it to the new target.
+        option: &'static str,
+        /// What it has.
+        value: String,
+        /// The file of the other target.
+        other: PathBuf,
+    },
     /// What is packed outside of `/usr` would be in another folder there.
     #[error("{path}, line {line}: outside-usr has '{folder}', and its first part is none of merged-folders, which alone are links into \
              /usr", path = path.display())]
@@ -244,6 +254,9 @@ impl Failure for TargetError {
             }
             Self::SameSuffix { .. } => {
                 Kind::Input.next("give one of the two a suffix of its own, such as ~deb12u1, so that apt takes an upgrade of the release for one")
+            }
+            Self::Taken { option, .. } => {
+                Kind::Usage.next(format!("give the new release's own with {option}; nothing was changed"))
             }
             Self::Name { .. } => Kind::Input.next("correct `name`, or rename the file"),
             Self::FileName { .. } => Kind::Input.next("rename it, or move it elsewhere"),
@@ -318,14 +331,48 @@ impl Target {
 
     /// The file of another release whose packages would have the same versions.
     fn with_same_suffix(&self, targets: &Path) -> Result<Option<PathBuf>, TargetError> {
-        for name in Self::names(targets)?.iter().filter(|name| name.release() != self.name.release()) {
-            let path = targets.join(name.file_stem() + ".toml");
-            // A mistake in it is told where that target is asked for.
-            if read_toml::<Self>(&path).is_ok_and(|other| other.version_suffix == self.version_suffix) {
-                return Ok(Some(path));
+        let others = Self::of_other_releases(targets, &self.name)?;
+        let found = others.into_iter().find(|(_, other)| other.version_suffix == self.version_suffix);
+        Ok(found.map(|(path, _)| path))
+    }
+
+    /// The targets of other releases, each with its file. A mistake in one is told where that one is asked for.
+    fn of_other_releases(targets: &Path, name: &TargetName) -> Result<Vec<(PathBuf, Self)>, TargetError> {
+        let others = Self::names(targets)?.into_iter().filter(|other| other.release() != name.release());
+        let paths = others.map(|other| targets.join(other.file_stem() + ".toml"));
+        Ok(paths.filter_map(|path| Some((path.clone(), read_toml(&path).ok()?))).collect())
+    }
+
+    /// Looks over the text of a target's file that is to be made in this folder.
+    ///
+    /// # Errors
+    /// Its suite or its version suffix is that of a target of another release, or the text is none of a target's file.
+    pub fn look_over_new(targets: &Path, name: &TargetName, text: &str) -> Result<(), TargetError> {
+        let new: Self = parse_toml(&targets.join(name.file_stem() + ".toml"), text)?;
+        for (other, old) in Self::of_other_releases(targets, name)? {
+            if (&old.suite, &old.archive) == (&new.suite, &new.archive) {
+                return Err(TargetError::Taken { option: "--suite", value: new.suite, other });
+            }
+            if old.version_suffix == new.version_suffix {
+                return Err(TargetError::Taken { option: "--version-suffix", value: new.version_suffix, other });
             }
         }
-        Ok(None)
+        Ok(())
+    }
+
+    /// Where the target's file says something of a suite: its path, and the line of the field, or of the section that names the
+    /// suite.
+    pub fn place(&self, targets: &Path, field: &str, suite: Option<&str>) -> String {
+        let path = targets.join(self.name.file_stem() + ".toml");
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let line = match suite.filter(|suite| *suite != self.suite) {
+            Some(suite) => self.line_of_further(&text, suite),
+            None => line_of(&text, &[field]),
+        };
+        match line {
+            Some(line) => format!("{}, line {line}", path.display()),
+            None => path.display().to_string(),
+        }
     }
 
     /// What decides a root file system: all but what packing alone reads.
@@ -480,6 +527,34 @@ mod tests {
                 .starts_with(&format!("debian-12-amd64.toml, line 5: {line} debian-13-amd64.toml"))
         );
         Target::read(folder.path(), &"debian-11/amd64".parse().unwrap()).unwrap();
+        // One that is to be made.
+        let folder = changed("debian-13-amd64", "a", "a");
+        let text = std::fs::read_to_string(folder.path().join("debian-13-amd64.toml")).unwrap();
+        let new = |suite: &str, suffix: &str| {
+            let text = text.replace("\"trixie\"", &format!("\"{suite}\"")).replace("~deb13u1", suffix);
+            let looked = Target::look_over_new(folder.path(), &"debian-14/amd64".parse().unwrap(), &text);
+            looked.map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+        };
+        new("forky", "~deb14u1").unwrap();
+        let other = "is that of another release, whose file is debian-12-amd64.toml";
+        assert_eq!(new("bookworm", "~deb14u1").unwrap_err(), format!("--suite 'bookworm' {other}"));
+        assert_eq!(new("forky", "~deb12u1").unwrap_err(), format!("--version-suffix '~deb12u1' {other}"));
+    }
+    #[test]
+    fn what_is_said_of_a_suite_has_a_place() {
+        let folder = changed("debian-13-amd64", "a", "a");
+        let target = Target::read(folder.path(), &"debian-13/amd64".parse().unwrap()).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("debian-13-amd64.toml")).unwrap();
+        let section = text.lines().position(|line| line.contains("trixie-updates")).unwrap();
+        for (field, suite, line) in [
+            ("suite", Some("trixie"), ", line 4".to_owned()),
+            ("base", None, ", line 14".to_owned()),
+            ("suite", Some("trixie-updates"), format!(", line {section}")),
+            ("suite", Some("sid"), String::new()),
+        ] {
+            let place = target.place(folder.path(), field, suite);
+            assert_eq!(place, format!("{}/debian-13-amd64.toml{line}", folder.path().display()));
+        }
     }
     #[test]
     fn what_cannot_be_used_is_named_with_its_line() {

@@ -93,6 +93,10 @@ fn recipe() {
                 name: "meso".into(),
                 looked: "mesos, sample and /home/me/meso/recipe.toml".into()
             }],
+            Ambiguous: [RecipeError::Ambiguous {
+                name: "demo".into(),
+                folders: [path("packaging/demo"), path("tests/fixtures/demo")],
+            }],
             Config: [misspelt().into()],
             Input: [RecipeError::Input {
                 recipe: "demo".into(),
@@ -187,6 +191,11 @@ fn recipe() {
                 line: 5,
                 suffix: "~deb12u1".into(),
                 other: path("containers/targets/debian-12-amd64.toml"),
+            }],
+            Taken: [TargetError::Taken {
+                option: "--suite",
+                value: "trixie".into(),
+                other: path("containers/targets/debian-13-amd64.toml"),
             }],
             OutsideUsr: [TargetError::OutsideUsr {
                 path: path("containers/targets/debian-11-amd64.toml"),

@@ -159,7 +159,7 @@ fn virtual_machines_are_locked_where_the_target_has_a_kernel() {
 #[test]
 fn what_newcomers_read_is_about_the_default_target() {
     let default = default_target().name;
-    for page in ["README.md", "docs/src/guides/first-packages.md"] {
+    for page in ["README.md", "docs/src/guides/first-packages.md", "docs/src/guides/another-version.md"] {
         let text = fs::read_to_string(repository().join(page)).unwrap();
         assert!(text.contains(&format!("/{}", default.file_stem())), "{page} does not name the folder of {default}");
         for other in targets().iter().map(|name| name.parse::<TargetName>().unwrap()).filter(|other| *other != default)

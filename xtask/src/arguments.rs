@@ -110,7 +110,7 @@ impl Subject {
         let recipe = Recipe::find(recipe, &known_recipes())?;
         let targets = top.join("containers/targets");
         let target = Target::read(&targets, &self.target)?;
-        recipe.look_over_targets(&Target::names(&targets))?;
+        recipe.look_over_targets(&Target::names(&targets)?)?;
         let recipe = recipe.for_target(&target.name)?;
         Ok(Options {
             recipe,

@@ -90,6 +90,14 @@ pub enum Error {
     /// Debian's archive does not have what is needed, or cannot be trusted.
     #[error(transparent)]
     Debian(#[from] fetch::debian::DebianError),
+    /// The same, with the place in the target's file that it is about.
+    #[error("{place}: {error}")]
+    InTarget {
+        /// The target's file, and the line where that is easy to find.
+        place: String,
+        /// What is wrong.
+        error: Box<fetch::debian::DebianError>,
+    },
     /// A download failed.
     #[error(transparent)]
     Download(#[from] fetch::download::DownloadError),
@@ -275,6 +283,18 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The same error with its place in the target's file, where it is about something that the file says.
+    pub(crate) fn in_target(self, options: &crate::options::Options) -> Self {
+        let Self::Debian(error) = self else { return self };
+        let place = error.field().map(|(field, suite)| options.target.place(&options.targets, field, suite));
+        match place {
+            Some(place) => Self::InTarget { place, error: Box::new(error) },
+            None => Self::Debian(error),
+        }
+    }
+}
+
 impl Failure for Error {
     fn outcome(&self) -> Outcome {
         match self {
@@ -293,6 +313,7 @@ impl Failure for Error {
             Self::Changelog(error) => error.outcome(),
             Self::Source(error) => error.outcome(),
             Self::Debian(error) => error.outcome(),
+            Self::InTarget { error, .. } => error.outcome(),
             Self::Download(error) => error.outcome(),
             Self::Manifest(error) => error.outcome(),
             Self::Split(error) => error.outcome(),

@@ -167,7 +167,7 @@ pub fn gather_from(
         });
     }
     let changelog = changelog.for_release(&target.version_suffix, &target.suite).with_suffix(&source.version_suffix);
-    let plan = Plan::new(Parts {
+    let plan = told.of(Plan::new(Parts {
         recipe: &recipe,
         target,
         lock: &lock,
@@ -178,7 +178,8 @@ pub fn gather_from(
         version: changelog.version.clone(),
         source_date_epoch: changelog.epoch,
         tool: tool(),
-    })?;
+    }))?;
+    told.of(plan.check(&recipe))?;
     Ok(Inputs {
         recipe,
         manifest,

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
+use crate::line;
 use crate::target::{Target, TargetError};
 
 /// Suites beside the target's own that packages are taken from: `[[further-archive]]`. What is left out is as for the target's
@@ -134,17 +135,32 @@ impl Target {
         further.suites.iter().map(move |name| Suite { name: name.clone(), ..like.clone() })
     }
 
-    /// Looks over the further archives of a target, which was read from `text`.
+    /// The line of the section that names a suite.
+    pub(crate) fn line_of_further(&self, text: &str, suite: &str) -> Option<usize> {
+        let names = |further: &FurtherArchive| further.suites.iter().any(|name| name == suite);
+        Some(line_of(text, self.further.iter().position(names)?))
+    }
+
+    /// Looks over the suites of a target, which was read from `text`.
     ///
     /// # Errors
     /// A section names no suite, a name or an address could not be one, a component of a suite is named twice, or a suite is
     /// named again with another archive, keyring or priority.
     pub(crate) fn look_over_archives(&self, path: &Path, text: &str) -> Result<(), TargetError> {
+        for (field, looked) in
+            [("suite", name(&self.suite)), ("component", name(&self.component)), ("archive", address(&self.archive))]
+        {
+            looked.map_err(|why| TargetError::Field {
+                path: path.to_owned(),
+                line: line::line_of(text, &[field]).unwrap_or(1),
+                why: format!("{field} = {why}"),
+            })?;
+        }
         let mut known = vec![self.own_suite()];
         for (nth, further) in self.further.iter().enumerate() {
             look_over(further)
                 .and_then(|()| self.suites_of(further).try_for_each(|suite| add(&mut known, suite)))
-                .map_err(|why| TargetError::FurtherArchive { path: path.to_owned(), line: line_of(text, nth), why })?;
+                .map_err(|why| TargetError::Field { path: path.to_owned(), line: line_of(text, nth), why })?;
         }
         Ok(())
     }
@@ -155,13 +171,20 @@ fn look_over(further: &FurtherArchive) -> Result<(), String> {
     if further.suites.is_empty() {
         return Err("suites is empty".into());
     }
-    if let Some(name) = further.suites.iter().chain(&further.components).find(|name| !is_plain(name)) {
-        return Err(format!("'{name}' is not a name of a suite or component"));
-    }
-    let web = |address: &&String| address.starts_with("http://") || address.starts_with("https://");
-    match further.archive.as_ref().filter(|address| !web(address)) {
-        Some(address) => Err(format!("archive = '{address}' is not an address that begins with https:// or http://")),
-        None => Ok(()),
+    further.suites.iter().chain(&further.components).try_for_each(|one| name(one))?;
+    further.archive.iter().try_for_each(|one| address(one)).map_err(|why| format!("archive = {why}"))
+}
+
+/// Whether a text can be the name of a suite or component.
+fn name(text: &str) -> Result<(), String> {
+    if is_plain(text) { Ok(()) } else { Err(format!("'{text}' is not a name of a suite or component")) }
+}
+
+/// Whether a text can be an archive's address.
+fn address(text: &str) -> Result<(), String> {
+    match text.starts_with("http://") || text.starts_with("https://") {
+        true => Ok(()),
+        false => Err(format!("'{text}' is not an address that begins with https:// or http://")),
     }
 }
 

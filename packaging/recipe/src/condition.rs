@@ -11,7 +11,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RecipeError;
-use crate::recipe::{CHECK_PHASE, Recipe, RecipeFile, outside};
+use crate::inherit::{self, Inheritance};
+use crate::line::line_of;
+use crate::recipe::{CHECK_PHASE, Recipe, RecipeFile, look_over_inputs, look_over_variables};
 use crate::target::TargetName;
 
 /// What holds beside the rest for the targets whose names the section's own name matches.
@@ -56,9 +58,12 @@ pub(crate) fn look_over(file: &RecipeFile) -> Result<(), (String, String)> {
             if !phases.contains(&name.as_str()) || name == CHECK_PHASE && file.check.is_none() {
                 return wrong(format!("inputs.{name}: there is no such phase ({})", phases.join(", ")));
             }
-            if let Some(path) = outside(inputs) {
-                return wrong(format!("inputs.{name}: {} is not a path inside the recipe's folder", path.display()));
+            if let Err(why) = look_over_inputs(inputs) {
+                return wrong(format!("inputs.{name}: {why}"));
             }
+        }
+        if let Err(why) = look_over_variables(&condition.environment) {
+            return wrong(format!("environment: {why}"));
         }
         if let Some(name) = condition.without.iter().find(|name| !file.build.depends.contains(name)) {
             return wrong(format!("without: \"{name}\" is not among the dependencies of [build]"));
@@ -79,7 +84,7 @@ impl Recipe {
     /// is gone. For a recipe that is for a target already nothing changes.
     ///
     /// # Errors
-    /// Two sections that match the target give a variable two values.
+    /// Two sections that match the target give a variable two values, or one names an input that is not there.
     pub fn for_target(mut self, target: &TargetName) -> Result<Self, RecipeError> {
         let name = target.to_string();
         let mut given: BTreeMap<String, (String, String)> = BTreeMap::new();
@@ -96,6 +101,12 @@ impl Recipe {
                     let message = format!(
                         "environment: {variable} is \"{value}\" here and \"{before}\" in [target.\"{other}\"], and both are for {name}"
                     );
+                    return Err(self.invalid_section(&pattern, &message));
+                }
+            }
+            for (phase, inputs) in &condition.inputs {
+                if let Some(input) = inputs.iter().find(|input| !self.has(input)) {
+                    let message = format!("inputs.{phase}: the recipe has no file or folder {}", input.display());
                     return Err(self.invalid_section(&pattern, &message));
                 }
             }
@@ -131,10 +142,7 @@ impl Recipe {
 impl Recipe {
     /// The error about a section, in whichever recipe has it.
     fn invalid_section(&self, pattern: &str, message: &str) -> RecipeError {
-        match &self.inheritance {
-            Some(above) if line_of(&self.folder, pattern).is_none() => above.parent.invalid_section(pattern, message),
-            _ => invalid(&self.folder, pattern, message),
-        }
+        invalid(&self.folder, self.inheritance.as_deref(), pattern, message)
     }
 }
 
@@ -158,19 +166,21 @@ impl Condition {
     }
 }
 
-/// The error about a section, with the line in which it begins.
-pub(crate) fn invalid(folder: &Path, pattern: &str, message: &str) -> RecipeError {
+/// The error about a section, with the file and the line where it stands: those of a recipe that the one in `folder` inherits
+/// from, where it has none of that name itself.
+pub(crate) fn invalid(folder: &Path, above: Option<&Inheritance>, pattern: &str, message: &str) -> RecipeError {
     let path = folder.join(crate::recipe::FILE);
-    let line = line_of(folder, pattern).map(|line| format!("line {line}: ")).unwrap_or_default();
-    RecipeError::Invalid { path, message: format!("{line}[target.\"{pattern}\"]: {message}") }
-}
-
-/// The line of `recipe.toml` in which a section begins.
-fn line_of(folder: &Path, pattern: &str) -> Option<usize> {
-    let text = std::fs::read_to_string(folder.join(crate::recipe::FILE)).ok()?;
-    let heading = format!("\"{pattern}\"");
-    let at = |line: &str| line.trim_start().starts_with("[target.") && line.contains(&heading);
-    text.lines().position(at).map(|line| line + 1)
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    match (line_of(&text, &["target", pattern]), above) {
+        (Some(line), _) => {
+            RecipeError::Invalid { path, message: format!("line {line}: [target.\"{pattern}\"]: {message}") }
+        }
+        (None, Some(above)) => {
+            let message = format!("{message} (as {} inherits it)", inherit::name_of(folder));
+            above.parent.invalid_section(pattern, &message)
+        }
+        (None, None) => RecipeError::Invalid { path, message: format!("[target.\"{pattern}\"]: {message}") },
+    }
 }
 
 #[cfg(test)]
@@ -245,6 +255,61 @@ inputs = { build = ["patches-11"] }
         assert_eq!(after.1, before.1, "an edit for one target rebuilds another");
     }
 
+    /// Of what a section, or the tests, name as well, only what packing does not read is no part of it.
+    #[test]
+    fn what_packing_reads_stays_a_part_of_it_whoever_else_reads_it() {
+        const MANIFEST: &str = r#"
+[package.metadata.deb]
+license-file = ["legal/copyright", "0"]
+extended-description-file = "./texts/long"
+maintainer-scripts = "scripts"
+systemd-units = { unit-scripts = "units/" }
+[package.metadata.deb.variants.thing]
+assets = [
+    { source = "stage/usr/bin/thing", dest = "usr/bin/", mode = "755" },
+    { source = "config/one", dest = "etc/one", mode = "644" },
+    { source = "man/*.8", dest = "usr/share/man/man8/", mode = "644" },
+    { source = "links/two", dest = "etc/two", mode = "644" },
+]
+"#;
+        let read = [
+            "changelog",
+            "config/one",
+            "deb/Cargo.toml",
+            "deb/thing/lintian-overrides",
+            "legal/copyright",
+            "links/two",
+            "man/thing.8",
+            "recipe.toml",
+            "scripts/postinst",
+            "systemd/thing.service",
+            "targets/two",
+            "texts/long",
+            "units/thing.service",
+        ];
+        let check = "[check]\nafter = \"build\"\nmemory-per-shard = \"1GiB\"\nshards-per-processor = 1\ntest-seconds = 1\n\
+                     program = [{ name = \"t\", path = \"t\" }]\n";
+        let folders = "changelog config deb legal links man scripts systemd targets texts units patches-11/";
+        let folders: Vec<_> = folders.split(' ').map(|name| format!("\"{name}\"")).collect();
+        let inputs = format!("[{}]", folders.join(", "));
+        for text in [
+            format!("{RECIPE}{}", ELEVEN.replace("[\"patches-11\"]", &inputs)),
+            format!("{RECIPE}{check}inputs = {inputs}\n"),
+        ] {
+            let folder = folder_with(&text);
+            for name in read.iter().chain(&["config/other", "man/draft.txt", "targets/other"]) {
+                let path = folder.path().join(name);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                if !["links/two", "recipe.toml"].contains(name) {
+                    std::fs::write(path, if *name == "deb/Cargo.toml" { MANIFEST } else { name }).unwrap();
+                }
+            }
+            std::os::unix::fs::symlink("../targets/two", folder.path().join("links/two")).unwrap();
+            let recipe = Recipe::read(folder.path()).unwrap().for_target(&"debian-13/amd64".parse().unwrap()).unwrap();
+            assert_eq!(recipe.packing_inputs().unwrap().into_keys().collect::<Vec<_>>(), read);
+        }
+    }
+
     #[test]
     fn what_cannot_be_meant_is_named_with_its_line() {
         for (right, wrong, says) in [
@@ -257,13 +322,30 @@ inputs = { build = ["patches-11"] }
             ("{ build =", "{ bild =", "inputs.bild: there is no such phase (build, check)"),
             ("{ build =", "{ check =", "inputs.check: there is no such phase"),
             ("\"patches-11\"", "\"../patches\"", "../patches is not a path inside the recipe's folder"),
+            ("[\"patches-11\"]", "[\"\"]", "inputs.build: \"\" is not a path inside the recipe's folder"),
+            ("\"patches-11\"", "\"recipe.toml\"", "inputs.build: recipe.toml is no input"),
             ("depends = [\"openjdk-17", "cluster-depends = [\"openjdk-17", "the recipe has no [cluster]"),
             ("depends = [\"openjdk-17", "depends = [\"openjdk (17", "has a ( without a )"),
+            (
+                "\"patches-11\"",
+                "\"nowhere\"",
+                "line 14: [target.\"debian-11/*\"]: inputs.build: the recipe has no file or folder nowhere",
+            ),
+            ("{ JAVA_HOME", "{ \"\"", "environment: \"\" is not a variable's name"),
+            ("{ JAVA_HOME", "{ \"A B\"", "environment: \"A B\" is not a variable's name"),
+            ("{ JAVA_HOME", "{ \"1A\"", "environment: \"1A\" is not a variable's name"),
+            ("/usr/lib/jvm/java-17", "a\\u0000b", "environment: JAVA_HOME has a NUL character"),
+            ("{ JAVA_HOME", "{ BUILD_TARGET", "environment: BUILD_TARGET is set by the tool"),
+            ("{ JAVA_HOME", "{ VERSION", "environment: VERSION is set by the tool"),
             ("environment", "enviroment", "unknown field"),
         ] {
             let error = read(&format!("{RECIPE}{}", ELEVEN.replace(right, wrong)), "debian-11/amd64").unwrap_err();
             assert!(error.contains(says) && error.contains("recipe.toml"), "{says} is missing in: {error}");
         }
+        let other = format!("{RECIPE}{}", ELEVEN.replace("\"patches-11\"", "\"nowhere\""));
+        assert!(read(&other, "debian-12/amd64").is_ok(), "only the target that it concerns");
+        let own = RECIPE.replace("JAVA_HOME =", "BUILD_X =");
+        assert!(read(&own, "debian-12/amd64").unwrap_err().contains("build.environment: BUILD_X is set by the tool"));
         let twice = format!("{RECIPE}{ELEVEN}[target.\"*/amd64\"]\nenvironment = {{ JAVA_HOME = \"/opt\" }}\n");
         let error = read(&twice, "debian-11/amd64").unwrap_err();
         assert!(

@@ -18,6 +18,14 @@ pub enum RecipeError {
         /// The places that were looked at, with commas between them.
         looked: String,
     },
+    /// Two recipes have the name.
+    #[error("two recipes are called {name}: {} and {}", folders[0].display(), folders[1].display())]
+    Ambiguous {
+        /// The name that was asked for.
+        name: String,
+        /// Their folders.
+        folders: [PathBuf; 2],
+    },
     /// recipe.toml cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -62,6 +70,7 @@ impl Failure for RecipeError {
     fn outcome(&self) -> Outcome {
         match self {
             Self::Unknown { .. } => Kind::Input.next("give the name of a recipe or the path of its folder"),
+            Self::Ambiguous { .. } => Kind::Input.next("give the path of the folder of the one that is meant, or rename the other"),
             Self::Config(error) => error.outcome(),
             Self::Input { source, .. } => failure::of_file(source),
             Self::Store(error) => error.outcome(),

@@ -1,10 +1,11 @@
 //! The files of a recipe: which there are, which of them a phase or packing reads, and what is in them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
 use foundation::digest::Digest;
+use globset::{GlobBuilder, GlobMatcher};
 use serde::de::DeserializeOwned;
 use walkdir::WalkDir;
 
@@ -22,6 +23,52 @@ const VERSIONED: [&str; 2] = [MANIFEST, components::FILE];
 /// What stands for the version in them.
 const VERSION: &str = "${VERSION}";
 
+/// What packing looks for without being told: manifest, copyright, scripts and lintian's overrides, the changelog, the recipe
+/// itself, and units.
+const ALWAYS_PACKED: [&str; 4] = ["deb", "changelog", FILE, "systemd"];
+
+/// What packing reads of a recipe: files and folders by their paths, and files by patterns.
+struct Packed {
+    named: Vec<PathBuf>,
+    patterns: Vec<GlobMatcher>,
+}
+
+impl Packed {
+    /// Adds each text of the manifest. One that is no path is the name of no file either.
+    fn add(&mut self, value: &toml::Value) {
+        match value {
+            toml::Value::String(text) => {
+                self.named.extend(tidy(Path::new(text)));
+                // As the manifest's reader understands them.
+                let literal = text.replace('{', "[{]").replace('}', "[}]");
+                let glob = GlobBuilder::new(&literal).literal_separator(true).backslash_escape(false).build();
+                self.patterns.extend(glob.ok().map(|glob| glob.compile_matcher()));
+            }
+            toml::Value::Array(all) => all.iter().for_each(|value| self.add(value)),
+            toml::Value::Table(all) => all.values().for_each(|value| self.add(value)),
+            _ => {}
+        }
+    }
+
+    fn has(&self, path: &Path) -> bool {
+        self.named.iter().any(|named| path.starts_with(named)) || self.patterns.iter().any(|some| some.is_match(path))
+    }
+}
+
+/// A path without `.` and `..`; none where nothing is left of it, or where it leads out of the folder.
+fn tidy(path: &Path) -> Option<PathBuf> {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => tidy.push(name),
+            Component::CurDir => {}
+            Component::ParentDir if tidy.pop() => {}
+            _ => return None,
+        }
+    }
+    (!tidy.as_os_str().is_empty()).then_some(tidy)
+}
+
 impl Recipe {
     /// The files that a phase reads: its script and its declared inputs.
     ///
@@ -34,25 +81,28 @@ impl Recipe {
     }
 
     /// The files that packing reads: everything in the folder but the upstream, the phases and
-    /// what only they read, and what tests and clusters are made of.
+    /// what only they read, and what tests and clusters are made of. Whatever the manifest names is among them, whoever else
+    /// reads it.
     ///
     /// # Errors
     /// A file of the recipe's folder cannot be read, or is neither a file, a link nor a folder.
     pub fn packing_inputs(&self) -> Result<BTreeMap<String, RecipeInput>, RecipeError> {
         let mut files = self.files(&[PathBuf::new()])?;
         let others = [quarantine::FILE, components::FILE, vulnerabilities::FILE, compile_memory::FILE];
-        let mut skipped: Vec<String> =
-            ["phases", "sources.lock", CLUSTER_FOLDER].iter().chain(&others).map(|&name| name.to_owned()).collect();
+        let mut skipped: Vec<PathBuf> =
+            ["phases", "sources.lock", CLUSTER_FOLDER].iter().chain(&others).map(PathBuf::from).collect();
         if let Source::Directory(source) = &self.file.source {
-            skipped.push(source.directory.display().to_string());
+            skipped.push(source.directory.clone());
         }
         for phase in self.file.phases.iter().chain(&self.check_phase()).chain(&self.baseline_phase()) {
-            skipped.extend(phase.inputs.iter().map(|input| input.display().to_string()));
+            skipped.extend(phase.inputs.iter().cloned());
         }
-        skipped.extend(self.elsewhere.iter().map(|input| input.display().to_string()));
+        skipped.extend(self.elsewhere.iter().cloned());
+        let packed = self.packed(&files);
         files.retain(|path, _| {
-            !path.ends_with(".lock")
-                && !skipped.iter().any(|skip| path == skip || path.starts_with(&format!("{skip}/")))
+            let path = Path::new(path);
+            path.extension().is_none_or(|extension| extension != "lock")
+                && (packed.has(path) || !skipped.iter().any(|skip| path.starts_with(skip)))
         });
         if let Some(own) = files.get_mut(FILE) {
             // What is applied decides the source, and with it everything; why it is decides nothing.
@@ -66,6 +116,21 @@ impl Recipe {
             });
         }
         Ok(files)
+    }
+
+    /// What packing surely reads of these files: what it looks for by itself, what the manifest names in any of its fields, and
+    /// what links lead to.
+    fn packed(&self, files: &BTreeMap<String, RecipeInput>) -> Packed {
+        let mut packed = Packed { named: ALWAYS_PACKED.map(PathBuf::from).into(), patterns: Vec::new() };
+        // One that is no TOML is refused before it is packed by.
+        let manifest = self.manifest().ok().and_then(|text| text.parse::<toml::Table>().ok());
+        manifest.iter().flat_map(toml::Table::values).for_each(|value| packed.add(value));
+        for path in files.keys().map(Path::new) {
+            if let Ok(target) = fs::read_link(self.path(path)) {
+                packed.named.extend(tidy(&path.parent().unwrap_or(Path::new("")).join(target)));
+            }
+        }
+        packed
     }
 
     /// Everything that a run may read of the recipe: all files but upstream's own and locks.
@@ -133,7 +198,10 @@ impl Recipe {
         let path = self.folder.join(FILE);
         match &self.inheritance {
             Some(above) => Ok(above.text.clone()),
-            None => fs::read_to_string(&path).map_err(|source| self.failed(&path, source)),
+            None => {
+                let text = fs::read_to_string(&path).map_err(|source| self.failed(&path, source))?;
+                Ok(inherit::without_mark(&text).to_owned())
+            }
         }
     }
 
@@ -180,7 +248,7 @@ impl Recipe {
             _ => Vec::new(),
         };
         let text = fs::read_to_string(&place).map_err(|source| self.failed(&place, source))?;
-        all.push((place, text));
+        all.push((place, inherit::without_mark(&text).to_owned()));
         Ok(all)
     }
 

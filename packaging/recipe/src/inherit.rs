@@ -22,7 +22,7 @@ use toml::de::{DeTable, DeValue};
 use crate::cherry_pick::CherryPick;
 use crate::control;
 use crate::error::RecipeError;
-use crate::recipe::{FILE, Recipe, RecipeFile};
+use crate::recipe::{FILE, Recipe, RecipeFile, outside};
 
 /// How many recipes one can have above it: what holds in it has to be found by people.
 const MOST_PARENTS: usize = 3;
@@ -50,7 +50,7 @@ impl Without {
 
     /// Whether an inherited file is left out.
     pub(crate) fn names_file(&self, path: &str) -> bool {
-        self.files.iter().any(|named| path == named || path.starts_with(&format!("{named}/")))
+        self.files.iter().any(|named| Path::new(path).starts_with(named))
     }
 }
 
@@ -81,14 +81,15 @@ struct Head {
 pub(crate) fn read(folder: &Path, below: &[PathBuf]) -> Result<(RecipeFile, Option<Box<Inheritance>>), RecipeError> {
     let path = folder.join(FILE);
     let text = std::fs::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-    let table = DeTable::parse(&text);
+    let text = without_mark(&text);
+    let table = DeTable::parse(text);
     let inherits = table.as_ref().is_ok_and(|table| table.get_ref().contains_key("inherits"));
     if !inherits {
-        let file: RecipeFile = parse_toml(&path, &text)?;
+        let file: RecipeFile = parse_toml(&path, text)?;
         if file.without.is_some() {
             return Err(at_line(
                 &path,
-                &text,
+                text,
                 "[without]",
                 "nothing is inherited that could be left out: `inherits` names no recipe",
             ));
@@ -102,11 +103,11 @@ pub(crate) fn read(folder: &Path, below: &[PathBuf]) -> Result<(RecipeFile, Opti
         }
     }
     let head = Head::deserialize(toml::de::Deserializer::from(Spanned::new(0..text.len(), head)))
-        .map_err(|error| placed(&path, &text, 0, &error))?;
-    let parent = parent(folder, &path, &text, &head.inherits, below)?;
+        .map_err(|error| placed(&path, text, 0, &error))?;
+    let parent = parent(folder, &path, text, &head.inherits, below)?;
     let above = parent.text()?;
-    let file = merged(&path, &text, &above, &head.without)?;
-    look_over(&path, &text, &head.without, &parent)?;
+    let file = merged(&path, text, (&parent.folder.join(FILE), &above), &head.without)?;
+    look_over(&path, text, &head.without, &parent)?;
     let contained = parent.file.cherry_picks.iter().filter(|pick| head.without.contained.contains(&pick.commit));
     let mut contained: Vec<CherryPick> = contained.cloned().collect();
     contained.extend(parent.inheritance.iter().flat_map(|inheritance| inheritance.contained.clone()));
@@ -163,12 +164,19 @@ pub(crate) fn name_of(folder: &Path) -> String {
     name(folder).or_else(|| name(&folder.canonicalize().ok()?)).unwrap_or_default()
 }
 
-/// The two files as one. `above` is the parent's.
-fn merged(path: &Path, text: &str, above: &str, without: &Without) -> Result<RecipeFile, RecipeError> {
+/// The text of a file without the mark with which some editors begin it (U+FEFF), which TOML allows there and nowhere else.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// The two files as one. `above` is the parent's, with its path.
+fn merged(path: &Path, text: &str, above: (&Path, &str), without: &Without) -> Result<RecipeFile, RecipeError> {
+    let (above_path, above) = above;
     // Positions in the child's file are those after the parent's, so that an error says which of the two it is in.
     let shifted = " ".repeat(above.len()) + text;
-    let parse = |text| DeTable::parse(text).expect("it was parsed before").into_inner();
-    let (mut all, mut own) = (parse(above), parse(&shifted));
+    // Both were parsed before; somebody may edit them meanwhile.
+    let mut all = DeTable::parse(above).map_err(|error| placed(above_path, above, 0, &error))?.into_inner();
+    let mut own = DeTable::parse(&shifted).map_err(|error| placed(path, text, above.len(), &error))?.into_inner();
     own.remove("inherits");
     own.remove("without");
     if let Some(DeValue::Array(picks)) = all.get_mut("cherry-pick").map(Spanned::get_mut) {
@@ -250,8 +258,19 @@ fn look_over(path: &Path, text: &str, without: &Without, parent: &Recipe) -> Res
             return wrong(commit, format!("the cherry-pick {commit} is there twice"));
         }
     }
-    if let Some(file) = without.files.iter().find(|file| !parent.has(Path::new(file))) {
-        return wrong(file, format!("the recipe {above} has no file {file}"));
+    for file in &without.files {
+        if outside(&[file.into()]).is_some() {
+            return wrong(
+                file,
+                format!("\"{file}\" is not a path inside the recipe's folder, such as config or config/one"),
+            );
+        }
+        if Path::new(file) == Path::new(FILE) {
+            return wrong(file, format!("{FILE} is always inherited: write into it what differs"));
+        }
+        if !parent.has(Path::new(file)) {
+            return wrong(file, format!("the recipe {above} has no file {file}"));
+        }
     }
     Ok(())
 }
@@ -266,7 +285,11 @@ fn at_line(path: &Path, text: &str, what: &str, message: &str) -> RecipeError {
 
 /// The parser's error, with its place in a file whose text begins at `start` of what was parsed.
 fn placed(path: &Path, text: &str, start: usize, error: &toml::de::Error) -> RecipeError {
-    let message = match error.span().and_then(|span| span.start.checked_sub(start)).filter(|at| *at <= text.len()) {
+    let message = match error
+        .span()
+        .and_then(|span| span.start.checked_sub(start))
+        .filter(|at| text.is_char_boundary(*at))
+    {
         Some(at) => {
             let before = &text[..at];
             let (line, column) = (before.matches('\n').count(), before.len() - before.rfind('\n').map_or(0, |n| n + 1));

@@ -141,6 +141,29 @@ fn it_has_what_it_says_and_all_the_rest_of_the_other() {
     assert_eq!(room.read("thing-1.1").unwrap().file.build.depends, ["clang"]);
 }
 
+/// The byte order mark that some editors write is TOML's own business, in whichever of the files it is.
+#[test]
+fn files_that_begin_with_a_mark_are_read_as_without_it() {
+    let room = Room::new();
+    let manifest = "[package]\nversion = \"1\"\n";
+    for name in ["thing", "thing-1.1"] {
+        room.write(&format!("{name}/deb/Cargo.toml"), manifest);
+    }
+    let (plain, files) = room.frozen("thing-1.1");
+    for name in ["thing/recipe.toml", "thing/deb/Cargo.toml", "thing-1.1/recipe.toml", "thing-1.1/deb/Cargo.toml"] {
+        let text = std::fs::read_to_string(room.path(name)).unwrap();
+        room.write(name, &format!("\u{feff}{text}"));
+        let (marked, marked_files) = room.frozen("thing-1.1");
+        assert_eq!(serde_json::to_value(&marked.file).unwrap(), serde_json::to_value(&plain.file).unwrap(), "{name}");
+        assert_eq!(marked_files, files, "{name}");
+        room.read("thing-1.1").unwrap().manifest_as::<toml::Table>().unwrap();
+    }
+    // Its lines and columns are those of the text.
+    room.write("thing-1.1/recipe.toml", &format!("\u{feff}{}", child().replace("tag = \"1.1\"", "tga = \"1.1\"")));
+    let error = room.read("thing-1.1").unwrap_err();
+    assert!(error.contains("at line 3, column 1"), "{error}");
+}
+
 #[test]
 fn the_copy_in_the_store_is_a_recipe_like_any_other() {
     let room = Room::new();
@@ -185,6 +208,31 @@ fn what_is_said_for_one_target_is_inherited_as_well() {
     assert!(error.is_ok(), "for a target the sections are gone");
     let error = room.read("thing-1.1").unwrap().look_over_targets(&["debian-12/amd64".parse().unwrap()]).unwrap_err();
     assert!(error.to_string().contains("thing/recipe.toml: line 24: [target.\"debian-11/*\"]"), "{error}");
+}
+
+#[test]
+fn a_folder_is_left_out_however_it_is_written() {
+    let room = Room::new();
+    for named in ["phases", "phases/", "phases//build", "phases/./build"] {
+        room.write("thing-1.1/recipe.toml", &child().replace("patches/old.patch", named));
+        let (_, files) = room.frozen("thing-1.1");
+        assert!(!files.contains_key("phases/build"), "{named}: {:?}", files.keys());
+    }
+}
+
+/// A section stands where somebody wrote it, whichever recipe no longer fits it.
+#[test]
+fn an_inherited_section_that_does_not_fit_is_named_where_it_stands() {
+    let room = Room::new();
+    room.write("thing/recipe.toml", &(parent() + "without = [\"g++\"]\n"));
+    room.write("thing-1.1/recipe.toml", &child().replace("[build]", "[build]\ndepends = [\"clang\"]"));
+    let error = room.read("thing-1.1").unwrap_err();
+    let says = "thing/recipe.toml: line 24: [target.\"debian-11/*\"]: without: \"g++\" is not among the dependencies of [build]";
+    assert!(error.starts_with(says) && error.contains("thing-1.1"), "{error}");
+    // One of its own, in another spelling.
+    room.write("thing-1.1/recipe.toml", &(child() + "[target.'debian-12/*']\nwithout = [\"cmake\"]\n"));
+    let error = room.read("thing-1.1").unwrap_err();
+    assert!(error.starts_with("thing-1.1/recipe.toml: line 14: [target.\"debian-12/*\"]"), "{error}");
 }
 
 #[test]
@@ -362,6 +410,10 @@ fn what_cannot_be_meant_is_named_with_file_and_line() {
             "line 9: without: the recipe thing has no cherry-pick 4444",
         ),
         ("patches/old", "patches/odd", "line 10: without: the recipe thing has no file patches/odd.patch"),
+        ("patches/old.patch", "./patches", "line 10: without: \"./patches\" is not a path inside the recipe's folder"),
+        ("patches/old.patch", "", "line 10: without: \"\" is not a path inside"),
+        ("patches/old.patch", "../thing/patches", "line 10: without: \"../thing/patches\" is not a path inside"),
+        ("patches/old.patch", "recipe.toml", "line 10: without: recipe.toml is always inherited"),
         ("contained = [", "contain = [", "line 9"),
         (
             "[\"1111",

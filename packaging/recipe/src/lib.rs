@@ -12,6 +12,7 @@ mod error;
 mod files;
 pub mod frozen;
 pub mod inherit;
+mod line;
 pub mod plan;
 pub mod quarantine;
 mod recipe;

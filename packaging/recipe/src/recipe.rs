@@ -62,7 +62,7 @@ pub struct RecipeFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bench: Option<BenchSection>,
     /// What holds for some targets alone, by a pattern of their names such as `debian-11/*`, in which `*` is a release, an
-    /// architecture or a part of one. An edit for one target costs no other one a build.
+    /// architecture or a part of one. An edit for one target costs no other one a build, as long as no package is made of the file.
     #[serde(default, rename = "target", skip_serializing_if = "BTreeMap::is_empty")]
     pub targets: BTreeMap<String, Condition>,
 }
@@ -256,12 +256,14 @@ impl Recipe {
     /// Reads the recipe `name`: a folder's path, or the name of one of `known` (name and folder).
     ///
     /// # Errors
-    /// Neither is `name` one of the known recipes nor a folder with a `recipe.toml`, or the recipe cannot be read.
+    /// Neither is `name` one of the known recipes nor a folder with a `recipe.toml`, it is the name of two, or the recipe cannot
+    /// be read.
     pub fn find(name: &str, known: &[(String, PathBuf)]) -> Result<Self, RecipeError> {
-        let folder = known
-            .iter()
-            .find(|(known, _)| known == name)
-            .map_or_else(|| PathBuf::from(name), |(_, folder)| folder.clone());
+        let mut called = known.iter().filter(|(known, _)| known == name).map(|(_, folder)| folder.clone());
+        let folder = called.next().unwrap_or_else(|| PathBuf::from(name));
+        if let Some(other) = called.next() {
+            return Err(RecipeError::Ambiguous { name: name.to_owned(), folders: [folder, other] });
+        }
         if !folder.join(FILE).is_file() {
             let mut looked = vec![folder.join(FILE).display().to_string()];
             looked.extend(known.iter().map(|(name, _)| format!("the recipe {name}")));
@@ -326,12 +328,8 @@ impl Recipe {
             if phase.name == BASELINE_PHASE {
                 return invalid(format!("phase \"{BASELINE_PHASE}\": describe what is measured in [bench]"));
             }
-            if let Some(input) = outside(&phase.inputs) {
-                return invalid(format!(
-                    "phase \"{}\": the input {} is not a path inside the recipe's folder",
-                    phase.name,
-                    input.display()
-                ));
+            if let Err(why) = look_over_inputs(&phase.inputs) {
+                return invalid(format!("phase \"{}\": inputs: {why}", phase.name));
             }
         }
         if let Some(Err(message)) = file.check.as_ref().map(|check| check.look_over(&file.phases)) {
@@ -344,7 +342,10 @@ impl Recipe {
             return invalid(format!("bench.{message}"));
         }
         if let Err((pattern, message)) = condition::look_over(&file) {
-            return Err(condition::invalid(folder, &pattern, &message));
+            return Err(condition::invalid(folder, inheritance.as_deref(), &pattern, &message));
+        }
+        if let Err(why) = look_over_variables(&file.build.environment) {
+            return invalid(format!("build.environment: {why}"));
         }
         let handle = match inheritance {
             Some(_) => inherit::look_over_name(&path, folder)?,
@@ -435,8 +436,10 @@ impl Check {
         if self.shards_per_processor == 0 || self.test_seconds == 0 {
             return Err("shards-per-processor and test-seconds have to be 1 or more".into());
         }
-        if let Some(input) = outside(&self.inputs) {
-            return Err(format!("inputs: {} is not a path inside the recipe's folder", input.display()));
+        look_over_inputs(&self.inputs).map_err(|why| format!("inputs: {why}"))?;
+        let root = self.root.iter().map(|root| ("root.environment", &root.environment));
+        for (field, variables) in root.chain([("environment", &self.environment)]) {
+            variables.iter().try_for_each(look_over_variable).map_err(|why| format!("{field}: {why}"))?;
         }
         for (i, program) in self.programs.iter().enumerate() {
             if outside(std::slice::from_ref(&program.path)).is_some() {
@@ -463,7 +466,7 @@ impl BenchSection {
         }
         let Some(baseline) = &self.baseline else { return Ok(()) };
         is_phase(&baseline.after, phases).map_err(|message| format!("baseline.{message}"))?;
-        inside("baseline.inputs", &baseline.inputs, "recipe's folder")?;
+        look_over_inputs(&baseline.inputs).map_err(|why| format!("baseline.inputs: {why}"))?;
         for left_out in &baseline.left_out {
             left_out.matcher().map_err(|error| format!("baseline.left-out.files: {error}"))?;
         }
@@ -494,9 +497,61 @@ fn is_phase(after: &str, phases: &[Phase]) -> Result<(), String> {
     Err(format!("after = \"{after}\": name one of the phases ({})", names.join(", ")))
 }
 
-/// The first path that leads out of the folder that it is in.
+/// The first path that is not one of something in the folder: that leads out of it, or is the folder itself.
 pub(crate) fn outside(paths: &[PathBuf]) -> Option<&PathBuf> {
-    paths.iter().find(|path| path.components().any(|part| !matches!(part, Component::Normal(_))))
+    let inside = |path: &&PathBuf| {
+        !path.as_os_str().is_empty() && path.components().all(|part| matches!(part, Component::Normal(_)))
+    };
+    paths.iter().find(|path| !inside(path))
+}
+
+/// Variables of a phase that the tool sets: what a script reads in them has to be true.
+const SET_BY_THE_TOOL: [&str; 9] = [
+    "DEB_HOST_ARCH",
+    "DEB_HOST_GNU_TYPE",
+    "DEB_HOST_MULTIARCH",
+    "DEB_VERSION",
+    "HOME",
+    "JOBS",
+    "MEMORY_BYTES",
+    "SOURCE_DATE_EPOCH",
+    "VERSION",
+];
+
+/// Refuses what cannot be the variables of a phase.
+pub(crate) fn look_over_variables(variables: &BTreeMap<String, String>) -> Result<(), String> {
+    variables.iter().try_for_each(look_over_variable)?;
+    match variables.keys().find(|name| name.starts_with("BUILD_") || SET_BY_THE_TOOL.contains(&name.as_str())) {
+        Some(name) => {
+            Err(format!("{name} is set by the tool, as are all whose names begin with BUILD_: take another name"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses what cannot be a variable, or is none that a shell could read.
+fn look_over_variable((name, value): (&String, &String)) -> Result<(), String> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) || !name.bytes().all(good) {
+        return Err(format!("\"{}\" is not a variable's name, which has letters, digits and _", name.escape_debug()));
+    }
+    match value.contains('\0') {
+        true => Err(format!("{name} has a NUL character, which no variable can have")),
+        false => Ok(()),
+    }
+}
+
+/// Refuses what cannot be an input of a phase.
+pub(crate) fn look_over_inputs(inputs: &[PathBuf]) -> Result<(), String> {
+    if let Some(input) = outside(inputs) {
+        let text = input.display().to_string();
+        let text = if text.is_empty() { "\"\"" } else { &text };
+        return Err(format!("{text} is not a path inside the recipe's folder"));
+    }
+    match inputs.iter().any(|input| input == Path::new(FILE)) {
+        true => Err(format!("{FILE} is no input: a phase gets what it says as variables, such as VERSION")),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -296,3 +296,15 @@ fn a_unit_file_is_read_by_packing_and_by_no_phase() {
     let phase: Vec<_> = recipe.phase_inputs(&recipe.file.phases[0]).unwrap().into_keys().collect();
     assert_eq!(phase, ["patches/series", "phases/build"]);
 }
+
+#[test]
+fn a_name_that_two_recipes_have_is_none() {
+    let (one, other) = (folder_with(GOOD), folder_with(GOOD));
+    let mut known = vec![("thing".to_owned(), one.path().to_owned()), ("else".to_owned(), other.path().to_owned())];
+    assert_eq!(Recipe::find("thing", &known).unwrap().folder, one.path());
+    known[1].0 = "thing".to_owned();
+    let error = Recipe::find("thing", &known).unwrap_err().to_string();
+    let (one, other) = (one.path().display().to_string(), other.path().display().to_string());
+    assert_eq!(error, format!("two recipes are called thing: {one} and {other}"));
+    assert!(Recipe::find(&other, &known).is_ok());
+}

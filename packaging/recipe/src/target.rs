@@ -6,10 +6,12 @@ use std::str::FromStr;
 
 use foundation::config::{ConfigError, parse_toml, read_toml};
 use foundation::failure::{Failure, Kind, Outcome};
+use globset::Glob;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::archives::FurtherArchive;
+use crate::line::line_of;
 
 /// A target's name: `RELEASE/ARCHITECTURE`. Its files are `targets/RELEASE-ARCHITECTURE.{toml,lock}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
@@ -174,31 +176,63 @@ pub enum TargetError {
         /// The name that follows from the file's own name.
         expected: TargetName,
     },
-    /// A section of further archives cannot be used.
+    /// A file among the targets' is called as none could be.
+    #[error("{path} is no target's file: those are called RELEASE-ARCH.toml, such as debian-13-amd64.toml", path = path.display())]
+    FileName {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A field or a section of the file cannot be used.
     #[error("{path}, line {line}: {why}", path = path.display())]
-    FurtherArchive {
+    Field {
         /// The file of the target.
         path: PathBuf,
-        /// The line where the section begins.
+        /// The line where the field or the section begins.
         line: usize,
         /// What is wrong with it.
         why: String,
     },
     /// What follows the version could not stand there.
-    #[error("{path}: version-suffix '{suffix}' does not begin with ~ or +, or has characters beside letters, digits and .+~ \
-             (Debian policy 5.6.12)", path = path.display())]
+    #[error("{path}, line {line}: version-suffix {why}", path = path.display())]
     Suffix {
         /// The file of the target.
         path: PathBuf,
-        /// The suffix that the file has.
+        /// The line of the field.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Packages of two releases would have one version.
+    #[error("{path}, line {line}: version-suffix '{suffix}' is that of another release, in {other}: the same packages would have one \
+             version in both, and different bytes", path = path.display(), other = other.display())]
+    SameSuffix {
+        /// The file of the target.
+        path: PathBuf,
+        /// The line of the field.
+        line: usize,
+        /// What follows the version of every package.
         suffix: String,
+        /// The file of the other target.
+        other: PathBuf,
+    },
+    /// What a new target is to have is another release's.
+    #[error("{option} '{value}' is that of another release, whose file is {other}", other = other.display())]
+    Taken {
+        /// The option that gives it to the new target.
+        option: &'static str,
+        /// What it has.
+        value: String,
+        /// The file of the other target.
+        other: PathBuf,
     },
     /// What is packed outside of `/usr` would be in another folder there.
-    #[error("{path}: outside-usr has '{folder}', and its first part is none of merged-folders, which alone are links into /usr",
-            path = path.display())]
+    #[error("{path}, line {line}: outside-usr has '{folder}', and its first part is none of merged-folders, which alone are links into \
+             /usr", path = path.display())]
     OutsideUsr {
         /// The file of the target.
         path: PathBuf,
+        /// The line of the field.
+        line: usize,
         /// The folder that the file has.
         folder: String,
     },
@@ -218,50 +252,127 @@ impl Failure for TargetError {
             Self::OutsideUsr { .. } => {
                 Kind::Input.next("write it without a slash at either end, such as lib/systemd/system, or leave it out")
             }
+            Self::SameSuffix { .. } => {
+                Kind::Input.next("give one of the two a suffix of its own, such as ~deb12u1, so that apt takes an upgrade of the release for one")
+            }
+            Self::Taken { option, .. } => {
+                Kind::Usage.next(format!("give the new release's own with {option}; nothing was changed"))
+            }
             Self::Name { .. } => Kind::Input.next("correct `name`, or rename the file"),
-            Self::FurtherArchive { .. } => Kind::Input.next("correct this section of the target's file"),
+            Self::FileName { .. } => Kind::Input.next("rename it, or move it elsewhere"),
+            Self::Field { .. } => Kind::Input.next("correct it there"),
         }
     }
 }
 
 impl Target {
-    /// The names of the targets that a folder has, sorted. A file that cannot be read is none.
-    pub fn names(targets: &Path) -> Vec<TargetName> {
-        let files = std::fs::read_dir(targets).into_iter().flatten().flatten().map(|entry| entry.path());
-        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
-        let mut names: Vec<_> = files.filter_map(|path| Some(read_toml::<Self>(&path).ok()?.name)).collect();
+    /// The names of the targets that a folder has, by the names of their files, sorted. Whether a file can be read is found out by
+    /// [`Target::read`], which says so: one with a mistake is still there.
+    ///
+    /// # Errors
+    /// The folder cannot be read, or has a file whose name is not one of a target's file.
+    pub fn names(targets: &Path) -> Result<Vec<TargetName>, TargetError> {
+        let unreadable = |source| ConfigError::Read { path: targets.to_owned(), source };
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(targets).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+            // What an editor keeps beside a file is hidden.
+            if path.extension().is_none_or(|extension| extension != "toml") || stem.starts_with('.') {
+                continue;
+            }
+            let Ok(name) = stem.parse() else { return Err(TargetError::FileName { path }) };
+            names.push(name);
+        }
         names.sort();
-        names
+        Ok(names)
     }
 
     /// Reads the target `name` from the folder of targets.
     ///
     /// # Errors
     /// There is no file for this target, it is not TOML of this form, it names another target, its version suffix
-    /// does not begin with `~` or `+`, or has other characters than letters, digits and `.+~`, a further archive
-    /// cannot be used, or a folder of `outside-usr` is not below one of `merged-folders`.
+    /// does not begin with `~` or `+`, has other characters than letters, digits and `.+~`, or is another release's, a
+    /// suite cannot be used, `remove` has no pattern, or a folder of `outside-usr` is not below one of `merged-folders`.
     pub fn read(targets: &Path, name: &TargetName) -> Result<Self, TargetError> {
         let path = targets.join(name.file_stem() + ".toml");
         if !path.exists() {
-            let known: Vec<String> = Self::names(targets).iter().map(TargetName::to_string).collect();
+            let known: Vec<String> = Self::names(targets)?.iter().map(TargetName::to_string).collect();
             return Err(TargetError::Unknown { name: name.clone(), known: known.join(", "), path });
         }
         let read = std::fs::read_to_string(&path);
         let text = read.map_err(|source| ConfigError::Read { path: path.clone(), source })?;
         let target: Self = parse_toml(&path, &text)?;
+        let line = |field: &str| line_of(&text, &[field]).unwrap_or(1);
         if target.name != *name {
             return Err(TargetError::Name { path, found: target.name, expected: name.clone() });
         }
-        if !valid_suffix(&target.version_suffix) {
-            return Err(TargetError::Suffix { path, suffix: target.version_suffix });
+        if let Err(why) = look_over_suffix(&target.version_suffix) {
+            return Err(TargetError::Suffix { path, line: line("version-suffix"), why });
         }
         target.look_over_archives(&path, &text)?;
+        if let Some((pattern, why)) = target.remove.iter().find_map(|one| Some((one, Glob::new(one).err()?))) {
+            let why = format!("remove has '{pattern}', which is no pattern: {}", why.kind());
+            return Err(TargetError::Field { path, line: line("remove"), why });
+        }
         let merged = |folder: &str| target.merged_folders.iter().any(|merged| folder.split('/').next() == Some(merged));
         let plain = |folder: &str| folder.split('/').all(|part| !matches!(part, "" | "." | ".."));
         if let Some(folder) = target.outside_usr.iter().find(|folder| !merged(folder) || !plain(folder)) {
-            return Err(TargetError::OutsideUsr { path, folder: folder.clone() });
+            return Err(TargetError::OutsideUsr { path, line: line("outside-usr"), folder: folder.clone() });
         }
-        Ok(target)
+        match target.with_same_suffix(targets)? {
+            Some(other) => {
+                let suffix = target.version_suffix;
+                Err(TargetError::SameSuffix { path, line: line("version-suffix"), suffix, other })
+            }
+            None => Ok(target),
+        }
+    }
+
+    /// The file of another release whose packages would have the same versions.
+    fn with_same_suffix(&self, targets: &Path) -> Result<Option<PathBuf>, TargetError> {
+        let others = Self::of_other_releases(targets, &self.name)?;
+        let found = others.into_iter().find(|(_, other)| other.version_suffix == self.version_suffix);
+        Ok(found.map(|(path, _)| path))
+    }
+
+    /// The targets of other releases, each with its file. A mistake in one is told where that one is asked for.
+    fn of_other_releases(targets: &Path, name: &TargetName) -> Result<Vec<(PathBuf, Self)>, TargetError> {
+        let others = Self::names(targets)?.into_iter().filter(|other| other.release() != name.release());
+        let paths = others.map(|other| targets.join(other.file_stem() + ".toml"));
+        Ok(paths.filter_map(|path| Some((path.clone(), read_toml(&path).ok()?))).collect())
+    }
+
+    /// Looks over the text of a target's file that is to be made in this folder.
+    ///
+    /// # Errors
+    /// Its suite or its version suffix is that of a target of another release, or the text is none of a target's file.
+    pub fn look_over_new(targets: &Path, name: &TargetName, text: &str) -> Result<(), TargetError> {
+        let new: Self = parse_toml(&targets.join(name.file_stem() + ".toml"), text)?;
+        for (other, old) in Self::of_other_releases(targets, name)? {
+            if (&old.suite, &old.archive) == (&new.suite, &new.archive) {
+                return Err(TargetError::Taken { option: "--suite", value: new.suite, other });
+            }
+            if old.version_suffix == new.version_suffix {
+                return Err(TargetError::Taken { option: "--version-suffix", value: new.version_suffix, other });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the target's file says something of a suite: its path, and the line of the field, or of the section that names the
+    /// suite.
+    pub fn place(&self, targets: &Path, field: &str, suite: Option<&str>) -> String {
+        let path = targets.join(self.name.file_stem() + ".toml");
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let line = match suite.filter(|suite| *suite != self.suite) {
+            Some(suite) => self.line_of_further(&text, suite),
+            None => line_of(&text, &[field]),
+        };
+        match line {
+            Some(line) => format!("{}, line {line}", path.display()),
+            None => path.display().to_string(),
+        }
     }
 
     /// What decides a root file system: all but what packing alone reads.
@@ -279,11 +390,25 @@ impl Target {
     }
 }
 
-/// A suffix without a hyphen, which would begin another Debian revision, and without a first letter or digit, which would
-/// change the last number of the version.
-fn valid_suffix(suffix: &str) -> bool {
-    suffix.is_empty()
-        || suffix.starts_with(['~', '+']) && suffix.bytes().all(|b| b.is_ascii_alphanumeric() || b".+~".contains(&b))
+/// A suffix is one without a hyphen, which would begin another Debian revision, and without a first letter or digit, which
+/// would change the last number of the version.
+///
+/// # Errors
+/// It is none: why.
+pub fn look_over_suffix(suffix: &str) -> Result<(), String> {
+    let good = |b: u8| b.is_ascii_alphanumeric() || b".+~".contains(&b);
+    if suffix.is_empty() {
+        return Ok(());
+    }
+    if !suffix.starts_with(['~', '+']) || !suffix.bytes().all(good) {
+        return Err(format!(
+            "'{suffix}' does not begin with ~ or +, or has characters beside letters, digits and .+~ (Debian policy 5.6.12)"
+        ));
+    }
+    match suffix.bytes().any(|b| b.is_ascii_alphanumeric()) {
+        true => Ok(()),
+        false => Err(format!("'{suffix}' has neither a letter nor a digit that tells releases apart")),
+    }
 }
 
 #[cfg(test)]
@@ -346,10 +471,105 @@ mod tests {
     #[test]
     fn suffixes() {
         for good in ["", "~deb12u1", "+deb13u1", "~ubuntu24.04.1"] {
-            assert!(valid_suffix(good), "{good}");
+            look_over_suffix(good).unwrap();
         }
-        for bad in ["deb12u1", "-deb12u1", "~deb12-1", "1", "~a b", "~:1", "~ü"] {
-            assert!(!valid_suffix(bad), "{bad}");
+        for bad in ["deb12u1", "-deb12u1", "~deb12-1", "1", "~a b", "~:1", "~ü", "~", "+.~"] {
+            assert!(look_over_suffix(bad).is_err(), "{bad}");
+        }
+    }
+    /// A folder with the targets of the checkout, one of them with a change.
+    fn changed(stem: &str, right: &str, wrong: &str) -> tempfile::TempDir {
+        let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../containers/targets");
+        let folder = tempfile::tempdir().unwrap();
+        for name in Target::names(&targets).unwrap() {
+            let file = name.file_stem() + ".toml";
+            std::fs::copy(targets.join(&file), folder.path().join(&file)).unwrap();
+        }
+        let path = folder.path().join(stem.to_owned() + ".toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(right), "{text}");
+        std::fs::write(path, text.replacen(right, wrong, 1)).unwrap();
+        folder
+    }
+    fn said(folder: &tempfile::TempDir, name: &str) -> String {
+        let error = Target::read(folder.path(), &name.parse().unwrap()).unwrap_err().to_string();
+        error.replace(&format!("{}/", folder.path().display()), "")
+    }
+    #[test]
+    fn a_target_whose_file_has_a_mistake_is_still_there() {
+        let eleven: TargetName = "debian-11/amd64".parse().unwrap();
+        let folder = changed("debian-11-amd64", "vendor =", "vendr =");
+        assert!(Target::names(folder.path()).unwrap().contains(&eleven));
+        assert!(said(&folder, "debian-11/amd64").starts_with("debian-11-amd64.toml: TOML parse error at line 3"));
+        Target::read(folder.path(), &"debian-13/amd64".parse().unwrap()).unwrap();
+        let folder = changed("debian-11-amd64", "\"debian-11/amd64\"", "\"debian-11/arm64\"");
+        assert!(Target::names(folder.path()).unwrap().contains(&eleven));
+        assert_eq!(
+            said(&folder, "debian-11/amd64"),
+            "debian-11-amd64.toml describes the target debian-11/arm64, not debian-11/amd64"
+        );
+        std::fs::write(folder.path().join(".#debian-13-amd64.toml"), "").unwrap();
+        Target::names(folder.path()).unwrap();
+        std::fs::write(folder.path().join("debian_14.toml"), "").unwrap();
+        let error = Target::names(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("debian_14.toml is no target's file"), "{error}");
+    }
+    #[test]
+    fn packages_of_two_releases_never_have_one_version() {
+        let folder = changed("debian-13-amd64", "~deb13u1", "~deb12u1");
+        let line = "version-suffix '~deb12u1' is that of another release, in";
+        assert!(
+            said(&folder, "debian-13/amd64")
+                .starts_with(&format!("debian-13-amd64.toml, line 5: {line} debian-12-amd64.toml"))
+        );
+        assert!(
+            said(&folder, "debian-12/amd64")
+                .starts_with(&format!("debian-12-amd64.toml, line 5: {line} debian-13-amd64.toml"))
+        );
+        Target::read(folder.path(), &"debian-11/amd64".parse().unwrap()).unwrap();
+        // One that is to be made.
+        let folder = changed("debian-13-amd64", "a", "a");
+        let text = std::fs::read_to_string(folder.path().join("debian-13-amd64.toml")).unwrap();
+        let new = |suite: &str, suffix: &str| {
+            let text = text.replace("\"trixie\"", &format!("\"{suite}\"")).replace("~deb13u1", suffix);
+            let looked = Target::look_over_new(folder.path(), &"debian-14/amd64".parse().unwrap(), &text);
+            looked.map_err(|error| error.to_string().replace(&format!("{}/", folder.path().display()), ""))
+        };
+        new("forky", "~deb14u1").unwrap();
+        let other = "is that of another release, whose file is debian-12-amd64.toml";
+        assert_eq!(new("bookworm", "~deb14u1").unwrap_err(), format!("--suite 'bookworm' {other}"));
+        assert_eq!(new("forky", "~deb12u1").unwrap_err(), format!("--version-suffix '~deb12u1' {other}"));
+    }
+    #[test]
+    fn what_is_said_of_a_suite_has_a_place() {
+        let folder = changed("debian-13-amd64", "a", "a");
+        let target = Target::read(folder.path(), &"debian-13/amd64".parse().unwrap()).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("debian-13-amd64.toml")).unwrap();
+        let section = text.lines().position(|line| line.contains("trixie-updates")).unwrap();
+        for (field, suite, line) in [
+            ("suite", Some("trixie"), ", line 4".to_owned()),
+            ("base", None, ", line 14".to_owned()),
+            ("suite", Some("trixie-updates"), format!(", line {section}")),
+            ("suite", Some("sid"), String::new()),
+        ] {
+            let place = target.place(folder.path(), field, suite);
+            assert_eq!(place, format!("{}/debian-13-amd64.toml{line}", folder.path().display()));
+        }
+    }
+    #[test]
+    fn what_cannot_be_used_is_named_with_its_line() {
+        for (right, wrong, says) in [
+            ("\"trixie\"", "\"\"", "line 4: suite = '' is not a name of a suite or component"),
+            ("\"trixie\"", "\"../../x\"", "line 4: suite = '../../x' is not a name"),
+            ("\"main\"", "\"ma in\"", "line 6: component = 'ma in' is not a name"),
+            ("\"https://snapshot", "\"/srv/x", "line 10: archive = '/srv/x"),
+            ("\"https://snapshot.debian.org/archive/debian\"", "\"\"", "line 10: archive = '' is not an address"),
+            ("\"var/log/**\"", "\"[\"", "line 17: remove has '[', which is no pattern: unclosed character class"),
+            ("~deb13u1", "~", "line 5: version-suffix '~' has neither a letter nor a digit"),
+            ("~deb13u1", "deb13u1", "line 5: version-suffix 'deb13u1' does not begin with ~ or +"),
+        ] {
+            let said = said(&changed("debian-13-amd64", right, wrong), "debian-13/amd64");
+            assert!(said.starts_with(&format!("debian-13-amd64.toml, {says}")), "{says}: {said}");
         }
     }
 }

@@ -154,6 +154,16 @@ fn pipeline() {
             Changelog: [ChangelogError::Read { path: path("recipes/demo/deb/changelog"), source: missing() }.into()],
             Source: [SourceError::Unreachable { commit: "0aa065f3".into(), tried: Vec::new() }.into()],
             Debian: [DebianError::Snapshot("yesterday".into()).into()],
+            InTarget: [Error::InTarget {
+                place: "containers/targets/debian-12-amd64.toml, line 6".into(),
+                error: Box::new(DebianError::SuiteLacks {
+                    suite: "bookworm".into(),
+                    archive: "https://archive.example.org/debian".into(),
+                    what: "component",
+                    asked: "universe".into(),
+                    has: "main, contrib".into(),
+                }),
+            }],
             Download: [DownloadError::Offline { missing: vec!["hello_2.10-3_amd64.deb".into()] }.into()],
             Manifest: [ManifestError::from(misspelt()).into()],
             Split: [SplitError::Read { path: path("/cache/stages/split/abcd/variables"), source: missing() }.into()],

@@ -15,7 +15,7 @@ use recipe::RecipeError;
 use recipe::components::ComponentsError;
 use recipe::quarantine::QuarantineError;
 use recipe::root_lock::LockError;
-use recipe::target::{TargetError, TargetName};
+use recipe::target::{TargetError, TargetName, look_over_suffix};
 use sign::debsig::DebsigError;
 use sign::gpgv::GpgvError;
 use sign::signer::SignError;
@@ -92,6 +92,10 @@ fn recipe() {
             Unknown: [RecipeError::Unknown {
                 name: "meso".into(),
                 looked: "mesos, sample and /home/me/meso/recipe.toml".into()
+            }],
+            Ambiguous: [RecipeError::Ambiguous {
+                name: "demo".into(),
+                folders: [path("packaging/demo"), path("tests/fixtures/demo")],
             }],
             Config: [misspelt().into()],
             Input: [RecipeError::Input {
@@ -171,17 +175,31 @@ fn recipe() {
                 found: target("debian-12/amd64"),
                 expected: target("debian-13/amd64"),
             }],
-            FurtherArchive: [TargetError::FurtherArchive {
+            FileName: [TargetError::FileName { path: path("containers/targets/debian_13.toml") }],
+            Field: [TargetError::Field {
                 path: path("containers/targets/debian-13-amd64.toml"),
                 line: 38,
                 why: "the component main of trixie-security was named before".into(),
             }],
             Suffix: [TargetError::Suffix {
                 path: path("containers/targets/debian-13-amd64.toml"),
-                suffix: "deb13u1".into(),
+                line: 5,
+                why: look_over_suffix("deb13u1").unwrap_err(),
+            }],
+            SameSuffix: [TargetError::SameSuffix {
+                path: path("containers/targets/debian-13-amd64.toml"),
+                line: 5,
+                suffix: "~deb12u1".into(),
+                other: path("containers/targets/debian-12-amd64.toml"),
+            }],
+            Taken: [TargetError::Taken {
+                option: "--suite",
+                value: "trixie".into(),
+                other: path("containers/targets/debian-13-amd64.toml"),
             }],
             OutsideUsr: [TargetError::OutsideUsr {
                 path: path("containers/targets/debian-11-amd64.toml"),
+                line: 31,
                 folder: "opt/systemd".into(),
             }],
         }

@@ -41,9 +41,8 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     }
     let terminal = Terminal::new(arguments.json);
     let (store, _held) = locked_store("outdated", &terminal)?;
-    let all = Target::names(&repository().join("containers/targets"));
     let (targets, named) = match arguments.target.is_empty() {
-        true => (all, false),
+        true => (Target::names(&repository().join("containers/targets"))?, false),
         false => (arguments.target.clone(), true),
     };
     let (mut told, mut kinds) = (Vec::new(), Vec::new());
@@ -81,6 +80,11 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
 
 /// How far each lock is behind, for people.
 pub fn text(all: &[TargetLag], recipe: &str) -> String {
+    if all.is_empty() {
+        return format!(
+            "the recipe {recipe} is locked for no target yet: `cargo xtask lock --target TARGET --recipe {recipe}` does it for one\n"
+        );
+    }
     let mut text = String::new();
     for TargetLag { target, locks, error } in all {
         if locks.is_empty() && error.is_none() {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use fetch::source::version::{PatchStanding, Standing, short};
-use foundation::failure::AnyFailure;
+use foundation::failure::{AnyFailure, Message};
 use foundation::progress::Progress;
 use pipeline::version::{Asked, NewRecipe, new_recipe};
 use recipe::Recipe;
@@ -56,6 +56,10 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
         true => PathBuf::from(&arguments.name),
         false => from.folder.parent().unwrap_or(Path::new(".")).join(&arguments.name),
     };
+    if let Some((name, there)) = known.iter().find(|(name, _)| folder.file_name() == Some(name.as_ref())) {
+        let text = format!("there is a recipe {name} already, in {}: name the new one otherwise", there.display());
+        return Err(Message::usage(text).into());
+    }
     let (store, _lock) = locked_store("recipe new", &terminal)?;
     // One that cannot be read is told of where it is wanted.
     let known: Vec<Recipe> = known.iter().filter_map(|(_, folder)| Recipe::read(folder).ok()).collect();

@@ -53,13 +53,13 @@ pub struct Dependency {
 }
 
 impl Index {
-    /// Reads an uncompressed index from the store.
+    /// Reads an uncompressed index, called `name`, from the store.
     ///
     /// # Errors
     /// The file cannot be read, or a paragraph of it is not a package.
-    pub fn read(path: &Path, sha256: Digest) -> Result<Self, DebianError> {
+    pub fn read(name: &str, path: &Path, sha256: Digest) -> Result<Self, DebianError> {
         let text = std::fs::read_to_string(path).map_err(foundation::store::StoreError::io("read", path))?;
-        Ok(Self::new(path.to_owned(), sha256, Self::parse("Packages", &text)?))
+        Ok(Self::new(path.to_owned(), sha256, Self::parse(name, &text)?))
     }
 
     pub(super) fn new(path: PathBuf, sha256: Digest, packages: Vec<ArchivePackage>) -> Self {

@@ -119,6 +119,20 @@ pub enum DebianError {
     Solution(String),
 }
 
+impl DebianError {
+    /// The field of the target's file that it is about, where it is about one, and the suite that has it.
+    pub fn field(&self) -> Option<(&'static str, Option<&str>)> {
+        match self {
+            Self::Release { suite, reason: Unusable::Missing, .. } => Some(("suite", Some(suite))),
+            Self::Release { suite, reason: Unusable::Untrusted, .. } => Some(("keyring", Some(suite))),
+            Self::SuiteLacks { suite, what: "component", .. } => Some(("component", Some(suite))),
+            Self::SuiteLacks { suite, .. } => Some(("name", Some(suite))),
+            Self::Unsatisfied { .. } | Self::NotInSuite { .. } => Some(("base", None)),
+            _ => None,
+        }
+    }
+}
+
 /// Why no InRelease of a suite can be used; of several reasons, the greatest says most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unusable {

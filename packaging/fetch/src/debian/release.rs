@@ -197,6 +197,7 @@ impl Release {
     ) -> Result<Index, DebianError> {
         let folder = format!("{component}/binary-{architecture}");
         let plain = format!("{folder}/Packages");
+        let name = format!("Packages of {suite} {component} for {architecture}");
         let listed = |path: &str| {
             self.files
                 .get(path)
@@ -205,7 +206,7 @@ impl Release {
         };
         let (sha256, _) = listed(&plain)?;
         if let Some(path) = store.blob(&sha256) {
-            return Index::read(&path, sha256);
+            return Index::read(&name, &path, sha256);
         }
         let (packed, size) = listed(&format!("{plain}.xz"))?;
         let dists = format!("dists/{suite}");
@@ -218,7 +219,7 @@ impl Release {
         let path = downloader.fetch(store, &wanted, on)?;
         let file = std::fs::File::open(&path).map_err(StoreError::io("read", &path))?;
         let blob = store.add(xz2::read::XzDecoder::new(std::io::BufReader::new(file)), Some(sha256))?;
-        Index::read(&blob.path, sha256)
+        Index::read(&name, &blob.path, sha256)
     }
 
     /// Why an index is not there: what the suite says of its components and architectures decides how it is told.

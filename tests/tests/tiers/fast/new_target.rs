@@ -1,6 +1,8 @@
 //! What `cargo xtask target new` refuses before it asks the network or an engine: each in a sentence, and nothing has changed.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::Command;
 
 use tests::Workshop;
@@ -61,6 +63,64 @@ fn what_cannot_become_a_target() {
         ["target", "new", "debian-13/armhf", "--like", "debian-13/amd64", "--suite", "trixie", "--keyring", &other];
     checkout.run(&workshop, &arguments).fails(1, &["debian-13.gpg is there, with other keys"]);
     assert_eq!(checkout.files(), before);
+}
+
+/// A suffix or a suite that would make packages of two releases one version: told of the option, not of a file that is not there.
+#[test]
+fn what_another_release_has_is_refused() {
+    let (workshop, checkout) = (Workshop::empty(), Checkout::new());
+    let before = checkout.files();
+    let keyring = checkout.join(KEYRING).display().to_string();
+    let other = "is that of another release, whose file is";
+    for (suite, suffix, says) in [
+        ("forky", "~", ["--version-suffix", "'~' has neither a letter nor a digit"]),
+        ("forky", "deb14u1", ["--version-suffix", "'deb14u1' does not begin with ~ or +"]),
+        ("forky", "~deb12u1", [&format!("--version-suffix '~deb12u1' {other}"), "debian-12-amd64.toml"]),
+        ("bookworm", "~deb14u1", [&format!("--suite 'bookworm' {other}"), "debian-12-amd64.toml"]),
+    ] {
+        let arguments = ["target", "new", "debian-14/amd64", "--like", "debian-13/amd64", "--suite", suite];
+        let more = ["--keyring", &keyring, "--version-suffix", suffix];
+        let said = checkout.run(&workshop, &[&arguments[..], &more[..]].concat()).fails(2, &says).stderr;
+        assert!(!said.contains("debian-14-amd64.toml"), "{said}");
+    }
+    assert_eq!(checkout.files(), before);
+}
+
+/// Answers each request with the same file, or with none.
+fn archive(file: Option<&'static str>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            lines.find(String::is_empty);
+            let (status, body) = file.map_or(("404 Not Found", ""), |body| ("200 OK", body));
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = (&stream).write_all((head + body).as_bytes());
+        }
+    });
+    format!("http://{address}/debian")
+}
+
+/// A suite that cannot be used is told of the options that name it and its keyring.
+#[test]
+fn a_suite_that_cannot_be_used_is_told_of_the_options() {
+    let workshop = Workshop::empty();
+    for (file, code, says, never) in [
+        (None, 1, "correct --suite; ", "the target's file"),
+        (Some("Suite: forky\n"), 3, "if its keys are new ones, --keyring needs them", "/keyrings/debian-14.gpg"),
+    ] {
+        let checkout = Checkout::new();
+        let like = checkout.join("containers/targets/debian-13-amd64.toml");
+        tests::replace(&like, "https://snapshot.debian.org/archive/debian", &archive(file));
+        let keyring = checkout.join(KEYRING).display().to_string();
+        let arguments = ["target", "new", "debian-14/amd64", "--like", "debian-13/amd64", "--suite", "forky"];
+        let more = ["--keyring", &keyring, "--snapshot", "20261101T000000Z"];
+        let mut command = checkout.command(&workshop, &[&arguments[..], &more[..]].concat());
+        let said = tests::run(command.env("no_proxy", "127.0.0.1")).fails(code, &[says]).stderr;
+        assert!(!said.contains(never), "{said}");
+        assert!(file.is_none() || said.contains(&format!("keyring {keyring})")), "{said}");
+    }
 }
 
 /// A release whose number is not in the other one's suffix.

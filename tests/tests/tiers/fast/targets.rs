@@ -7,6 +7,7 @@ use deb::manifest;
 use recipe::root_lock::{LockKind, RootLock};
 use recipe::target::TargetName;
 use recipe::{Recipe, frozen};
+use tests::checkout::Checkout;
 use tests::pipelines::{all_targets, targets};
 use tests::{Workshop, default_target, repository};
 
@@ -56,6 +57,43 @@ fn a_target_is_locked_for_everything_or_says_that_it_is_not() {
         }
     }
     assert_eq!(unlocked, 1, "the book says of which targets there is only the file: guides/ubuntu.md");
+}
+
+/// A mistake in a target's file is told as one, and no command goes on as if there were no such target. Other targets are built
+/// meanwhile.
+#[test]
+fn a_target_whose_file_has_a_mistake_is_still_there() {
+    let (workshop, checkout) = (Workshop::empty(), Checkout::new());
+    let file = "containers/targets/debian-11-amd64.toml";
+    tests::replace(&checkout.join(file), "vendor =", "vendr =");
+    let recipe = checkout.join("tests/fixtures/sample/recipe.toml");
+    let text = fs::read_to_string(&recipe).unwrap();
+    fs::write(&recipe, text + "\n[target.\"debian-11/*\"]\nenvironment = { ELEVEN = \"yes\" }\n").unwrap();
+    let plan = |target: &'static str| ["plan", "--recipe", "sample", "--target", target, "--offline", "--digest"];
+    checkout.run(&workshop, &plan("debian-13/amd64")).success();
+    let says = ["debian-11-amd64.toml: TOML parse error at line 3", "unknown field `vendr`"];
+    checkout.run(&workshop, &plan("debian-11/amd64")).fails(1, &says);
+    for name in all_targets().iter().filter(|name| *name != "debian-11/amd64") {
+        fs::remove_file(checkout.join(&format!("containers/targets/{}.toml", name.replace('/', "-")))).unwrap();
+    }
+    checkout.run(&workshop, &["outdated", "--recipe", "sample"]).fails(1, &says);
+    tests::replace(&checkout.join(file), "vendr =", "vendor =");
+    tests::replace(&checkout.join(file), "\"debian-11/amd64\"", "\"debian-11/arm64\"");
+    let says = ["debian-11-amd64.toml describes the target debian-11/arm64, not debian-11/amd64"];
+    checkout.run(&workshop, &["outdated", "--recipe", "sample"]).fails(1, &says);
+}
+
+#[test]
+fn a_recipe_without_any_lock_says_so() {
+    let (workshop, checkout) = (Workshop::empty(), Checkout::new());
+    for entry in fs::read_dir(checkout.join("tests/fixtures/sample")).unwrap().flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "lock") {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    let said = checkout.run(&workshop, &["outdated", "--recipe", "sample"]).success().stdout;
+    let lock = "`cargo xtask lock --target TARGET --recipe sample` does it for one";
+    assert_eq!(said, format!("the recipe sample is locked for no target yet: {lock}\n"));
 }
 
 /// What a release does not have keeps a package from being installed there. A node root has all that the packages depend on, so
@@ -121,7 +159,7 @@ fn virtual_machines_are_locked_where_the_target_has_a_kernel() {
 #[test]
 fn what_newcomers_read_is_about_the_default_target() {
     let default = default_target().name;
-    for page in ["README.md", "docs/src/guides/first-packages.md"] {
+    for page in ["README.md", "docs/src/guides/first-packages.md", "docs/src/guides/another-version.md"] {
         let text = fs::read_to_string(repository().join(page)).unwrap();
         assert!(text.contains(&format!("/{}", default.file_stem())), "{page} does not name the folder of {default}");
         for other in targets().iter().map(|name| name.parse::<TargetName>().unwrap()).filter(|other| *other != default)

@@ -162,3 +162,12 @@ fn the_commands_of_the_guide_make_a_recipe_whose_plan_resolves() {
     edit("phases/build");
     assert_ne!(room.run(&plan).success().stdout, digest);
 }
+
+/// With two recipes of one name, a command would be about one of them without a word.
+#[test]
+fn the_name_of_a_recipe_that_is_there_is_refused() {
+    let workshop = Workshop::empty();
+    let new = ["recipe", "new", "chime", "--from", "mesos", "--tag", "1.7.3"];
+    workshop.run(&new).fails(2, &["there is a recipe chime already, in ", "tests/fixtures/chime"]);
+    assert!(!repository().join("packaging/chime").exists());
+}

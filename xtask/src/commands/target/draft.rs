@@ -1,8 +1,9 @@
 //! The file of a new target: that of another one, with its comments, and other values where the two differ.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use foundation::failure::{Kind, Message};
+use foundation::failure::{Failure, Kind, Message, Outcome};
 use recipe::target::{Target, TargetName};
 use serde::Deserialize;
 use toml_edit::{Array, DocumentMut, Value};
@@ -109,6 +110,14 @@ fn suffix(name: &TargetName, like: &Target) -> Result<String, Message> {
     }
 }
 
+/// An error about the draft as whoever gave the options knows things: there is no file of the target yet, and no copy of the keyring.
+pub fn told(error: &impl Failure, copy: &Path, keyring: &Path) -> Message {
+    let sentence = error.to_string().replace(&copy.display().to_string(), &keyring.display().to_string());
+    let Outcome { kind, next } = error.outcome();
+    let next = next.unwrap_or_default().replace("the suite in the target's file", "--suite");
+    Message::new(sentence, kind.next(next.replace("the target's keyring needs them", "--keyring needs them")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +181,7 @@ mod tests {
     #[test]
     fn architectures_of_the_targets() {
         let targets = repository().join("containers/targets");
-        for name in Target::names(&targets) {
+        for name in Target::names(&targets).unwrap() {
             let target = Target::read(&targets, &name).unwrap();
             let known = architecture(name.architecture()).unwrap();
             assert_eq!((known.multiarch, known.gnu_type), (target.multiarch, target.gnu_type));

@@ -21,7 +21,7 @@ use pipeline::Options;
 use pipeline::records::write_file;
 use recipe::Recipe;
 use recipe::root_lock::LockKind;
-use recipe::target::{Target, TargetName};
+use recipe::target::{Target, TargetName, look_over_suffix};
 use sign::gpgv::{self, GpgvError};
 use sign::public_key;
 
@@ -55,7 +55,7 @@ pub struct Arguments {
     keyring: PathBuf,
     /// What follows the version of every package, such as ~deb14u1. The default is the other target's with the release's number in it, and
     /// nothing for a release without a number
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = suffix)]
     version_suffix: Option<String>,
     /// Make only the locks of this recipe; may be given more than once. The default is every recipe that has some for the other target
     #[arg(long, value_name = "NAME")]
@@ -81,6 +81,10 @@ fn codename(text: &str) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err("a codename has lower-case letters, digits and - . +, such as forky".into()),
     }
+}
+
+fn suffix(text: &str) -> Result<String, String> {
+    look_over_suffix(text).map(|()| text.to_owned())
 }
 
 /// A file that the checkout is to have.
@@ -121,6 +125,7 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
         suffix: arguments.version_suffix.as_deref(),
     };
     let text = draft.text(&old, &like)?;
+    Target::look_over_new(&targets, &arguments.name, &text)?;
     write(&drafts.join(&ring), &keyring.content)?;
     write(&drafts.join(path.file_name().expect("a file")), text.as_bytes())?;
     let target = Target::read(&drafts, &arguments.name)?;
@@ -129,7 +134,8 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
     let mirrors = Mirrors::discover(&arguments.mirrors, &UserConfig::read()?, &target)?;
     let downloader = Downloader::new(Network::Online);
     let snapshot = arguments.snapshot.as_deref();
-    let catalogue = Catalogue::fetch(&downloader, &store, &mirrors, (&target, &drafts), snapshot, &|_| ())?;
+    let catalogue = Catalogue::fetch(&downloader, &store, &mirrors, (&target, &drafts), snapshot, &|_| ())
+        .map_err(|error| draft::told(&error, &drafts.join(&ring), &arguments.keyring))?;
     let release = &catalogue.own().release;
     if release.codename != arguments.suite {
         let text = format!("{} is what {} is called today", arguments.suite, release.codename);
@@ -150,10 +156,10 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
             let folder = scratch.path().join(recipe.name());
             std::fs::create_dir_all(&folder).map_err(Message::of_file("make the folder", &folder))?;
             // Its locks are written there, and read: what a farm needs depends on the build root's.
-            let mut drafted = recipe.clone();
+            let mut drafted = recipe.clone().for_target(&target.name)?;
             drafted.folder = folder;
             let options = Options {
-                recipe: drafted.for_target(&target.name)?,
+                recipe: drafted,
                 target: target.clone(),
                 targets: drafts.clone(),
                 source: None,

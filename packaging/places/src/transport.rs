@@ -3,7 +3,7 @@
 //! Everything is done by lists of files that are known by name. Nothing is ever made the same as a folder here: what is
 //! there and on no list is somebody else's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -97,8 +97,28 @@ fn told() -> [String; 4] {
     [format!("/{GENERATION}"), format!("/{PUSHED}"), format!("/{LOCKS}/*.json"), "/dists/*/InRelease".into()]
 }
 
-/// How rsync's own temporary files are called: a name that begins with a dot and ends with six characters of chance.
-const LEFTOVERS: &str = ".*.??????";
+/// The path of the file that a killed rsync has left a beginning of, if a path is of such a one: `.NAME.` and six characters
+/// of chance.
+pub fn leftover_of(path: &str) -> Option<String> {
+    let (folder, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+    let (name, chance) = name.strip_prefix('.')?.rsplit_once('.')?;
+    let is = chance.len() == 6 && chance.chars().all(|c| c.is_ascii_alphanumeric()) && !name.is_empty();
+    is.then(|| format!("{folder}{name}"))
+}
+
+/// What is at the top of a folder that is copied, as ends of paths: the folders, each with a slash, and nothing for all
+/// files. rsync would replace a link at the place by the folder of this name, and follows it where its path is named.
+fn tops(folder: &Path) -> Result<BTreeSet<String>, PlaceError> {
+    let attempt = || -> std::io::Result<BTreeSet<String>> {
+        let top = |entry: std::io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            Ok(if entry.path().is_dir() { format!("{name}/") } else { String::new() })
+        };
+        fs::read_dir(folder)?.map(top).collect()
+    };
+    attempt().map_err(PlaceError::io("read the folder", folder))
+}
 
 /// How long a file may be served without asking for it again (RFC 9111, 5.2.2). An object store says so to caches; a web
 /// server has to be told in its own settings.
@@ -131,6 +151,34 @@ pub struct Transport<'a> {
 }
 
 impl Transport<'_> {
+    /// The names at the top of the place; `None` where there is no such place.
+    ///
+    /// # Errors
+    /// rsync or rclone cannot be run or fails. That there is no such place is no error.
+    pub fn names(&self, what: &str) -> Result<Option<BTreeSet<String>>, PlaceError> {
+        let mut command = match self.remote {
+            Remote::Rsync(_) => {
+                let mut command = Command::new("rsync");
+                command.args(["--list-only", "--dirs"]);
+                command
+            }
+            Remote::Rclone(_) => rclone("lsf"),
+        };
+        let slash = if matches!(self.remote, Remote::Rsync(_)) { "/" } else { "" };
+        command.arg("--").arg(format!("{}{slash}", self.remote.address()));
+        let output = self.output(what, command)?;
+        if self.is_nothing(&output) {
+            return Ok(None);
+        }
+        self.content(what, &output)?;
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let name = |line: &str| match self.remote {
+            Remote::Rsync(_) => listed(line).map(str::to_owned),
+            Remote::Rclone(_) => Some(line.trim_end_matches('/').to_owned()),
+        };
+        Ok(Some(lines.lines().filter_map(name).filter(|name| name != "." && !name.is_empty()).collect()))
+    }
+
     /// Fetches what a place tells of itself into a folder. Returns the names at its top; `None` where there is no such
     /// place.
     ///
@@ -138,29 +186,7 @@ impl Transport<'_> {
     /// rsync or rclone cannot be run or fails. That there is no such place is no error.
     pub fn read(&self, into: &Path) -> Result<Option<BTreeSet<String>>, PlaceError> {
         const WHAT: &str = "reading what is there";
-        let output = match self.remote {
-            Remote::Rsync(place) => {
-                let mut command = Command::new("rsync");
-                command.args(["--list-only", "--dirs"]).arg("--").arg(format!("{place}/"));
-                self.output(WHAT, command)?
-            }
-            Remote::Rclone(place) => {
-                let mut command = rclone("lsf");
-                command.arg("--").arg(place);
-                self.output(WHAT, command)?
-            }
-        };
-        if self.is_nothing(&output) {
-            return Ok(None);
-        }
-        self.content(WHAT, &output)?;
-        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-        let name = |line: &str| match self.remote {
-            Remote::Rsync(_) => listed(line).map(str::to_owned),
-            Remote::Rclone(_) => Some(line.trim_end_matches('/').to_owned()),
-        };
-        let names: BTreeSet<String> =
-            lines.lines().filter_map(name).filter(|name| name != "." && !name.is_empty()).collect();
+        let Some(names) = self.names(WHAT)? else { return Ok(None) };
         if !["repository", "dists"].iter().any(|name| names.contains(*name)) {
             return Ok(Some(names));
         }
@@ -254,44 +280,43 @@ impl Transport<'_> {
     }
 
     /// Copies a folder, following its links; files that are there with the same content stay as they are. Each appears under
-    /// its name when it is whole, and folders above are made.
+    /// its name when it is whole, and folders above are made. A link to a folder, which is at the place where a folder is
+    /// copied to, is followed; anything else that is in a folder's way is an error.
     ///
     /// # Errors
     /// rsync or rclone cannot be run or fails. Files that were copied before that stay.
     pub fn put(&self, what: &str, from: &Path, cache: Cache) -> Result<(), PlaceError> {
-        let command = || {
-            let mut command = match self.remote {
-                Remote::Rsync(_) => {
-                    let mut command = Command::new("rsync");
-                    command.args([
-                        "--recursive",
-                        "--copy-links",
-                        "--times",
-                        "--chmod=D755,F644",
-                        "--mkpath",
-                        "--checksum",
-                    ]);
-                    command
-                }
-                Remote::Rclone(_) => {
-                    let mut command = rclone("copy");
-                    command.args(["--copy-links", "--checksum", "--header-upload"]);
-                    command.arg(format!("Cache-Control: {}", cache.text()));
-                    command
-                }
-            };
+        let Remote::Rsync(_) = self.remote else {
+            let mut command = rclone("copy");
+            command.args(["--copy-links", "--checksum", "--header-upload"]);
+            command.arg(format!("Cache-Control: {}", cache.text()));
             command.arg("--").arg(format!("{}/", from.display())).arg(format!("{}/", self.remote.address()));
-            command
+            let output = self.output(what, command)?;
+            return self.content(what, &output);
         };
-        let mut output = self.output(what, command())?;
-        // Two who come to a new place at once both see that it is missing, and --mkpath fails for the second one.
-        if !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("File exists (17)") {
-            output = self.output(what, command())?;
+        for top in tops(from)? {
+            let command = || {
+                let mut command = Command::new("rsync");
+                command.args(["--recursive", "--copy-links", "--times", "--chmod=D755,F644", "--mkpath", "--checksum"]);
+                command.arg("--keep-dirlinks");
+                if top.is_empty() {
+                    command.arg("--exclude=*/");
+                }
+                command.arg("--").arg(format!("{}/{top}", from.display()));
+                command.arg(format!("{}/{top}", self.remote.address()));
+                command
+            };
+            let mut output = self.output(what, command())?;
+            // Two who come to a new place at once both see that it is missing, and --mkpath fails for the second one.
+            if !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("File exists (17)") {
+                output = self.output(what, command())?;
+            }
+            self.content(what, &output)?;
         }
-        self.content(what, &output)
+        Ok(())
     }
 
-    /// Removes these files, as far as they are there.
+    /// Removes these files, as far as they are there, and nothing else.
     ///
     /// # Errors
     /// rsync or rclone cannot be run or fails. A file that is not there is no error.
@@ -299,45 +324,50 @@ impl Transport<'_> {
         if files.is_empty() {
             return Ok(());
         }
-        let list = self.list(files, "")?;
+        if let Remote::Rclone(_) = self.remote {
+            let list = self.list(files, "")?;
+            let mut command = rclone("delete");
+            command.arg("--files-from-raw").arg(list.path()).arg("--").arg(format!("{}/", self.remote.address()));
+            let output = self.output(what, command)?;
+            return self.content(what, &output);
+        }
         let empty = tempfile::tempdir().map_err(PlaceError::io("make a folder in", std::env::temp_dir()))?;
         // rsync looks for what is missing in folders that are there.
         for parent in files.iter().filter_map(|file| Path::new(file).parent()) {
             let parent = empty.path().join(parent);
             fs::create_dir_all(&parent).map_err(PlaceError::io("make the folder", &parent))?;
         }
-        let mut command = match self.remote {
-            Remote::Rsync(_) => {
-                let mut command = Command::new("rsync");
-                command.args(["--delete-missing-args", "--from0", "--files-from"]).arg(list.path());
-                command.arg("--").arg(format!("{}/", empty.path().display()));
-                command
-            }
-            Remote::Rclone(_) => {
-                let mut command = rclone("delete");
-                command.arg("--files-from-raw").arg(list.path()).arg("--");
-                command
-            }
-        };
-        command.arg(format!("{}/", self.remote.address()));
-        let output = self.output(what, command)?;
-        self.content(what, &output)
+        let mut by_top: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for file in files {
+            let (top, below) = file.split_at(file.find('/').map_or(0, |slash| slash + 1));
+            by_top.entry(top).or_default().insert(below.to_owned());
+        }
+        for (top, files) in by_top {
+            let list = self.list(&files, "")?;
+            let mut command = Command::new("rsync");
+            command.args(["--delete-missing-args", "--keep-dirlinks", "--from0", "--files-from"]).arg(list.path());
+            command.arg("--").arg(format!("{}/{top}", empty.path().display()));
+            command.arg(format!("{}/{top}", self.remote.address()));
+            let output = self.output(what, command)?;
+            self.content(what, &output)?;
+        }
+        Ok(())
     }
 
-    /// Removes what a killed rsync has left in the folders that are below this one. An object store has nothing of that
-    /// kind.
+    /// Removes what a killed rsync has left of these files, in the folders below the top. An object store has nothing of
+    /// that kind.
     ///
     /// # Errors
     /// rsync cannot be run or fails.
-    pub fn tidy(&self, what: &str, folders: &Path) -> Result<(), PlaceError> {
+    pub fn tidy(&self, what: &str, files: &BTreeSet<String>) -> Result<(), PlaceError> {
         let Remote::Rsync(_) = self.remote else { return Ok(()) };
-        let mut command = Command::new("rsync");
-        // Nothing is copied; of what is only there, only such names may go, and none at the top.
-        command.args(["--recursive", "--copy-links", "--existing", "--ignore-existing", "--delete"]);
-        command.args(["--filter=P /.*", &format!("--filter=R {LEFTOVERS}"), "--filter=P *"]);
-        command.arg("--").arg(format!("{}/", folders.display())).arg(format!("{}/", self.remote.address()));
-        let output = self.output(what, command)?;
-        self.content(what, &output)
+        let tops: BTreeSet<&str> = files.iter().filter_map(|file| Some(file.split_once('/')?.0)).collect();
+        let mut left = BTreeSet::new();
+        for top in tops {
+            let names = self.names_below(what, top)?;
+            left.extend(names.into_iter().filter(|name| leftover_of(name).is_some_and(|file| files.contains(&file))));
+        }
+        self.delete(what, &left)
     }
 
     /// A list of files as the program reads it, each with `before` in front of it.
@@ -477,6 +507,12 @@ mod tests {
         for whole in ["host::module", "/srv/www/a", "me@host:www/a", "s3://bucket/a/b", "rclone:mine:a/b"] {
             let remote: Remote = whole.parse().unwrap();
             assert_eq!(remote.module(), (remote.address(), ""), "{whole}");
+        }
+        let left = |path: &str| leftover_of(path);
+        assert_eq!(left("parts/ab/.abc.x1Y2z3").as_deref(), Some("parts/ab/abc"));
+        assert_eq!(left(".a.deb.x1Y2z3").as_deref(), Some("a.deb"));
+        for own in ["parts/ab/abc", "parts/.htaccess", "parts/..x1Y2z3", "parts/.abc.x1-2z3"] {
+            assert_eq!(left(own), None, "{own}");
         }
         for bad in ["", "--delete", "ftp://host/x", "https://host", "s3://", "rclone:mine"] {
             assert!(bad.parse::<Remote>().is_err(), "{bad}");

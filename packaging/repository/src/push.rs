@@ -113,7 +113,7 @@ impl Repository {
         }
         let gone: BTreeSet<String> = place.pushed().difference(all).cloned().collect();
         transport.delete("removing what nobody needs", &gone)?;
-        transport.tidy("removing what an interrupted copy has left", &export.join("all"))?;
+        transport.tidy("removing what an interrupted copy has left", &before_and_after)?;
         if before_and_after != *all { record(all) } else { Ok(()) }
     }
 

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use foundation::digest::Digest;
+use places::PlaceError;
+use places::transport::{Transport, leftover_of};
 use statements::proof::dsse;
 use statements::proof::intoto::Statement;
 use statements::proof::result::StageResult;
@@ -11,7 +13,7 @@ use statements::proof::result::StageResult;
 use crate::cut::read_list;
 use crate::error::ResultsError;
 use crate::offer::Desk;
-use crate::{PARTS, STATEMENTS, part_path};
+use crate::{PARTS, STATEMENTS, is_part, is_statement, part_path};
 
 /// What stays.
 #[derive(Clone, Copy, Debug)]
@@ -59,14 +61,17 @@ pub fn kept(
 
 impl Desk<'_> {
     /// Removes statements that are old and of none of the latest versions, then parts that no statement needs. Whoever can
-    /// write there may do that, so signatures are not looked at. A statement whose list is gone goes as well.
+    /// write there may do that, so signatures are not looked at. A statement whose list is gone goes as well. What is called
+    /// as neither of them stays.
     ///
     /// # Errors
-    /// The place cannot be read or written to, or somebody else writes there.
+    /// The place is not there, is none for results, cannot be read or written to, or somebody else writes there.
     pub fn prune(&self, keep: Keep) -> Result<Pruned, ResultsError> {
+        self.check_for_results()?;
         self.locked(|transport| {
             let folder = self.store.temp_dir()?;
-            let names = transport.names_below("listing statements", STATEMENTS)?;
+            let mut names = transport.names_below("listing statements", STATEMENTS)?;
+            names.retain(|name| is_statement(name));
             transport.get("reading statements", &names, folder.path())?;
             let mut statements = BTreeMap::new();
             for name in &names {
@@ -91,11 +96,36 @@ impl Desk<'_> {
             let gone: BTreeSet<String> =
                 names.iter().filter(|name| !stay.contains_key(name.as_str())).cloned().collect();
             transport.delete("removing statements", &gone)?;
-            let parts = transport.names_below("listing parts", PARTS)?;
+            let (parts, others): (BTreeSet<String>, BTreeSet<String>) =
+                transport.names_below("listing parts", PARTS)?.into_iter().partition(|name| is_part(name));
             let idle: BTreeSet<String> = parts.difference(&needed).cloned().collect();
-            transport.delete("removing parts", &idle)?;
+            let left = others.into_iter().filter(|name| leftover_of(name).is_some_and(|part| is_part(&part)));
+            transport.delete("removing parts", &left.chain(idle.iter().cloned()).collect())?;
             Ok(Pruned { statements: (gone.len(), names.len()), parts: (idle.len(), parts.len()) })
         })
+    }
+
+    /// That this is a place where results are kept: whoever mistypes its name shall learn so, and no file appear there.
+    fn check_for_results(&self) -> Result<(), ResultsError> {
+        let transport = Transport { remote: self.remote, lock: Some(self.lock), patience: None };
+        let mut problem = "there is no such place";
+        if let Some(top) = transport.names("looking for results")? {
+            let has = |folder: &str, is: fn(&str) -> bool| -> Result<bool, ResultsError> {
+                let names = if top.contains(folder) {
+                    transport.names_below("looking for results", folder)?
+                } else {
+                    return Ok(false);
+                };
+                // Where all was removed, the folder is left.
+                Ok(names.is_empty() || names.iter().any(|name| is(name)))
+            };
+            if has(STATEMENTS, is_statement)? || has(PARTS, is_part)? {
+                return Ok(());
+            }
+            problem = "there are no results";
+        }
+        let next = "nothing was removed: name the place that `cargo xtask share` copied to".to_owned();
+        Err(PlaceError::Unfit { place: self.remote.to_string(), problem: problem.to_owned(), next }.into())
     }
 }
 

@@ -120,6 +120,21 @@ fn tops(folder: &Path) -> Result<BTreeSet<String>, PlaceError> {
     attempt().map_err(PlaceError::io("read the folder", folder))
 }
 
+/// No file of a place's own story is longer: a list of half a million files has that.
+const LONGEST_STORY: u64 = 64 << 20;
+
+/// That rsync leaves out what is larger, and says so.
+fn no_larger_than(most: u64) -> [String; 2] {
+    // It takes no number that is larger.
+    [format!("--max-size={}", most.min(i64::MAX as u64)), "--info=skip1".to_owned()]
+}
+
+/// What rsync has left out for that.
+fn too_large(output: &Output) -> BTreeSet<String> {
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.lines().filter_map(|line| line.strip_suffix(" is over max-size")).map(str::to_owned).collect()
+}
+
 /// How long a file may be served without asking for it again (RFC 9111, 5.2.2). An object store says so to caches; a web
 /// server has to be told in its own settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,7 +208,7 @@ impl Transport<'_> {
         let mut command = match self.remote {
             Remote::Rsync(_) => {
                 let mut command = Command::new("rsync");
-                command.args(["--recursive", "--copy-links", "--times"]);
+                command.args(["--recursive", "--copy-links", "--times"]).args(no_larger_than(LONGEST_STORY));
                 let folders = ["/repository/", "/repository/locks/", "/dists/", "/dists/*/"].map(str::to_owned);
                 command.args(folders.iter().chain(&told()).map(|pattern| format!("--include={pattern}")));
                 command.arg("--exclude=*");
@@ -201,6 +216,7 @@ impl Transport<'_> {
             }
             Remote::Rclone(_) => {
                 let mut command = rclone("copy");
+                command.arg(format!("--max-size={LONGEST_STORY}B"));
                 command.args(told().iter().map(|pattern| format!("--include={pattern}")));
                 command
             }
@@ -211,37 +227,69 @@ impl Transport<'_> {
         if output.status.code() != Some(24) {
             self.content(WHAT, &output)?;
         }
-        Ok(Some(names))
+        match too_large(&output).first() {
+            Some(name) => Err(self.failed(WHAT, format!("{name} is larger than {LONGEST_STORY} bytes"))),
+            None => Ok(Some(names)),
+        }
     }
 
-    /// Fetches these files, as far as they are there, to the same paths below a folder. The caller checks what came.
+    /// Fetches these files, as far as they are there, to the same paths below a folder; the caller checks what came. Those
+    /// that are larger than `most` bytes are not fetched, and returned.
     ///
     /// # Errors
     /// rsync or rclone cannot be run or fails. A file that is not there is no error.
-    pub fn get(&self, what: &str, files: &BTreeSet<String>, into: &Path) -> Result<(), PlaceError> {
-        if files.is_empty() {
-            return Ok(());
+    pub fn get(
+        &self,
+        what: &str,
+        files: &BTreeSet<String>,
+        most: Option<u64>,
+        into: &Path,
+    ) -> Result<BTreeSet<String>, PlaceError> {
+        if let Remote::Rclone(_) = self.remote {
+            return self.get_by_rclone(what, files, most, into);
         }
-        // A daemon of rsync 3.5.0 without chroot says of each file that it has vanished, if the names are relative to a folder in
+        // A daemon shows a folder of a module without what links there lead to outside of it; what it may show is all of
         // its module. What comes before `/./` in a name is no part of it (rsync(1), --relative).
         let (top, below) = self.remote.module();
         let list = self.list(files, &if below.is_empty() { String::new() } else { format!("{below}/./") })?;
-        let mut command = match self.remote {
-            Remote::Rsync(_) => {
-                let mut command = Command::new("rsync");
-                command.args(["--copy-links", "--times", "--ignore-missing-args", "--from0", "--files-from"]);
-                command.arg(list.path());
-                command
-            }
-            Remote::Rclone(_) => {
-                let mut command = rclone("copy");
-                command.arg("--files-from-raw").arg(list.path());
-                command
-            }
-        };
+        let mut command = Command::new("rsync");
+        command.args(["--copy-links", "--times", "--ignore-missing-args", "--from0", "--files-from"]).arg(list.path());
+        command.args(most.map(no_larger_than).into_iter().flatten());
         command.arg("--").arg(format!("{top}/")).arg(into);
         let output = self.output(what, command)?;
-        self.content(what, &output)
+        self.content(what, &output)?;
+        Ok(too_large(&output))
+    }
+
+    /// rclone heeds no limit for files that are listed: their sizes are asked for before.
+    fn get_by_rclone(
+        &self,
+        what: &str,
+        files: &BTreeSet<String>,
+        most: Option<u64>,
+        into: &Path,
+    ) -> Result<BTreeSet<String>, PlaceError> {
+        let (mut wanted, mut large) = (files.clone(), BTreeSet::new());
+        if let Some(most) = most {
+            let list = self.list(files, "")?;
+            let mut command = rclone("lsf");
+            command.args(["--recursive", "--files-only", "--format", "sp", "--separator", " ", "--files-from-raw"]);
+            command.arg(list.path()).arg("--").arg(self.remote.address());
+            let output = self.output(what, command)?;
+            self.content(what, &output)?;
+            let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+            let sizes = lines.lines().filter_map(|line| line.trim_start().split_once(' '));
+            let above = sizes.filter(|(size, _)| size.parse::<u64>().is_ok_and(|size| size > most));
+            large.extend(above.map(|(_, name)| name.to_owned()));
+            wanted.retain(|name| !large.contains(name));
+        }
+        let list = self.list(&wanted, "")?;
+        let mut command = rclone("copy");
+        command.arg("--files-from-raw").arg(list.path());
+        command.arg("--").arg(format!("{}/", self.remote.address())).arg(into);
+        let output = self.output(what, command)?;
+        self.content(what, &output)?;
+        Ok(large)
     }
 
     /// The paths of all files below a folder of the place, each with the folder's name before it. None where there is no

@@ -365,6 +365,51 @@ fn a_file_that_is_larger_than_it_was_stated_fills_no_disk() {
 }
 
 #[test]
+fn what_is_larger_than_it_may_be_is_not_even_fetched() {
+    let (builder, taking) = (Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    builder.offer(&place, builder.bundle("one")).unwrap();
+    let grow = |path: &std::path::Path| {
+        let whole = fs::read(path).unwrap();
+        fs::File::options().write(true).open(path).unwrap().set_len(3 << 40).unwrap();
+        let heard = Heard::default();
+        let begun = Instant::now();
+        let fresh = tempfile::tempdir().unwrap();
+        let taker = taker(taking.folder.path(), &[place.to_str().unwrap()], &[&builder], 1);
+        let taken = taker.take(&Store::open(Some(fresh.path())).unwrap(), &key(), &heard).unwrap();
+        assert!(taken.is_none() && begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+        fs::write(path, whole).unwrap();
+        heard.text()
+    };
+    let file = place.join(builder.statement(&key()));
+    assert!(grow(&file).contains("is longer than 1048576 bytes"));
+    let all = parts(&place);
+    for part in [&all[0], all.last().unwrap()] {
+        let (size, said) = (fs::metadata(part).unwrap().len(), grow(part));
+        assert!(said.contains(&format!("is larger than the {size} bytes")), "{said}");
+    }
+    // Sizes that were signed, and that nothing can have.
+    let stated = dsse::unchecked::<StageResult>(&fs::read(&file).unwrap()).unwrap();
+    let part = |text: &str, size| statements::proof::result::Part { sha256: Digest::of(text), size, length: 1 };
+    let list = builder.bundle("one").list(vec![part("a", u64::MAX), part("b", u64::MAX)]);
+    let text = serde_json::to_vec(&list).unwrap();
+    let packed = zstd::bulk::compress(&text, 3).unwrap();
+    let list = statements::proof::result::Part {
+        sha256: Digest::of(&packed),
+        size: packed.len() as u64,
+        length: text.len() as u64,
+    };
+    fs::create_dir_all(place.join(results::part_path(&list.sha256)).parent().unwrap()).unwrap();
+    fs::write(place.join(results::part_path(&list.sha256)), packed).unwrap();
+    let signed = StageResult { list, ..stated.predicate.clone() }.about(stated.content().unwrap());
+    fs::write(&file, dsse::seal(&signed, &builder.gpg, NOW).unwrap()).unwrap();
+    for source in [place.to_str().unwrap(), &serve(&place, Manner::Well)] {
+        let taker = taker(taking.folder.path(), &[source], &[&builder], 1);
+        assert!(take_nothing(&taker, &taking.store).contains("its parts would be more than"));
+    }
+}
+
+#[test]
 fn of_what_nobody_can_confirm_the_latest_is_taken_on_one_word() {
     let (one, two, stranger, taking) = (Machine::new(), Machine::new(), Machine::new(), Machine::new());
     let place = taking.folder.path().join("place");

@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use foundation::address::shown;
 use foundation::digest::Digest;
 use foundation::store::{Store, StoreError};
 use rustix::fs::{FlockOperation, flock};
@@ -403,7 +404,7 @@ impl Downloader {
                 return Err(fault);
             }
             if self.told.lock().unwrap().insert(host(url)) {
-                on(DownloadEvent::Retry(format!("{name}: {url}: {}; trying again", fault.why)));
+                on(DownloadEvent::Retry(format!("{name}: {}: {}; trying again", shown(url), fault.why)));
             }
             let pause = self.patience.pause * 2u32.saturating_pow(in_vain - 1);
             // Up to half of it again, so that many clients do not come back at the same moment.

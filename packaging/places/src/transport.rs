@@ -11,13 +11,14 @@ use std::process::{Command, Output, Stdio};
 use std::str::FromStr;
 use std::time::Duration;
 
+use foundation::address::shown;
 use foundation::store::StoreLock;
 
 use crate::error::PlaceError;
 use crate::told::{GENERATION, LOCKS, PUSHED};
 
 /// A place to copy to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Remote {
     /// A folder, or what rsync reaches: `/srv/www/mesos`, `user@host:path`, `rsync://host/module/path`.
     Rsync(String),
@@ -46,6 +47,7 @@ impl FromStr for Remote {
         }
         if trimmed.starts_with('-') || text.is_empty() || (trimmed.contains("://") && !trimmed.starts_with("rsync://"))
         {
+            let text = shown(text);
             return Err(format!(
                 "'{text}' is none of /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH, rclone:NAME:PATH"
             ));
@@ -78,14 +80,25 @@ impl Remote {
     }
 }
 
-/// As [`FromStr`] reads it: messages have commands to be copied.
+/// As [`FromStr`] reads it, since messages have commands to be copied; but for passwords.
 impl std::fmt::Display for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Rsync(place) => f.write_str(place),
-            Self::Rclone(place) => match place.strip_prefix(":s3:") {
-                Some(path) => write!(f, "s3://{path}"),
-                None => write!(f, "rclone:{place}"),
+            Self::Rsync(place) => {
+                let user = place.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'));
+                f.write_str(&if user.is_some_and(|(user, _)| user.contains(':')) {
+                    shown(place)
+                } else {
+                    place.clone()
+                })
+            }
+            Self::Rclone(place) => match (place.strip_prefix(":s3:"), place.split_once(',')) {
+                (Some(path), _) => write!(f, "s3://{path}"),
+                // Parameters of a connection: some are secrets. They may have colons, in quotes.
+                (None, Some((remote, rest))) if !remote.trim_start_matches(':').contains(':') => {
+                    write!(f, "rclone:{remote},…:{}", rest.rsplit_once(':').map_or("", |(_, path)| path))
+                }
+                (None, _) => write!(f, "rclone:{place}"),
             },
         }
     }
@@ -466,7 +479,7 @@ impl Transport<'_> {
         if let (Some(patience), Some(124)) = (self.patience, output.status.code()) {
             return Err(self.failed(what, format!("it was not done after {} s", patience.as_secs())));
         }
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = String::from_utf8_lossy(&output.stderr).replace(self.remote.address(), &self.remote.to_string());
         let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let last = &lines[lines.len().saturating_sub(3)..];
         let program = if matches!(self.remote, Remote::Rsync(_)) { "rsync" } else { "rclone" };
@@ -541,6 +554,13 @@ mod tests {
         assert_eq!("rclone:mine:a".parse::<Remote>(), Ok(Remote::Rclone("mine:a".into())));
         for same in ["/srv/www", "me@host:www", "rsync://host/module", "s3://bucket/a/b", "rclone:mine:a"] {
             assert_eq!(same.parse::<Remote>().unwrap().to_string(), same);
+        }
+        for (text, told) in [
+            ("rsync://me:secret@host/a", "rsync://host/a"),
+            ("rclone::ftp,host=h,pass=secret:a/b", "rclone::ftp,…:a/b"),
+            ("rclone:mine:a,b", "rclone:mine:a,b"),
+        ] {
+            assert_eq!(text.parse::<Remote>().unwrap().to_string(), told);
         }
         let module = |text: &str| {
             let remote: Remote = text.parse().unwrap();

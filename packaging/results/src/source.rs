@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use fetch::download::{DownloadError, DownloadEvent, DownloadProgress, Downloader, Network, Wanted};
+use foundation::address;
 use foundation::digest::Digest;
 use foundation::store::{Store, StoreError};
 use places::Remote;
@@ -19,25 +20,13 @@ use crate::{Key, Kind, STATEMENTS, part_path};
 pub enum Source {
     /// A folder, or what rsync(1) or rclone(1) reaches.
     Place(PlaceName),
-    /// What a web server has below an address, without a slash at the end.
+    /// What a web server has below an address, without a slash at the end. It may have a password, which is never shown.
     Web(String),
 }
 
 /// A place that can be written to, by the name that it was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PlaceName(pub Remote);
-
-impl PartialOrd for PlaceName {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for PlaceName {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.to_string().cmp(&other.0.to_string())
-    }
-}
 
 impl FromStr for Source {
     type Err = String;
@@ -58,7 +47,7 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Place(PlaceName(remote)) => remote.fmt(f),
-            Self::Web(address) => f.write_str(address),
+            Self::Web(address) => f.write_str(&address::shown(address)),
         }
     }
 }

@@ -150,6 +150,23 @@ fn a_place_that_is_away_or_slow_is_done_without() {
 }
 
 #[test]
+fn the_password_of_a_place_is_used_and_never_told() {
+    let (builder, taking) = (Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    builder.offer(&place, builder.bundle("one")).unwrap();
+    let address = serve(&place, Manner::Closed);
+    let with_password = address.replace("http://", "http://me:secret@");
+    let taker = |place: &str| taker(taking.folder.path(), &[place], &[&builder], 1);
+    assert!(take_nothing(&taker(&address), &taking.store).contains("HTTP 401"));
+    let (taken, said) = take(&taker(&with_password), &taking.store);
+    let taken = taken.unwrap().unwrap_or_else(|| panic!("{said}")).taken;
+    assert_eq!(taken.place, address);
+    fs::remove_file(&parts(&place)[0]).unwrap();
+    let said = take_nothing(&taker(&with_password), &taking.store);
+    assert!(said.contains("HTTP 404") && said.contains(&address) && !said.contains("secret"), "{said}");
+}
+
+#[test]
 fn bytes_that_are_not_those_that_were_signed_are_not_used() {
     let (builder, taking) = (Machine::new(), Machine::new());
     let place = taking.folder.path().join("place");

@@ -194,7 +194,7 @@ fn what_is_missing_is_said_before_the_first_step() {
     // Nor are too few builders, but nothing of theirs is taken.
     let checkout = tempfile::tempdir().unwrap();
     let path = |name: &str| checkout.path().join(name);
-    for name in ["packaging", "Cargo.toml"] {
+    for name in ["packaging", "containers", "Cargo.toml"] {
         std::os::unix::fs::symlink(repository().join(name), path(name)).unwrap();
     }
     fs::create_dir(path("ci")).unwrap();

@@ -13,6 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use foundation::address::shown;
 use foundation::digest::Digest;
 use foundation::store::{Store, StoreError};
 use rustix::fs::{FlockOperation, flock};
@@ -82,7 +83,7 @@ struct Patience {
 }
 
 const PATIENCE: Patience = Patience {
-    timeouts: Timeouts { connect: Duration::from_secs(15), read: Duration::from_secs(20) },
+    timeouts: Timeouts { connect: Duration::from_secs(15), read: Duration::from_secs(20), all: None },
     attempts: 4,
     attempts_in_all: 32,
     pause: Duration::from_millis(500),
@@ -94,8 +95,10 @@ const PATIENCE: Patience = Patience {
 };
 
 const IMPATIENCE: Patience = Patience {
-    timeouts: Timeouts { connect: Duration::from_secs(5), read: Duration::from_secs(8) },
+    timeouts: Timeouts { connect: Duration::from_secs(5), read: Duration::from_secs(8), all: None },
     attempts: 2,
+    // 100 kB/s, of all threads together.
+    least: (250_000, Duration::from_secs(20)),
     alone: false,
     ..PATIENCE
 };
@@ -122,9 +125,11 @@ impl Downloader {
         Self::with(network, PATIENCE, &|name| std::env::var(name).ok())
     }
 
-    /// For what can be made here instead: whoever does not answer soon, or is slow, is done without.
-    pub fn impatient(network: Network) -> Self {
-        Self::with(network, IMPATIENCE, &|name| std::env::var(name).ok())
+    /// For what can be made here instead: whoever does not answer soon, or is slow, is done without. What is not there after the time
+    /// `all`, counted from now, is not waited for.
+    pub fn impatient(network: Network, all: Duration) -> Self {
+        let timeouts = Timeouts { all: Some(all), ..IMPATIENCE.timeouts };
+        Self::with(network, Patience { timeouts, ..IMPATIENCE }, &|name| std::env::var(name).ok())
     }
 
     fn with(network: Network, patience: Patience, variable: &dyn Fn(&str) -> Option<String>) -> Self {
@@ -399,7 +404,7 @@ impl Downloader {
                 return Err(fault);
             }
             if self.told.lock().unwrap().insert(host(url)) {
-                on(DownloadEvent::Retry(format!("{name}: {url}: {}; trying again", fault.why)));
+                on(DownloadEvent::Retry(format!("{name}: {}: {}; trying again", shown(url), fault.why)));
             }
             let pause = self.patience.pause * 2u32.saturating_pow(in_vain - 1);
             // Up to half of it again, so that many clients do not come back at the same moment.
@@ -434,13 +439,13 @@ impl Downloader {
                 return wrong(format!("asked for byte {have} on, it sent byte {} on", answer.start));
             }
             if let (Some(size), Some(length)) = (size, answer.length)
-                && have + length != size
+                && have.checked_add(length) != Some(size)
             {
                 let mut start = Vec::new();
                 if answer.body.take(64).read_to_end(&mut start).is_ok() && is_html(&start) {
                     return Err(html_fault().into());
                 }
-                return wrong(format!("it has {} bytes, expected {size}", have + length));
+                return wrong(format!("it has {} bytes, expected {size}", have.saturating_add(length)));
             }
             part.append(have, answer.body, answer.length, gained)?;
         }
@@ -527,7 +532,7 @@ impl Part<'_, '_> {
         gained: &mut bool,
     ) -> Result<(), Trouble> {
         self.file.seek(SeekFrom::Start(from)).map_err(self.io("write"))?;
-        let end = self.wanted.size.or(length.map(|length| from + length));
+        let end = self.wanted.size.or(length.map(|length| from.saturating_add(length)));
         let mut at = from;
         let mut window = (Instant::now(), from);
         let mut buffer = vec![0; 1 << 17];

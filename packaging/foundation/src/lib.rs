@@ -1,5 +1,6 @@
 //! What every other room stands on: digests, the store, sizes, reading TOML, progress, kinds of failure.
 
+pub mod address;
 pub mod bytes;
 pub mod config;
 pub mod date;

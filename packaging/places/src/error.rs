@@ -32,6 +32,18 @@ pub enum PlaceError {
         /// What to do about it.
         next: String,
     },
+    /// Somebody else is copying there.
+    #[error("{place}: {problem}")]
+    Held {
+        /// The place, as it was given.
+        place: String,
+        /// Who it is.
+        problem: String,
+        /// What to do about it.
+        next: String,
+        /// For how many seconds, as that one's clock says; none where the lock cannot be read.
+        seconds: Option<i64>,
+    },
     /// Copying there or back failed.
     #[error("{what} failed: {message}")]
     Copy {
@@ -47,7 +59,7 @@ impl Failure for PlaceError {
         match self {
             Self::Io { source, .. } => failure::of_file(source),
             Self::Lock(error) => error.outcome(),
-            Self::Unfit { next, .. } => Kind::Failed.next(next.clone()),
+            Self::Unfit { next, .. } | Self::Held { next, .. } => Kind::Failed.next(next.clone()),
             Self::Copy { .. } => Kind::Failed
                 .next("the repository itself is complete: run `cargo xtask repo push` when the cause is removed"),
         }

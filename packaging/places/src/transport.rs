@@ -3,7 +3,7 @@
 //! Everything is done by lists of files that are known by name. Nothing is ever made the same as a folder here: what is
 //! there and on no list is somebody else's.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
@@ -11,13 +11,14 @@ use std::process::{Command, Output, Stdio};
 use std::str::FromStr;
 use std::time::Duration;
 
+use foundation::address::shown;
 use foundation::store::StoreLock;
 
 use crate::error::PlaceError;
 use crate::told::{GENERATION, LOCKS, PUSHED};
 
 /// A place to copy to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Remote {
     /// A folder, or what rsync reaches: `/srv/www/mesos`, `user@host:path`, `rsync://host/module/path`.
     Rsync(String),
@@ -46,6 +47,7 @@ impl FromStr for Remote {
         }
         if trimmed.starts_with('-') || text.is_empty() || (trimmed.contains("://") && !trimmed.starts_with("rsync://"))
         {
+            let text = shown(text);
             return Err(format!(
                 "'{text}' is none of /FOLDER, HOST:PATH, rsync://HOST/PATH, s3://BUCKET/PATH, rclone:NAME:PATH"
             ));
@@ -78,14 +80,25 @@ impl Remote {
     }
 }
 
-/// As [`FromStr`] reads it: messages have commands to be copied.
+/// As [`FromStr`] reads it, since messages have commands to be copied; but for passwords.
 impl std::fmt::Display for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Rsync(place) => f.write_str(place),
-            Self::Rclone(place) => match place.strip_prefix(":s3:") {
-                Some(path) => write!(f, "s3://{path}"),
-                None => write!(f, "rclone:{place}"),
+            Self::Rsync(place) => {
+                let user = place.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'));
+                f.write_str(&if user.is_some_and(|(user, _)| user.contains(':')) {
+                    shown(place)
+                } else {
+                    place.clone()
+                })
+            }
+            Self::Rclone(place) => match (place.strip_prefix(":s3:"), place.split_once(',')) {
+                (Some(path), _) => write!(f, "s3://{path}"),
+                // Parameters of a connection: some are secrets. They may have colons, in quotes.
+                (None, Some((remote, rest))) if !remote.trim_start_matches(':').contains(':') => {
+                    write!(f, "rclone:{remote},…:{}", rest.rsplit_once(':').map_or("", |(_, path)| path))
+                }
+                (None, _) => write!(f, "rclone:{place}"),
             },
         }
     }
@@ -97,8 +110,43 @@ fn told() -> [String; 4] {
     [format!("/{GENERATION}"), format!("/{PUSHED}"), format!("/{LOCKS}/*.json"), "/dists/*/InRelease".into()]
 }
 
-/// How rsync's own temporary files are called: a name that begins with a dot and ends with six characters of chance.
-const LEFTOVERS: &str = ".*.??????";
+/// The path of the file that a killed rsync has left a beginning of, if a path is of such a one: `.NAME.` and six characters
+/// of chance.
+pub fn leftover_of(path: &str) -> Option<String> {
+    let (folder, name) = path.split_at(path.rfind('/').map_or(0, |slash| slash + 1));
+    let (name, chance) = name.strip_prefix('.')?.rsplit_once('.')?;
+    let is = chance.len() == 6 && chance.chars().all(|c| c.is_ascii_alphanumeric()) && !name.is_empty();
+    is.then(|| format!("{folder}{name}"))
+}
+
+/// What is at the top of a folder that is copied, as ends of paths: the folders, each with a slash, and nothing for all
+/// files. rsync would replace a link at the place by the folder of this name, and follows it where its path is named.
+fn tops(folder: &Path) -> Result<BTreeSet<String>, PlaceError> {
+    let attempt = || -> std::io::Result<BTreeSet<String>> {
+        let top = |entry: std::io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            Ok(if entry.path().is_dir() { format!("{name}/") } else { String::new() })
+        };
+        fs::read_dir(folder)?.map(top).collect()
+    };
+    attempt().map_err(PlaceError::io("read the folder", folder))
+}
+
+/// No file of a place's own story is longer: a list of half a million files has that.
+const LONGEST_STORY: u64 = 64 << 20;
+
+/// That rsync leaves out what is larger, and says so.
+fn no_larger_than(most: u64) -> [String; 2] {
+    // It takes no number that is larger.
+    [format!("--max-size={}", most.min(i64::MAX as u64)), "--info=skip1".to_owned()]
+}
+
+/// What rsync has left out for that.
+fn too_large(output: &Output) -> BTreeSet<String> {
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.lines().filter_map(|line| line.strip_suffix(" is over max-size")).map(str::to_owned).collect()
+}
 
 /// How long a file may be served without asking for it again (RFC 9111, 5.2.2). An object store says so to caches; a web
 /// server has to be told in its own settings.
@@ -131,6 +179,34 @@ pub struct Transport<'a> {
 }
 
 impl Transport<'_> {
+    /// The names at the top of the place; `None` where there is no such place.
+    ///
+    /// # Errors
+    /// rsync or rclone cannot be run or fails. That there is no such place is no error.
+    pub fn names(&self, what: &str) -> Result<Option<BTreeSet<String>>, PlaceError> {
+        let mut command = match self.remote {
+            Remote::Rsync(_) => {
+                let mut command = Command::new("rsync");
+                command.args(["--list-only", "--dirs"]);
+                command
+            }
+            Remote::Rclone(_) => rclone("lsf"),
+        };
+        let slash = if matches!(self.remote, Remote::Rsync(_)) { "/" } else { "" };
+        command.arg("--").arg(format!("{}{slash}", self.remote.address()));
+        let output = self.output(what, command)?;
+        if self.is_nothing(&output) {
+            return Ok(None);
+        }
+        self.content(what, &output)?;
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let name = |line: &str| match self.remote {
+            Remote::Rsync(_) => listed(line).map(str::to_owned),
+            Remote::Rclone(_) => Some(line.trim_end_matches('/').to_owned()),
+        };
+        Ok(Some(lines.lines().filter_map(name).filter(|name| name != "." && !name.is_empty()).collect()))
+    }
+
     /// Fetches what a place tells of itself into a folder. Returns the names at its top; `None` where there is no such
     /// place.
     ///
@@ -138,36 +214,14 @@ impl Transport<'_> {
     /// rsync or rclone cannot be run or fails. That there is no such place is no error.
     pub fn read(&self, into: &Path) -> Result<Option<BTreeSet<String>>, PlaceError> {
         const WHAT: &str = "reading what is there";
-        let output = match self.remote {
-            Remote::Rsync(place) => {
-                let mut command = Command::new("rsync");
-                command.args(["--list-only", "--dirs"]).arg("--").arg(format!("{place}/"));
-                self.output(WHAT, command)?
-            }
-            Remote::Rclone(place) => {
-                let mut command = rclone("lsf");
-                command.arg("--").arg(place);
-                self.output(WHAT, command)?
-            }
-        };
-        if self.is_nothing(&output) {
-            return Ok(None);
-        }
-        self.content(WHAT, &output)?;
-        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-        let name = |line: &str| match self.remote {
-            Remote::Rsync(_) => listed(line).map(str::to_owned),
-            Remote::Rclone(_) => Some(line.trim_end_matches('/').to_owned()),
-        };
-        let names: BTreeSet<String> =
-            lines.lines().filter_map(name).filter(|name| name != "." && !name.is_empty()).collect();
+        let Some(names) = self.names(WHAT)? else { return Ok(None) };
         if !["repository", "dists"].iter().any(|name| names.contains(*name)) {
             return Ok(Some(names));
         }
         let mut command = match self.remote {
             Remote::Rsync(_) => {
                 let mut command = Command::new("rsync");
-                command.args(["--recursive", "--copy-links", "--times"]);
+                command.args(["--recursive", "--copy-links", "--times"]).args(no_larger_than(LONGEST_STORY));
                 let folders = ["/repository/", "/repository/locks/", "/dists/", "/dists/*/"].map(str::to_owned);
                 command.args(folders.iter().chain(&told()).map(|pattern| format!("--include={pattern}")));
                 command.arg("--exclude=*");
@@ -175,6 +229,7 @@ impl Transport<'_> {
             }
             Remote::Rclone(_) => {
                 let mut command = rclone("copy");
+                command.arg(format!("--max-size={LONGEST_STORY}B"));
                 command.args(told().iter().map(|pattern| format!("--include={pattern}")));
                 command
             }
@@ -185,37 +240,69 @@ impl Transport<'_> {
         if output.status.code() != Some(24) {
             self.content(WHAT, &output)?;
         }
-        Ok(Some(names))
+        match too_large(&output).first() {
+            Some(name) => Err(self.failed(WHAT, format!("{name} is larger than {LONGEST_STORY} bytes"))),
+            None => Ok(Some(names)),
+        }
     }
 
-    /// Fetches these files, as far as they are there, to the same paths below a folder. The caller checks what came.
+    /// Fetches these files, as far as they are there, to the same paths below a folder; the caller checks what came. Those
+    /// that are larger than `most` bytes are not fetched, and returned.
     ///
     /// # Errors
     /// rsync or rclone cannot be run or fails. A file that is not there is no error.
-    pub fn get(&self, what: &str, files: &BTreeSet<String>, into: &Path) -> Result<(), PlaceError> {
-        if files.is_empty() {
-            return Ok(());
+    pub fn get(
+        &self,
+        what: &str,
+        files: &BTreeSet<String>,
+        most: Option<u64>,
+        into: &Path,
+    ) -> Result<BTreeSet<String>, PlaceError> {
+        if let Remote::Rclone(_) = self.remote {
+            return self.get_by_rclone(what, files, most, into);
         }
-        // A daemon of rsync 3.5.0 without chroot says of each file that it has vanished, if the names are relative to a folder in
+        // A daemon shows a folder of a module without what links there lead to outside of it; what it may show is all of
         // its module. What comes before `/./` in a name is no part of it (rsync(1), --relative).
         let (top, below) = self.remote.module();
         let list = self.list(files, &if below.is_empty() { String::new() } else { format!("{below}/./") })?;
-        let mut command = match self.remote {
-            Remote::Rsync(_) => {
-                let mut command = Command::new("rsync");
-                command.args(["--copy-links", "--times", "--ignore-missing-args", "--from0", "--files-from"]);
-                command.arg(list.path());
-                command
-            }
-            Remote::Rclone(_) => {
-                let mut command = rclone("copy");
-                command.arg("--files-from-raw").arg(list.path());
-                command
-            }
-        };
+        let mut command = Command::new("rsync");
+        command.args(["--copy-links", "--times", "--ignore-missing-args", "--from0", "--files-from"]).arg(list.path());
+        command.args(most.map(no_larger_than).into_iter().flatten());
         command.arg("--").arg(format!("{top}/")).arg(into);
         let output = self.output(what, command)?;
-        self.content(what, &output)
+        self.content(what, &output)?;
+        Ok(too_large(&output))
+    }
+
+    /// rclone heeds no limit for files that are listed: their sizes are asked for before.
+    fn get_by_rclone(
+        &self,
+        what: &str,
+        files: &BTreeSet<String>,
+        most: Option<u64>,
+        into: &Path,
+    ) -> Result<BTreeSet<String>, PlaceError> {
+        let (mut wanted, mut large) = (files.clone(), BTreeSet::new());
+        if let Some(most) = most {
+            let list = self.list(files, "")?;
+            let mut command = rclone("lsf");
+            command.args(["--recursive", "--files-only", "--format", "sp", "--separator", " ", "--files-from-raw"]);
+            command.arg(list.path()).arg("--").arg(self.remote.address());
+            let output = self.output(what, command)?;
+            self.content(what, &output)?;
+            let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+            let sizes = lines.lines().filter_map(|line| line.trim_start().split_once(' '));
+            let above = sizes.filter(|(size, _)| size.parse::<u64>().is_ok_and(|size| size > most));
+            large.extend(above.map(|(_, name)| name.to_owned()));
+            wanted.retain(|name| !large.contains(name));
+        }
+        let list = self.list(&wanted, "")?;
+        let mut command = rclone("copy");
+        command.arg("--files-from-raw").arg(list.path());
+        command.arg("--").arg(format!("{}/", self.remote.address())).arg(into);
+        let output = self.output(what, command)?;
+        self.content(what, &output)?;
+        Ok(large)
     }
 
     /// The paths of all files below a folder of the place, each with the folder's name before it. None where there is no
@@ -254,44 +341,43 @@ impl Transport<'_> {
     }
 
     /// Copies a folder, following its links; files that are there with the same content stay as they are. Each appears under
-    /// its name when it is whole, and folders above are made.
+    /// its name when it is whole, and folders above are made. A link to a folder, which is at the place where a folder is
+    /// copied to, is followed; anything else that is in a folder's way is an error.
     ///
     /// # Errors
     /// rsync or rclone cannot be run or fails. Files that were copied before that stay.
     pub fn put(&self, what: &str, from: &Path, cache: Cache) -> Result<(), PlaceError> {
-        let command = || {
-            let mut command = match self.remote {
-                Remote::Rsync(_) => {
-                    let mut command = Command::new("rsync");
-                    command.args([
-                        "--recursive",
-                        "--copy-links",
-                        "--times",
-                        "--chmod=D755,F644",
-                        "--mkpath",
-                        "--checksum",
-                    ]);
-                    command
-                }
-                Remote::Rclone(_) => {
-                    let mut command = rclone("copy");
-                    command.args(["--copy-links", "--checksum", "--header-upload"]);
-                    command.arg(format!("Cache-Control: {}", cache.text()));
-                    command
-                }
-            };
+        let Remote::Rsync(_) = self.remote else {
+            let mut command = rclone("copy");
+            command.args(["--copy-links", "--checksum", "--header-upload"]);
+            command.arg(format!("Cache-Control: {}", cache.text()));
             command.arg("--").arg(format!("{}/", from.display())).arg(format!("{}/", self.remote.address()));
-            command
+            let output = self.output(what, command)?;
+            return self.content(what, &output);
         };
-        let mut output = self.output(what, command())?;
-        // Two who come to a new place at once both see that it is missing, and --mkpath fails for the second one.
-        if !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("File exists (17)") {
-            output = self.output(what, command())?;
+        for top in tops(from)? {
+            let command = || {
+                let mut command = Command::new("rsync");
+                command.args(["--recursive", "--copy-links", "--times", "--chmod=D755,F644", "--mkpath", "--checksum"]);
+                command.arg("--keep-dirlinks");
+                if top.is_empty() {
+                    command.arg("--exclude=*/");
+                }
+                command.arg("--").arg(format!("{}/{top}", from.display()));
+                command.arg(format!("{}/{top}", self.remote.address()));
+                command
+            };
+            let mut output = self.output(what, command())?;
+            // Two who come to a new place at once both see that it is missing, and --mkpath fails for the second one.
+            if !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("File exists (17)") {
+                output = self.output(what, command())?;
+            }
+            self.content(what, &output)?;
         }
-        self.content(what, &output)
+        Ok(())
     }
 
-    /// Removes these files, as far as they are there.
+    /// Removes these files, as far as they are there, and nothing else.
     ///
     /// # Errors
     /// rsync or rclone cannot be run or fails. A file that is not there is no error.
@@ -299,45 +385,50 @@ impl Transport<'_> {
         if files.is_empty() {
             return Ok(());
         }
-        let list = self.list(files, "")?;
+        if let Remote::Rclone(_) = self.remote {
+            let list = self.list(files, "")?;
+            let mut command = rclone("delete");
+            command.arg("--files-from-raw").arg(list.path()).arg("--").arg(format!("{}/", self.remote.address()));
+            let output = self.output(what, command)?;
+            return self.content(what, &output);
+        }
         let empty = tempfile::tempdir().map_err(PlaceError::io("make a folder in", std::env::temp_dir()))?;
         // rsync looks for what is missing in folders that are there.
         for parent in files.iter().filter_map(|file| Path::new(file).parent()) {
             let parent = empty.path().join(parent);
             fs::create_dir_all(&parent).map_err(PlaceError::io("make the folder", &parent))?;
         }
-        let mut command = match self.remote {
-            Remote::Rsync(_) => {
-                let mut command = Command::new("rsync");
-                command.args(["--delete-missing-args", "--from0", "--files-from"]).arg(list.path());
-                command.arg("--").arg(format!("{}/", empty.path().display()));
-                command
-            }
-            Remote::Rclone(_) => {
-                let mut command = rclone("delete");
-                command.arg("--files-from-raw").arg(list.path()).arg("--");
-                command
-            }
-        };
-        command.arg(format!("{}/", self.remote.address()));
-        let output = self.output(what, command)?;
-        self.content(what, &output)
+        let mut by_top: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for file in files {
+            let (top, below) = file.split_at(file.find('/').map_or(0, |slash| slash + 1));
+            by_top.entry(top).or_default().insert(below.to_owned());
+        }
+        for (top, files) in by_top {
+            let list = self.list(&files, "")?;
+            let mut command = Command::new("rsync");
+            command.args(["--delete-missing-args", "--keep-dirlinks", "--from0", "--files-from"]).arg(list.path());
+            command.arg("--").arg(format!("{}/{top}", empty.path().display()));
+            command.arg(format!("{}/{top}", self.remote.address()));
+            let output = self.output(what, command)?;
+            self.content(what, &output)?;
+        }
+        Ok(())
     }
 
-    /// Removes what a killed rsync has left in the folders that are below this one. An object store has nothing of that
-    /// kind.
+    /// Removes what a killed rsync has left of these files, in the folders below the top. An object store has nothing of
+    /// that kind.
     ///
     /// # Errors
     /// rsync cannot be run or fails.
-    pub fn tidy(&self, what: &str, folders: &Path) -> Result<(), PlaceError> {
+    pub fn tidy(&self, what: &str, files: &BTreeSet<String>) -> Result<(), PlaceError> {
         let Remote::Rsync(_) = self.remote else { return Ok(()) };
-        let mut command = Command::new("rsync");
-        // Nothing is copied; of what is only there, only such names may go, and none at the top.
-        command.args(["--recursive", "--copy-links", "--existing", "--ignore-existing", "--delete"]);
-        command.args(["--filter=P /.*", &format!("--filter=R {LEFTOVERS}"), "--filter=P *"]);
-        command.arg("--").arg(format!("{}/", folders.display())).arg(format!("{}/", self.remote.address()));
-        let output = self.output(what, command)?;
-        self.content(what, &output)
+        let tops: BTreeSet<&str> = files.iter().filter_map(|file| Some(file.split_once('/')?.0)).collect();
+        let mut left = BTreeSet::new();
+        for top in tops {
+            let names = self.names_below(what, top)?;
+            left.extend(names.into_iter().filter(|name| leftover_of(name).is_some_and(|file| files.contains(&file))));
+        }
+        self.delete(what, &left)
     }
 
     /// A list of files as the program reads it, each with `before` in front of it.
@@ -388,7 +479,7 @@ impl Transport<'_> {
         if let (Some(patience), Some(124)) = (self.patience, output.status.code()) {
             return Err(self.failed(what, format!("it was not done after {} s", patience.as_secs())));
         }
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = String::from_utf8_lossy(&output.stderr).replace(self.remote.address(), &self.remote.to_string());
         let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let last = &lines[lines.len().saturating_sub(3)..];
         let program = if matches!(self.remote, Remote::Rsync(_)) { "rsync" } else { "rclone" };
@@ -464,6 +555,13 @@ mod tests {
         for same in ["/srv/www", "me@host:www", "rsync://host/module", "s3://bucket/a/b", "rclone:mine:a"] {
             assert_eq!(same.parse::<Remote>().unwrap().to_string(), same);
         }
+        for (text, told) in [
+            ("rsync://me:secret@host/a", "rsync://host/a"),
+            ("rclone::ftp,host=h,pass=secret:a/b", "rclone::ftp,…:a/b"),
+            ("rclone:mine:a,b", "rclone:mine:a,b"),
+        ] {
+            assert_eq!(text.parse::<Remote>().unwrap().to_string(), told);
+        }
         let module = |text: &str| {
             let remote: Remote = text.parse().unwrap();
             let (top, below) = remote.module();
@@ -477,6 +575,12 @@ mod tests {
         for whole in ["host::module", "/srv/www/a", "me@host:www/a", "s3://bucket/a/b", "rclone:mine:a/b"] {
             let remote: Remote = whole.parse().unwrap();
             assert_eq!(remote.module(), (remote.address(), ""), "{whole}");
+        }
+        let left = |path: &str| leftover_of(path);
+        assert_eq!(left("parts/ab/.abc.x1Y2z3").as_deref(), Some("parts/ab/abc"));
+        assert_eq!(left(".a.deb.x1Y2z3").as_deref(), Some("a.deb"));
+        for own in ["parts/ab/abc", "parts/.htaccess", "parts/..x1Y2z3", "parts/.abc.x1-2z3"] {
+            assert_eq!(left(own), None, "{own}");
         }
         for bad in ["", "--delete", "ftp://host/x", "https://host", "s3://", "rclone:mine"] {
             assert!(bad.parse::<Remote>().is_err(), "{bad}");

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use apt::changelog;
 use places::Remote;
-use places::lock::PlaceLock;
+use places::lock::{Claim, PlaceLock};
 use places::told::{PUSHED, Told};
 use places::transport::{Cache, Transport};
 
@@ -69,7 +69,10 @@ impl Repository {
         // Refused without a trace; whatever it says, only what is read under the lock counts.
         let place = Place::of(Told::read(&transport)?, &self.keys)?;
         place.check(&self.folder, &ours, &all, options, &mut |_| ())?;
-        let (lock, told) = PlaceLock::acquire(&transport, &self.folder.state(), options.break_lock.as_deref(), now)?;
+        // However old another one's lock is: of two at once, clients would see a mixture. Whether that run is gone, a person says.
+        let (folder, broken) = (self.folder.state(), options.break_lock.as_deref());
+        let claim = Claim { folder: &folder, broken, longest: None, now };
+        let (lock, told) = PlaceLock::acquire(&transport, &claim, &mut |_| ())?;
         let result = Place::of(told, &self.keys)
             .and_then(|place| self.push_locked(&transport, &place, &ours, &steps, &all, options, export.path(), tell));
         // Where that failed, whoever comes next shall not be kept out as well; where the place is away, it cannot be helped.
@@ -113,7 +116,7 @@ impl Repository {
         }
         let gone: BTreeSet<String> = place.pushed().difference(all).cloned().collect();
         transport.delete("removing what nobody needs", &gone)?;
-        transport.tidy("removing what an interrupted copy has left", &export.join("all"))?;
+        transport.tidy("removing what an interrupted copy has left", &before_and_after)?;
         if before_and_after != *all { record(all) } else { Ok(()) }
     }
 

@@ -185,7 +185,7 @@ fn fetch_generation(
     let unsigned = unsigned
         .ok_or_else(|| nothing("its repository/generation.asc is not as this tool writes it", "ask its owner"))?;
     let blobs = unsigned.state.values().map(|(sha256, _)| Generation::blob(sha256)).collect();
-    transport.get("fetching the repository's settings", &blobs, into)?;
+    transport.get("fetching the repository's settings", &blobs, None, into)?;
     candidate(into, root, keyring)
 }
 
@@ -301,7 +301,7 @@ struct Rebuild<'a> {
 impl Rebuild<'_> {
     fn fetch(&self, what: &str, files: &BTreeSet<String>) -> Result<(), RepositoryError> {
         match self.transport {
-            Some(transport) => Ok(transport.get(what, files, self.fetched)?),
+            Some(transport) => Ok(transport.get(what, files, None, self.fetched).map(drop)?),
             None => Ok(()),
         }
     }

@@ -11,6 +11,7 @@ use apt::Sum;
 use apt::listed::Listed;
 use apt::release::Parsed;
 use fetch::download::{DownloadError, Downloader, Network};
+use foundation::address::shown;
 use foundation::date;
 use foundation::digest::Digest;
 use sign::gpgv::{Gpgv, GpgvError};
@@ -77,7 +78,7 @@ pub fn verify_served(root: &Path, look: &Look<'_>) -> Result<Served, RepositoryE
     let url = look.url.trim_end_matches('/').to_owned();
     if !url.starts_with("http://") && !url.starts_with("https://") {
         let problem = "is no address of a web server: write https://HOST/PATH".into();
-        return Err(RepositoryError::Setting { what: "--from", value: url, problem });
+        return Err(RepositoryError::Setting { what: "--from", value: shown(&url), problem });
     }
     let ring = public_key::write(&keys.ring())?;
     let gpgv = Gpgv::new(look.keyring.unwrap_or(ring.path()))?;
@@ -103,7 +104,7 @@ pub fn verify_served(root: &Path, look: &Look<'_>) -> Result<Served, RepositoryE
     let mut problems = problems.into_inner().expect("no panic while held");
     problems.sort();
     problems.dedup();
-    if problems.is_empty() { Ok(served) } else { Err(RepositoryError::Served { url, problems }) }
+    if problems.is_empty() { Ok(served) } else { Err(RepositoryError::Served { url: shown(&url), problems }) }
 }
 
 /// What digests are of, for people.

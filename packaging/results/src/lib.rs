@@ -108,3 +108,40 @@ pub fn part_path(sha256: &Digest) -> String {
     let hex = sha256.to_string();
     format!("{PARTS}/{}/{hex}", &hex[..2])
 }
+
+/// Whether a path of a place is that of a part. What has another name is somebody else's.
+pub(crate) fn is_part(path: &str) -> bool {
+    let sha256 = path.rsplit('/').next().and_then(|name| name.parse::<Digest>().ok());
+    sha256.is_some_and(|sha256| part_path(&sha256) == path)
+}
+
+/// Whether a path of a place is that of a statement: of any kind, since a later version of the tool may know more of them.
+pub(crate) fn is_statement(path: &str) -> bool {
+    let extension = statements::proof::dsse::EXTENSION;
+    let [STATEMENTS, kind, inputs, name] = path.split('/').collect::<Vec<_>>()[..] else { return false };
+    let Some(key) = name.strip_suffix(extension).and_then(|name| name.strip_suffix('.')) else { return false };
+    let is_kind = !kind.is_empty() && kind.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let is_key = key.len() >= 40 && key.chars().all(|c| c.is_ascii_digit() || ('A'..='F').contains(&c));
+    is_kind && inputs.parse::<Digest>().is_ok_and(|digest| digest.to_string() == inputs) && is_key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_a_places_own_is_told_by_its_name() {
+        let inputs = Digest::of("inputs");
+        let (part, key) = (part_path(&inputs), Key { kind: Kind::CompilerCache, inputs });
+        let statement = key.statement(&"0123456789ABCDEF".repeat(3)[..40]);
+        assert!(is_part(&part) && !is_statement(&part));
+        assert!(is_statement(&statement) && !is_part(&statement));
+        let (hex, upper) = (inputs.to_string(), part.to_uppercase().replacen("PARTS", "parts", 1));
+        for other in ["parts/gear.step", "statements/2024-01.pdf", &format!("parts/zz/{hex}"), &hex, &upper] {
+            assert!(!is_part(other) && !is_statement(other), "{other}");
+        }
+        for other in [".jsonl", "/x.intoto.jsonl", "x"] {
+            assert!(!is_statement(&statement.replace(".intoto.jsonl", other)), "{other}");
+        }
+    }
+}

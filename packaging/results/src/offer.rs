@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::{Store, StoreLock};
-use places::lock::PlaceLock;
+use places::lock::{Claim, PlaceLock};
 use places::transport::{Cache, Transport};
 use places::{PlaceError, Remote};
 use sign::signer::{KeyForm, Signer};
@@ -75,6 +75,13 @@ pub struct Desk<'a> {
 /// How long somebody else who writes is waited for.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// Whoever has written for so many seconds is not waited for: it is a great deal, or that machine is gone.
+const LONG: i64 = 3_600;
+
+/// No copy takes so many seconds. Two at once, should one ever take longer, do no harm that lasts: whoever misses a part makes
+/// the result.
+const LONGEST: i64 = 86_400;
+
 impl Desk<'_> {
     /// Copies results to the place and states them.
     ///
@@ -92,10 +99,11 @@ impl Desk<'_> {
     ) -> Result<T, ResultsError> {
         let transport = Transport { remote: self.remote, lock: Some(self.lock), patience: None };
         let (begun, mut told) = (Instant::now(), false);
+        let claim = Claim { folder: self.store.root(), broken: self.break_lock, longest: Some(LONGEST), now: self.now };
         let held = loop {
-            match PlaceLock::acquire(&transport, self.store.root(), self.break_lock, self.now) {
+            match PlaceLock::acquire(&transport, &claim, &mut |text| self.progress.event(Event::Note { text })) {
                 Ok((lock, _)) => break lock,
-                Err(error @ PlaceError::Unfit { .. }) if begun.elapsed() < PATIENCE => {
+                Err(error @ PlaceError::Held { seconds: Some(..LONG), .. }) if begun.elapsed() < PATIENCE => {
                     if !told {
                         self.progress.event(Event::Note { text: format!("waiting: {error}") });
                         told = true;

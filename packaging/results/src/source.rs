@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use fetch::download::{DownloadError, DownloadEvent, DownloadProgress, Downloader, Network, Wanted};
+use foundation::address;
 use foundation::digest::Digest;
 use foundation::store::{Store, StoreError};
 use places::Remote;
@@ -19,25 +20,13 @@ use crate::{Key, Kind, STATEMENTS, part_path};
 pub enum Source {
     /// A folder, or what rsync(1) or rclone(1) reaches.
     Place(PlaceName),
-    /// What a web server has below an address, without a slash at the end.
+    /// What a web server has below an address, without a slash at the end. It may have a password, which is never shown.
     Web(String),
 }
 
 /// A place that can be written to, by the name that it was given.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PlaceName(pub Remote);
-
-impl PartialOrd for PlaceName {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for PlaceName {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.to_string().cmp(&other.0.to_string())
-    }
-}
 
 impl FromStr for Source {
     type Err = String;
@@ -58,7 +47,7 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Place(PlaceName(remote)) => remote.fmt(f),
-            Self::Web(address) => f.write_str(address),
+            Self::Web(address) => f.write_str(&address::shown(address)),
         }
     }
 }
@@ -79,10 +68,13 @@ impl From<StoreError> for Trouble {
 }
 
 /// No statement is longer than that.
-const LONGEST: u64 = 1 << 20;
+pub(crate) const LONGEST: u64 = 1 << 20;
 
 /// How long a place may take for a few small files.
 const FOR_STATEMENTS: Duration = Duration::from_secs(30);
+
+/// No result has more bytes than that.
+const MOST: u64 = 1 << 40;
 
 /// How many parts are asked for at once; whatever is complete then need not come again.
 const BATCH: usize = 128;
@@ -120,19 +112,19 @@ impl Source {
             Self::Place(PlaceName(remote)) => {
                 let folder = tempfile::tempdir().map_err(StoreError::io("make a folder in", std::env::temp_dir()))?;
                 let transport = Transport { remote, lock: None, patience: Some(FOR_STATEMENTS) };
-                let got = transport.get("reading statements", files, folder.path());
-                got.map_err(|error| Trouble::Place(error.to_string()))?;
+                let large = transport.get("reading statements", files, Some(LONGEST), folder.path());
+                let large = large.map_err(|error| Trouble::Place(error.to_string()))?;
+                if let Some(file) = large.first() {
+                    return Err(Trouble::Place(format!("{file} is longer than {LONGEST} bytes")));
+                }
                 for file in files {
-                    let path = folder.path().join(file);
-                    if fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= LONGEST)
-                        && let Ok(text) = fs::read(&path)
-                    {
+                    if let Ok(text) = fs::read(folder.path().join(file)) {
                         found.insert(file.clone(), text);
                     }
                 }
             }
             Self::Web(address) => {
-                let downloader = Downloader::impatient(Network::Online);
+                let downloader = Downloader::impatient(Network::Online, FOR_STATEMENTS);
                 for file in files {
                     let url = format!("{address}/{file}");
                     match downloader.get(file, &[url], LONGEST, &|_| ()) {
@@ -153,9 +145,17 @@ impl Source {
     /// A part cannot be had, or has other bytes; or the store cannot be written. What did come is kept.
     pub fn parts(&self, parts: &[Part], store: &Store, tell: &dyn Fn(DownloadProgress)) -> Result<(), Trouble> {
         let mut seen = BTreeSet::new();
-        let wanted: Vec<&Part> = parts.iter().filter(|part| seen.insert(part.sha256)).collect();
+        let mut wanted: Vec<&Part> = parts.iter().filter(|part| seen.insert(part.sha256)).collect();
+        // Of one size those that are asked for at once, since the largest is the limit for all of them.
+        wanted.sort_by_key(|part| std::cmp::Reverse(part.size));
+        // Whoever signs may have signed anything.
+        let all = wanted.iter().try_fold(0, |sum: u64, part| sum.checked_add(part.size));
+        if all.is_none_or(|all| all > MOST) {
+            return Err(Trouble::Place(format!("its parts would be more than {MOST} bytes")));
+        }
         match self {
             Self::Web(address) => {
+                let bytes = wanted.iter().filter(|part| store.blob(&part.sha256).is_none()).map(|part| part.size).sum();
                 let wanted: Vec<Wanted> = wanted
                     .iter()
                     .map(|part| Wanted {
@@ -171,7 +171,8 @@ impl Source {
                         *told.lock().expect("no panic while held") = progress;
                     }
                 };
-                let got = Downloader::impatient(Network::Online).fetch_all(store, &wanted, &listen);
+                let downloader = Downloader::impatient(Network::Online, patience(bytes));
+                let got = downloader.fetch_all(store, &wanted, &listen);
                 tell(told.into_inner().expect("no panic while held"));
                 got.map_err(|error| match error {
                     DownloadError::Store(error) => Trouble::Store(error),
@@ -201,14 +202,19 @@ impl Source {
     }
 }
 
+/// How long a place may take for so many bytes of parts.
+fn patience(bytes: u64) -> Duration {
+    FOR_STATEMENTS + Duration::from_secs(bytes / LEAST_RATE)
+}
+
 /// Copies parts from a place into the store.
 fn get(remote: &Remote, parts: &[&Part], store: &Store) -> Result<(), Trouble> {
     let folder = store.temp_dir()?;
     let files: BTreeSet<String> = parts.iter().map(|part| part_path(&part.sha256)).collect();
     let bytes: u64 = parts.iter().map(|part| part.size).sum();
-    let patience = FOR_STATEMENTS + Duration::from_secs(bytes / LEAST_RATE);
-    let transport = Transport { remote, lock: None, patience: Some(patience) };
-    let got = transport.get("fetching parts", &files, folder.path());
+    let transport = Transport { remote, lock: None, patience: Some(patience(bytes)) };
+    let most = parts.iter().map(|part| part.size).max();
+    let got = transport.get("fetching parts", &files, most, folder.path());
     // Whatever came before it broke off is as good.
     let mut wrong = None;
     for part in parts {
@@ -216,13 +222,20 @@ fn get(remote: &Remote, parts: &[&Part], store: &Store) -> Result<(), Trouble> {
         match Digest::of_file(&path) {
             Ok(found) if found == part.sha256 => drop(store.adopt(&path, found)?),
             Ok(found) => wrong = Some(format!("{} has the sha256 {found}", part_path(&part.sha256))),
+            Err(_) if got.as_ref().is_ok_and(|large| large.contains(&part_path(&part.sha256))) => {
+                wrong = Some(format!(
+                    "{} is larger than the {} bytes that it should have",
+                    part_path(&part.sha256),
+                    part.size
+                ));
+            }
             Err(_) if got.is_ok() => wrong = Some(format!("{} is not there", part_path(&part.sha256))),
             Err(_) => {}
         }
     }
     match (got, wrong) {
         (Err(error), _) => Err(Trouble::Place(error.to_string())),
-        (Ok(()), Some(wrong)) => Err(Trouble::Place(wrong)),
-        (Ok(()), None) => Ok(()),
+        (Ok(_), Some(wrong)) => Err(Trouble::Place(wrong)),
+        (Ok(_), None) => Ok(()),
     }
 }

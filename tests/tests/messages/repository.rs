@@ -211,6 +211,13 @@ fn places() {
             Io: [PlaceError::Io { what: "make a folder in", path: path("/tmp"), source: denied() }],
             Lock: [damaged().into()],
             Unfit: [foreign_place()],
+            Held: [PlaceError::Held {
+                place: "s3://builds/results".into(),
+                problem: "ci@runner, process 7 has been pushing there since Mon, 23 Nov 2026 05:00:48 +0000 (61 min)"
+                    .into(),
+                next: "nothing was changed. Wait until that is done; if that run is gone, --break-lock 5f0c".into(),
+                seconds: Some(3_660),
+            }],
             Copy: [no_connection()],
         }
     );

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use fetch::download::{DownloadEvent, Downloader, Network};
+use foundation::address;
 use foundation::bytes::ByteSize;
 use foundation::failure::{AnyFailure, Message};
 use foundation::progress::{Event, Progress};
@@ -184,7 +185,11 @@ fn published(arguments: &Arguments, received: &Path, terminal: &Terminal) -> Res
     let what = &arguments.what;
     if what.starts_with("http://") || what.starts_with("https://") {
         if !what.ends_with(".deb") {
-            return Err(Message::usage(format!("{what} is no address of a package: it has to end with .deb")).into());
+            return Err(Message::usage(format!(
+                "{} is no address of a package: it has to end with .deb",
+                address::shown(what)
+            ))
+            .into());
         }
         let network = if arguments.offline { Network::Offline } else { Network::Online };
         let target = arguments.target.clone().map_or_else(|| DEFAULTS.target.parse(), Ok)?;

@@ -11,7 +11,9 @@ use std::process::{Command, ExitStatus};
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
+use foundation::address;
 use foundation::failure::{AnyFailure, Kind, Message};
+use results::{KeyRing, Taker};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::arguments::{Subject, repository, wait_for};
@@ -129,8 +131,13 @@ impl Step {
                 // Where nobody is trusted, nothing is taken. What a release is made of needs two builders.
                 let ring = repository().join(BUILDERS);
                 if let Some(place) = release.share.as_ref().filter(|_| ring.exists()) {
-                    command.extend(["--from".into(), place.into(), "--trust".into(), ring.into()]);
-                    command.extend(["--require", "2"].map(Into::into));
+                    match Taker::new(Vec::new(), &KeyRing::Named(ring.clone()), 2) {
+                        Ok(_) => {
+                            command.extend(["--from".into(), place.into(), "--trust".into(), ring.into()]);
+                            command.extend(["--require", "2"].map(Into::into));
+                        }
+                        Err(error) => eprintln!("warning: nothing is taken from others, all is made here: {error}"),
+                    }
                 }
             }
             Self::Share => {
@@ -279,7 +286,11 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         }
         return Ok(());
     }
-    if let (Some(_), [(_, command)]) = (step, &commands[..]) {
+    let share = Step::Share.name();
+    // Of the step that may fail, the end is waited for.
+    if let (Some(_), [(name, command)]) = (step, &commands[..])
+        && *name != share
+    {
         note!("release: {}", shown(command));
         let error = itself::command().args(manner::arguments()).args(command).exec();
         return Err(Message::of("cannot start this program once more")(error).into());
@@ -290,7 +301,13 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         let started = Instant::now();
         let code = wait_for(async || finish(itself::command().args(manner::arguments()).args(command)).await)?;
         times.push((name.as_str(), started.elapsed().as_secs_f64()));
-        if code != 0 {
+        // Sharing helps, and stops no release: but for the alarm that two builders disagree.
+        let stops = [Kind::Verification, Kind::Interrupted].map(Kind::exit_code);
+        if code != 0 && *name == share && !stops.contains(&code) {
+            eprintln!(
+                "warning: {name} ended with code {code}: others make again what is not there; the release goes on"
+            );
+        } else if code != 0 {
             eprintln!("release: {name} ended with code {code}; the steps after it were not run");
             return Err(Message::handed_on(code).into());
         }
@@ -347,7 +364,7 @@ fn shown(command: &[OsString]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=,".contains(c);
     let mut text = "cargo xtask".to_owned();
     for argument in command {
-        let argument = argument.to_string_lossy();
+        let argument = address::shown(&argument.to_string_lossy());
         if !argument.is_empty() && argument.chars().all(plain) {
             text += &format!(" {argument}");
         } else {
@@ -365,5 +382,7 @@ mod tests {
     fn commands_can_be_pasted_into_a_shell() {
         let command = ["package", "--key", "It's <me@example.org>", ""].map(Into::into);
         assert_eq!(shown(&command), r"cargo xtask package --key 'It'\''s <me@example.org>' ''");
+        let command = ["fetch", "--mirror", "http://me:secret@host/debian"].map(Into::into);
+        assert_eq!(shown(&command), "cargo xtask fetch --mirror http://host/debian");
     }
 }

@@ -14,6 +14,7 @@ pub mod release;
 pub mod tracker;
 pub mod version;
 
+use foundation::address;
 use foundation::config::ConfigError;
 use foundation::failure::{Failure, Kind, Outcome};
 use foundation::store::StoreError;
@@ -35,7 +36,7 @@ pub enum DebianError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// What is given as a mirror is not an address.
-    #[error("{from}: '{url}' is not a mirror's address")]
+    #[error("{from}: '{}' is not a mirror's address", address::shown(url))]
     Mirror {
         /// The option or the file that has the address.
         from: String,

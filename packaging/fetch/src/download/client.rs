@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -31,6 +31,8 @@ pub(super) struct Timeouts {
     pub(super) connect: Duration,
     /// For more of an answer: a stalled mirror is given up.
     pub(super) read: Duration,
+    /// For everything that is asked of one client, from its making on: somebody who sends a byte now and then is given up too.
+    pub(super) all: Option<Duration>,
 }
 
 /// Why a request did not work.
@@ -67,7 +69,10 @@ impl Fault {
         let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
         let waited = error.kind() == std::io::ErrorKind::TimedOut || matches!(inner, Some(ureq::Error::Timeout(_)));
         let kind = if waited { FaultKind::Slow } else { FaultKind::Passing };
-        Self::new(kind, format!("{what}: {error}"))
+        match inner {
+            Some(ureq::Error::Timeout(ureq::Timeout::Global)) => Self::new(kind, format!("{what}: it is too slow")),
+            _ => Self::new(kind, format!("{what}: {error}")),
+        }
     }
 }
 
@@ -85,6 +90,8 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct Client {
     proxies: Proxies,
+    /// When nothing is waited for any more, and how long that was.
+    end: Option<(Instant, Duration)>,
     direct: Agent,
     http: Option<Agent>,
     https: Option<Agent>,
@@ -100,7 +107,16 @@ impl Client {
             Agent::with_parts(config(timeouts, None), connector, resolver)
         });
         let https = proxies.of(true).and_then(tunnel).map(|proxy| usual(config(timeouts, Some(proxy))));
-        Self { proxies, direct: usual(config(timeouts, None)), http, https }
+        let end = timeouts.all.and_then(|all| Some((Instant::now().checked_add(all)?, all)));
+        Self { proxies, end, direct: usual(config(timeouts, None)), http, https }
+    }
+
+    /// How long may still be waited.
+    fn left(&self) -> Result<Option<Duration>, Fault> {
+        let Some((end, all)) = self.end else { return Ok(None) };
+        let left = end.saturating_duration_since(Instant::now());
+        let over = || Fault::new(FaultKind::Slow, format!("it was not done after {} s", all.as_secs()));
+        if left.is_zero() { Err(over()) } else { Ok(Some(left)) }
     }
 
     fn agent(&self, uri: &Uri) -> Result<&Agent, Fault> {
@@ -132,12 +148,12 @@ impl Client {
                 return Err(lasting("only http:// and https:// addresses can be downloaded from".into()));
             }
             let agent = self.agent(&uri)?;
+            let left = self.left()?;
             let sent = if post {
-                agent.post(&uri).send_empty()
-            } else if from > 0 {
-                agent.get(&uri).header("range", format!("bytes={from}-")).call()
+                agent.post(&uri).config().timeout_global(left).build().send_empty()
             } else {
-                agent.get(&uri).call()
+                let get = agent.get(&uri).config().timeout_global(left).build();
+                if from > 0 { get.header("range", format!("bytes={from}-")).call() } else { get.call() }
             };
             let response = sent.map_err(|error| fault_of(&error))?;
             let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);

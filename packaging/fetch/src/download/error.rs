@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use foundation::address;
 use foundation::failure::{Failure, Kind, Outcome};
 use foundation::store::StoreError;
 
@@ -74,7 +75,7 @@ impl Tried {
 
 impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.url, self.why)
+        write!(f, "{}: {}", address::shown(&self.url), self.why)
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 /// A downloader for tests: it gives up fast and knows no proxy but those given.
 pub(crate) fn quick(network: Network, variables: &[(&str, &str)]) -> Downloader {
     let patience = Patience {
-        timeouts: Timeouts { connect: Duration::from_secs(2), read: Duration::from_millis(400) },
+        timeouts: Timeouts { connect: Duration::from_secs(2), read: Duration::from_millis(400), all: None },
         attempts: 3,
         attempts_in_all: 5,
         pause: Duration::from_millis(5),
@@ -237,6 +237,33 @@ fn a_slow_mirror_costs_one_wait_and_is_tried_last() {
             run(&store, &wanted("last", &[url], &content)).0.unwrap();
         }
     }
+}
+
+#[test]
+fn a_server_that_sends_a_byte_now_and_then_holds_nobody_for_ever() {
+    let (_dir, store) = store();
+    let server = Server::start();
+    let content = content();
+    let url = server.on("/drip", Manner::Drip(content.clone(), Duration::from_millis(50)));
+    let hurried = || {
+        let timeouts = Timeouts { all: Some(Duration::from_secs(1)), ..quick(Network::Online, &[]).patience.timeouts };
+        Downloader::with(
+            Network::Online,
+            Patience { timeouts, alone: false, least: (0, PATIENCE.least.1), ..PATIENCE },
+            &|_| None,
+        )
+    };
+    let begun = Instant::now();
+    let text = hurried().get("text", std::slice::from_ref(&url), 1 << 20, &|_| ()).unwrap_err();
+    assert!(text.to_string().contains("it is too slow"), "{text}");
+    let files: Vec<Wanted> =
+        (0..20u8).map(|i| wanted("f", std::slice::from_ref(&url), &[content.as_slice(), &[i]].concat())).collect();
+    let file = hurried().fetch_all(&store, &files, &|_| ()).unwrap_err();
+    assert!(file.to_string().contains("/drip"), "{file}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    // Whoever is in time is not hindered.
+    let good = server.on("/good", Manner::Good(content.clone()));
+    hurried().fetch(&store, &wanted("good", &[good], &content), &|_| ()).unwrap();
 }
 
 #[test]

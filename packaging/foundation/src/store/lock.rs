@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::StoreError;
+use crate::address;
 
 /// The process that holds a lock, as it wrote itself into the file of the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,8 +32,8 @@ impl Holder {
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
             pid: std::process::id(),
-            what: what.to_owned(),
-            command: std::env::args().collect::<Vec<_>>().join(" "),
+            what: address::shown(what),
+            command: address::shown(&std::env::args().collect::<Vec<_>>().join(" ")),
             started: started.as_secs().try_into().unwrap_or(i64::MAX),
         }
     }

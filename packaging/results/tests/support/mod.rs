@@ -171,6 +171,8 @@ pub fn parts(place: &Path) -> Vec<PathBuf> {
 pub enum Manner {
     /// As it should.
     Well,
+    /// To `me` with the password `secret`.
+    Closed,
     /// It takes the request, and says nothing.
     Silent,
 }
@@ -203,8 +205,10 @@ fn answer(mut stream: std::net::TcpStream, folder: &Path, manner: Manner) {
         return;
     }
     let head = String::from_utf8_lossy(&head).into_owned();
+    let enters = !matches!(manner, Manner::Closed) || head.to_lowercase().contains("authorization: basic bwu6c2vjcmv0");
     let path = head.split(' ').nth(1).unwrap_or_default().trim_start_matches('/');
     let (status, body) = match fs::read(folder.join(path)) {
+        _ if !enters => ("401 Unauthorized", Vec::new()),
         Ok(body) => ("200 OK", body),
         Err(_) => ("404 Not Found", Vec::new()),
     };

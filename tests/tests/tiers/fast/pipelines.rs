@@ -8,8 +8,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
+use tests::dist::TestKey;
 use tests::pipelines::{self, Pipeline, Script, all, targets};
-use tests::{Ran, run, tool};
+use tests::{Ran, repository, run, tool};
 
 const SECRET: &str = "-----a-secret-key-----";
 const PASSPHRASE: &str = "a-secret-passphrase";
@@ -184,6 +185,30 @@ fn what_is_missing_is_said_before_the_first_step() {
     run(Command::new(tool()).args(share).env("MESOS_PACKAGES_SHARE", "/srv/share"))
         .fails(2, &["a release needs a key"]);
     run(Command::new(tool()).args(share).env_remove("MESOS_PACKAGES_SHARE")).success();
+    // A place in trouble is no reason to have no release.
+    let key = TestKey::new("Test Builder");
+    let mut command = Command::new(tool());
+    command.args(share).arg("--key-file").arg(key.secret()).env("MESOS_PACKAGES_SHARE", "ftp://me:secret@nowhere");
+    let ran = run(&mut command).success();
+    assert!(ran.stderr.contains("warning: share ended with code 2"), "{}", ran.stderr);
+    // Nor are too few builders, but nothing of theirs is taken.
+    let checkout = tempfile::tempdir().unwrap();
+    let path = |name: &str| checkout.path().join(name);
+    for name in ["packaging", "containers", "Cargo.toml"] {
+        std::os::unix::fs::symlink(repository().join(name), path(name)).unwrap();
+    }
+    fs::create_dir(path("ci")).unwrap();
+    let ring = |keys: &[&TestKey]| {
+        let keys: Vec<Vec<u8>> = keys.iter().map(|key| fs::read(key.ring()).unwrap()).collect();
+        fs::write(path("ci/builders.gpg"), keys.concat()).unwrap();
+        let mut fetch = Command::new(tool());
+        fetch.args(["release", "--step", "fetch", "--list", "--target", "debian-13/amd64"]);
+        run(fetch.env("MESOS_PACKAGES_SHARE", "/srv/share").env("MESOS_PACKAGES_CHECKOUT", checkout.path())).success()
+    };
+    let few = ring(&[&key]);
+    assert!(!few.stdout.contains("--from") && few.stderr.contains("has 1 key that counts"), "{few:?}");
+    let enough = ring(&[&key, &TestKey::new("Another Builder")]);
+    assert!(enough.stdout.contains("--from /srv/share --trust") && enough.stderr.is_empty(), "{enough:?}");
     release(&["--step", "sign"]).fails(2, &["plan, fetch, package, share, rebuild, publish, verify"]);
     release(&["--list", "--key", "It's me", "--target", "debian-99/amd64", "--repository", "r"])
         .fails(1, &["debian-99"]);

@@ -222,14 +222,20 @@ fn foreign_files_stay() {
     room.push("other", &[]).fails(1, &["it is another repository", "--force-replace", "the suite bookworm", DEMO]);
     assert_eq!(room.place(), before);
     // A suite, packages and other files that somebody has put beside.
-    for name in ["dists/sid/InRelease", "pool/main/x/x.deb", "notes.html"] {
+    let others = ["dists/sid/InRelease", "pool/main/x/x.deb", "pool/.htaccess.backup", "notes.html"];
+    for name in others {
         let path = room.path("place").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "somebody else's").unwrap();
     }
+    // The pool has moved to a larger disk since.
+    let (pool, disk) = (room.path("place/pool"), room.path("disk"));
+    fs::rename(&pool, &disk).unwrap();
+    std::os::unix::fs::symlink(&disk, &pool).unwrap();
     room.publish("one", "1.1-1", &["--to", &room.name("place")]).success();
     room.repo("one", &["prune", "--keep", "1", "--to", &room.name("place")]).success();
-    for name in ["dists/sid/InRelease", "pool/main/x/x.deb", "notes.html"] {
+    assert!(pool.is_symlink() && disk.join("main/d").is_dir());
+    for name in others {
         assert_eq!(fs::read_to_string(room.path("place").join(name)).unwrap(), "somebody else's", "{name}");
     }
     // What an earlier push has put goes when no snapshot needs it.
@@ -244,7 +250,7 @@ fn foreign_files_stay() {
     assert_eq!(content(&foreign).len(), 1);
     // One that an older version of this tool has pushed here has no record either.
     let old = room.path("old");
-    judge("cp", &["--archive", "place", "old"], room.folder.path());
+    judge("cp", &["--archive", "--dereference", "place", "old"], room.folder.path());
     for name in ["repository", "dists/sid", "snapshots"] {
         fs::remove_dir_all(old.join(name)).unwrap();
     }

@@ -13,6 +13,7 @@ mod files;
 pub mod frozen;
 pub mod inherit;
 mod line;
+pub mod matrices;
 pub mod plan;
 pub mod quarantine;
 mod recipe;

@@ -5,7 +5,6 @@
 
 mod draft;
 mod made;
-mod matrices;
 
 use std::path::{Path, PathBuf};
 
@@ -19,9 +18,9 @@ use foundation::folder;
 use foundation::progress::Progress;
 use pipeline::Options;
 use pipeline::records::write_file;
-use recipe::Recipe;
 use recipe::root_lock::LockKind;
 use recipe::target::{Target, TargetName, look_over_suffix};
+use recipe::{Recipe, matrices};
 use sign::gpgv::{self, GpgvError};
 use sign::public_key;
 

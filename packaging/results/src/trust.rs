@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use sign::gpgv::{Gpgv, GpgvError, Signatory};
-use sign::public_key;
+use sign::public_key::{self, Certificate};
 use sign::signer::DEVELOPMENT_NAME;
 use statements::proof::dsse;
 use statements::proof::intoto::Statement;
-use statements::proof::result::StageResult;
+use statements::proof::result::{StageResult, StatedBy};
 
 use crate::Key;
 use crate::error::ResultsError;
@@ -24,7 +25,8 @@ pub enum KeyRing {
 }
 
 impl KeyRing {
-    fn path(&self) -> &Path {
+    /// The file that it is in.
+    pub fn path(&self) -> &Path {
         match self {
             Self::Named(path) | Self::Configured(path) => path,
         }
@@ -34,8 +36,8 @@ impl KeyRing {
 /// Keys whose statements count.
 pub struct Trust {
     gpgv: Gpgv,
-    /// User ids by fingerprints of primary keys.
-    keys: BTreeMap<String, String>,
+    /// Those of the ring that count, by fingerprints of primary keys.
+    keys: BTreeMap<String, Certificate>,
     require: u32,
 }
 
@@ -49,25 +51,33 @@ pub struct Stated {
 }
 
 impl Trust {
-    /// Reads the key ring; `require` is how many distinct keys have to state the same, one at least.
+    /// Reads the key ring; `require` is how many distinct keys have to state the same, one at least. A key that was revoked or has
+    /// ended does not count, whatever it stated before.
     ///
     /// # Errors
-    /// The key ring cannot be read, or has fewer keys that count than are asked for.
+    /// The key ring cannot be read.
     pub fn new(keyring: &KeyRing, require: u32) -> Result<Self, ResultsError> {
         let path = keyring.path();
         let gpgv = Gpgv::new(path)?;
         let ring = fs::read(path).map_err(|source| GpgvError::File { path: path.to_owned(), source })?;
         let counts = |user_id: &str| matches!(keyring, KeyRing::Named(_)) || !user_id.starts_with(DEVELOPMENT_NAME);
-        let keys: BTreeMap<String, String> = public_key::read(&ring)?
+        let now = now();
+        let keys: BTreeMap<String, Certificate> = public_key::read(&ring)?
             .into_iter()
             .filter(|certificate| counts(&certificate.user_id))
-            .map(|certificate| (certificate.primary().to_owned(), certificate.user_id))
+            .filter(|certificate| certificate.keys.iter().any(|key| key.accepted(now)))
+            .map(|certificate| (certificate.primary().to_owned(), certificate))
             .collect();
-        let require = require.max(1);
-        if keys.len() < require as usize {
-            return Err(ResultsError::TooFewKeys { require, keys: keys.len(), keyring: path.to_owned() });
-        }
-        Ok(Self { gpgv, keys, require })
+        Ok(Self { gpgv, keys, require: require.max(1) })
+    }
+
+    /// Whether the word of whoever made a statement before counts now: the key that signed it is in the ring, and good there.
+    pub fn counts(&self, by: &StatedBy) -> bool {
+        let good = |certificate: &Certificate| match &by.subkey {
+            Some(subkey) => certificate.key(subkey).is_some_and(|key| key.accepted(now())),
+            None => true,
+        };
+        self.keys.get(&by.key).is_some_and(good)
     }
 
     /// Fingerprints of the primary keys that count, sorted.
@@ -97,4 +107,9 @@ impl Trust {
         }
         Ok(Stated { statement, by })
     }
+}
+
+/// The time of this machine's clock, as a Unix time in seconds.
+fn now() -> i64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() as i64)
 }

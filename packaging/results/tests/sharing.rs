@@ -2,7 +2,9 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Instant;
 
@@ -10,7 +12,7 @@ use foundation::digest::Digest;
 use foundation::failure::{Failure as _, Kind as FailureKind};
 use foundation::store::Store;
 use results::prune::{Keep, Pruned};
-use results::take::Latest;
+use results::take::{Latest, Said};
 use results::{Bundle, Key, KeyRing, Kind, ResultsError, Taker};
 use statements::proof::dsse;
 use statements::proof::result::{StageResult, Subject};
@@ -78,11 +80,56 @@ fn as_many_distinct_keys_as_are_required_have_to_state_the_same() {
     let left = taker(folder, &[&name], &[&two], 1);
     assert_eq!(take(&left, &taking.store).0.unwrap().unwrap().taken.builders.len(), 1);
     let path = ring(folder, &[&two]);
+    // Nor does its word count of what was taken before.
+    let counted = |taker: &Taker| taken.builders.iter().filter(|by| taker.counts(by)).count();
+    assert_eq!((counted(&both), counted(&left)), (2, 1));
     let few = Taker::new(vec![name.parse().unwrap()], &KeyRing::Named(path.clone()), 2).unwrap_err();
     assert!(few.to_string().contains("has 1 key that counts") && few.kind() == FailureKind::Usage, "{few}");
     // Development keys, which any machine makes for itself, count only where somebody names them.
     let settings = Taker::new(vec![name.parse().unwrap()], &KeyRing::Configured(path), 1).unwrap_err();
     assert!(settings.to_string().contains("has 0 keys that count"), "{settings}");
+}
+
+#[test]
+fn a_key_that_was_revoked_counts_no_more() {
+    let (one, two, taking) = (Machine::new(), Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    let name = place.to_str().unwrap().to_owned();
+    one.offer(&place, one.bundle("same")).unwrap();
+    let before = taker(taking.folder.path(), &[&name], &[&one, &two], 1);
+    let taken = take(&before, &taking.store).0.unwrap().unwrap().taken;
+    assert!(before.counts(&taken.builders[0]));
+    // The ring has the revocation now.
+    let path = ring(taking.folder.path(), &[&one, &two]);
+    let home = tempfile::tempdir().unwrap();
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let gpg = |arguments: &[&str], input: &str| {
+        let mut command = std::process::Command::new("gpg");
+        command.args(["--no-tty", "--command-fd", "0", "--homedir"]).arg(home.path()).args(arguments);
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut gpg = command.spawn().unwrap();
+        gpg.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let done = gpg.wait_with_output().unwrap();
+        assert!(done.status.success(), "{arguments:?}");
+        done.stdout
+    };
+    let import = |file: &std::path::Path| drop(gpg(&["--import", file.to_str().unwrap()], ""));
+    let secret = fs::read_dir(one.folder.path().join("key")).unwrap().next().unwrap().unwrap().path();
+    import(&secret);
+    import(&path);
+    let primary = &sign::signer::Signer::key(&one.gpg).primary;
+    let revocation = home.path().join("revocation");
+    fs::write(&revocation, gpg(&["--gen-revoke", primary], "y\n1\n\ny\n")).unwrap();
+    import(&revocation);
+    fs::write(&path, gpg(&["--export"], "")).unwrap();
+    let places = || vec![name.parse().unwrap()];
+    let after = Taker::new(places(), &KeyRing::Named(path.clone()), 1).unwrap();
+    assert!(!after.counts(&taken.builders[0]));
+    assert!(take(&after, &taking.store).0.unwrap().is_none());
+    let few = Taker::new(places(), &KeyRing::Named(path.clone()), 2).map(|_| ()).unwrap_err();
+    assert!(few.to_string().contains("has 1 key that counts"), "{few}");
+    // Where no place is asked, the ring says only who counts of what was taken before.
+    assert!(!Taker::new(Vec::new(), &KeyRing::Named(path), 2).unwrap().asks());
 }
 
 #[test]
@@ -362,10 +409,15 @@ fn of_what_differs_by_its_nature_each_builder_is_heard_with_what_it_stated_last(
     let taker = taker(taking.folder.path(), &[nowhere.to_str().unwrap(), &name], &[&one, &two], 1);
     let texts = || {
         let heard = Heard::default();
-        let each = taker.each(&taking.store, &verdict, &heard).unwrap();
-        let text = |received: &results::Received| fs::read_to_string(received.content().join("tree/text")).unwrap();
-        assert!(each.iter().all(|received| received.taken.builders.len() == 1));
-        (each.iter().map(text).collect::<Vec<_>>(), heard.text())
+        let each = taker.each(&taking.store, &verdict, &BTreeSet::new(), &heard).unwrap();
+        let text = |said: &Said| match &said.what {
+            Some(Latest::New(received)) => {
+                assert_eq!(received.taken.builders, std::slice::from_ref(&said.by));
+                Some(fs::read_to_string(received.content().join("tree/text")).unwrap())
+            }
+            _ => None,
+        };
+        (each.iter().filter_map(text).collect::<Vec<_>>(), heard.text())
     };
     let offer = |machine: &Machine, text: &str, now| {
         machine.offer_at(&place, machine.bundle(text), verdict, now, false).unwrap();
@@ -390,5 +442,13 @@ fn of_what_differs_by_its_nature_each_builder_is_heard_with_what_it_stated_last(
     assert!(said.contains("has stated a later one, which this machine has heard of"), "{said}");
     offer(&one, "one's third", NOW + 3);
     assert_eq!(texts().0, ["one's third", "two's"]);
+    // What is here already is not brought again; what has been lost since is said to be stated, and not to be had.
+    let file = |machine: &Machine| Digest::of_file(&place.join(machine.statement(&verdict))).unwrap();
+    fs::remove_dir_all(place.join("parts")).unwrap();
+    let (known, heard) = (BTreeSet::from([file(&two)]), Heard::default());
+    let each = taker.each(&taking.store, &verdict, &known, &heard).unwrap();
+    let by: Vec<Digest> = each.iter().map(|said| said.by.statement).collect();
+    assert_eq!(by, [file(&one), file(&two)]);
+    assert!(each[0].what.is_none() && matches!(each[1].what, Some(Latest::Known)), "{each:?} {}", heard.text());
     assert!(taker.keys().unwrap().is_empty(), "no place says of it that builders disagree");
 }

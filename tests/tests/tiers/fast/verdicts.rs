@@ -195,13 +195,59 @@ fn a_verdict_is_taken_where_no_engine_is_and_told_of_everywhere() {
     let recipe = room.recipe.display().to_string();
     let told = room.workshop.run(&["share", &room.text("elsewhere"), "--recipe", &recipe, "--offline"]).success();
     assert!(told.stdout.contains("1 results were made by others") && !room.path("elsewhere").exists(), "{told:?}");
-    // Nor is it anything where the tests are to run here, or another set of them.
+    // Nor is it anything where the tests are to run here, or another set of them; whoever asks for less afterwards has it still.
     for more in [&["--again"][..], &["--filter", "Json.*"], &["--serial"], &["--root"], &["--require", "2"]] {
         room.check(more).fails(NO_ENGINE, &[]);
     }
-    room.check(&[]).fails(NO_ENGINE, &[]);
-    room.check_from(&[]).success();
     room.check(&["--no-from"]).fails(NO_ENGINE, &[]);
+    room.check(&[]).success();
+}
+
+#[test]
+fn a_key_that_counts_no_more_does_not_count_for_what_was_taken_before() {
+    let (room, one, two) = (Room::new(), Builder::new(), Builder::new());
+    room.trust(&[&one, &two]);
+    room.state(&one, &sound(), 1);
+    room.state(&two, &sound().replace("61.5", "48.5"), 0);
+    room.check_from(&["--require", "2"]).success();
+    // Without a place: by the ring of this run alone.
+    let ring = room.text("ring.gpg");
+    let trust = ["--trust", &ring];
+    room.check(&trust).success();
+    room.check(&[&trust[..], &["--require", "2"]].concat()).success();
+    room.trust(&[&two]);
+    let said = room.check(&trust).success().stdout;
+    assert!(said.contains(two.primary()) && !said.contains(one.primary()), "{said}");
+    assert!(said.contains("sound, 48.5 s wall time"), "not what the other one found: {said}");
+    let few = format!("1 of 2 keys that are required state it and are good in {ring}");
+    room.check(&[&trust[..], &["--require", "2"]].concat()).fails(NO_ENGINE, &[&few]);
+    room.trust(&[&Builder::new()]);
+    room.check(&trust).fails(NO_ENGINE, &["is not used: 0 of 1 keys that are required"]);
+    // What a key of one's own signs is nothing that nobody's word is asked for.
+    let own = ["--key", "release@example.org", "--require", "1"];
+    room.check(&own).fails(NO_ENGINE, &["no key ring says whose word counts", "--trust KEYRING"]);
+    room.trust(&[&one]);
+    room.check(&[&own[..], &trust].concat()).success();
+    room.check(&[]).success();
+}
+
+#[test]
+fn whoever_is_asked_again_may_say_something_else() {
+    let (room, one, two) = (Room::new(), Builder::new(), Builder::new());
+    room.trust(&[&one, &two]);
+    room.state(&one, &sound(), 0);
+    room.check_from(&[]).success();
+    // It is not brought once more: its parts are gone, and so is the place the next time.
+    fs::remove_dir_all(room.path("place/parts")).unwrap();
+    room.check_from(&[]).success();
+    let ring = room.text("ring.gpg");
+    room.check(&["--trust", &ring, "--from", &room.text("nowhere")]).success();
+    // Another one finds a failure.
+    room.state(&two, &verdict("failed").to_string(), 1);
+    room.check(&[]).success();
+    room.check_from(&[]).fails(NO_ENGINE, &["is not sound", two.primary()]);
+    // That is not forgotten where nobody is asked.
+    room.check(&[]).fails(NO_ENGINE, &[]);
 }
 
 #[test]

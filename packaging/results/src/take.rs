@@ -226,7 +226,7 @@ impl Taker {
             return Ok(None);
         }
         for one in &found {
-            match self.fetch(store, one, progress) {
+            match self.fetch(store, key, one, progress) {
                 Ok(folder) => {
                     let taken = one.taken(key, builders);
                     seen::keep(store, key, &found)?;
@@ -257,7 +257,7 @@ impl Taker {
             if known == Some(one.content()) {
                 return Ok(Some(Latest::Known));
             }
-            match self.fetch(store, &one, progress) {
+            match self.fetch(store, key, &one, progress) {
                 Ok(folder) => {
                     let taken = one.taken(key, vec![one.stated_by()]);
                     return Ok(Some(Latest::New(Received { folder, taken })));
@@ -302,7 +302,7 @@ impl Taker {
             } else if known.contains(&one.file) {
                 Some(Latest::Known)
             } else {
-                match self.fetch(store, one, progress) {
+                match self.fetch(store, key, one, progress) {
                     Ok(folder) => Some(Latest::New(Received { folder, taken: one.taken(key, vec![by.clone()]) })),
                     Err(Trouble::Store(error)) => return Err(error.into()),
                     Err(Trouble::Place(why)) => {
@@ -319,11 +319,11 @@ impl Taker {
         Ok(said)
     }
 
-    /// Brings what a statement is about, as it is stated.
+    /// Brings what a statement about a key is about, as it is stated.
     ///
     /// # Errors
     /// The place does not have these bytes, or the store cannot be written.
-    pub fn fetch(&self, store: &Store, one: &Found, progress: &dyn Progress) -> Result<TempDir, Trouble> {
+    pub fn fetch(&self, store: &Store, key: &Key, one: &Found, progress: &dyn Progress) -> Result<TempDir, Trouble> {
         let tell = |told: fetch::download::DownloadProgress| {
             progress.event(Event::Download {
                 files: told.files_done as u64,
@@ -344,7 +344,7 @@ impl Taker {
         }
         one.place.parts(&list.parts, store, &tell)?;
         let folder = store.temp_dir()?;
-        cut::join(&list, folder.path(), &|sha256| store.blob(sha256)).map_err(wrong)?;
+        cut::join(&list, key.kind, folder.path(), &|sha256| store.blob(sha256)).map_err(wrong)?;
         // Only to be put together: the result itself is kept.
         for part in list.parts.iter().chain([part]) {
             store.forget_blob(&part.sha256)?;

@@ -308,6 +308,36 @@ mod host {
 }
 
 #[test]
+fn a_link_is_taken_only_in_what_a_build_installed() {
+    let (builder, taking) = (Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    let name = place.to_str().unwrap().to_owned();
+    let taker = taker(taking.folder.path(), &[&name], &[&builder], 1);
+    let secret = taking.folder.path().join("secret");
+    fs::create_dir(&secret).unwrap();
+    fs::write(secret.join("id"), "secret").unwrap();
+    let logs = builder.folder.path().join("logs");
+    std::os::unix::fs::symlink(&secret, &logs).unwrap();
+    let heard = |kind, bundle| {
+        let key = Key { kind, ..key() };
+        builder.offer_at(&place, bundle, key, NOW, false).unwrap();
+        let heard = Heard::default();
+        (taker.take(&taking.store, &key, &heard).unwrap(), heard.text())
+    };
+    for (kind, bundle) in [
+        (Kind::Staged, builder.bundle("one").account(&logs, "logs").unwrap()),
+        (Kind::Split, builder.bundle("one")),
+        (Kind::Packages, builder.plain("one").account(&logs, "logs").unwrap()),
+        (Kind::Package, builder.bundle("one")),
+        (Kind::Verdict, Bundle::default().content(&logs, "verdict.json").unwrap()),
+    ] {
+        let (taken, said) = heard(kind, bundle);
+        assert!(taken.is_none() && said.contains("a symbolic link, which no"), "{kind:?}: {said}");
+        assert_eq!(fs::read_dir(taking.store.root().join("tmp")).unwrap().count(), 0);
+    }
+}
+
+#[test]
 fn two_that_write_at_once_both_arrive() {
     let machines = [Machine::new(), Machine::new()];
     let taking = Machine::new();
@@ -373,7 +403,7 @@ fn of_what_nobody_can_confirm_the_latest_is_taken_on_one_word() {
     let latest = |known| taker.latest(&taking.store, &cache, known, &heard).unwrap();
     assert!(latest(None).is_none());
     let offer = |machine: &Machine, text: &str, now| {
-        machine.offer_at(&place, machine.bundle(text), cache, now, false).unwrap()[0].content
+        machine.offer_at(&place, machine.plain(text), cache, now, false).unwrap()[0].content
     };
     // Whoever is not in the ring is not heard, however late.
     offer(&stranger, "stranger's", NOW + 9);
@@ -420,7 +450,7 @@ fn of_what_differs_by_its_nature_each_builder_is_heard_with_what_it_stated_last(
         (each.iter().filter_map(text).collect::<Vec<_>>(), heard.text())
     };
     let offer = |machine: &Machine, text: &str, now| {
-        machine.offer_at(&place, machine.bundle(text), verdict, now, false).unwrap();
+        machine.offer_at(&place, machine.plain(text), verdict, now, false).unwrap();
     };
     fs::create_dir(&place).unwrap();
     let (none, said) = texts();

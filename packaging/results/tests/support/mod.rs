@@ -54,6 +54,15 @@ impl Machine {
 
     /// A result with this text in it, a large file, a program, a link and an account of this machine's own.
     pub fn bundle(&self, text: &str) -> Bundle {
+        self.bundle_with(text, Some("text"))
+    }
+
+    /// The same without a link.
+    pub fn plain(&self, text: &str) -> Bundle {
+        self.bundle_with(text, None)
+    }
+
+    fn bundle_with(&self, text: &str, link: Option<&str>) -> Bundle {
         let made = tempfile::tempdir_in(self.folder.path()).unwrap().keep();
         let tree = made.join("tree");
         fs::create_dir_all(tree.join("empty")).unwrap();
@@ -62,7 +71,9 @@ impl Machine {
         fs::write(tree.join("large"), noise(5 << 20)).unwrap();
         fs::write(tree.join("run"), "#!/bin/sh\n").unwrap();
         fs::set_permissions(tree.join("run"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        std::os::unix::fs::symlink("text", tree.join("link")).unwrap();
+        if let Some(target) = link {
+            std::os::unix::fs::symlink(target, tree.join("link")).unwrap();
+        }
         fs::write(made.join("log"), format!("{} s\n", self.gpg.key().primary)).unwrap();
         Bundle::default().content(&tree, "tree").unwrap().account(&made.join("log"), "log").unwrap()
     }
@@ -108,7 +119,7 @@ impl Machine {
 
 /// What everybody makes here.
 pub fn key() -> Key {
-    Key { kind: Kind::Packages, inputs: Digest::of("inputs") }
+    Key { kind: Kind::Staged, inputs: Digest::of("inputs") }
 }
 
 /// A key ring of these machines.

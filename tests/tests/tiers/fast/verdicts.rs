@@ -97,9 +97,14 @@ impl Room {
     fn state(&self, builder: &Builder, verdict: &str, later: i64) {
         let file = builder.folder.path().join("verdict.json");
         fs::write(&file, verdict).unwrap();
+        self.state_file(builder, &file, later);
+    }
+
+    /// The same of what this file has, whatever it is.
+    fn state_file(&self, builder: &Builder, file: &Path, later: i64) {
         let of = Subject { recipe: "sample".into(), target: "t".into(), version: "1".into() };
         let key = Key { kind: Kind::Verdict, inputs: self.run };
-        let bundle = Bundle::default().content(&file, "verdict.json").unwrap();
+        let bundle = Bundle::default().content(file, "verdict.json").unwrap();
         let desk = Desk {
             remote: &self.text("place").parse().unwrap(),
             store: &builder.store,
@@ -333,6 +338,13 @@ fn what_was_signed_and_is_no_whole_verdict_of_this_recipe_is_not_taken() {
         room.state(&builder, &bad, number as i64);
         let ran = room.check_from(&[]).fails(NO_ENGINE, &["is not taken from", builder.primary(), why]);
         assert!(!room.path("results").exists() && !room.workshop.cache.join("stages/verdict").exists(), "{ran:?}");
+    }
+    // One that leads to what never ends, or has no end.
+    for (number, endless) in ["/dev/zero", "/dev/tty"].into_iter().enumerate() {
+        let link = builder.folder.path().join(number.to_string());
+        std::os::unix::fs::symlink(endless, &link).unwrap();
+        room.state_file(&builder, &link, 10 + number as i64);
+        room.check_from(&[]).fails(NO_ENGINE, &["is not taken from", "verdict.json: a symbolic link"]);
     }
     // Another builder's is as good as if there were no such one.
     let other = Builder::new();

@@ -94,7 +94,10 @@ impl List {
                 }
                 let within = |top: &&str| path.strip_prefix(*top).is_some_and(|rest| rest.starts_with('/'));
                 if matches!(is, Is::Link { .. }) && !installed.iter().any(within) {
-                    return Err(format!("{path}: a symbolic link, which no {} has there", kind.name()));
+                    return Err(format!(
+                        "{path}: a symbolic link, where a result of the kind {} has none",
+                        kind.name()
+                    ));
                 }
             }
             for path in known.keys() {

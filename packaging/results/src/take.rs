@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use foundation::date;
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::{Store, TempDir};
@@ -293,11 +294,14 @@ impl Taker {
             if before.is_some_and(|i| said[i].what.is_some()) {
                 continue;
             }
-            let what = if outdated.contains(&one.file) {
-                warn(
-                    one,
-                    &format!("{} ({}) has stated a later one, which this machine has heard of", by.user_id, by.key),
+            let what = if let Some(latest) = outdated.get(&one.file) {
+                let (user_id, then, latest) = (&by.user_id, date::text(one.stated()), date::text(*latest));
+                let why = format!(
+                    "it is of {then}, and {user_id} ({}) has stated a later one, which this machine has heard of, on {latest}: bring that \
+                     one back there, or have {user_id} state a new one with `cargo xtask share`",
+                    by.key
                 );
+                warn(one, &why);
                 None
             } else if known.contains(&one.file) {
                 Some(Latest::Known)

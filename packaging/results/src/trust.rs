@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use foundation::date;
 use sign::gpgv::{Gpgv, GpgvError, Signatory};
 use sign::public_key::{self, Certificate};
 use sign::signer::DEVELOPMENT_NAME;
@@ -93,8 +94,8 @@ impl Trust {
     /// Reads what the file `path` of a place has, which should be the statement about `key` by the owner of `primary`.
     ///
     /// # Errors
-    /// What is wrong with it, as a sentence: it is no such statement, is about something else, or the signature is not good or
-    /// by another key.
+    /// What is wrong with it, as a sentence: it is no such statement, is about something else or of a day to come, or the signature is
+    /// not good or by another key.
     pub fn open(&self, path: &str, content: &[u8], key: &Key, primary: &str) -> Result<Stated, String> {
         let (statement, by) =
             dsse::open::<StageResult>(Path::new(path), content, &self.gpgv).map_err(|error| error.to_string())?;
@@ -105,8 +106,28 @@ impl Trust {
         if about != (key.kind.name(), key.inputs) || statement.content().is_none() {
             return Err(format!("{path}: the signed statement is about other inputs than its name says"));
         }
+        let stated = statement.predicate.stated;
+        if is_to_come(stated) {
+            let (stated, now) = (date::text(stated.min(LAST)), date::text(now()));
+            return Err(format!(
+                "{path}: is dated {stated}, and here it is {now}: set the clock that is wrong; if it is that of {}, it has to state the \
+                 result again with `cargo xtask share --again`",
+                by.user_id
+            ));
+        }
         Ok(Stated { statement, by })
     }
+}
+
+/// How far clocks may be apart, in seconds.
+const APART: i64 = 86_400;
+
+/// The end of the year 9999: no calendar of ours has later days.
+const LAST: i64 = 253_402_300_799;
+
+/// Whether a time is one that this machine's clock has not come to: whoever states something then would be right for ever.
+pub(crate) fn is_to_come(time: i64) -> bool {
+    time > now() + APART
 }
 
 /// The time of this machine's clock, as a Unix time in seconds.

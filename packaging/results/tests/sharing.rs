@@ -58,7 +58,7 @@ fn a_result_arrives_as_it_was_by_folder_and_by_web() {
     assert_eq!(builder.offer(&place, builder.bundle("one")).unwrap()[0].copied, None);
     let before = parts(&place).len();
     let inputs = Key { inputs: Digest::of("other inputs"), ..key() };
-    builder.offer_at(&place, builder.bundle("another text, longer than the first"), inputs, NOW, false).unwrap();
+    builder.offer_at(&place, builder.bundle("another text, longer than the first"), inputs, *NOW, false).unwrap();
     let more = parts(&place).len() - before;
     assert!(before >= 4 && more <= 3, "{before} parts, then {more} more");
 }
@@ -230,7 +230,7 @@ fn bytes_that_are_not_those_that_were_signed_are_not_used() {
     let taker = taker(taking.folder.path(), &[&name], &[&builder], 1);
     take_nothing(&taker, &taking.store);
     let missing = fs::read(list).unwrap();
-    builder.offer_at(&place, builder.bundle("one"), key(), NOW, true).unwrap();
+    builder.offer_at(&place, builder.bundle("one"), key(), *NOW, true).unwrap();
     assert_eq!(fs::read(list).unwrap(), missing, "copied again as it was");
     for part in &all[1..] {
         fs::write(part, "damaged after it had arrived").unwrap();
@@ -248,7 +248,7 @@ fn a_good_signature_on_something_else_is_not_enough() {
     let good = fs::read(&file).unwrap();
     let stated = dsse::unchecked::<StageResult>(&good).unwrap();
     let sign = |statement: &statements::proof::intoto::Statement<StageResult>| {
-        fs::write(&file, dsse::seal(statement, &builder.gpg, NOW).unwrap()).unwrap();
+        fs::write(&file, dsse::seal(statement, &builder.gpg, *NOW).unwrap()).unwrap();
     };
     // The content that is stated is not the one that its list has.
     sign(&stated.predicate.clone().about(Digest::of("another content")));
@@ -273,7 +273,7 @@ fn a_good_signature_on_something_else_is_not_enough() {
     sign(&StageResult { inputs, ..stated.predicate.clone() }.about(stated.content().unwrap()));
     assert!(take_nothing(&taker, &taking.store).contains("is about other inputs than its name says"));
     let stranger = Machine::new();
-    fs::write(&file, dsse::seal(&stated, &stranger.gpg, NOW).unwrap()).unwrap();
+    fs::write(&file, dsse::seal(&stated, &stranger.gpg, *NOW).unwrap()).unwrap();
     assert!(take_nothing(&taker, &taking.store).contains("does not count"));
     fs::write(&file, &good[..good.len() / 2]).unwrap();
     assert!(take_nothing(&taker, &taking.store).contains("does not count"));
@@ -320,7 +320,7 @@ fn a_link_is_taken_only_in_what_a_build_installed() {
     std::os::unix::fs::symlink(&secret, &logs).unwrap();
     let heard = |kind, bundle| {
         let key = Key { kind, ..key() };
-        builder.offer_at(&place, bundle, key, NOW, false).unwrap();
+        builder.offer_at(&place, bundle, key, *NOW, false).unwrap();
         let heard = Heard::default();
         (taker.take(&taking.store, &key, &heard).unwrap(), heard.text())
     };
@@ -332,9 +332,47 @@ fn a_link_is_taken_only_in_what_a_build_installed() {
         (Kind::Verdict, Bundle::default().content(&logs, "verdict.json").unwrap()),
     ] {
         let (taken, said) = heard(kind, bundle);
-        assert!(taken.is_none() && said.contains("a symbolic link, which no"), "{kind:?}: {said}");
+        assert!(taken.is_none() && said.contains("a symbolic link, where a result of the kind"), "{kind:?}: {said}");
         assert_eq!(fs::read_dir(taking.store.root().join("tmp")).unwrap().count(), 0);
     }
+}
+
+#[test]
+fn a_statement_of_a_day_to_come_does_not_count_nor_shut_out_what_is_stated_today() {
+    let (builder, taking) = (Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    let name = place.to_str().unwrap().to_owned();
+    let taker = taker(taking.folder.path(), &[&name], &[&builder], 1);
+    let verdict = Key { kind: Kind::Verdict, ..key() };
+    let offer = |text: &str, now| builder.offer_at(&place, builder.plain(text), verdict, now, true).unwrap();
+    let each = || {
+        let heard = Heard::default();
+        (taker.each(&taking.store, &verdict, &BTreeSet::new(), &heard).unwrap(), heard.text())
+    };
+    // 2100-01-01; what has no date at all; and as far as clocks may be apart, with what this one is ahead.
+    for to_come in [4_102_444_800, i64::MAX, *NOW + 86_400] {
+        let offered = builder.plain("to come");
+        let stated = offer("to come", *NOW)[0].content;
+        assert_eq!(stated, offered.digest());
+        let file = place.join(builder.statement(&verdict));
+        let mut statement = dsse::unchecked::<StageResult>(&fs::read(&file).unwrap()).unwrap();
+        statement.predicate.stated = to_come;
+        fs::write(&file, dsse::seal(&statement, &builder.gpg, *NOW).unwrap()).unwrap();
+        let (said, heard) = each();
+        let when = foundation::date::text(to_come.min(253_402_300_799));
+        assert!(said.is_empty() && heard.contains(&format!("is dated {when}, and here it is")), "{heard}");
+        assert!(heard.contains("share --again"), "{heard}");
+    }
+    offer("today's", *NOW);
+    assert_eq!(each().0.len(), 1);
+    // What an earlier version of this tool remembered of such a one is forgotten.
+    let seen = taking.store.root().join("history/stated");
+    let seen = fs::read_dir(seen).unwrap().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(&seen).unwrap();
+    assert!(text.contains(&NOW.to_string()), "{text}");
+    fs::write(&seen, text.replace(&NOW.to_string(), "4102444800")).unwrap();
+    let (said, heard) = each();
+    assert!(said.len() == 1 && heard.is_empty(), "{heard}");
 }
 
 #[test]
@@ -362,7 +400,7 @@ fn what_is_old_goes_and_what_is_needed_stays() {
         let key = Key { inputs: Digest::of(version), ..key() };
         let bundle = builder.bundle(text);
         let offering = results::offer::Offering { key, of, bundle };
-        builder.at(&place, NOW + day * DAY, false, |desk| desk.offer(&[offering])).unwrap();
+        builder.at(&place, *NOW + day * DAY, false, |desk| desk.offer(&[offering])).unwrap();
         builder.statement(&key)
     };
     let (old, kept) = (offer("1", "one", 0), offer("2", "two", 20));
@@ -370,13 +408,13 @@ fn what_is_old_goes_and_what_is_needed_stays() {
     // Not of any result.
     fs::write(place.join("parts/stray"), "stray").unwrap();
     fs::write(place.join("statements/stray"), "stray").unwrap();
-    let pruned = builder.at(&place, NOW + 40 * DAY, false, |desk| desk.prune(Keep { days: 30, versions: 0 })).unwrap();
+    let pruned = builder.at(&place, *NOW + 40 * DAY, false, |desk| desk.prune(Keep { days: 30, versions: 0 })).unwrap();
     // A list and the one part with the text are the old one's alone.
     assert_eq!(pruned.statements, (2, 3));
     assert!(pruned.parts.1 == all + 1 && (2..=4).contains(&pruned.parts.0), "{pruned:?}");
     assert!(!place.join(old).exists() && place.join(kept).exists());
     assert!(!place.join("parts/stray").exists());
-    let again = builder.at(&place, NOW + 400 * DAY, false, |desk| desk.prune(Keep { days: 30, versions: 1 })).unwrap();
+    let again = builder.at(&place, *NOW + 400 * DAY, false, |desk| desk.prune(Keep { days: 30, versions: 1 })).unwrap();
     assert_eq!(again, Pruned { statements: (0, 1), parts: (0, pruned.parts.1 - pruned.parts.0) });
 }
 
@@ -406,11 +444,11 @@ fn of_what_nobody_can_confirm_the_latest_is_taken_on_one_word() {
         machine.offer_at(&place, machine.plain(text), cache, now, false).unwrap()[0].content
     };
     // Whoever is not in the ring is not heard, however late.
-    offer(&stranger, "stranger's", NOW + 9);
-    offer(&one, "one's first", NOW);
-    offer(&two, "two's", NOW + 2);
+    offer(&stranger, "stranger's", *NOW + 9);
+    offer(&one, "one's first", *NOW);
+    offer(&two, "two's", *NOW + 2);
     // Two who have different ones are no alarm, and neither is one who has another one later.
-    let last = offer(&one, "one's second", NOW + 3);
+    let last = offer(&one, "one's second", *NOW + 3);
     let Some(Latest::New(received)) = latest(None) else { panic!("{}", heard.text()) };
     assert_eq!(fs::read_to_string(received.content().join("tree/text")).unwrap(), "one's second");
     assert_eq!((received.taken.content, received.taken.builders.len()), (last, 1));
@@ -455,22 +493,26 @@ fn of_what_differs_by_its_nature_each_builder_is_heard_with_what_it_stated_last(
     fs::create_dir(&place).unwrap();
     let (none, said) = texts();
     assert!(none.is_empty() && said.contains("nothing is taken from") && said.contains("nowhere"), "{said}");
-    offer(&stranger, "stranger's", NOW + 9);
-    offer(&one, "one's first", NOW);
+    offer(&stranger, "stranger's", *NOW + 9);
+    offer(&one, "one's first", *NOW);
     let old = taking.folder.path().join("old");
     support::copy(&place, {
         fs::create_dir(&old).unwrap();
         &old
     });
-    offer(&two, "two's", NOW + 1);
-    offer(&one, "one's second", NOW + 2);
+    offer(&two, "two's", *NOW + 1);
+    offer(&one, "one's second", *NOW + 2);
     assert_eq!(texts(), (vec!["one's second".into(), "two's".into()], String::new()));
     // A place that brings back what somebody has stated again since.
     support::copy(&old, &place);
     let (each, said) = texts();
     assert_eq!(each, ["two's"]);
-    assert!(said.contains("has stated a later one, which this machine has heard of"), "{said}");
-    offer(&one, "one's third", NOW + 3);
+    let [first, second] = [*NOW, *NOW + 2].map(foundation::date::text);
+    for text in [&format!("it is of {first}, and "), "which this machine has heard of", &format!("on {second}: bring")]
+    {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    offer(&one, "one's third", *NOW + 3);
     assert_eq!(texts().0, ["one's third", "two's"]);
     // What is here already is not brought again; what has been lost since is said to be stated, and not to be had.
     let file = |machine: &Machine| Digest::of_file(&place.join(machine.statement(&verdict))).unwrap();

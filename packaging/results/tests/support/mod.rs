@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
@@ -17,7 +17,9 @@ use results::{Bundle, Key, KeyRing, Kind, Received, ResultsError, Source, Subjec
 use sign::gpg::Gpg;
 use sign::signer::{KeyForm, KeySource, Signer as _};
 
-pub const NOW: i64 = 1_800_000_000;
+/// An hour after this began, so that no key is newer than what it signs.
+pub static NOW: LazyLock<i64> =
+    LazyLock::new(|| 3600 + std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64);
 
 /// Keeps the warnings and notes.
 #[derive(Default)]
@@ -79,7 +81,7 @@ impl Machine {
     }
 
     pub fn offer(&self, place: &Path, bundle: Bundle) -> Result<Vec<Offered>, ResultsError> {
-        self.offer_at(place, bundle, key(), NOW, false)
+        self.offer_at(place, bundle, key(), *NOW, false)
     }
 
     pub fn offer_at(

@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::SystemTime;
 
 use fetch::download::Network;
 use foundation::digest::Digest;
@@ -18,7 +20,8 @@ use sign::gpg::Gpg;
 use sign::signer::{KeyForm, KeySource, Signer as _};
 use tests::{Ran, Workshop, default_target, repository, run, sample_copy};
 
-const NOW: i64 = 1_800_000_000;
+/// An hour after this began, so that no key is newer than what it signs.
+static NOW: LazyLock<i64> = LazyLock::new(|| 3600 + SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64);
 
 /// Ends with this code where the tests have to run here.
 const NO_ENGINE: i32 = 4;
@@ -110,7 +113,7 @@ impl Room {
             store: &builder.store,
             lock: &builder.store.try_lock("share").unwrap(),
             signer: &builder.gpg,
-            now: NOW + later,
+            now: *NOW + later,
             break_lock: None,
             again: false,
             threads: 1,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fetch::debian::mirror::UserConfig;
+use fetch::download::Network;
 use foundation::failure::{AnyFailure, Kind, Message};
 use pipeline::{Accepted, Others};
 use results::{KeyRing, Source, Taker};
@@ -15,7 +16,7 @@ pub struct OtherArguments {
     /// rclone:NAME:PATH or https://HOST/PATH; may be given more than once
     #[arg(long, value_name = "PLACE")]
     from: Vec<Source>,
-    /// The key ring (binary) of those whose signed statements about results count
+    /// The key ring (binary) of those whose signed statements about results count, also about what was taken before
     #[arg(long, value_name = "KEYRING")]
     trust: Option<PathBuf>,
     /// How many distinct keys have to state the same result [default: 1; 2 with a key of your own]
@@ -32,11 +33,14 @@ impl OtherArguments {
     ///
     /// # Errors
     /// Nobody is named whose statements count, or the key ring or the settings cannot be used.
-    pub fn asked(&self, release: bool) -> Result<Others, AnyFailure> {
+    pub fn asked(&self, release: bool, network: Network) -> Result<Others, AnyFailure> {
         if self.no_from {
             return Ok(Others::never());
         }
-        let config = UserConfig::read()?;
+        let mut config = UserConfig::read()?;
+        if network == Network::Offline {
+            config.from.retain(|place| place.starts_with('/'));
+        }
         let require = self.required(&config, release);
         let accepted = if release { Accepted::Confirmed(require) } else { Accepted::Any(require) };
         Ok(Others::new(self.taker_of(config, release)?, accepted))
@@ -46,12 +50,12 @@ impl OtherArguments {
         self.require.or(config.require).unwrap_or(if release { 2 } else { 1 })
     }
 
-    /// Who takes, or asks; nobody where no place is named.
+    /// Who asks; nobody where no place is named.
     ///
     /// # Errors
     /// As for [`Self::asked`].
     pub fn taker(&self, release: bool) -> Result<Option<Taker>, AnyFailure> {
-        self.taker_of(UserConfig::read()?, release)
+        Ok(self.taker_of(UserConfig::read()?, release)?.filter(Taker::asks))
     }
 
     fn taker_of(&self, config: UserConfig, release: bool) -> Result<Option<Taker>, AnyFailure> {
@@ -64,12 +68,10 @@ impl OtherArguments {
                 places.push(text.parse().map_err(bad)?);
             }
         }
-        if places.is_empty() {
-            return Ok(None);
-        }
         let keyring = match (&self.trust, config.trust) {
             (Some(path), _) => KeyRing::Named(path.clone()),
             (None, Some(path)) => KeyRing::Configured(path),
+            (None, None) if places.is_empty() => return Ok(None),
             (None, None) => {
                 let sentence = format!("nobody is named whose word counts about what comes from {}", places[0]);
                 let next = "name a key ring with --trust KEYRING, which `gpg --export KEY > KEYRING` writes; of packages it is key.gpg \

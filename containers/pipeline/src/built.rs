@@ -176,7 +176,7 @@ impl Builder<'_> {
     pub(crate) fn usable(&self, phases: &[&PlannedPhase]) -> Result<bool, Error> {
         for phase in phases {
             let Some(folder) = self.store.stage(STAGE, &phase.key) else { return Ok(false) };
-            if !self.build.others.accept(taken_in(&folder)?.as_slice()) {
+            if self.build.others.refusal(taken_in(&folder)?.as_slice()).is_some() {
                 return Ok(false);
             }
         }

@@ -149,7 +149,7 @@ fn differences(
 ) -> Result<Vec<Difference>, Error> {
     let mut told = Vec::new();
     for found in compared.theirs.iter().filter(|found| Some(found.content()) != compared.ours) {
-        let fetched = match taker.fetch(store, found, progress) {
+        let fetched = match taker.fetch(store, &compared.key, found, progress) {
             Ok(fetched) => fetched,
             Err(Trouble::Store(error)) => return Err(error.into()),
             Err(Trouble::Place(why)) => {

@@ -69,7 +69,9 @@ impl Builder<'_> {
         let (key, name) = (key(&root.digest), names::compiler_cache_of_others(store, &root.digest));
         let kind = key.kind.name();
         let mut known: Option<Taken> = match store.stage(kind, &key.inputs) {
-            Some(stage) if volume::exists(engine, &name).await? => taken_in(&stage)?,
+            Some(stage) if volume::exists(engine, &name).await? => {
+                taken_in(&stage)?.filter(|taken| build.others.refusal(std::slice::from_ref(taken)).is_none())
+            }
             _ => None,
         };
         if let Some(taker) = build.others.taker() {

@@ -111,7 +111,7 @@ pub fn taken(store: &Store, inputs: &Digest) -> Option<Taken> {
 /// The store cannot be read or written.
 pub fn forget_taken(store: &Store, others: &Others) -> Result<(), Error> {
     for (inputs, stage) in store.stages(KIND)? {
-        if !others.accept(taken_in(&stage)?.as_slice()) {
+        if others.refusal(taken_in(&stage)?.as_slice()).is_some() {
             store.forget_stage(KIND, &inputs)?;
         }
     }

@@ -49,7 +49,17 @@ impl Job<'_> {
         let Self { store, options, build, progress } = self;
         let signer = tokio::task::block_in_place(|| publish::open_signer(build, inputs))?;
         let check_key = asked.map(|asked| check::key(inputs, asked)).transpose()?;
-        if let Some(published) = publish::up_to_date(options, inputs, signer.as_ref(), build, check_key)? {
+        let published = publish::up_to_date(options, inputs, signer.as_ref(), build, check_key)?;
+        // Of a verdict that was taken, whoever is asked now may say something else.
+        let of_others = |published: &Published| check::is_of_others(&published.report.taken);
+        let stale = published.as_ref().is_none_or(|found| build.others.taker().is_some() && of_others(found));
+        let verdict = match asked.filter(|_| stale) {
+            Some(asked) => {
+                tokio::task::block_in_place(|| check::of_others(store, &build.others, inputs, asked, progress))?
+            }
+            None => None,
+        };
+        if let Some(published) = published.filter(|_| !stale || asked.is_none() || verdict.is_some()) {
             return Ok(published);
         }
         let finish = |packed: &Packed<'_>, checked: Option<&Checked>| {
@@ -66,12 +76,6 @@ impl Job<'_> {
                 })?
             }
             (found, _) => found,
-        };
-        let verdict = match asked {
-            Some(asked) => {
-                tokio::task::block_in_place(|| check::of_others(store, &build.others, inputs, asked, progress))?
-            }
-            None => None,
         };
         if let Some(checked) = &verdict {
             check::refuse_unsound(checked, build)?;

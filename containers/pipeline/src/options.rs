@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use farm::WorkerAddress;
 use fetch::download::Network;
 use foundation::bytes::ByteSize;
-use foundation::progress::Progress;
+use foundation::progress::{Event, Progress};
 use foundation::store::Store;
 use phases::circumstances::Circumstances;
 use recipe::Recipe;
 use recipe::root_lock::{LockKind, RootLock};
 use recipe::target::Target;
-use results::{Kind, Taken, Taker};
+use results::{Kind, StatedBy, Taken, Taker};
 use sign::signer::KeySource;
 
 use crate::error::Error;
@@ -91,7 +91,8 @@ pub struct Others {
     accepted: Accepted,
 }
 
-/// Which results that others made are used, whenever they were taken.
+/// Which results that others made are used, whenever they were taken. Of keys, those count that are good in the ring of this run; where it has
+/// none, all are as good as they were, but for what a key of one's own signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// None: everything is made here.
@@ -103,7 +104,7 @@ pub enum Accepted {
 }
 
 impl Others {
-    /// Takes from these places; nobody is asked where there are none.
+    /// Takes by this key ring from its places; nobody is asked where there are none.
     pub fn new(taker: Option<Taker>, accepted: Accepted) -> Self {
         Self { taker, accepted }
     }
@@ -115,17 +116,58 @@ impl Others {
 
     /// Who takes, where somebody does.
     pub fn taker(&self) -> Option<&Taker> {
-        self.taker.as_ref()
+        self.taker.as_ref().filter(|taker| taker.asks())
     }
 
-    /// Whether something may be used in whose making all of this was taken from others.
-    pub fn accept(&self, taken: &[Taken]) -> bool {
-        let stated = |one: &Taken, by: u32| one.builders.len() >= by as usize;
-        let cached = |one: &Taken| one.stage == Kind::CompilerCache.name();
-        taken.iter().all(|one| match self.accepted {
-            Accepted::Nothing => false,
-            Accepted::Confirmed(by) => stated(one, by) && !cached(one),
-            Accepted::Any(by) => stated(one, by) || cached(one),
+    /// How many distinct keys have to state what is used: more than there are where nothing is.
+    pub fn required(&self) -> u32 {
+        match self.accepted {
+            Accepted::Nothing => u32::MAX,
+            Accepted::Confirmed(by) | Accepted::Any(by) => by,
+        }
+    }
+
+    /// Whether the word of this builder counts, who stated something that was taken before.
+    pub fn counts(&self, by: &StatedBy) -> bool {
+        match &self.taker {
+            Some(taker) => taker.counts(by),
+            None => matches!(self.accepted, Accepted::Any(_)),
+        }
+    }
+
+    /// Whether something may be used in whose making all of this was taken from others; if not, it is told why.
+    pub fn accept(&self, taken: &[Taken], progress: &dyn Progress) -> bool {
+        let refusal = self.refusal(taken);
+        let accepted = refusal.is_none();
+        refusal.into_iter().for_each(|text| progress.event(Event::Note { text }));
+        accepted
+    }
+
+    /// Why nothing may be used in whose making all of this was taken from others; none where it may.
+    pub fn refusal(&self, taken: &[Taken]) -> Option<String> {
+        taken.iter().find_map(|one| {
+            let why = self.why_not(one)?;
+            Some(format!("{} {}, taken from {} before, is not used: {why}", one.stage, one.inputs.short(), one.place))
+        })
+    }
+
+    fn why_not(&self, one: &Taken) -> Option<String> {
+        let cached = one.stage == Kind::CompilerCache.name();
+        let by = match self.accepted {
+            Accepted::Nothing => return Some("everything is made here".into()),
+            Accepted::Confirmed(_) if cached => return Some("nobody can confirm a compiler cache".into()),
+            Accepted::Any(_) if cached => 1,
+            Accepted::Confirmed(by) | Accepted::Any(by) => by as usize,
+        };
+        let good = one.builders.iter().filter(|by| self.counts(by)).count();
+        let enough = if good < by { Some(format!("{good} of {by} keys that are required state it")) } else { None };
+        enough.map(|few| match &self.taker {
+            Some(taker) => format!("{few} and are good in {}", taker.keyring().display()),
+            None if matches!(self.accepted, Accepted::Confirmed(_)) => {
+                "no key ring says whose word counts for what a key of your own signs; name it with --trust KEYRING"
+                    .into()
+            }
+            None => few,
         })
     }
 }
@@ -165,7 +207,8 @@ mod tests {
 
     #[test]
     fn what_was_taken_is_used_as_far_as_enough_builders_confirmed_it() {
-        let by = |key: &str| StatedBy { key: key.into(), user_id: key.into(), statement: Digest::of(key) };
+        let by =
+            |key: &str| StatedBy { key: key.into(), subkey: None, user_id: key.into(), statement: Digest::of(key) };
         let taken = |kind: Kind, keys: &[&str]| Taken {
             stage: kind.name().into(),
             inputs: Digest::of("inputs"),
@@ -177,15 +220,14 @@ mod tests {
         let cache = taken(Kind::CompilerCache, &["a"]);
         let accept = |accepted, taken: &[&Taken]| {
             let taken: Vec<Taken> = taken.iter().map(|one| (*one).clone()).collect();
-            Others::new(None, accepted).accept(&taken)
+            Others::new(None, accepted).refusal(&taken).is_none()
         };
         for accepted in [Accepted::Nothing, Accepted::Confirmed(2), Accepted::Any(1)] {
             assert!(accept(accepted, &[]), "{accepted:?}: made here");
         }
         assert!(!accept(Accepted::Nothing, &[&two]));
-        assert!(accept(Accepted::Confirmed(1), &[&one, &two]) && accept(Accepted::Confirmed(2), &[&two]));
-        assert!(!accept(Accepted::Confirmed(2), &[&two, &one]), "one of them has one builder");
-        assert!(!accept(Accepted::Confirmed(1), &[&one, &cache]), "nobody can confirm a cache");
+        assert!(!accept(Accepted::Confirmed(1), &[&two]), "no ring says whose word counts");
+        assert!(accept(Accepted::Any(1), &[&one, &two]) && !accept(Accepted::Any(2), &[&one, &two]));
         assert!(accept(Accepted::Any(1), &[&one, &cache]));
         assert!(accept(Accepted::Any(2), &[&two, &cache]) && !accept(Accepted::Any(2), &[&one, &cache]));
     }

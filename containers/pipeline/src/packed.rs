@@ -23,7 +23,7 @@ use crate::explain;
 use crate::finished;
 use crate::inputs::Inputs;
 use crate::options::{Job, Others};
-use crate::records::{copy_logs, logs_in, read_json, write_json};
+use crate::records::{begin, copy_logs, logs_in, read_json, write_json};
 use crate::share;
 use crate::split::{self, Splitting, split};
 use crate::stage::Stage;
@@ -109,10 +109,10 @@ impl<'a> Packed<'a> {
         inputs: &'a Inputs,
         progress: &dyn Progress,
     ) -> Result<Option<Self>, Error> {
-        match Self::find(store, inputs)? {
-            Some(found) if others.accept(found.record.build.taken()) => return Ok(Some(found)),
-            Some(_) => store.forget_stage(STAGE, &inputs.plan().digest())?,
-            None => {}
+        if let Some(found) = Self::find(store, inputs)?
+            && others.accept(found.record.build.taken(), progress)
+        {
+            return Ok(Some(found));
         }
         let Some(taker) = others.taker() else { return Ok(None) };
         let key = Self::key(inputs);
@@ -129,7 +129,7 @@ impl<'a> Packed<'a> {
         let (content, account) = (received.content(), received.account());
         let agreed: Agreed = read_json(&content.join(RECORD))?;
         let record: PackRecord = read_json(&account.join(RECORD))?;
-        let writer = store.begin(STAGE, &inputs.plan().digest())?;
+        let writer = begin(store, STAGE, &inputs.plan().digest())?;
         let mut packages = Vec::new();
         for package in agreed.packages {
             if package.version != inputs.plan().version() {
@@ -240,7 +240,7 @@ impl Staged {
         if let (Some(taker), Some(folder)) = (build.others.taker(), split.stage.parent()) {
             finished::take_all(store, taker, folder, progress)?;
         }
-        let writer = store.begin(STAGE, &inputs.plan().digest())?;
+        let writer = begin(store, STAGE, &inputs.plan().digest())?;
         let of_others = Mutex::new(Vec::from_iter(taken));
         let say = |name: &str, step| {
             let stage = name.to_owned();

@@ -8,7 +8,7 @@ use deb::binary_package::{BinaryPackage, Written};
 use foundation::digest::Digest;
 use foundation::public;
 use foundation::threads::for_all;
-use results::{Kind, Taken};
+use results::Taken;
 use sign::buildinfo::{self, BuildInfo};
 use sign::gpg::Gpg;
 use sign::signer::{KeyForm, KeyKind, SignatureForm, Signer};
@@ -72,7 +72,7 @@ pub fn up_to_date(
         check.is_none_or(|key| report.check.as_ref().is_some_and(|check| check.sound && check.key == key))
     };
     let found = in_dist(options, inputs, signer, build)?;
-    Ok(found.filter(|found| tested(&found.report) && build.others.accept(&found.report.taken)))
+    Ok(found.filter(|found| tested(&found.report) && build.others.refusal(&found.report.taken).is_none()))
 }
 
 /// The packages in `dist`, if they are those of this plan and key, whatever tests said of them and whoever says so.
@@ -87,9 +87,9 @@ pub fn in_dist(
 ) -> Result<Option<Published>, Error> {
     let Ok(text) = fs::read(build.dist.join(REPORT)) else { return Ok(None) };
     let Ok(report) = serde_json::from_slice::<Report>(&text) else { return Ok(None) };
-    let of_tests = |taken: &Taken| taken.stage == Kind::Verdict.name();
+    let of_tests = |taken: &Taken| check::is_of_others(std::slice::from_ref(taken));
     let packages: Vec<Taken> = report.taken.iter().filter(|taken| !of_tests(taken)).cloned().collect();
-    let accepted = build.others.accept(&packages);
+    let accepted = build.others.refusal(&packages).is_none();
     let same = report.plan == inputs.plan().digest() && report.key == *signer.key() && accepted;
     let whole = || {
         report.packages.iter().all(|package| {

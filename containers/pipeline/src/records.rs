@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use foundation::digest::Digest;
 use foundation::file::write_whole;
-use foundation::store::Store;
+use foundation::store::{StageWriter, Store};
 use recipe::plan::Plan;
 use results::Taken;
 use serde::Serialize;
@@ -28,6 +28,15 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
 /// The file cannot be written.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), Error> {
     write_file(path, &serde_json::to_vec_pretty(value).expect("plain data"))
+}
+
+/// Begins the result of a stage in place of one that is not used. Until then that is kept: another run may use it.
+///
+/// # Errors
+/// The store cannot be written.
+pub fn begin(store: &Store, stage: &str, key: &Digest) -> Result<StageWriter, Error> {
+    store.forget_stage(stage, key)?;
+    Ok(store.begin(stage, key)?)
 }
 
 /// In a stage that was taken from others, or made with something that was: from whom.

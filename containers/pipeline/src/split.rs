@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::finished;
 use crate::inputs::Inputs;
 use crate::options::Others;
-use crate::records::{keep_log, read_json, taken_in, write_json, write_taken};
+use crate::records::{begin, keep_log, read_json, taken_in, write_json, write_taken};
 use crate::share;
 use crate::stage::Stage;
 use crate::staged::Staged;
@@ -64,16 +64,15 @@ pub fn find_or_take(
     let (_, inputs) = key(inputs, staged.tree(), staged.record().build_root())?;
     if let Some(folder) = store.stage(KIND, &inputs) {
         let found = read(&folder)?;
-        if others.accept(found.2.as_slice()) {
+        if others.accept(found.2.as_slice(), progress) {
             progress.event(Event::StageCached { stage: KIND.into(), key: inputs.to_string() });
             return Ok(Some(found));
         }
-        store.forget_stage(KIND, &inputs)?;
     }
     let Some(taker) = others.taker() else { return Ok(None) };
     let key = Key { kind: Kind::Split, inputs };
     share::take(store, taker, &key, progress, |received| {
-        let writer = store.begin(KIND, &inputs)?;
+        let writer = begin(store, KIND, &inputs)?;
         for name in OUTPUT {
             let (from, to) = (received.content().join(name), writer.path().join(name));
             std::fs::rename(&from, &to).map_err(Error::io("write", &to))?;
@@ -154,7 +153,7 @@ async fn run(
     volume::remove(engine, &volume).await?;
     volume::create(engine, &volume, "split", &key.to_string()).await?;
     own(engine, &root.image, &volume, circumstances).await?;
-    let writer = store.begin(KIND, key)?;
+    let writer = begin(store, KIND, key)?;
     let mut uploads =
         vec![Upload { path: STAGE_FOLDER.into(), content: Content::Directory(staged.folder.clone()), mode: 0o755 }];
     uploads.extend(split_inputs.iter().map(|input| Upload {

@@ -14,7 +14,7 @@ use crate::built::{BuildRecord, Built};
 use crate::error::Error;
 use crate::inputs::Inputs;
 use crate::options::Others;
-use crate::records::{copy_logs, logs_in, read_json, write_json};
+use crate::records::{begin, copy_logs, logs_in, read_json, write_json};
 use crate::share;
 use crate::stage::Stage;
 
@@ -62,7 +62,7 @@ impl Staged {
         let Builder { engine, store, inputs, root, progress, .. } = *builder;
         let key = inputs.plan().staged_key();
         let stage = Stage::start(progress, "staged tree");
-        let writer = store.begin(STAGE, &key)?;
+        let writer = begin(store, STAGE, &key)?;
         let folder = StagedTree::folder_in(writer.path());
         std::fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
         if !transfer::download(engine, &root.image, built.volume(), "/build/stage", &folder).await? {
@@ -115,12 +115,11 @@ impl Staged {
     ) -> Result<Option<Self>, Error> {
         let key = Self::key(inputs);
         if let Some(found) = Self::find(store, inputs)?
-            && others.accept(found.record.taken())
+            && others.accept(found.record.taken(), progress)
         {
             progress.event(Event::StageCached { stage: "staged tree".into(), key: key.inputs.to_string() });
             return Ok(Some(found));
         }
-        store.forget_stage(STAGE, &key.inputs)?;
         let Some(taker) = others.taker() else { return Ok(None) };
         share::take(store, taker, &key, progress, |received| Self::receive(store, &key, received))
     }
@@ -137,7 +136,7 @@ impl Staged {
         let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
         let root = text.trim().parse().map_err(|_| share::not_as_stated(&path))?;
         let record: BuildRecord = read_json(&account.join(RECORD))?;
-        let writer = store.begin(STAGE, &key.inputs)?;
+        let writer = begin(store, STAGE, &key.inputs)?;
         let folder = StagedTree::folder_in(writer.path());
         std::fs::rename(content.join(TREE), &folder).map_err(Error::io("write", &folder))?;
         StagedTree::record(writer.path()).map_err(Error::io("hash", &folder))?;

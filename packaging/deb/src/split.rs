@@ -206,6 +206,10 @@ fn binary(list: &Path, line: &str) -> Result<Binary, SplitError> {
     let [package, path, build_id, soname, debug] = fields[..] else {
         return Err(broken(list, format!("the line '{line}' has not five fields")));
     };
+    // Names a file of the result.
+    if package.contains('/') || package.starts_with('.') {
+        return Err(broken(list, format!("the line '{line}' begins with no package's name")));
+    }
     let optional = |text: &str| (text != "-").then(|| text.to_owned());
     let build_id = optional(build_id);
     if build_id.as_deref().is_some_and(|id| id.len() < 4 || !id.bytes().all(|b| b.is_ascii_hexdigit())) {
@@ -270,6 +274,7 @@ mod tests {
         assert_eq!(error(LINE, "shlibs:Depends=libc6\n"), "it is accepted");
         for (binaries, substvars, expected) in [
             ("aa\tusr/bin/x\n", "", "has not five fields"),
+            ("../aa\tusr/bin/x\t-\t-\tno\n", "", "no package's name"),
             ("aa\tusr/bin/x\t../x\t-\tyes\n", "", "build id in hexadecimal"),
             ("aa\tusr/bin/z\tabcd01\t-\tyes\n", "", "stage/usr/bin/z: this file is missing"),
             ("aa\tusr/bin/x\tabcd02\t-\tyes\n", "", "cd02.debug: this file is missing"),

@@ -7,7 +7,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use fastcdc::v2020::{ChunkData, StreamCDC};
 use foundation::digest::{Digest, Hasher};
@@ -16,7 +16,7 @@ use statements::proof::result::Part;
 
 use crate::error::ResultsError;
 use crate::list::{ACCOUNT, Bundle, CONTENT, Entry, Is, List};
-use crate::part_path;
+use crate::{Kind, part_path};
 
 /// Sizes of parts before they are compressed, in bytes: the least, about the mean, and the most.
 const LEAST: usize = 256 << 10;
@@ -98,12 +98,13 @@ pub fn read_list(path: &Path, part: &Part) -> Result<List, String> {
     serde_json::from_slice(&text).map_err(|error| format!("a list that is none: {error}"))
 }
 
-/// Puts a result together in a new folder: its content in one folder there, the account in another. `path` has the file
+/// Puts a result of a kind together in a new folder, if its list is one that such a result may have: its content in one folder there, the account in another. `path` has the file
 /// of each part. Every file has the digest that the list says, or there is an error.
 ///
 /// # Errors
 /// What is wrong with the result or with the folder, as the end of a sentence.
-pub fn join(list: &List, folder: &Path, path: &dyn Fn(&Digest) -> Option<PathBuf>) -> Result<(), String> {
+pub fn join(list: &List, kind: Kind, folder: &Path, path: &dyn Fn(&Digest) -> Option<PathBuf>) -> Result<(), String> {
+    list.fits(kind)?;
     let mut bytes = Parts { rest: list.parts.iter(), path, data: Vec::new(), at: 0 };
     let said = |entry: &Entry, error: &dyn std::fmt::Display| format!("{}: {error}", entry.path);
     let mut links = Vec::new();
@@ -111,12 +112,12 @@ pub fn join(list: &List, folder: &Path, path: &dyn Fn(&Digest) -> Option<PathBuf
         let top = folder.join(top);
         fs::create_dir(&top).map_err(|error| error.to_string())?;
         for entry in entries {
-            let at = top.join(inside(&entry.path).ok_or_else(|| said(entry, &"a path that leads elsewhere"))?);
+            let at = top.join(&entry.path);
             match &entry.is {
                 Is::Folder => fs::create_dir_all(&at)
                     .and_then(|()| fs::set_permissions(&at, PermissionsExt::from_mode(0o755)))
                     .map_err(|error| said(entry, &error))?,
-                // Last, so that nothing is written through one.
+                // Last: nothing is written through one.
                 Is::Link { target } => links.push((entry, at, target)),
                 Is::File { sha256, size, executable } => {
                     let mode = if *executable { 0o755 } else { 0o644 };
@@ -136,13 +137,6 @@ pub fn join(list: &List, folder: &Path, path: &dyn Fn(&Digest) -> Option<PathBuf
         Ok(Some(())) => Err("more bytes than its files have".into()),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// A relative path without `..`, or none.
-fn inside(path: &str) -> Option<&Path> {
-    let path = Path::new(path);
-    let normal = path.components().all(|part| matches!(part, Component::Normal(_)));
-    (normal && path.components().next().is_some()).then_some(path)
 }
 
 fn parent(path: &Path) -> io::Result<()> {

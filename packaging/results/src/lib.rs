@@ -61,6 +61,16 @@ impl Kind {
         Self::REPRODUCIBLE.contains(&self)
     }
 
+    /// The folders of its content that have what a build installed: in these alone there may be symbolic links. Everything else of a
+    /// result is read by whoever takes it, where a link would lead to files of that machine.
+    pub fn installed(self) -> &'static [&'static str] {
+        match self {
+            Self::Staged => &["tree"],
+            Self::Split => &["stage"],
+            Self::Packages | Self::Package | Self::CompilerCache | Self::Verdict => &[],
+        }
+    }
+
     /// The name of the kind, as the store and a place call it.
     pub fn name(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@
 //! Only the content has a digest that is stated. Neither time stamps nor owners count, and of permissions only whether a file can be
 //! run: a staged tree's digest takes the same view.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use statements::proof::result::Part;
 use walkdir::WalkDir;
 
+use crate::Kind;
 use crate::error::ResultsError;
 
 /// The folder of a received result with what every builder gets.
@@ -72,6 +74,43 @@ pub struct List {
     /// What the bytes of all files are put together of: first those of the content, then those of the account, in their
     /// order.
     pub parts: Vec<Part>,
+}
+
+impl List {
+    /// Whether it is what a result of this kind may have, wherever it came from: every path once, inside of the result and below folders
+    /// alone, and links only where something was installed.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence.
+    pub fn fits(&self, kind: Kind) -> Result<(), String> {
+        for (entries, installed) in [(&self.content, kind.installed()), (&self.account, &[][..])] {
+            let mut known = BTreeMap::new();
+            for Entry { path, is } in entries {
+                if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
+                    return Err(format!("{path}: a path that leads elsewhere"));
+                }
+                if known.insert(path.as_str(), is).is_some() {
+                    return Err(format!("{path}: is in it twice"));
+                }
+                let within = |top: &&str| path.strip_prefix(*top).is_some_and(|rest| rest.starts_with('/'));
+                if matches!(is, Is::Link { .. }) && !installed.iter().any(within) {
+                    return Err(format!(
+                        "{path}: a symbolic link, where a result of the kind {} has none",
+                        kind.name()
+                    ));
+                }
+            }
+            for path in known.keys() {
+                let above = path.match_indices('/').map(|(at, _)| &path[..at]);
+                if let Some(above) =
+                    above.into_iter().find(|above| known.get(above).is_some_and(|is| **is != Is::Folder))
+                {
+                    return Err(format!("{path}: is below {above}, which is no folder"));
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The digest of a content: of paths, kinds, contents and whether a file can be run.
@@ -172,5 +211,56 @@ impl<'a, I: Iterator<Item = &'a Path>> Read for Files<'a, I> {
                 n => return Ok(n),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(path: &str, is: Is) -> Entry {
+        Entry { path: path.into(), is }
+    }
+
+    fn file(path: &str) -> Entry {
+        entry(path, Is::File { sha256: Digest::of(""), size: 0, executable: false })
+    }
+
+    fn link(path: &str, target: &str) -> Entry {
+        entry(path, Is::Link { target: target.into() })
+    }
+
+    #[test]
+    fn a_result_has_links_only_where_something_was_installed_and_nothing_below_them() {
+        let fits = |kind, content: &[Entry], account: &[Entry]| {
+            let list = List { content: content.to_vec(), account: account.to_vec(), parts: Vec::new() };
+            list.fits(kind).err().unwrap_or_default()
+        };
+        for (kind, tree) in [(Kind::Staged, "tree"), (Kind::Split, "stage")] {
+            let at = |name: &str| format!("{tree}/{name}");
+            let good = [entry(tree, Is::Folder), link(&at("a"), "/etc"), file(&at("b")), file("record")];
+            assert_eq!(fits(kind, &good, &[file("log"), entry("logs", Is::Folder), file("logs/build.log")]), "");
+            // Whatever the order: a link is no folder.
+            for below in [file(&at("a/b")), link(&at("a/b"), "x"), entry(&at("a/b/c"), Is::Folder)] {
+                let said = fits(kind, &[below.clone(), link(&at("a"), "/etc")], &[]);
+                assert!(said.contains("/a, which is no folder"), "{said}");
+                assert_eq!(fits(kind, &[link(&at("a"), "/etc"), below], &[]), said);
+            }
+            for wrong in [link(tree, "/etc"), link("record", "/etc/passwd"), link("debug/x", "x")] {
+                assert!(fits(kind, &[wrong], &[]).contains("a symbolic link"));
+            }
+            assert!(fits(kind, &good, &[link(&at("a"), "/etc")]).contains("a symbolic link"), "an account");
+        }
+        for kind in [Kind::Packages, Kind::Package, Kind::CompilerCache, Kind::Verdict] {
+            for path in ["verdict.json", "tree/x", "stage/x"] {
+                assert!(fits(kind, &[link(path, "/dev/zero")], &[]).contains("a symbolic link"), "{kind:?} {path}");
+                assert!(fits(kind, &[], &[link(path, "x")]).contains("a symbolic link"), "{kind:?} {path}");
+            }
+        }
+        for path in ["", "/etc/x", "a//b", "./a", "a/..", "../a", "a/"] {
+            assert!(fits(Kind::Staged, &[file(path)], &[]).contains("leads elsewhere"), "{path}");
+        }
+        assert!(fits(Kind::Verdict, &[file("a"), file("a")], &[]).contains("twice"));
+        assert!(fits(Kind::Verdict, &[file("a"), file("a/b")], &[]).contains("is below a, which is no folder"));
     }
 }

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use crate::Key;
 use crate::error::ResultsError;
 use crate::take::Found;
+use crate::trust::is_to_come;
 
 /// Contents by the fingerprints of primary keys.
 type Seen = BTreeMap<String, Digest>;
@@ -59,15 +60,19 @@ pub(crate) fn keep(store: &Store, key: &Key, found: &[Found]) -> Result<(), Resu
 }
 
 /// Of a kind that a builder makes anew and states again: remembers when each of these statements was made, and returns those that are
-/// older than one of the same key that was found before. What that one said is not undone by whoever brings back an older one.
-pub(crate) fn outdated(store: &Store, key: &Key, found: &[Found]) -> Result<Vec<Digest>, ResultsError> {
+/// older than one of the same key that was found before, with the time of that one. What that one said is not undone by whoever brings
+/// back an older one.
+pub(crate) fn outdated(store: &Store, key: &Key, found: &[Found]) -> Result<BTreeMap<Digest, i64>, ResultsError> {
     let mut latest: BTreeMap<String, i64> = read(store, key)?;
+    // An earlier version of this tool believed any date.
+    latest.retain(|_, time| !is_to_come(*time));
     for one in found {
         let latest = latest.entry(one.stated.by.primary.clone()).or_insert(one.stated());
         *latest = one.stated().max(*latest);
     }
     write(store, key, &latest)?;
-    Ok(found.iter().filter(|one| one.stated() < latest[&one.stated.by.primary]).map(|one| one.file).collect())
+    let older = |one: &Found| Some(latest[&one.stated.by.primary]).filter(|latest| one.stated() < *latest);
+    Ok(found.iter().filter_map(|one| Some((one.file, older(one)?))).collect())
 }
 
 fn write(store: &Store, key: &Key, seen: &impl Serialize) -> Result<(), ResultsError> {

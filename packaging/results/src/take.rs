@@ -4,9 +4,10 @@
 //! nobody else can be heard there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use foundation::date;
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::{Store, TempDir};
@@ -27,6 +28,7 @@ struct Inner {
     places: Vec<Source>,
     /// gpgv works in a folder of its own, one signature at a time.
     trust: Mutex<Trust>,
+    keyring: PathBuf,
     require: u32,
     /// Places that did not answer: not asked again by this run.
     down: Mutex<BTreeSet<Source>>,
@@ -67,7 +69,8 @@ impl Found {
 
     fn stated_by(&self) -> StatedBy {
         let by = &self.stated.by;
-        StatedBy { key: by.primary.clone(), user_id: by.user_id.clone(), statement: self.file }
+        let subkey = (by.fingerprint != by.primary).then(|| by.fingerprint.clone());
+        StatedBy { key: by.primary.clone(), subkey, user_id: by.user_id.clone(), statement: self.file }
     }
 
     fn taken(&self, key: &Key, builders: Vec<StatedBy>) -> Taken {
@@ -91,10 +94,19 @@ pub struct Received {
 /// What a trusted builder has of a kind that nobody can confirm.
 #[derive(Debug)]
 pub enum Latest {
-    /// The content that is here already.
+    /// What is here already.
     Known,
     /// Another one.
     New(Received),
+}
+
+/// What a trusted builder says now, of a kind that no two have the same of.
+#[derive(Debug)]
+pub struct Said {
+    /// Who stated it last, and in which statement.
+    pub by: StatedBy,
+    /// What was stated; none where it cannot be had.
+    pub what: Option<Latest>,
 }
 
 impl Received {
@@ -110,14 +122,33 @@ impl Received {
 }
 
 impl Taker {
-    /// Takes from these places, in this order, what `require` distinct keys of a key ring state.
+    /// Takes from these places, in this order, what `require` distinct keys of a key ring state. Where there is no place, the ring decides
+    /// which of what was taken before may be used.
     ///
     /// # Errors
-    /// The key ring cannot be read, or has fewer keys that count than are asked for.
+    /// The key ring cannot be read, or has fewer keys that count than any place would have to be asked for.
     pub fn new(places: Vec<Source>, keyring: &KeyRing, require: u32) -> Result<Self, ResultsError> {
         let trust = Trust::new(keyring, require)?;
-        let require = trust.require();
-        Ok(Self(Arc::new(Inner { places, trust: Mutex::new(trust), require, down: Mutex::default() })))
+        let (require, keys, keyring) = (trust.require(), trust.keys().count(), keyring.path().to_owned());
+        if !places.is_empty() && keys < require as usize {
+            return Err(ResultsError::TooFewKeys { require, keys, keyring });
+        }
+        Ok(Self(Arc::new(Inner { places, trust: Mutex::new(trust), keyring, require, down: Mutex::default() })))
+    }
+
+    /// Whether there is any place to ask.
+    pub fn asks(&self) -> bool {
+        !self.0.places.is_empty()
+    }
+
+    /// The key ring that says whose word counts.
+    pub fn keyring(&self) -> &Path {
+        &self.0.keyring
+    }
+
+    /// Whether the word of whoever made a statement before counts now.
+    pub fn counts(&self, by: &StatedBy) -> bool {
+        self.0.trust.lock().expect("no panic while held").counts(by)
     }
 
     /// How many distinct keys have to state a result.
@@ -196,7 +227,7 @@ impl Taker {
             return Ok(None);
         }
         for one in &found {
-            match self.fetch(store, one, progress) {
+            match self.fetch(store, key, one, progress) {
                 Ok(folder) => {
                     let taken = one.taken(key, builders);
                     seen::keep(store, key, &found)?;
@@ -227,7 +258,7 @@ impl Taker {
             if known == Some(one.content()) {
                 return Ok(Some(Latest::Known));
             }
-            match self.fetch(store, &one, progress) {
+            match self.fetch(store, key, &one, progress) {
                 Ok(folder) => {
                     let taken = one.taken(key, vec![one.stated_by()]);
                     return Ok(Some(Latest::New(Received { folder, taken })));
@@ -239,46 +270,64 @@ impl Taker {
         Ok(None)
     }
 
-    /// What each trusted builder has, of a kind that no two have the same of: of each key what it stated last, the latest first.
-    /// Everything that is wrong with a place or a statement is told of, and does not count.
+    /// What each trusted builder has, of a kind that no two have the same of: of each key what it stated last, the latest first. `known`
+    /// are the statements about which everything is here already, and is not brought again. Everything that is wrong with a place or a
+    /// statement is told of, and does not count.
     ///
     /// # Errors
     /// The store cannot be read or written.
-    pub fn each(&self, store: &Store, key: &Key, progress: &dyn Progress) -> Result<Vec<Received>, ResultsError> {
+    pub fn each(
+        &self,
+        store: &Store,
+        key: &Key,
+        known: &BTreeSet<Digest>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Said>, ResultsError> {
         let mut found = self.ask(key, progress)?;
         found.sort_by_key(|one| std::cmp::Reverse(one.stated()));
         let outdated = seen::outdated(store, key, &found)?;
         let warn = |one: &Found, why: &str| progress.event(Event::Warning { text: one.not_taken(key, why) });
-        let (mut received, mut heard) = (Vec::new(), BTreeSet::new());
+        let mut said: Vec<Said> = Vec::new();
         for one in &found {
             let by = one.stated_by();
-            if heard.contains(&by.key) {
+            let before = said.iter().position(|said| said.by.key == by.key);
+            if before.is_some_and(|i| said[i].what.is_some()) {
                 continue;
             }
-            if outdated.contains(&one.file) {
-                warn(
-                    one,
-                    &format!("{} ({}) has stated a later one, which this machine has heard of", by.user_id, by.key),
+            let what = if let Some(latest) = outdated.get(&one.file) {
+                let (user_id, then, latest) = (&by.user_id, date::text(one.stated()), date::text(*latest));
+                let why = format!(
+                    "it is of {then}, and {user_id} ({}) has stated a later one, which this machine has heard of, on {latest}: bring that \
+                     one back there, or have {user_id} state a new one with `cargo xtask share`",
+                    by.key
                 );
-                continue;
-            }
-            match self.fetch(store, one, progress) {
-                Ok(folder) => {
-                    heard.insert(by.key.clone());
-                    received.push(Received { folder, taken: one.taken(key, vec![by]) });
+                warn(one, &why);
+                None
+            } else if known.contains(&one.file) {
+                Some(Latest::Known)
+            } else {
+                match self.fetch(store, key, one, progress) {
+                    Ok(folder) => Some(Latest::New(Received { folder, taken: one.taken(key, vec![by.clone()]) })),
+                    Err(Trouble::Store(error)) => return Err(error.into()),
+                    Err(Trouble::Place(why)) => {
+                        warn(one, &why);
+                        None
+                    }
                 }
-                Err(Trouble::Store(error)) => return Err(error.into()),
-                Err(Trouble::Place(why)) => warn(one, &why),
+            };
+            match before {
+                Some(i) => said[i] = Said { by, what },
+                None => said.push(Said { by, what }),
             }
         }
-        Ok(received)
+        Ok(said)
     }
 
-    /// Brings what a statement is about, as it is stated.
+    /// Brings what a statement about a key is about, as it is stated.
     ///
     /// # Errors
     /// The place does not have these bytes, or the store cannot be written.
-    pub fn fetch(&self, store: &Store, one: &Found, progress: &dyn Progress) -> Result<TempDir, Trouble> {
+    pub fn fetch(&self, store: &Store, key: &Key, one: &Found, progress: &dyn Progress) -> Result<TempDir, Trouble> {
         let tell = |told: fetch::download::DownloadProgress| {
             progress.event(Event::Download {
                 files: told.files_done as u64,
@@ -299,7 +348,7 @@ impl Taker {
         }
         one.place.parts(&list.parts, store, &tell)?;
         let folder = store.temp_dir()?;
-        cut::join(&list, folder.path(), &|sha256| store.blob(sha256)).map_err(wrong)?;
+        cut::join(&list, key.kind, folder.path(), &|sha256| store.blob(sha256)).map_err(wrong)?;
         // Only to be put together: the result itself is kept.
         for part in list.parts.iter().chain([part]) {
             store.forget_blob(&part.sha256)?;

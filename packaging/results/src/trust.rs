@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use foundation::date;
 use sign::gpgv::{Gpgv, GpgvError, Signatory};
-use sign::public_key;
+use sign::public_key::{self, Certificate};
 use sign::signer::DEVELOPMENT_NAME;
 use statements::proof::dsse;
 use statements::proof::intoto::Statement;
-use statements::proof::result::StageResult;
+use statements::proof::result::{StageResult, StatedBy};
 
 use crate::Key;
 use crate::error::ResultsError;
@@ -24,7 +26,8 @@ pub enum KeyRing {
 }
 
 impl KeyRing {
-    fn path(&self) -> &Path {
+    /// The file that it is in.
+    pub fn path(&self) -> &Path {
         match self {
             Self::Named(path) | Self::Configured(path) => path,
         }
@@ -34,8 +37,8 @@ impl KeyRing {
 /// Keys whose statements count.
 pub struct Trust {
     gpgv: Gpgv,
-    /// User ids by fingerprints of primary keys.
-    keys: BTreeMap<String, String>,
+    /// Those of the ring that count, by fingerprints of primary keys.
+    keys: BTreeMap<String, Certificate>,
     require: u32,
 }
 
@@ -49,25 +52,33 @@ pub struct Stated {
 }
 
 impl Trust {
-    /// Reads the key ring; `require` is how many distinct keys have to state the same, one at least.
+    /// Reads the key ring; `require` is how many distinct keys have to state the same, one at least. A key that was revoked or has
+    /// ended does not count, whatever it stated before.
     ///
     /// # Errors
-    /// The key ring cannot be read, or has fewer keys that count than are asked for.
+    /// The key ring cannot be read.
     pub fn new(keyring: &KeyRing, require: u32) -> Result<Self, ResultsError> {
         let path = keyring.path();
         let gpgv = Gpgv::new(path)?;
         let ring = fs::read(path).map_err(|source| GpgvError::File { path: path.to_owned(), source })?;
         let counts = |user_id: &str| matches!(keyring, KeyRing::Named(_)) || !user_id.starts_with(DEVELOPMENT_NAME);
-        let keys: BTreeMap<String, String> = public_key::read(&ring)?
+        let now = now();
+        let keys: BTreeMap<String, Certificate> = public_key::read(&ring)?
             .into_iter()
             .filter(|certificate| counts(&certificate.user_id))
-            .map(|certificate| (certificate.primary().to_owned(), certificate.user_id))
+            .filter(|certificate| certificate.keys.iter().any(|key| key.accepted(now)))
+            .map(|certificate| (certificate.primary().to_owned(), certificate))
             .collect();
-        let require = require.max(1);
-        if keys.len() < require as usize {
-            return Err(ResultsError::TooFewKeys { require, keys: keys.len(), keyring: path.to_owned() });
-        }
-        Ok(Self { gpgv, keys, require })
+        Ok(Self { gpgv, keys, require: require.max(1) })
+    }
+
+    /// Whether the word of whoever made a statement before counts now: the key that signed it is in the ring, and good there.
+    pub fn counts(&self, by: &StatedBy) -> bool {
+        let good = |certificate: &Certificate| match &by.subkey {
+            Some(subkey) => certificate.key(subkey).is_some_and(|key| key.accepted(now())),
+            None => true,
+        };
+        self.keys.get(&by.key).is_some_and(good)
     }
 
     /// Fingerprints of the primary keys that count, sorted.
@@ -83,8 +94,8 @@ impl Trust {
     /// Reads what the file `path` of a place has, which should be the statement about `key` by the owner of `primary`.
     ///
     /// # Errors
-    /// What is wrong with it, as a sentence: it is no such statement, is about something else, or the signature is not good or
-    /// by another key.
+    /// What is wrong with it, as a sentence: it is no such statement, is about something else or of a day to come, or the signature is
+    /// not good or by another key.
     pub fn open(&self, path: &str, content: &[u8], key: &Key, primary: &str) -> Result<Stated, String> {
         let (statement, by) =
             dsse::open::<StageResult>(Path::new(path), content, &self.gpgv).map_err(|error| error.to_string())?;
@@ -95,6 +106,31 @@ impl Trust {
         if about != (key.kind.name(), key.inputs) || statement.content().is_none() {
             return Err(format!("{path}: the signed statement is about other inputs than its name says"));
         }
+        let stated = statement.predicate.stated;
+        if is_to_come(stated) {
+            let (stated, now) = (date::text(stated.min(LAST)), date::text(now()));
+            return Err(format!(
+                "{path}: is dated {stated}, and here it is {now}: set the clock that is wrong; if it is that of {}, it has to state the \
+                 result again with `cargo xtask share --again`",
+                by.user_id
+            ));
+        }
         Ok(Stated { statement, by })
     }
+}
+
+/// How far clocks may be apart, in seconds.
+const APART: i64 = 86_400;
+
+/// The end of the year 9999: no calendar of ours has later days.
+const LAST: i64 = 253_402_300_799;
+
+/// Whether a time is one that this machine's clock has not come to: whoever states something then would be right for ever.
+pub(crate) fn is_to_come(time: i64) -> bool {
+    time > now() + APART
+}
+
+/// The time of this machine's clock, as a Unix time in seconds.
+fn now() -> i64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() as i64)
 }

@@ -2,18 +2,19 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Instant;
 
 use foundation::digest::Digest;
 use foundation::failure::{Failure as _, Kind as FailureKind};
 use foundation::store::Store;
-use results::prune::{Keep, Pruned};
-use results::take::Latest;
+use results::take::{Latest, Said};
 use results::{Bundle, Key, KeyRing, Kind, ResultsError, Taker};
 use statements::proof::dsse;
-use statements::proof::result::{StageResult, Subject};
+use statements::proof::result::StageResult;
 use support::{Heard, Machine, Manner, NOW, key, noise, parts, ring, serve, take, take_nothing, taker};
 
 #[test]
@@ -56,7 +57,7 @@ fn a_result_arrives_as_it_was_by_folder_and_by_web() {
     assert_eq!(builder.offer(&place, builder.bundle("one")).unwrap()[0].copied, None);
     let before = parts(&place).len();
     let inputs = Key { inputs: Digest::of("other inputs"), ..key() };
-    builder.offer_at(&place, builder.bundle("another text, longer than the first"), inputs, NOW, false).unwrap();
+    builder.offer_at(&place, builder.bundle("another text, longer than the first"), inputs, *NOW, false).unwrap();
     let more = parts(&place).len() - before;
     assert!(before >= 4 && more <= 3, "{before} parts, then {more} more");
 }
@@ -78,11 +79,56 @@ fn as_many_distinct_keys_as_are_required_have_to_state_the_same() {
     let left = taker(folder, &[&name], &[&two], 1);
     assert_eq!(take(&left, &taking.store).0.unwrap().unwrap().taken.builders.len(), 1);
     let path = ring(folder, &[&two]);
+    // Nor does its word count of what was taken before.
+    let counted = |taker: &Taker| taken.builders.iter().filter(|by| taker.counts(by)).count();
+    assert_eq!((counted(&both), counted(&left)), (2, 1));
     let few = Taker::new(vec![name.parse().unwrap()], &KeyRing::Named(path.clone()), 2).unwrap_err();
     assert!(few.to_string().contains("has 1 key that counts") && few.kind() == FailureKind::Usage, "{few}");
     // Development keys, which any machine makes for itself, count only where somebody names them.
     let settings = Taker::new(vec![name.parse().unwrap()], &KeyRing::Configured(path), 1).unwrap_err();
     assert!(settings.to_string().contains("has 0 keys that count"), "{settings}");
+}
+
+#[test]
+fn a_key_that_was_revoked_counts_no_more() {
+    let (one, two, taking) = (Machine::new(), Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    let name = place.to_str().unwrap().to_owned();
+    one.offer(&place, one.bundle("same")).unwrap();
+    let before = taker(taking.folder.path(), &[&name], &[&one, &two], 1);
+    let taken = take(&before, &taking.store).0.unwrap().unwrap().taken;
+    assert!(before.counts(&taken.builders[0]));
+    // The ring has the revocation now.
+    let path = ring(taking.folder.path(), &[&one, &two]);
+    let home = tempfile::tempdir().unwrap();
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    let gpg = |arguments: &[&str], input: &str| {
+        let mut command = std::process::Command::new("gpg");
+        command.args(["--no-tty", "--command-fd", "0", "--homedir"]).arg(home.path()).args(arguments);
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut gpg = command.spawn().unwrap();
+        gpg.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let done = gpg.wait_with_output().unwrap();
+        assert!(done.status.success(), "{arguments:?}");
+        done.stdout
+    };
+    let import = |file: &std::path::Path| drop(gpg(&["--import", file.to_str().unwrap()], ""));
+    let secret = fs::read_dir(one.folder.path().join("key")).unwrap().next().unwrap().unwrap().path();
+    import(&secret);
+    import(&path);
+    let primary = &sign::signer::Signer::key(&one.gpg).primary;
+    let revocation = home.path().join("revocation");
+    fs::write(&revocation, gpg(&["--gen-revoke", primary], "y\n1\n\ny\n")).unwrap();
+    import(&revocation);
+    fs::write(&path, gpg(&["--export"], "")).unwrap();
+    let places = || vec![name.parse().unwrap()];
+    let after = Taker::new(places(), &KeyRing::Named(path.clone()), 1).unwrap();
+    assert!(!after.counts(&taken.builders[0]));
+    assert!(take(&after, &taking.store).0.unwrap().is_none());
+    let few = Taker::new(places(), &KeyRing::Named(path.clone()), 2).map(|_| ()).unwrap_err();
+    assert!(few.to_string().contains("has 1 key that counts"), "{few}");
+    // Where no place is asked, the ring says only who counts of what was taken before.
+    assert!(!Taker::new(Vec::new(), &KeyRing::Named(path), 2).unwrap().asks());
 }
 
 #[test]
@@ -200,7 +246,7 @@ fn bytes_that_are_not_those_that_were_signed_are_not_used() {
     let taker = taker(taking.folder.path(), &[&name], &[&builder], 1);
     take_nothing(&taker, &taking.store);
     let missing = fs::read(list).unwrap();
-    builder.offer_at(&place, builder.bundle("one"), key(), NOW, true).unwrap();
+    builder.offer_at(&place, builder.bundle("one"), key(), *NOW, true).unwrap();
     assert_eq!(fs::read(list).unwrap(), missing, "copied again as it was");
     for part in &all[1..] {
         fs::write(part, "damaged after it had arrived").unwrap();
@@ -218,7 +264,7 @@ fn a_good_signature_on_something_else_is_not_enough() {
     let good = fs::read(&file).unwrap();
     let stated = dsse::unchecked::<StageResult>(&good).unwrap();
     let sign = |statement: &statements::proof::intoto::Statement<StageResult>| {
-        fs::write(&file, dsse::seal(statement, &builder.gpg, NOW).unwrap()).unwrap();
+        fs::write(&file, dsse::seal(statement, &builder.gpg, *NOW).unwrap()).unwrap();
     };
     // The content that is stated is not the one that its list has.
     sign(&stated.predicate.clone().about(Digest::of("another content")));
@@ -243,7 +289,7 @@ fn a_good_signature_on_something_else_is_not_enough() {
     sign(&StageResult { inputs, ..stated.predicate.clone() }.about(stated.content().unwrap()));
     assert!(take_nothing(&taker, &taking.store).contains("is about other inputs than its name says"));
     let stranger = Machine::new();
-    fs::write(&file, dsse::seal(&stated, &stranger.gpg, NOW).unwrap()).unwrap();
+    fs::write(&file, dsse::seal(&stated, &stranger.gpg, *NOW).unwrap()).unwrap();
     assert!(take_nothing(&taker, &taking.store).contains("does not count"));
     fs::write(&file, &good[..good.len() / 2]).unwrap();
     assert!(take_nothing(&taker, &taking.store).contains("does not count"));
@@ -278,152 +324,71 @@ mod host {
 }
 
 #[test]
-fn two_that_write_at_once_both_arrive() {
-    let machines = [Machine::new(), Machine::new()];
-    let taking = Machine::new();
-    let place = taking.folder.path().join("place");
-    std::thread::scope(|scope| {
-        for machine in &machines {
-            scope.spawn(|| machine.offer(&place, machine.bundle("same")).unwrap());
-        }
-    });
-    let [one, two] = &machines;
-    let both = taker(taking.folder.path(), &[place.to_str().unwrap()], &[one, two], 2);
-    assert!(take(&both, &taking.store).0.unwrap().is_some());
-}
-
-#[test]
-fn what_is_old_goes_and_what_is_needed_stays() {
-    const DAY: i64 = 86_400;
-    let builder = Machine::new();
-    let place = builder.folder.path().join("place");
-    let offer = |version: &str, text: &str, day: i64| {
-        let of = Subject { recipe: "demo".into(), target: "debian-13/amd64".into(), version: version.into() };
-        let key = Key { inputs: Digest::of(version), ..key() };
-        let bundle = builder.bundle(text);
-        let offering = results::offer::Offering { key, of, bundle };
-        builder.at(&place, NOW + day * DAY, false, |desk| desk.offer(&[offering])).unwrap();
-        builder.statement(&key)
-    };
-    let (old, kept) = (offer("1", "one", 0), offer("2", "two", 20));
-    let all = parts(&place).len();
-    // Not of any result; and what a killed copy has left.
-    let stray = ["parts/stray", "statements/stray", "statements/packages/2024-01.pdf", "parts/.stray.Aa1234"];
-    for file in stray {
-        fs::write(place.join(file), "stray").unwrap();
-    }
-    let part = parts(&place).into_iter().find(|part| part.file_name().unwrap().len() == 64).unwrap();
-    let left = part.with_file_name(format!(".{}.Aa1234", part.file_name().unwrap().to_str().unwrap()));
-    fs::write(&left, "half of it").unwrap();
-    let pruned = builder.at(&place, NOW + 40 * DAY, false, |desk| desk.prune(Keep { days: 30, versions: 0 })).unwrap();
-    // A list and the one part with the text are the old one's alone.
-    assert_eq!(pruned.statements, (1, 2));
-    assert!(pruned.parts.1 == all && (1..=3).contains(&pruned.parts.0), "{pruned:?}");
-    assert!(!place.join(old).exists() && place.join(kept).exists());
-    assert!(!left.exists() && stray.iter().all(|file| place.join(file).exists()));
-    let again = builder.at(&place, NOW + 400 * DAY, false, |desk| desk.prune(Keep { days: 30, versions: 1 })).unwrap();
-    assert_eq!(again, Pruned { statements: (0, 1), parts: (0, pruned.parts.1 - pruned.parts.0) });
-}
-
-#[test]
-fn what_is_of_somebody_else_stays() {
-    let builder = Machine::new();
-    let folder = builder.folder.path();
-    let prune = |place: &std::path::Path| {
-        let pruned = builder.at(place, NOW, false, |desk| desk.prune(Keep { days: 0, versions: 0 }));
-        pruned.map_err(|error| error.to_string())
-    };
-    let nowhere = folder.join("nope/x");
-    assert!(prune(&nowhere).unwrap_err().contains("there is no such place"));
-    assert!(!folder.join("nope").exists());
-    // A folder of somebody's who has never heard of this tool.
-    let project = folder.join("project");
-    let files = ["parts/gear.step", "parts/sub/shaft.step", "statements/2024-01.pdf"];
-    for file in files {
-        fs::create_dir_all(project.join(file).parent().unwrap()).unwrap();
-        fs::write(project.join(file), file).unwrap();
-    }
-    assert!(prune(&project).unwrap_err().contains("there are no results"));
-    assert!(files.iter().all(|file| project.join(file).exists()) && !project.join("repository").exists());
-    // A place with links to folders on a larger disk.
-    let (place, disk) = (folder.join("place"), folder.join("disk"));
-    fs::create_dir_all(&place).unwrap();
-    for name in ["parts", "statements", "repository"] {
-        fs::create_dir_all(disk.join(name)).unwrap();
-        std::os::unix::fs::symlink(disk.join(name), place.join(name)).unwrap();
-    }
-    let links = || ["parts", "statements", "repository"].map(|name| place.join(name).is_symlink());
-    builder.offer(&place, builder.bundle("one")).unwrap();
-    assert!(links() == [true; 3] && disk.join(builder.statement(&key())).exists());
-    let pruned = prune(&place).unwrap();
-    assert!(pruned.statements == (1, 1) && pruned.parts.0 == pruned.parts.1 && links() == [true; 3], "{pruned:?}");
-    assert_eq!((parts(&disk).len(), fs::read_dir(disk.join("repository/locks")).unwrap().count()), (0, 0));
-    assert_eq!(prune(&place).unwrap(), Pruned::default(), "it is a place for results still");
-    // The disk is not mounted, or a file is called as the folder.
-    fs::remove_dir_all(disk.join("parts")).unwrap();
-    builder.offer(&place, builder.bundle("one")).unwrap_err();
-    assert!(links() == [true; 3]);
-    fs::write(project.join("parts.txt"), "a list").unwrap();
-    fs::rename(project.join("parts"), project.join("folder")).unwrap();
-    fs::rename(project.join("parts.txt"), project.join("parts")).unwrap();
-    builder.offer(&project, builder.bundle("one")).unwrap_err();
-    assert_eq!(fs::read_to_string(project.join("parts")).unwrap(), "a list");
-}
-
-#[test]
-fn a_file_that_is_larger_than_it_was_stated_fills_no_disk() {
-    let bundle = Bundle::default();
-    let folder = tempfile::tempdir().unwrap();
-    let list = results::cut::cut(&bundle, folder.path(), 1).unwrap();
-    let path = folder.path().join(results::part_path(&list.sha256));
-    assert!(results::cut::read_list(&path, &list).unwrap().content.is_empty());
-    let less = statements::proof::result::Part { length: list.length - 1, ..list };
-    assert!(results::cut::read_list(&path, &less).unwrap_err().contains("that were stated"));
-}
-
-#[test]
-fn what_is_larger_than_it_may_be_is_not_even_fetched() {
+fn a_link_is_taken_only_in_what_a_build_installed() {
     let (builder, taking) = (Machine::new(), Machine::new());
     let place = taking.folder.path().join("place");
-    builder.offer(&place, builder.bundle("one")).unwrap();
-    let grow = |path: &std::path::Path| {
-        let whole = fs::read(path).unwrap();
-        fs::File::options().write(true).open(path).unwrap().set_len(3 << 40).unwrap();
+    let name = place.to_str().unwrap().to_owned();
+    let taker = taker(taking.folder.path(), &[&name], &[&builder], 1);
+    let secret = taking.folder.path().join("secret");
+    fs::create_dir(&secret).unwrap();
+    fs::write(secret.join("id"), "secret").unwrap();
+    let logs = builder.folder.path().join("logs");
+    std::os::unix::fs::symlink(&secret, &logs).unwrap();
+    let heard = |kind, bundle| {
+        let key = Key { kind, ..key() };
+        builder.offer_at(&place, bundle, key, *NOW, false).unwrap();
         let heard = Heard::default();
-        let begun = Instant::now();
-        let fresh = tempfile::tempdir().unwrap();
-        let taker = taker(taking.folder.path(), &[place.to_str().unwrap()], &[&builder], 1);
-        let taken = taker.take(&Store::open(Some(fresh.path())).unwrap(), &key(), &heard).unwrap();
-        assert!(taken.is_none() && begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
-        fs::write(path, whole).unwrap();
-        heard.text()
+        (taker.take(&taking.store, &key, &heard).unwrap(), heard.text())
     };
-    let file = place.join(builder.statement(&key()));
-    assert!(grow(&file).contains("is longer than 1048576 bytes"));
-    let all = parts(&place);
-    for part in [&all[0], all.last().unwrap()] {
-        let (size, said) = (fs::metadata(part).unwrap().len(), grow(part));
-        assert!(said.contains(&format!("is larger than the {size} bytes")), "{said}");
+    for (kind, bundle) in [
+        (Kind::Staged, builder.bundle("one").account(&logs, "logs").unwrap()),
+        (Kind::Split, builder.bundle("one")),
+        (Kind::Packages, builder.plain("one").account(&logs, "logs").unwrap()),
+        (Kind::Package, builder.bundle("one")),
+        (Kind::Verdict, Bundle::default().content(&logs, "verdict.json").unwrap()),
+    ] {
+        let (taken, said) = heard(kind, bundle);
+        assert!(taken.is_none() && said.contains("a symbolic link, where a result of the kind"), "{kind:?}: {said}");
+        assert_eq!(fs::read_dir(taking.store.root().join("tmp")).unwrap().count(), 0);
     }
-    // Sizes that were signed, and that nothing can have.
-    let stated = dsse::unchecked::<StageResult>(&fs::read(&file).unwrap()).unwrap();
-    let part = |text: &str, size| statements::proof::result::Part { sha256: Digest::of(text), size, length: 1 };
-    let list = builder.bundle("one").list(vec![part("a", u64::MAX), part("b", u64::MAX)]);
-    let text = serde_json::to_vec(&list).unwrap();
-    let packed = zstd::bulk::compress(&text, 3).unwrap();
-    let list = statements::proof::result::Part {
-        sha256: Digest::of(&packed),
-        size: packed.len() as u64,
-        length: text.len() as u64,
+}
+
+#[test]
+fn a_statement_of_a_day_to_come_does_not_count_nor_shut_out_what_is_stated_today() {
+    let (builder, taking) = (Machine::new(), Machine::new());
+    let place = taking.folder.path().join("place");
+    let name = place.to_str().unwrap().to_owned();
+    let taker = taker(taking.folder.path(), &[&name], &[&builder], 1);
+    let verdict = Key { kind: Kind::Verdict, ..key() };
+    let offer = |text: &str, now| builder.offer_at(&place, builder.plain(text), verdict, now, true).unwrap();
+    let each = || {
+        let heard = Heard::default();
+        (taker.each(&taking.store, &verdict, &BTreeSet::new(), &heard).unwrap(), heard.text())
     };
-    fs::create_dir_all(place.join(results::part_path(&list.sha256)).parent().unwrap()).unwrap();
-    fs::write(place.join(results::part_path(&list.sha256)), packed).unwrap();
-    let signed = StageResult { list, ..stated.predicate.clone() }.about(stated.content().unwrap());
-    fs::write(&file, dsse::seal(&signed, &builder.gpg, NOW).unwrap()).unwrap();
-    for source in [place.to_str().unwrap(), &serve(&place, Manner::Well)] {
-        let taker = taker(taking.folder.path(), &[source], &[&builder], 1);
-        assert!(take_nothing(&taker, &taking.store).contains("its parts would be more than"));
+    // 2100-01-01; what has no date at all; and as far as clocks may be apart, with what this one is ahead.
+    for to_come in [4_102_444_800, i64::MAX, *NOW + 86_400] {
+        let offered = builder.plain("to come");
+        let stated = offer("to come", *NOW)[0].content;
+        assert_eq!(stated, offered.digest());
+        let file = place.join(builder.statement(&verdict));
+        let mut statement = dsse::unchecked::<StageResult>(&fs::read(&file).unwrap()).unwrap();
+        statement.predicate.stated = to_come;
+        fs::write(&file, dsse::seal(&statement, &builder.gpg, *NOW).unwrap()).unwrap();
+        let (said, heard) = each();
+        let when = foundation::date::text(to_come.min(253_402_300_799));
+        assert!(said.is_empty() && heard.contains(&format!("is dated {when}, and here it is")), "{heard}");
+        assert!(heard.contains("share --again"), "{heard}");
     }
+    offer("today's", *NOW);
+    assert_eq!(each().0.len(), 1);
+    // What an earlier version of this tool remembered of such a one is forgotten.
+    let seen = taking.store.root().join("history/stated");
+    let seen = fs::read_dir(seen).unwrap().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(&seen).unwrap();
+    assert!(text.contains(&NOW.to_string()), "{text}");
+    fs::write(&seen, text.replace(&NOW.to_string(), "4102444800")).unwrap();
+    let (said, heard) = each();
+    assert!(said.len() == 1 && heard.is_empty(), "{heard}");
 }
 
 #[test]
@@ -438,14 +403,14 @@ fn of_what_nobody_can_confirm_the_latest_is_taken_on_one_word() {
     let latest = |known| taker.latest(&taking.store, &cache, known, &heard).unwrap();
     assert!(latest(None).is_none());
     let offer = |machine: &Machine, text: &str, now| {
-        machine.offer_at(&place, machine.bundle(text), cache, now, false).unwrap()[0].content
+        machine.offer_at(&place, machine.plain(text), cache, now, false).unwrap()[0].content
     };
     // Whoever is not in the ring is not heard, however late.
-    offer(&stranger, "stranger's", NOW + 9);
-    offer(&one, "one's first", NOW);
-    offer(&two, "two's", NOW + 2);
+    offer(&stranger, "stranger's", *NOW + 9);
+    offer(&one, "one's first", *NOW);
+    offer(&two, "two's", *NOW + 2);
     // Two who have different ones are no alarm, and neither is one who has another one later.
-    let last = offer(&one, "one's second", NOW + 3);
+    let last = offer(&one, "one's second", *NOW + 3);
     let Some(Latest::New(received)) = latest(None) else { panic!("{}", heard.text()) };
     assert_eq!(fs::read_to_string(received.content().join("tree/text")).unwrap(), "one's second");
     assert_eq!((received.taken.content, received.taken.builders.len()), (last, 1));
@@ -474,33 +439,50 @@ fn of_what_differs_by_its_nature_each_builder_is_heard_with_what_it_stated_last(
     let taker = taker(taking.folder.path(), &[nowhere.to_str().unwrap(), &name], &[&one, &two], 1);
     let texts = || {
         let heard = Heard::default();
-        let each = taker.each(&taking.store, &verdict, &heard).unwrap();
-        let text = |received: &results::Received| fs::read_to_string(received.content().join("tree/text")).unwrap();
-        assert!(each.iter().all(|received| received.taken.builders.len() == 1));
-        (each.iter().map(text).collect::<Vec<_>>(), heard.text())
+        let each = taker.each(&taking.store, &verdict, &BTreeSet::new(), &heard).unwrap();
+        let text = |said: &Said| match &said.what {
+            Some(Latest::New(received)) => {
+                assert_eq!(received.taken.builders, std::slice::from_ref(&said.by));
+                Some(fs::read_to_string(received.content().join("tree/text")).unwrap())
+            }
+            _ => None,
+        };
+        (each.iter().filter_map(text).collect::<Vec<_>>(), heard.text())
     };
     let offer = |machine: &Machine, text: &str, now| {
-        machine.offer_at(&place, machine.bundle(text), verdict, now, false).unwrap();
+        machine.offer_at(&place, machine.plain(text), verdict, now, false).unwrap();
     };
     fs::create_dir(&place).unwrap();
     let (none, said) = texts();
     assert!(none.is_empty() && said.contains("nothing is taken from") && said.contains("nowhere"), "{said}");
-    offer(&stranger, "stranger's", NOW + 9);
-    offer(&one, "one's first", NOW);
+    offer(&stranger, "stranger's", *NOW + 9);
+    offer(&one, "one's first", *NOW);
     let old = taking.folder.path().join("old");
     support::copy(&place, {
         fs::create_dir(&old).unwrap();
         &old
     });
-    offer(&two, "two's", NOW + 1);
-    offer(&one, "one's second", NOW + 2);
+    offer(&two, "two's", *NOW + 1);
+    offer(&one, "one's second", *NOW + 2);
     assert_eq!(texts(), (vec!["one's second".into(), "two's".into()], String::new()));
     // A place that brings back what somebody has stated again since.
     support::copy(&old, &place);
     let (each, said) = texts();
     assert_eq!(each, ["two's"]);
-    assert!(said.contains("has stated a later one, which this machine has heard of"), "{said}");
-    offer(&one, "one's third", NOW + 3);
+    let [first, second] = [*NOW, *NOW + 2].map(foundation::date::text);
+    for text in [&format!("it is of {first}, and "), "which this machine has heard of", &format!("on {second}: bring")]
+    {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    offer(&one, "one's third", *NOW + 3);
     assert_eq!(texts().0, ["one's third", "two's"]);
+    // What is here already is not brought again; what has been lost since is said to be stated, and not to be had.
+    let file = |machine: &Machine| Digest::of_file(&place.join(machine.statement(&verdict))).unwrap();
+    fs::remove_dir_all(place.join("parts")).unwrap();
+    let (known, heard) = (BTreeSet::from([file(&two)]), Heard::default());
+    let each = taker.each(&taking.store, &verdict, &known, &heard).unwrap();
+    let by: Vec<Digest> = each.iter().map(|said| said.by.statement).collect();
+    assert_eq!(by, [file(&one), file(&two)]);
+    assert!(each[0].what.is_none() && matches!(each[1].what, Some(Latest::Known)), "{each:?} {}", heard.text());
     assert!(taker.keys().unwrap().is_empty(), "no place says of it that builders disagree");
 }

@@ -63,7 +63,7 @@ pub struct Fetched {
 pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
     let terminal = Terminal::new(arguments.json);
     let options = arguments.selection.options()?;
-    let others = arguments.others.asked(false)?;
+    let others = arguments.others.asked(false, options.network)?;
     let (store, _lock) = locked_store("fetch", &terminal)?;
     // The packages first: they can be had even where upstream cannot be reached.
     let kinds = [

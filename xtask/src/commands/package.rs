@@ -152,7 +152,7 @@ impl BuildArguments {
                         builder, and nobody can confirm a compiler cache";
             return Err(Message::usage(text).into());
         }
-        let others = self.others.asked(release)?;
+        let others = self.others.asked(release, options.network)?;
         if self.from_cache && others.taker().is_none() {
             let text =
                 "--from-cache needs a place that has a compiler cache: name it with --from, or `from` in the settings";

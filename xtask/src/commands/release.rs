@@ -13,7 +13,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use foundation::address;
 use foundation::failure::{AnyFailure, Kind, Message};
-use results::{KeyRing, Taker};
+use results::{KeyRing, ResultsError, Taker};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::arguments::{Subject, repository, wait_for};
@@ -128,17 +128,15 @@ impl Step {
                 command.push("fetch".into());
                 command.extend(release.subject.iter().cloned());
                 command.extend(offline);
-                // Where nobody is trusted, nothing is taken. What a release is made of needs two builders.
-                let ring = repository().join(BUILDERS);
-                if let Some(place) = release.share.as_ref().filter(|_| ring.exists()) {
-                    match Taker::new(Vec::new(), &KeyRing::Named(ring.clone()), 2) {
-                        Ok(_) => {
-                            command.extend(["--from".into(), place.into(), "--trust".into(), ring.into()]);
-                            command.extend(["--require", "2"].map(Into::into));
-                        }
-                        Err(error) => eprintln!("warning: nothing is taken from others, all is made here: {error}"),
-                    }
+                // Where nobody is trusted, nothing is taken.
+                let builders = release.builders().unwrap_or_else(|error| {
+                    eprintln!("warning: nothing is taken from others, all is made here: {error}");
+                    Vec::new()
+                });
+                if let Some(place) = release.share.as_ref().filter(|_| !builders.is_empty()) {
+                    command.extend(["--from".into(), place.into()]);
                 }
+                command.extend(builders);
             }
             Self::Share => {
                 command.push("share".into());
@@ -151,6 +149,8 @@ impl Step {
                 command.extend(["package", "--check", "--offline"].map(Into::into));
                 command.extend(release.subject.iter().cloned());
                 command.extend(["--dist".into(), release.dist.clone().into()]);
+                // What was fetched counts by the keys that are good now.
+                command.extend(release.builders().unwrap_or_default());
                 command.extend(release.key()?);
                 command.extend(setup);
             }
@@ -218,6 +218,15 @@ impl Release {
             share: None,
             ..self
         }
+    }
+
+    /// Whose word counts, as arguments, where machines share results: what a release is made of needs two builders.
+    fn builders(&self) -> Result<Vec<OsString>, ResultsError> {
+        let ring = repository().join(BUILDERS);
+        let Some(place) = self.share.as_ref().filter(|_| ring.exists()) else { return Ok(Vec::new()) };
+        // What is no place is told by the step itself.
+        Taker::new(place.parse().into_iter().collect(), &KeyRing::Named(ring.clone()), 2)?;
+        Ok(vec!["--trust".into(), ring.into(), "--require".into(), "2".into()])
     }
 
     /// The signing key: whoever forgot it must not learn so from the repository's refusal, after the build.

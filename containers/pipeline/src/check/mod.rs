@@ -31,7 +31,7 @@ use statements::check::verdict::{CURABLE_AFTER, Execution, Judgement, TestOutcom
 
 use ::results::Taken;
 pub use results::{log_path, results_beside, write, write_folder};
-pub use shared::{Kept, kept, of_others};
+pub use shared::{Kept, is_of_others, kept, of_others};
 
 use crate::builder::Builder;
 use crate::error::Error;

@@ -3,6 +3,7 @@
 //! No two runs print and take the same, so no builder confirms another one's bytes. What is required is that as many distinct
 //! builders as are asked for ran the tests, and that none who is trusted found a failure that this machine's quarantine does not excuse.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,8 @@ use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
 use foundation::store::Store;
 use recipe::TestProgram;
-use results::{Bundle, Key, Kind, StatedBy, Taken, Taker};
+use results::take::Latest;
+use results::{Bundle, Key, Kind, Taken};
 use statements::check::findings::Findings;
 
 use super::{CheckOptions, Checked, results::today, run_key};
@@ -80,8 +82,13 @@ pub fn kept(store: &Store, inputs: &Inputs, asked: &CheckOptions) -> Result<Opti
     }))
 }
 
-/// The verdict of others: what was taken before, or what they state now, as it was asked for. None where the tests have to run here, or have
-/// run here. What is wrong with a verdict or a place is told of, and leads to none.
+/// Whether a verdict of others is in what was taken.
+pub fn is_of_others(taken: &[Taken]) -> bool {
+    taken.iter().any(|one| one.stage == Kind::Verdict.name())
+}
+
+/// The verdict of others: what they state now, where anybody is asked, and what was taken before, as far as it counts and they state
+/// nothing else. None where the tests have to run here, or have run here. What is wrong with a verdict or a place is told of, and leads to none.
 ///
 /// # Errors
 /// The store cannot be read or written, or a phase of the recipe cannot be planned.
@@ -99,23 +106,17 @@ pub fn of_others(
     }
     let key = Key { kind: Kind::Verdict, inputs: run_key(check, &phase.key, asked) };
     let weighing = Weighing { key, programs: &check.programs, inputs, tests: phase.key, progress };
+    let mut kept = Vec::new();
     if let Some(stage) = store.stage(key.kind.name(), &key.inputs) {
         let Some(taken) = taken_in(&stage)? else { return Ok(None) };
-        if others.accept(std::slice::from_ref(&taken)) {
-            let of = |by: &StatedBy| Taken { builders: vec![by.clone()], ..taken.clone() };
-            let each: Vec<_> = taken.builders.iter().map(|by| (stage.join(&by.key), of(by))).collect();
-            let sound = weighing.sound(&each).filter(|sound| sound.len() == each.len());
-            if let Some((checked, _)) = sound.into_iter().flatten().next() {
-                progress.event(Event::StageCached { stage: "verdict of others".into(), key: key.inputs.to_string() });
-                return Ok(Some(Checked { taken: Some(taken), ..checked }));
+        if others.taker().is_some() || others.accept(std::slice::from_ref(&taken), progress) {
+            for by in taken.builders.iter().filter(|by| others.counts(by)) {
+                let folder = stage.join(&by.key);
+                kept.extend(taken_in(&folder)?.map(|taken| (folder, taken)));
             }
         }
-        forget(store, &key.inputs)?;
     }
-    match others.taker() {
-        Some(taker) => weighing.take(store, taker),
-        None => Ok(None),
-    }
+    weighing.weigh(store, others, kept)
 }
 
 /// What verdicts of others are weighed by.
@@ -129,37 +130,58 @@ struct Weighing<'a> {
 }
 
 impl Weighing<'_> {
-    /// Asks for the verdicts of all who are trusted. All that count are kept: they are weighed again by a later quarantine.
-    fn take(&self, store: &Store, taker: &Taker) -> Result<Option<Checked>, Error> {
+    /// Asks for the verdicts of all who are trusted, and weighs them with those that are kept. All that count are kept: they are weighed
+    /// again by a later quarantine, and with what somebody states later.
+    fn weigh(&self, store: &Store, others: &Others, mut kept: Vec<(PathBuf, Taken)>) -> Result<Option<Checked>, Error> {
         let Self { key, progress, .. } = *self;
-        let stage = Stage::start(progress, "verdict of others");
-        let received = taker.each(store, &key, progress)?;
-        let each: Vec<_> = received.iter().map(|one| (one.content(), one.taken.clone())).collect();
-        let sound = self.sound(&each);
-        stage.finish();
-        let Some(sound) = sound else { return Ok(None) };
-        if sound.len() < taker.require() as usize {
-            if !each.is_empty() {
-                let (some, all) = (sound.len(), taker.require());
-                let text = format!("{key}: {some} of {all} keys that are required state a verdict");
-                progress.event(Event::Note { text });
+        let stage = others.taker().map(|_| Stage::start(progress, "verdict of others"));
+        let known: BTreeSet<Digest> = kept.iter().map(|(_, taken)| taken.builders[0].statement).collect();
+        let said = others.taker().map(|taker| taker.each(store, &key, &known, progress)).transpose()?;
+        let said = said.unwrap_or_default();
+        // The latest comes first; of whom nothing is heard now, what was heard before goes on counting.
+        let mut each = Vec::new();
+        for one in &said {
+            let before = kept.iter().position(|(_, taken)| taken.builders[0].key == one.by.key).map(|i| kept.remove(i));
+            match &one.what {
+                Some(Latest::Known) => each.extend(before),
+                Some(Latest::New(received)) => each.push((received.content(), received.taken.clone())),
+                None => {}
             }
-            return Ok(None);
         }
-        let writer = store.begin(key.kind.name(), &key.inputs)?;
-        let mut builders = Vec::new();
-        for (_, (content, taken)) in &sound {
-            let folder = writer.path().join(&taken.builders[0].key);
-            fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
-            fs::copy(content.join(FILE), folder.join(FILE)).map_err(Error::io("write into", &folder))?;
-            builders.extend(taken.builders.clone());
+        each.append(&mut kept);
+        let sound = self.sound(&each);
+        if let Some(stage) = stage {
+            stage.finish();
         }
-        // The latest comes first.
-        let Some((checked, (_, taken))) = sound.into_iter().next() else { return Ok(None) };
-        let taken = Taken { builders, ..taken.clone() };
-        write_taken(writer.path(), &taken)?;
-        writer.commit()?;
-        Ok(Some(Checked { taken: Some(taken), ..checked }))
+        let (some, least) = (sound.as_ref().map(Vec::len), others.required() as usize);
+        if some.is_some_and(|some| some < least) && !each.is_empty() {
+            let text = format!("{key}: {} of {least} keys that are required state a verdict", some.unwrap_or(0));
+            progress.event(Event::Note { text });
+        }
+        // What somebody says now goes before what was heard earlier, also where it is not enough.
+        if sound.is_none() || !said.is_empty() && some < Some(least) {
+            forget(store, &key.inputs)?;
+        }
+        let sound = sound.filter(|sound| sound.len() >= least).unwrap_or_default();
+        let builders: Vec<_> = sound.iter().flat_map(|(_, (_, taken))| taken.builders.clone()).collect();
+        let Some((_, (_, first))) = sound.first() else { return Ok(None) };
+        let taken = Taken { builders, ..first.clone() };
+        if taken.builders.iter().map(|by| by.statement).collect::<BTreeSet<_>>() == known {
+            progress.event(Event::StageCached { stage: "verdict of others".into(), key: key.inputs.to_string() });
+        } else {
+            let writer = store.begin(key.kind.name(), &key.inputs)?;
+            for (_, (content, taken)) in &sound {
+                let folder = writer.path().join(&taken.builders[0].key);
+                fs::create_dir(&folder).map_err(Error::io("make the folder", &folder))?;
+                fs::copy(content.join(FILE), folder.join(FILE)).map_err(Error::io("write into", &folder))?;
+                write_taken(&folder, taken)?;
+            }
+            write_taken(writer.path(), &taken)?;
+            // What is kept was copied by now.
+            forget(store, &key.inputs)?;
+            writer.commit()?;
+        }
+        Ok(sound.into_iter().next().map(|(checked, _)| Checked { taken: Some(taken), ..checked }))
     }
 
     /// Those of these verdicts, in folders, that can be used, each by one builder; none at all where a test failed in one of them that

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use foundation::digest::Digest;
 use foundation::progress::{Event, Progress};
@@ -17,7 +17,9 @@ use results::{Bundle, Key, KeyRing, Kind, Received, ResultsError, Source, Subjec
 use sign::gpg::Gpg;
 use sign::signer::{KeyForm, KeySource, Signer as _};
 
-pub const NOW: i64 = 1_800_000_000;
+/// An hour after this began, so that no key is newer than what it signs.
+pub static NOW: LazyLock<i64> =
+    LazyLock::new(|| 3600 + std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64);
 
 /// Keeps the warnings and notes.
 #[derive(Default)]
@@ -54,6 +56,15 @@ impl Machine {
 
     /// A result with this text in it, a large file, a program, a link and an account of this machine's own.
     pub fn bundle(&self, text: &str) -> Bundle {
+        self.bundle_with(text, Some("text"))
+    }
+
+    /// The same without a link.
+    pub fn plain(&self, text: &str) -> Bundle {
+        self.bundle_with(text, None)
+    }
+
+    fn bundle_with(&self, text: &str, link: Option<&str>) -> Bundle {
         let made = tempfile::tempdir_in(self.folder.path()).unwrap().keep();
         let tree = made.join("tree");
         fs::create_dir_all(tree.join("empty")).unwrap();
@@ -62,13 +73,15 @@ impl Machine {
         fs::write(tree.join("large"), noise(5 << 20)).unwrap();
         fs::write(tree.join("run"), "#!/bin/sh\n").unwrap();
         fs::set_permissions(tree.join("run"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        std::os::unix::fs::symlink("text", tree.join("link")).unwrap();
+        if let Some(target) = link {
+            std::os::unix::fs::symlink(target, tree.join("link")).unwrap();
+        }
         fs::write(made.join("log"), format!("{} s\n", self.gpg.key().primary)).unwrap();
         Bundle::default().content(&tree, "tree").unwrap().account(&made.join("log"), "log").unwrap()
     }
 
     pub fn offer(&self, place: &Path, bundle: Bundle) -> Result<Vec<Offered>, ResultsError> {
-        self.offer_at(place, bundle, key(), NOW, false)
+        self.offer_at(place, bundle, key(), *NOW, false)
     }
 
     pub fn offer_at(
@@ -108,7 +121,7 @@ impl Machine {
 
 /// What everybody makes here.
 pub fn key() -> Key {
-    Key { kind: Kind::Packages, inputs: Digest::of("inputs") }
+    Key { kind: Kind::Staged, inputs: Digest::of("inputs") }
 }
 
 /// A key ring of these machines.

@@ -94,6 +94,9 @@ pub struct Taken {
 pub struct StatedBy {
     /// Fingerprint of the primary key.
     pub key: String,
+    /// Fingerprint of the subkey that signed, where it was not the primary key itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subkey: Option<String>,
     /// The user id of the key, as the key ring has it.
     pub user_id: String,
     /// Digest of the file with the signed statement.

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use sign::gpg::Gpg;
+use sign::signer::{KeyForm, KeySource, Signer as _};
 use tests::apt::Rsyncd;
 use tests::schema::{answer, conforms};
 use tests::{Ran, Workshop, digests, json, run};
@@ -58,6 +60,16 @@ fn what_one_machine_made_the_next_one_takes() {
     let told = without_engine(&second, &["share", &path("elsewhere"), "--recipe", "sample"]).success();
     assert!(told.stdout.contains("were made by others") && !out.path().join("elsewhere").exists(), "{}", told.stdout);
     without_engine(&second, &[&package[..], &["--no-from"]].concat()).fails(4, &[]);
+    // A key that is not in the ring any more does not count for what was taken before, neither in the cache nor in `dist`.
+    let stranger = Gpg::open(&KeySource::Development { state: out.path().join("stranger") }).unwrap();
+    let other = path("other.gpg");
+    std::fs::write(&other, stranger.public_key(KeyForm::Binary).unwrap()).unwrap();
+    let by = |ring: &str| without_engine(&second, &[&package[..], &["--trust", ring]].concat());
+    by(&other).fails(4, &["is not used: 0 of 1 keys that are required"]);
+    assert!(by(&keyring).success().stdout.contains("nothing to do"));
+    std::fs::remove_dir_all(&dist).unwrap();
+    by(&other).fails(4, &["is not used: 0 of 1 keys that are required"]);
+    assert!(by(&keyring).success().stdout.contains("stated by UNTRUSTED"));
 }
 
 #[test]

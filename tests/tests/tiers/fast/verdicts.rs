@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::time::SystemTime;
 
 use fetch::download::Network;
 use foundation::digest::Digest;
@@ -18,7 +20,8 @@ use sign::gpg::Gpg;
 use sign::signer::{KeyForm, KeySource, Signer as _};
 use tests::{Ran, Workshop, default_target, repository, run, sample_copy};
 
-const NOW: i64 = 1_800_000_000;
+/// An hour after this began, so that no key is newer than what it signs.
+static NOW: LazyLock<i64> = LazyLock::new(|| 3600 + SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64);
 
 /// Ends with this code where the tests have to run here.
 const NO_ENGINE: i32 = 4;
@@ -97,15 +100,20 @@ impl Room {
     fn state(&self, builder: &Builder, verdict: &str, later: i64) {
         let file = builder.folder.path().join("verdict.json");
         fs::write(&file, verdict).unwrap();
+        self.state_file(builder, &file, later);
+    }
+
+    /// The same of what this file has, whatever it is.
+    fn state_file(&self, builder: &Builder, file: &Path, later: i64) {
         let of = Subject { recipe: "sample".into(), target: "t".into(), version: "1".into() };
         let key = Key { kind: Kind::Verdict, inputs: self.run };
-        let bundle = Bundle::default().content(&file, "verdict.json").unwrap();
+        let bundle = Bundle::default().content(file, "verdict.json").unwrap();
         let desk = Desk {
             remote: &self.text("place").parse().unwrap(),
             store: &builder.store,
             lock: &builder.store.try_lock("share").unwrap(),
             signer: &builder.gpg,
-            now: NOW + later,
+            now: *NOW + later,
             break_lock: None,
             again: false,
             threads: 1,
@@ -195,13 +203,59 @@ fn a_verdict_is_taken_where_no_engine_is_and_told_of_everywhere() {
     let recipe = room.recipe.display().to_string();
     let told = room.workshop.run(&["share", &room.text("elsewhere"), "--recipe", &recipe, "--offline"]).success();
     assert!(told.stdout.contains("1 results were made by others") && !room.path("elsewhere").exists(), "{told:?}");
-    // Nor is it anything where the tests are to run here, or another set of them.
+    // Nor is it anything where the tests are to run here, or another set of them; whoever asks for less afterwards has it still.
     for more in [&["--again"][..], &["--filter", "Json.*"], &["--serial"], &["--root"], &["--require", "2"]] {
         room.check(more).fails(NO_ENGINE, &[]);
     }
-    room.check(&[]).fails(NO_ENGINE, &[]);
-    room.check_from(&[]).success();
     room.check(&["--no-from"]).fails(NO_ENGINE, &[]);
+    room.check(&[]).success();
+}
+
+#[test]
+fn a_key_that_counts_no_more_does_not_count_for_what_was_taken_before() {
+    let (room, one, two) = (Room::new(), Builder::new(), Builder::new());
+    room.trust(&[&one, &two]);
+    room.state(&one, &sound(), 1);
+    room.state(&two, &sound().replace("61.5", "48.5"), 0);
+    room.check_from(&["--require", "2"]).success();
+    // Without a place: by the ring of this run alone.
+    let ring = room.text("ring.gpg");
+    let trust = ["--trust", &ring];
+    room.check(&trust).success();
+    room.check(&[&trust[..], &["--require", "2"]].concat()).success();
+    room.trust(&[&two]);
+    let said = room.check(&trust).success().stdout;
+    assert!(said.contains(two.primary()) && !said.contains(one.primary()), "{said}");
+    assert!(said.contains("sound, 48.5 s wall time"), "not what the other one found: {said}");
+    let few = format!("1 of 2 keys that are required state it and are good in {ring}");
+    room.check(&[&trust[..], &["--require", "2"]].concat()).fails(NO_ENGINE, &[&few]);
+    room.trust(&[&Builder::new()]);
+    room.check(&trust).fails(NO_ENGINE, &["is not used: 0 of 1 keys that are required"]);
+    // What a key of one's own signs is nothing that nobody's word is asked for.
+    let own = ["--key", "release@example.org", "--require", "1"];
+    room.check(&own).fails(NO_ENGINE, &["no key ring says whose word counts", "--trust KEYRING"]);
+    room.trust(&[&one]);
+    room.check(&[&own[..], &trust].concat()).success();
+    room.check(&[]).success();
+}
+
+#[test]
+fn whoever_is_asked_again_may_say_something_else() {
+    let (room, one, two) = (Room::new(), Builder::new(), Builder::new());
+    room.trust(&[&one, &two]);
+    room.state(&one, &sound(), 0);
+    room.check_from(&[]).success();
+    // It is not brought once more: its parts are gone, and so is the place the next time.
+    fs::remove_dir_all(room.path("place/parts")).unwrap();
+    room.check_from(&[]).success();
+    let ring = room.text("ring.gpg");
+    room.check(&["--trust", &ring, "--from", &room.text("nowhere")]).success();
+    // Another one finds a failure.
+    room.state(&two, &verdict("failed").to_string(), 1);
+    room.check(&[]).success();
+    room.check_from(&[]).fails(NO_ENGINE, &["is not sound", two.primary()]);
+    // That is not forgotten where nobody is asked.
+    room.check(&[]).fails(NO_ENGINE, &[]);
 }
 
 #[test]
@@ -287,6 +341,13 @@ fn what_was_signed_and_is_no_whole_verdict_of_this_recipe_is_not_taken() {
         room.state(&builder, &bad, number as i64);
         let ran = room.check_from(&[]).fails(NO_ENGINE, &["is not taken from", builder.primary(), why]);
         assert!(!room.path("results").exists() && !room.workshop.cache.join("stages/verdict").exists(), "{ran:?}");
+    }
+    // One that leads to what never ends, or has no end.
+    for (number, endless) in ["/dev/zero", "/dev/tty"].into_iter().enumerate() {
+        let link = builder.folder.path().join(number.to_string());
+        std::os::unix::fs::symlink(endless, &link).unwrap();
+        room.state_file(&builder, &link, 10 + number as i64);
+        room.check_from(&[]).fails(NO_ENGINE, &["is not taken from", "verdict.json: a symbolic link"]);
     }
     // Another builder's is as good as if there were no such one.
     let other = Builder::new();

@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use engine::copy;
 use engine::names::{LABEL_KEY, LABEL_KIND};
 use engine::transfer::Upload;
 use engine::{Engine, volume};
@@ -16,7 +17,7 @@ use foundation::progress::Event;
 use phases::PhaseError;
 use phases::compile_memory::Figures;
 use phases::phase::{self, PhaseSpec};
-use pipeline::{Builder, copy};
+use pipeline::Builder;
 use recipe::bench::GovernorBench;
 use recipe::compile_memory::Known;
 use recipe::plan::PlannedPhase;

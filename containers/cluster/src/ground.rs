@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use engine::Engine;
 use foundation::progress::{Event, Progress};
+use foundation::stage::Stage;
 use foundation::store::Store;
 use futures_util::future::try_join_all;
-use pipeline::Stage;
 use roots::build_root::{NodeRoot, RootImage};
 use roots::disk::Disk;
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use engine::Engine;
 use foundation::progress::Progress;
+use foundation::stage::Stage;
 use futures_util::future::try_join_all;
-use pipeline::Stage;
 use recipe::CLUSTER_FOLDER;
 use recipe::cluster::{Nodes, Role};
 

@@ -4,6 +4,7 @@ mod address;
 pub mod architecture;
 pub mod cleanup;
 pub mod container;
+pub mod copy;
 mod engine;
 mod error;
 pub mod fake;

@@ -30,8 +30,8 @@ use crate::compiler_cache::Cache;
 use crate::error::Error;
 use crate::failed_phase::{compiled_file, forget, keep};
 use crate::records::{keep_log, read_json, taken_in, write_json, write_taken};
-use crate::stage::Stage;
-use crate::{copy, explain, workers};
+use crate::{explain, workers};
+use foundation::stage::Stage;
 
 /// The kind of stage that has a phase's record and log; the phase's result itself is a volume.
 const STAGE: &str = "phase";
@@ -230,7 +230,7 @@ impl Runner<'_> {
         if let Some(previous) = previous {
             let previous = volume_name(store, inputs, previous);
             let foreign = circumstances.varies(Aspect::User);
-            copy::copy(engine, &root.image, &previous, &name, &labels, foreign).await?;
+            engine::copy::copy(engine, &root.image, &previous, &name, &labels, foreign).await?;
         } else {
             volume::remove(engine, &name).await?;
             volume::create_with(engine, &name, &labels).await?;

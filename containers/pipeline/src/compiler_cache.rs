@@ -19,7 +19,7 @@ use crate::inputs::Inputs;
 use crate::options::CompilerCache;
 use crate::records::{taken_in, write_taken};
 use crate::share::subject;
-use crate::stage::Stage;
+use foundation::stage::Stage;
 
 /// In a result that is shared: the objects, as ccache(1) has them in its folder.
 const OBJECTS: &str = "objects";

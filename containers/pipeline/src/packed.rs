@@ -26,8 +26,8 @@ use crate::options::{Job, Others};
 use crate::records::{begin, copy_logs, logs_in, read_json, write_json};
 use crate::share;
 use crate::split::{self, Splitting, split};
-use crate::stage::Stage;
 use crate::staged::{LOGS, Staged};
+use foundation::stage::Stage;
 
 /// The kind of stage that has them, under the plan's digest: it has everything that decides their bytes.
 const STAGE: &str = "packages";

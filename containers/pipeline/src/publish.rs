@@ -27,7 +27,7 @@ use crate::options::{BuildOptions, Job, Options};
 use crate::packed::Packed;
 use crate::records::{copy_logs, logs_in, write_file};
 use crate::report::{CheckReport, PackageReport, PackingReport, PhaseReport, RebuildFound, Report, Run};
-use crate::stage::Stage;
+use foundation::stage::Stage;
 
 /// The packages that are in `dist` now, and the report about them.
 #[derive(Clone, Debug)]

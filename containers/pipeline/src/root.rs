@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::inputs::{Inputs, tool};
 use crate::options::Options;
 use crate::records::{read_json, write_json};
-use crate::stage::Stage;
+use foundation::stage::Stage;
 
 /// Brings the .debs of a lock into the store, and returns each with the path of its file.
 ///

@@ -17,8 +17,8 @@ use crate::inputs::Inputs;
 use crate::options::{Options, Others};
 use crate::packed::Packed;
 use crate::split;
-use crate::stage::Stage;
 use crate::staged::Staged;
+use foundation::stage::Stage;
 
 /// Asks for a result; `receive` makes a stage of it. A result that is not what a stage should be is told of and not used.
 pub(crate) fn take<T>(

@@ -22,8 +22,8 @@ use crate::inputs::Inputs;
 use crate::options::Others;
 use crate::records::{begin, keep_log, read_json, taken_in, write_json, write_taken};
 use crate::share;
-use crate::stage::Stage;
 use crate::staged::Staged;
+use foundation::stage::Stage;
 
 /// The kind of stage that has the result, and its record there.
 const KIND: &str = "split";

@@ -16,7 +16,7 @@ use crate::inputs::Inputs;
 use crate::options::Others;
 use crate::records::{begin, copy_logs, logs_in, read_json, write_json};
 use crate::share;
-use crate::stage::Stage;
+use foundation::stage::Stage;
 
 /// The kind of stage that has it.
 const STAGE: &str = "staged";

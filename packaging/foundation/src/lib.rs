@@ -11,5 +11,6 @@ pub mod folder;
 pub mod progress;
 pub mod public;
 pub mod random;
+pub mod stage;
 pub mod store;
 pub mod threads;

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use foundation::progress::{Event, Progress};
-use pipeline::Stage;
+use foundation::stage::Stage;
 use recipe::cluster::Nodes;
 use serde::Serialize;
 

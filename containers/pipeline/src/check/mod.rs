@@ -39,7 +39,7 @@ use crate::inputs::{Inputs, gather};
 use crate::options::{BuildOptions, Job};
 use crate::records::{read_json, write_json};
 use crate::root::build_root;
-use crate::stage::Stage;
+use foundation::stage::Stage;
 
 /// Which tests are asked for, and how they are run.
 #[derive(Clone, Debug, Default)]

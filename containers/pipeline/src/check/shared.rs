@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::inputs::Inputs;
 use crate::options::Others;
 use crate::records::{taken_in, write_json, write_taken};
-use crate::stage::Stage;
+use foundation::stage::Stage;
 
 /// The file that has them, here and in a result that is shared.
 const FILE: &str = "verdict.json";

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use engine::once::run_once_with_volumes;
-use engine::{Engine, Error, volume};
+use crate::once::run_once_with_volumes;
+use crate::{Engine, Error, volume};
 
 /// Makes the volume `to` with the content of `from`, and these labels. Ownership, permissions and
 /// time stamps are kept: make decides by them. `foreign` is for files that do not belong to the usual user: only root

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use foundation::progress::{Event, Progress};
+use crate::progress::{Event, Progress};
 
 /// A stage that runs: tells when it begins and how long it took.
 pub struct Stage<'a> {

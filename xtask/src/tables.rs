@@ -280,7 +280,13 @@ fn of_locks() {
         change("old", Some("1"), None, None, &[]),
         change("young", None, Some("2"), Some("trixie"), &[]),
     ];
-    let lag = |of: &str, behind: Vec<Change>| Lag { of: of.into(), lock: "demo.lock".into(), packages: 180, behind };
+    let lag = |of: &str, behind: Vec<Change>| Lag {
+        of: of.into(),
+        lock: "demo.lock".into(),
+        packages: 180,
+        older: Vec::new(),
+        behind,
+    };
     let of = |target: &str, locks: Vec<Lag>, error: Option<&str>| TargetLag {
         target: target.parse().unwrap(),
         locks,

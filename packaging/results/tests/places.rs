@@ -29,7 +29,7 @@ fn what_is_old_goes_and_what_is_needed_stays() {
     let (old, kept) = (offer("1", "one", 0), offer("2", "two", 20));
     let all = parts(&place).len();
     // Not of any result; and what a killed copy has left.
-    let stray = ["parts/stray", "statements/stray", "statements/packages/2024-01.pdf", "parts/.stray.Aa1234"];
+    let stray = ["parts/stray", "statements/stray", "statements/staged/2024-01.pdf", "parts/.stray.Aa1234"];
     for file in stray {
         fs::write(place.join(file), "stray").unwrap();
     }

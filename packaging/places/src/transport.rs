@@ -269,9 +269,7 @@ impl Transport<'_> {
         command.args(["--copy-links", "--times", "--ignore-missing-args", "--from0", "--files-from"]).arg(list.path());
         command.args(most.map(no_larger_than).into_iter().flatten());
         command.arg("--").arg(format!("{top}/")).arg(into);
-        let output = self.output(what, command)?;
-        self.content(what, &output)?;
-        Ok(too_large(&output))
+        Ok(too_large(&self.done(what, command)?))
     }
 
     /// rclone heeds no limit for files that are listed: their sizes are asked for before.
@@ -288,8 +286,7 @@ impl Transport<'_> {
             let mut command = rclone("lsf");
             command.args(["--recursive", "--files-only", "--format", "sp", "--separator", " ", "--files-from-raw"]);
             command.arg(list.path()).arg("--").arg(self.remote.address());
-            let output = self.output(what, command)?;
-            self.content(what, &output)?;
+            let output = self.done(what, command)?;
             let lines = String::from_utf8_lossy(&output.stdout).into_owned();
             let sizes = lines.lines().filter_map(|line| line.trim_start().split_once(' '));
             let above = sizes.filter(|(size, _)| size.parse::<u64>().is_ok_and(|size| size > most));
@@ -300,8 +297,7 @@ impl Transport<'_> {
         let mut command = rclone("copy");
         command.arg("--files-from-raw").arg(list.path());
         command.arg("--").arg(format!("{}/", self.remote.address())).arg(into);
-        let output = self.output(what, command)?;
-        self.content(what, &output)?;
+        self.done(what, command)?;
         Ok(large)
     }
 
@@ -352,8 +348,7 @@ impl Transport<'_> {
             command.args(["--copy-links", "--checksum", "--header-upload"]);
             command.arg(format!("Cache-Control: {}", cache.text()));
             command.arg("--").arg(format!("{}/", from.display())).arg(format!("{}/", self.remote.address()));
-            let output = self.output(what, command)?;
-            return self.content(what, &output);
+            return self.done(what, command).map(drop);
         };
         for top in tops(from)? {
             let command = || {
@@ -389,8 +384,7 @@ impl Transport<'_> {
             let list = self.list(files, "")?;
             let mut command = rclone("delete");
             command.arg("--files-from-raw").arg(list.path()).arg("--").arg(format!("{}/", self.remote.address()));
-            let output = self.output(what, command)?;
-            return self.content(what, &output);
+            return self.done(what, command).map(drop);
         }
         let empty = tempfile::tempdir().map_err(PlaceError::io("make a folder in", std::env::temp_dir()))?;
         // rsync looks for what is missing in folders that are there.
@@ -409,8 +403,7 @@ impl Transport<'_> {
             command.args(["--delete-missing-args", "--keep-dirlinks", "--from0", "--files-from"]).arg(list.path());
             command.arg("--").arg(format!("{}/{top}", empty.path().display()));
             command.arg(format!("{}/{top}", self.remote.address()));
-            let output = self.output(what, command)?;
-            self.content(what, &output)?;
+            self.done(what, command)?;
         }
         Ok(())
     }
@@ -469,6 +462,13 @@ impl Transport<'_> {
         let output = public.env("LC_ALL", "C").output().map_err(|error| missing(&error.to_string()))?;
         // sh(1), "EXIT STATUS".
         if output.status.code() == Some(127) { Err(missing("there is no such program")) } else { Ok(output) }
+    }
+
+    /// Runs a program to a good end.
+    fn done(&self, what: &str, command: Command) -> Result<Output, PlaceError> {
+        let output = self.output(what, command)?;
+        self.content(what, &output)?;
+        Ok(output)
     }
 
     /// That a program has ended well.

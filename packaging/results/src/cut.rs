@@ -98,8 +98,8 @@ pub fn read_list(path: &Path, part: &Part) -> Result<List, String> {
     serde_json::from_slice(&text).map_err(|error| format!("a list that is none: {error}"))
 }
 
-/// Puts a result of a kind together in a new folder, if its list is one that such a result may have: its content in one folder there, the account in another. `path` has the file
-/// of each part. Every file has the digest that the list says, or there is an error.
+/// Puts a result of a kind together in a new folder, if its list is one that such a result may have: its content in one folder
+/// there, the account in another. `path` has the file of each part. Every file has the digest that the list says, or there is an error.
 ///
 /// # Errors
 /// What is wrong with the result or with the folder, as the end of a sentence.

@@ -14,14 +14,11 @@ use crate::cut::read_list;
 use crate::error::ResultsError;
 use crate::offer::Desk;
 use crate::source::LONGEST;
+use crate::trust::is_to_come;
 use crate::{PARTS, STATEMENTS, is_part, is_statement, part_path};
 
 /// No list is longer, compressed as it is: that of Mesos has some 100 kB.
 const LONGEST_LIST: u64 = 64 << 20;
-
-/// How far the clock of somebody who states may be ahead of this one, in seconds. What is stated later than that tells
-/// nothing of its age, and would stay for ever.
-const AHEAD: i64 = 86_400;
 
 /// What stays.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +44,8 @@ pub fn kept(
     keep: Keep,
     now: i64,
 ) -> BTreeMap<&str, &StageResult> {
-    let stated = |one: &StageResult| if one.stated > now.saturating_add(AHEAD) { i64::MIN } else { one.stated };
+    // A time that is still to come tells nothing of an age.
+    let stated = |one: &StageResult| if is_to_come(one.stated, now) { i64::MIN } else { one.stated };
     // A version is as new as the newest statement about it.
     let mut versions: BTreeMap<(&str, &str), BTreeMap<&str, i64>> = BTreeMap::new();
     for one in statements.values().map(|statement| &statement.predicate) {

@@ -107,8 +107,9 @@ impl Trust {
             return Err(format!("{path}: the signed statement is about other inputs than its name says"));
         }
         let stated = statement.predicate.stated;
-        if is_to_come(stated) {
-            let (stated, now) = (date::text(stated.min(LAST)), date::text(now()));
+        let now = now();
+        if is_to_come(stated, now) {
+            let (stated, now) = (date::text(stated.min(LAST)), date::text(now));
             return Err(format!(
                 "{path}: is dated {stated}, and here it is {now}: set the clock that is wrong; if it is that of {}, it has to state the \
                  result again with `cargo xtask share --again`",
@@ -125,12 +126,13 @@ const APART: i64 = 86_400;
 /// The end of the year 9999: no calendar of ours has later days.
 const LAST: i64 = 253_402_300_799;
 
-/// Whether a time is one that this machine's clock has not come to: whoever states something then would be right for ever.
-pub(crate) fn is_to_come(time: i64) -> bool {
-    time > now() + APART
+/// Whether a time is one that this machine's clock, at `now`, has not come to: whoever states something then would be right, and
+/// young, for ever.
+pub(crate) fn is_to_come(time: i64, now: i64) -> bool {
+    time > now.saturating_add(APART)
 }
 
 /// The time of this machine's clock, as a Unix time in seconds.
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() as i64)
 }

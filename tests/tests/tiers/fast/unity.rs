@@ -180,3 +180,18 @@ fn descriptions_that_make_no_sense() {
         assert!(!Path::new(&build.folder.path().join("work/part/GNUmakefile")).exists(), "{description}");
     }
 }
+
+/// protobuf's `well_known_types_embed.cc`: make makes it by a rule that says nothing of the object.
+#[test]
+fn a_source_that_only_make_knows_stays_alone() {
+    let build = Build::new();
+    let makefile = build.read("Makefile").replace("generated.lo\n", "generated.lo embed.lo\n")
+        + "embed.cc:\n\techo embedded >$@\n%.lo: %.cc\n\t$(LIBTOOL) --mode=compile $(CXX) -c -o $@ $<\n";
+    fs::write(build.folder.path().join("work/part/Makefile"), makefile).unwrap();
+    let error = build.refused(LIBRARY);
+    assert!(error.contains("does not say what embed.lo is compiled from: description-0, line 5: group all **"), "{error}");
+    let output = build.unity(&[&LIBRARY.replace("group", "alone embed.cc only make knows it\ngroup")]);
+    assert!(output.status.success(), "{output:?}");
+    build.make();
+    assert!(build.read("libx.la").ends_with("compiled: -c -o embed.lo embed.cc\nembedded\n"), "{}", build.read("libx.la"));
+}

@@ -88,6 +88,7 @@ fn shell_scripts() {
             }
         }
     }
+    scripts.push("config.site".to_owned());
     for name in ["environment", "zk", "master", "agent"] {
         scripts.push(format!("cluster/{name}"));
     }

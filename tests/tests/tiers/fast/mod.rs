@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod mesos_data;
+mod mesos_kept;
 mod new_target;
 mod pipelines;
 mod report_page;

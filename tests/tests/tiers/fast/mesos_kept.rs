@@ -13,7 +13,8 @@ echo javac >>"$CALLS"
 while [ "$1" != -d ]; do shift; done
 while read -r source; do cp "$source" "$2/$(basename "$source" .java).class"; done <"${3#@}"
 "#;
-const JAR: &str = "#!/bin/sh\nwhile [ \"$1\" != --file ]; do shift; done\ntar --create --file=\"$2\" --sort=name --mtime=@0 .\n";
+const JAR: &str =
+    "#!/bin/sh\nwhile [ \"$1\" != --file ]; do shift; done\ntar --create --file=\"$2\" --sort=name --mtime=@0 .\n";
 
 struct Java {
     folder: tempfile::TempDir,
@@ -22,14 +23,19 @@ struct Java {
 impl Java {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for (name, text) in [("jdk/bin/javac", JAVAC), ("jdk/bin/jar", JAR), ("src/A.java", "a"), ("lib.jar", "library")] {
+        for (name, text) in
+            [("jdk/bin/javac", JAVAC), ("jdk/bin/jar", JAR), ("src/A.java", "a"), ("lib.jar", "library")]
+        {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, text).unwrap();
         }
         fs::create_dir(folder.path().join("ccache")).unwrap();
-        let status =
-            Command::new("chmod").args(["755", "jdk/bin/javac", "jdk/bin/jar"]).current_dir(folder.path()).status().unwrap();
+        let status = Command::new("chmod")
+            .args(["755", "jdk/bin/javac", "jdk/bin/jar"])
+            .current_dir(folder.path())
+            .status()
+            .unwrap();
         assert!(status.success());
         Self { folder }
     }

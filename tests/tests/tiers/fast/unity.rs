@@ -189,9 +189,16 @@ fn a_source_that_only_make_knows_stays_alone() {
         + "embed.cc:\n\techo embedded >$@\n%.lo: %.cc\n\t$(LIBTOOL) --mode=compile $(CXX) -c -o $@ $<\n";
     fs::write(build.folder.path().join("work/part/Makefile"), makefile).unwrap();
     let error = build.refused(LIBRARY);
-    assert!(error.contains("does not say what embed.lo is compiled from: description-0, line 5: group all **"), "{error}");
+    assert!(
+        error.contains("does not say what embed.lo is compiled from: description-0, line 5: group all **"),
+        "{error}"
+    );
     let output = build.unity(&[&LIBRARY.replace("group", "alone embed.cc only make knows it\ngroup")]);
     assert!(output.status.success(), "{output:?}");
     build.make();
-    assert!(build.read("libx.la").ends_with("compiled: -c -o embed.lo embed.cc\nembedded\n"), "{}", build.read("libx.la"));
+    assert!(
+        build.read("libx.la").ends_with("compiled: -c -o embed.lo embed.cc\nembedded\n"),
+        "{}",
+        build.read("libx.la")
+    );
 }

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
 
 use clap::Args;
 use engine::Engine;
@@ -149,12 +148,6 @@ pub fn revision() -> Option<String> {
     git.args(["-c", "safe.directory=*", "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty"]);
     let output = git.output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
-}
-
-/// The present, as a Unix time in seconds.
-pub fn now() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    now.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
 /// Whether a program is in a folder of PATH.

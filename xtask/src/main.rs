@@ -23,6 +23,7 @@ mod tables;
 mod targets;
 mod terminal;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -109,7 +110,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         // Help, the version, or a usage error.
         Err(told) => {
-            say::record(told.print());
+            // What was typed may have a user and password in it, and be printed into a pipeline's public log.
+            let printed = match told.use_stderr() {
+                true => write!(std::io::stderr(), "{}", foundation::address::shown(&told.render().to_string())),
+                false => told.print(),
+            };
+            say::record(printed);
             let status = u8::try_from(told.exit_code()).unwrap_or(2);
             return ended(if status == 0 { Ok(()) } else { Err(Message::handed_on(status).into()) });
         }

@@ -2,8 +2,8 @@
 //! the version and the date that everything in a build is clamped to (`SOURCE_DATE_EPOCH`).
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
+use foundation::date;
 use foundation::failure::{self, Failure, Kind, Outcome};
 use recipe::control;
 use time::OffsetDateTime;
@@ -126,7 +126,7 @@ impl Changelog {
                 let maintainer = format!("{maintainer}>");
                 control::maintainer(&maintainer)
                     .map_err(|problem| wrong(number, &format!("'{maintainer}' {problem}")))?;
-                let epoch = epoch_of(date.trim(), now())
+                let epoch = epoch_of(date.trim(), date::now())
                     .map_err(|problem| wrong(number, &format!("'{}' {problem}", date.trim())))?;
                 return Ok(Self {
                     source: source.to_owned(),
@@ -237,11 +237,6 @@ const DEBIAN_BEGAN: i64 = 745_459_200;
 
 /// Somebody east of here may have it already.
 const DAY: i64 = 86_400;
-
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    now.as_secs().try_into().unwrap_or(i64::MAX)
-}
 
 /// The urgencies that Debian knows (policy 5.6.17).
 const URGENCIES: [&str; 5] = ["low", "medium", "high", "emergency", "critical"];

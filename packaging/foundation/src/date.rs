@@ -1,7 +1,14 @@
-//! Unix times as mail and the files of Debian's archives have them (RFC 2822): `Mon, 23 Nov 2026 05:00:48 +0000`.
+//! The present, and Unix times as mail and the files of Debian's archives have them (RFC 2822): `Mon, 23 Nov 2026 05:00:48 +0000`.
+
+use std::time::SystemTime;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
+
+/// What this machine's clock says, as a Unix time in seconds.
+pub fn now() -> i64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs().try_into().unwrap_or(i64::MAX))
+}
 
 /// A Unix time in seconds as text, in UTC. One that no calendar has becomes the first of all.
 pub fn text(time: i64) -> String {

@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use foundation::date;
 use foundation::digest::Digest;
 use foundation::file::write_whole;
 use foundation::store::{Store, StoreError};
@@ -15,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::Key;
 use crate::error::ResultsError;
 use crate::take::Found;
-use crate::trust::{is_to_come, now};
+use crate::trust::is_to_come;
 
 /// Contents by the fingerprints of primary keys.
 type Seen = BTreeMap<String, Digest>;
@@ -65,7 +66,7 @@ pub(crate) fn keep(store: &Store, key: &Key, found: &[Found]) -> Result<(), Resu
 pub(crate) fn outdated(store: &Store, key: &Key, found: &[Found]) -> Result<BTreeMap<Digest, i64>, ResultsError> {
     let mut latest: BTreeMap<String, i64> = read(store, key)?;
     // An earlier version of this tool believed any date.
-    let now = now();
+    let now = date::now();
     latest.retain(|_, time| !is_to_come(*time, now));
     for one in found {
         let latest = latest.entry(one.stated.by.primary.clone()).or_insert(one.stated());

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use foundation::date;
 use sign::gpgv::{Gpgv, GpgvError, Signatory};
@@ -62,7 +61,7 @@ impl Trust {
         let gpgv = Gpgv::new(path)?;
         let ring = fs::read(path).map_err(|source| GpgvError::File { path: path.to_owned(), source })?;
         let counts = |user_id: &str| matches!(keyring, KeyRing::Named(_)) || !user_id.starts_with(DEVELOPMENT_NAME);
-        let now = now();
+        let now = date::now();
         let keys: BTreeMap<String, Certificate> = public_key::read(&ring)?
             .into_iter()
             .filter(|certificate| counts(&certificate.user_id))
@@ -75,7 +74,7 @@ impl Trust {
     /// Whether the word of whoever made a statement before counts now: the key that signed it is in the ring, and good there.
     pub fn counts(&self, by: &StatedBy) -> bool {
         let good = |certificate: &Certificate| match &by.subkey {
-            Some(subkey) => certificate.key(subkey).is_some_and(|key| key.accepted(now())),
+            Some(subkey) => certificate.key(subkey).is_some_and(|key| key.accepted(date::now())),
             None => true,
         };
         self.keys.get(&by.key).is_some_and(good)
@@ -107,7 +106,7 @@ impl Trust {
             return Err(format!("{path}: the signed statement is about other inputs than its name says"));
         }
         let stated = statement.predicate.stated;
-        let now = now();
+        let now = date::now();
         if is_to_come(stated, now) {
             let (stated, now) = (date::text(stated.min(LAST)), date::text(now));
             return Err(format!(
@@ -130,9 +129,4 @@ const LAST: i64 = 253_402_300_799;
 /// young, for ever.
 pub(crate) fn is_to_come(time: i64, now: i64) -> bool {
     time > now.saturating_add(APART)
-}
-
-/// The time of this machine's clock, as a Unix time in seconds.
-pub(crate) fn now() -> i64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() as i64)
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use fetch::download::{DownloadEvent, Downloader, Network};
 use foundation::address;
 use foundation::bytes::ByteSize;
+use foundation::date;
 use foundation::failure::{AnyFailure, Message};
 use foundation::progress::{Event, Progress};
 use foundation::store::Store;
@@ -18,7 +19,7 @@ use sign::gpg::Gpg;
 use sign::signer::Signer;
 use statements::rebuild::{PublishedBuild, download};
 
-use crate::arguments::{Common, Selection, Subject, block_on, emulating, engine, locked_store, now, repository};
+use crate::arguments::{Common, Selection, Subject, block_on, emulating, engine, locked_store, repository};
 use crate::commands::package::KeyArguments;
 use crate::defaults::{DEFAULTS, known_recipes};
 use crate::terminal::{Terminal, print_json};
@@ -159,7 +160,7 @@ pub fn run(arguments: Arguments) -> Result<(), AnyFailure> {
         return Err(pipeline::Error::Differs { different, all, folder: results }.into());
     }
     if let Some(signer) = signer {
-        let path = attest(&report, &published, &results, &signer, now())?;
+        let path = attest(&report, &published, &results, &signer, date::now())?;
         terminal.note(format!("statement of this rebuild, signed by {}: {}", signer.key().user_id, path.display()));
     }
     Ok(())

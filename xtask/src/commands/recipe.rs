@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use fetch::source::version::{PatchStanding, Standing, short};
+use foundation::date;
 use foundation::failure::{AnyFailure, Message};
 use foundation::progress::Progress;
 use pipeline::version::{Asked, NewRecipe, new_recipe};
 use recipe::Recipe;
 
-use crate::arguments::{locked_store, now};
+use crate::arguments::locked_store;
 use crate::defaults::{DEFAULTS, known_recipes};
 use crate::terminal::Terminal;
 
@@ -71,7 +72,7 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
         version: arguments.upstream_version.as_deref(),
         source: arguments.source.as_deref(),
         known: &known,
-        now: now(),
+        now: date::now(),
     };
     let made = new_recipe(&store, &asked, &|text| terminal.note(text.to_owned()))?;
     terminal.finish();

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use clap::Args;
 use foundation::bytes::ByteSize;
+use foundation::date;
 use foundation::failure::AnyFailure;
 use foundation::progress::Progress;
 use foundation::store::{Store, StoreLock};
@@ -17,7 +18,7 @@ use serde::Serialize;
 use sign::gpg::Gpg;
 use sign::signer::{KeyKind, Signer};
 
-use crate::arguments::{Selections, block_on, engine, locked_store, now};
+use crate::arguments::{Selections, block_on, engine, locked_store};
 use crate::commands::package::KeyArguments;
 use crate::terminal::{Terminal, duration, print_json};
 
@@ -180,7 +181,7 @@ fn desk<'a>(
         store,
         lock,
         signer,
-        now: now(),
+        now: date::now(),
         break_lock: arguments.break_lock.as_deref(),
         again: arguments.again,
         threads: processors(),

@@ -248,3 +248,20 @@ fn of_several_targets_each_is_told() {
     let digests = workshop.run(&["plan", "--recipe", "sample", "--offline", "--digest"]).success().stdout;
     assert_eq!(digests.trim().len(), 64);
 }
+
+/// A pipeline's log is read by others than whoever set the variable with the place.
+#[test]
+fn no_password_is_printed_back() {
+    let workshop = Workshop::empty();
+    for arguments in [
+        &["package", "--from", "ftp://me:secret@host/x"][..],
+        &["share", "ftp://me:secret@host/x"],
+        &["package", "--mirror", "ftp://me:secret@host/debian"],
+        &["package", "s3://me:secret@host/x"],
+        &["release", "--form=https://me:secret@host/x"],
+    ] {
+        let ran = workshop.run(arguments).fails(2, &[]);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!said.contains("secret") && !said.contains("me:"), "{arguments:?}: {said}");
+    }
+}

@@ -1,10 +1,9 @@
 //! What has to be said before it is done, as arguments.
 
 use clap::Args;
+use foundation::date;
 use foundation::failure::AnyFailure;
 use repository::{Consent, Repository};
-
-use super::keys;
 
 /// What the user agrees to, of what is refused otherwise.
 #[derive(Args)]
@@ -32,7 +31,7 @@ impl ConsentArguments {
             lost_clients: self.give_up_clients,
             clock_is_right: self.clock_is_right,
         });
-        let now = keys::now();
+        let now = date::now();
         repository.compare_clocks(now)?;
         Ok(now)
     }

@@ -9,7 +9,6 @@ use repository::Repository;
 use sign::gpg::Gpg;
 use sign::signer::{KeySource, Passphrase, Signer};
 
-pub use crate::arguments::now;
 use crate::commands::package::{PASSPHRASE, development_key};
 
 /// The environment variable with the passphrase of `--new-key-file`.

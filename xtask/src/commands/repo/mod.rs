@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use consent::ConsentArguments;
+use foundation::date;
 use foundation::failure::{AnyFailure, Kind, Message};
 use keys::KeyArguments;
 use place::Destination;
@@ -306,7 +307,7 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
             let mut repository = open(&arguments.which.folder, "repo prune")?;
             let keep = arguments.keep.unwrap_or(if arguments.days.is_some() { 0 } else { 10 });
             let options = PruneOptions { keep, days: arguments.days.unwrap_or(0) };
-            arguments.which.tell(&repository.prune(options, keys::now())?, output::pruned);
+            arguments.which.tell(&repository.prune(options, date::now())?, output::pruned);
             arguments.destination.push(&mut repository, &arguments.which)
         }
         Command::Push(arguments) => place::push(&arguments),
@@ -352,7 +353,7 @@ fn init(arguments: InitArguments) -> Result<(), AnyFailure> {
     };
     let signers = arguments.keys.first_signers(settings.development)?;
     let (repository, published) =
-        Repository::init(&arguments.which.folder, &settings, &borrowed(&signers), builders.as_deref(), keys::now())?;
+        Repository::init(&arguments.which.folder, &settings, &borrowed(&signers), builders.as_deref(), date::now())?;
     arguments.which.tell(&published[..], output::published);
     if !arguments.which.json {
         print!("{}", output::keys(&repository));
@@ -474,7 +475,7 @@ fn list(arguments: &ListArguments) -> Result<(), AnyFailure> {
 }
 
 fn status(arguments: &ListArguments) -> Result<(), AnyFailure> {
-    let status = repository::status(&arguments.which.folder, keys::now())?;
+    let status = repository::status(&arguments.which.folder, date::now())?;
     arguments.which.tell(&status, output::status);
     let sentence = match &status.needs[..] {
         [] => return Ok(()),
@@ -487,7 +488,7 @@ fn status(arguments: &ListArguments) -> Result<(), AnyFailure> {
 fn verify(arguments: &VerifyArguments) -> Result<(), AnyFailure> {
     let keyring = arguments.keyring.as_deref();
     if let Some(url) = &arguments.from {
-        let look = Look { url, keyring, packages: !arguments.without_packages, now: keys::now() };
+        let look = Look { url, keyring, packages: !arguments.without_packages, now: date::now() };
         arguments.which.tell(&repository::verify_served(&arguments.which.folder, &look)?, output::served);
         return Ok(());
     }
@@ -497,7 +498,7 @@ fn verify(arguments: &VerifyArguments) -> Result<(), AnyFailure> {
              the repository can replace them. Name what clients trust with --keyring FILE"
         );
     }
-    let sound = repository::verify(&arguments.which.folder, keyring, keys::now())?;
+    let sound = repository::verify(&arguments.which.folder, keyring, date::now())?;
     arguments.which.tell(&sound, output::sound);
     Ok(())
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use foundation::date;
 use foundation::failure::AnyFailure;
 use places::Remote;
 use repository::{PushOptions, Recovered, Repository};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Which, keys, open};
+use super::{Which, open};
 
 /// The place that clients fetch from, where one is named.
 #[derive(Args)]
@@ -112,7 +113,7 @@ pub fn push(arguments: &PushArguments) -> Result<(), AnyFailure> {
 }
 
 fn push_to(repository: &mut Repository, which: &Which, to: &Remote, options: &PushOptions) -> Result<(), AnyFailure> {
-    repository.push(to, options, keys::now(), &mut |text| eprintln!("{text}"))?;
+    repository.push(to, options, date::now(), &mut |text| eprintln!("{text}"))?;
     which.tell(&Pushed { to: to.to_string() }, |pushed| format!("copied to {}\n", pushed.to));
     Ok(())
 }

@@ -88,7 +88,6 @@ fn shell_scripts() {
             }
         }
     }
-    scripts.push("config.site".to_owned());
     for name in ["environment", "zk", "master", "agent"] {
         scripts.push(format!("cluster/{name}"));
     }

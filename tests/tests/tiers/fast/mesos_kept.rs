@@ -1,9 +1,7 @@
-//! What the recipe of Mesos keeps beside the compiler cache: jars (`bin/java-archive`) and what configure scripts found out
-//! (`config.site`). Neither may be taken for another.
+//! What the recipe of Mesos keeps beside the compiler cache: jars (`bin/java-archive`). None may be taken for another.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use tests::repository;
 
@@ -111,65 +109,4 @@ fn a_jar_that_is_cut_off_is_made_anew() {
     }
     assert_eq!(java.archive(&[]), (1, whole.clone()));
     assert_eq!(java.archive(&[]), (0, whole));
-}
-
-/// As much of a configure script as `config.site` has to do with.
-const CONFIGURE: &str = r#"#!/bin/sh
-cache_file=/dev/null
-for argument; do case $argument in --cache-file=*) cache_file=${argument#*=} ;; esac; done
-ac_configure_args=$*
-. "$CONFIG_SITE"
-if test -r "$cache_file"; then echo "loading $cache_file"; else echo "creating $cache_file"; echo found=yes >"$cache_file"; fi
-"#;
-
-fn configure(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> String {
-    let output: Output = Command::new("sh")
-        .arg("./configure")
-        .args(arguments)
-        .current_dir(folder)
-        .env("CONFIG_SITE", repository().join("packaging/mesos/config.site"))
-        .env("CCACHE_DIR", folder.join("ccache"))
-        .env_remove("CCACHE_DISABLE")
-        .env_remove("CFLAGS")
-        .envs(variables.iter().copied())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
-
-#[test]
-fn what_configure_found_out_is_taken_for_the_same_call_of_the_same_script() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    fs::create_dir(folder.join("ccache")).unwrap();
-    fs::write(folder.join("configure"), CONFIGURE).unwrap();
-    let call = |arguments: &[&str], variables: &[(&str, &str)]| configure(folder, arguments, variables);
-
-    let first = call(&["--prefix=/usr"], &[]);
-    let file = first.strip_prefix("creating ").unwrap_or_else(|| panic!("{first}"));
-    assert!(Path::new(file).starts_with(folder.join("ccache/configure")), "{file}");
-    assert_eq!(call(&["--prefix=/usr"], &[]), format!("loading {file}"));
-    for (arguments, variables) in [
-        (&["--prefix=/opt"][..], &[][..]),
-        (&["--prefix=/usr"], &[("CFLAGS", "-O3")]),
-        (&["--prefix=/usr"], &[("CC", "clang")]),
-        (&["--prefix=/usr"], &[("JAVA_HOME", "/opt/jdk")]),
-    ] {
-        let other = call(arguments, variables);
-        assert!(other.starts_with("creating ") && !other.contains(file), "{arguments:?} {variables:?}: {other}");
-    }
-    fs::write(folder.join("configure"), format!("{CONFIGURE}# one more question\n")).unwrap();
-    assert!(call(&["--prefix=/usr"], &[]).starts_with("creating "));
-}
-
-#[test]
-fn configure_is_left_alone_without_a_compiler_cache_or_with_a_cache_of_its_own() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    fs::create_dir(folder.join("ccache")).unwrap();
-    fs::write(folder.join("configure"), CONFIGURE).unwrap();
-    assert_eq!(configure(folder, &[], &[("CCACHE_DISABLE", "1")]), "loading /dev/null");
-    assert_eq!(configure(folder, &["--cache-file=own"], &[]), "creating own");
-    assert_eq!(fs::read_dir(folder.join("ccache")).unwrap().count(), 0);
 }

@@ -116,6 +116,9 @@ impl<'a> Builder<'a> {
         environment.insert("CCACHE_DIR".into(), "/ccache".into());
         // The compiler is part of the volume's name; its time stamp says nothing.
         environment.insert("CCACHE_COMPILERCHECK".into(), "content".into());
+        // So are the headers of the build root, which nothing changes. Without them in its lists, ccache also takes again what
+        // includes one that only mentions `__TIME__`, as Subversion's does.
+        environment.insert("CCACHE_IGNOREHEADERS".into(), "/usr/include/:/usr/lib/".into());
         environment.insert("CCACHE_MAXSIZE".into(), "10G".into());
         if self.compiler_cache() == CompilerCache::None {
             environment.insert("CCACHE_DISABLE".into(), "1".into());

@@ -256,7 +256,6 @@ fn no_password_is_printed_back() {
     for arguments in [
         &["package", "--from", "ftp://me:secret@host/x"][..],
         &["share", "ftp://me:secret@host/x"],
-        &["package", "--mirror", "ftp://me:secret@host/debian"],
         &["package", "s3://me:secret@host/x"],
         &["release", "--form=https://me:secret@host/x"],
     ] {

@@ -23,10 +23,10 @@ mod tables;
 mod targets;
 mod terminal;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use foundation::address;
 use foundation::failure::{AnyFailure, Message};
 
 /// Builds Apache Mesos in hermetic containers and packages it for Debian.
@@ -111,11 +111,11 @@ fn main() -> ExitCode {
         // Help, the version, or a usage error.
         Err(told) => {
             // What was typed may have a user and password in it, and be printed into a pipeline's public log.
-            let printed = match told.use_stderr() {
-                true => write!(std::io::stderr(), "{}", foundation::address::shown(&told.render().to_string())),
-                false => told.print(),
-            };
-            say::record(printed);
+            if told.use_stderr() {
+                eprintln!("{}", address::shown(&told.render().to_string()).trim_end());
+            } else {
+                say::record(told.print());
+            }
             let status = u8::try_from(told.exit_code()).unwrap_or(2);
             return ended(if status == 0 { Ok(()) } else { Err(Message::handed_on(status).into()) });
         }

@@ -10,8 +10,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use foundation::date;
 use rustix::fs::{FlockOperation, flock};
 use tempfile::{NamedTempFile, TempDir};
 
@@ -180,7 +181,7 @@ impl Signer for Gpg {
         // gpg does not freeze the second in which it starts (`gnupg_set_time` in GnuPG's common/gettime.c), and the next one may begin
         // before it signs. Then that second is over, and the same again is dated as it should be. gpg's clock, time(2), is some
         // milliseconds behind the one that is read here.
-        let ran = if epoch + 1 < present() {
+        let ran = if epoch + 1 < date::now() {
             sign(data)?
         } else {
             let mut kept = Vec::new();
@@ -374,12 +375,6 @@ impl Ran {
 
 fn unreadable(error: &io::Error) -> SignError {
     SignError::Gpg { what: "read what is to be signed".into(), message: error.to_string() }
-}
-
-/// This machine's time, a Unix time in seconds.
-fn present() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.map_or(0, |now| now.as_secs().cast_signed())
 }
 
 /// Runs it on this input.

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::SystemTime;
 
 use foundation::date;
 use serde::Serialize;
@@ -126,8 +125,7 @@ fn ask_sqv(signer: &dyn Signer, ring: &[u8], until: i64) -> Result<Option<KeyObj
     let file = |bytes: &[u8]| write(bytes);
     let (data, ring) = (file(b"a trial\n")?, file(ring)?);
     // Not before the self-signatures, which may be of today, whatever the time that the caller goes by.
-    let today = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let signature = signer.sign(SignatureForm::DetachedBinary, &mut &b"a trial\n"[..], today.cast_signed())?;
+    let signature = signer.sign(SignatureForm::DetachedBinary, &mut &b"a trial\n"[..], date::now())?;
     let signature = file(&signature)?;
     let mut sqv = Command::new("sqv");
     if Path::new(APT_POLICY).exists() {

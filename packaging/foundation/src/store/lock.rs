@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Seek, Write};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::StoreError;
 use crate::address;
+use crate::date;
 
 /// The process that holds a lock, as it wrote itself into the file of the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,12 +30,11 @@ pub struct Holder {
 
 impl Holder {
     fn this_process(what: &str) -> Self {
-        let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self {
             pid: std::process::id(),
             what: address::shown(what),
             command: address::shown(&std::env::args().collect::<Vec<_>>().join(" ")),
-            started: started.as_secs().try_into().unwrap_or(i64::MAX),
+            started: date::now(),
         }
     }
 

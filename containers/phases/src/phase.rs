@@ -31,6 +31,8 @@ const GOVERNOR: &str = include_str!("../assets/governor.c");
 const FRUGAL: &str = include_str!("../assets/frugal.c");
 /// Where the driver leaves its report; removed before the script starts.
 const REPORT: &str = "/build/out/.report";
+/// In the note that a log has where a phase is run again with fewer jobs: what comes before it was made good.
+pub const REPEATED: &str = "; running it again with ";
 const MIB: u64 = 1 << 20;
 
 /// What to run, and within which limits.
@@ -136,7 +138,7 @@ pub async fn run(
         let before = record.jobs;
         record.jobs = before / 2;
         let note = format!(
-            "phase {}: processes were killed for memory at {} ({before} jobs); running it again with {}",
+            "phase {}: processes were killed for memory at {} ({before} jobs){REPEATED}{}",
             spec.name,
             ByteSize(spec.memory_bytes),
             record.jobs

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bollard::query_parameters::StatsOptionsBuilder;
 use engine::container::Container;
@@ -11,6 +11,7 @@ use engine::transfer::{Upload, get, get_with, put};
 use engine::{Engine, Error};
 use farm::Access;
 use foundation::bytes::ByteSize;
+use foundation::date;
 use foundation::progress::Event;
 use futures_util::StreamExt;
 
@@ -111,7 +112,7 @@ pub async fn run(
     let mut record = PhaseRecord {
         name: spec.name.clone(),
         jobs: spec.jobs.max(1),
-        started: SystemTime::UNIX_EPOCH.elapsed().ok().and_then(|since| i64::try_from(since.as_secs()).ok()),
+        started: Some(date::now()),
         limit: Some(spec.memory_bytes),
         log: spec.log.clone(),
         ..PhaseRecord::default()

@@ -8,9 +8,9 @@
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use engine::volume;
+use foundation::date;
 use foundation::digest::Digest;
 use foundation::store::Store;
 use phases::first_error::FirstError;
@@ -41,7 +41,7 @@ pub struct FailedPhase {
     /// Digest of everything that the phase depends on.
     pub key: Digest,
     /// When it failed, as a Unix time in seconds.
-    pub failed: u64,
+    pub failed: i64,
     /// Root, volume, environment, user and limits; the volume is as the phase left it.
     pub surroundings: Surroundings,
 }
@@ -127,13 +127,12 @@ pub async fn keep(
     std::fs::create_dir_all(&folder).map_err(Error::io("make the folder", &folder))?;
     let evidence = Evidence::find(engine, &surroundings.image, &surroundings.volume, seconds).await;
     evidence.keep(&folder).map_err(Error::io("write to", &folder))?;
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
     let failed = FailedPhase {
         recipe: inputs.recipe().handle().to_owned(),
         target: inputs.plan().target().name.clone(),
         phase: phase.name.clone(),
         key: phase.key,
-        failed: now,
+        failed: date::now(),
         surroundings: surroundings.clone(),
     };
     write_json(&folder.join(RECORD), &failed)?;

@@ -124,12 +124,15 @@ pub fn outdated(
     }
     let tracker = tracker.map(|path| Tracker::read(path, &target.suite)).transpose()?;
     let catalogue = root::catalogue(store, options, None, progress).map_err(|error| error.in_target(options))?;
-    let lag = |(kind, lock, path): (LockKind, RootLock, PathBuf)| Lag {
-        of: kind.noun().to_owned(),
-        packages: lock.packages.len(),
-        older: changes::older(&lock, &catalogue),
-        behind: changes::behind(&lock, &catalogue, tracker.as_ref()),
-        lock: path,
+    let lag = |(kind, lock, path): (LockKind, RootLock, PathBuf)| {
+        let older = changes::older(&lock, &catalogue);
+        Lag {
+            of: kind.noun().to_owned(),
+            packages: lock.packages.len(),
+            behind: changes::behind(&lock, &catalogue, &older, tracker.as_ref()),
+            older,
+            lock: path,
+        }
     };
     Ok(locks.into_iter().map(lag).collect())
 }

@@ -286,18 +286,6 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The same error with its place in the target's file, where it is about something that the file says.
-    pub(crate) fn in_target(self, options: &crate::options::Options) -> Self {
-        let Self::Debian(error) = self else { return self };
-        let place = error.field().map(|(field, suite)| options.target.place(&options.targets, field, suite));
-        match place {
-            Some(place) => Self::InTarget { place, error: Box::new(error) },
-            None => Self::Debian(error),
-        }
-    }
-}
-
 impl Failure for Error {
     fn outcome(&self) -> Outcome {
         match self {

@@ -104,6 +104,8 @@ pub enum DebianError {
         wanted_by: String,
         /// The dependency, in the syntax of `Depends` (Debian policy 7.1).
         dependency: String,
+        /// The field of the target's file that it comes from; none where it is the recipe's.
+        field: Option<&'static str>,
     },
     /// What is asked for is not there.
     #[error("{dependency} is asked for, and {suite} has no such package for {architecture}")]
@@ -114,6 +116,8 @@ pub enum DebianError {
         suite: String,
         /// The architecture.
         architecture: String,
+        /// The field of the target's file that asks for it; none where the recipe does.
+        field: Option<&'static str>,
     },
     /// What apt printed is not a plan that can be locked.
     #[error("what apt would install cannot be locked: {0}")]
@@ -128,7 +132,7 @@ impl DebianError {
             Self::Release { suite, reason: Unusable::Untrusted, .. } => Some(("keyring", Some(suite))),
             Self::SuiteLacks { suite, what: "component", .. } => Some(("component", Some(suite))),
             Self::SuiteLacks { suite, .. } => Some(("name", Some(suite))),
-            Self::Unsatisfied { .. } | Self::NotInSuite { .. } => Some(("base", None)),
+            Self::Unsatisfied { field, .. } | Self::NotInSuite { field, .. } => field.map(|field| (field, None)),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@ pub mod circumstances;
 pub mod compile_memory;
 pub mod compiles;
 mod error;
+pub mod first_error;
 mod log;
 pub mod phase;
 pub mod record;

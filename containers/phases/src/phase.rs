@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bollard::query_parameters::StatsOptionsBuilder;
 use engine::container::Container;
@@ -11,6 +11,7 @@ use engine::transfer::{Upload, get, get_with, put};
 use engine::{Engine, Error};
 use farm::Access;
 use foundation::bytes::ByteSize;
+use foundation::date;
 use foundation::progress::Event;
 use futures_util::StreamExt;
 
@@ -31,6 +32,8 @@ const GOVERNOR: &str = include_str!("../assets/governor.c");
 const FRUGAL: &str = include_str!("../assets/frugal.c");
 /// Where the driver leaves its report; removed before the script starts.
 const REPORT: &str = "/build/out/.report";
+/// In the note that a log has where a phase is run again with fewer jobs: what comes before it was made good.
+pub const REPEATED: &str = "; running it again with ";
 const MIB: u64 = 1 << 20;
 
 /// What to run, and within which limits.
@@ -109,7 +112,7 @@ pub async fn run(
     let mut record = PhaseRecord {
         name: spec.name.clone(),
         jobs: spec.jobs.max(1),
-        started: SystemTime::UNIX_EPOCH.elapsed().ok().and_then(|since| i64::try_from(since.as_secs()).ok()),
+        started: Some(date::now()),
         limit: Some(spec.memory_bytes),
         log: spec.log.clone(),
         ..PhaseRecord::default()
@@ -136,7 +139,7 @@ pub async fn run(
         let before = record.jobs;
         record.jobs = before / 2;
         let note = format!(
-            "phase {}: processes were killed for memory at {} ({before} jobs); running it again with {}",
+            "phase {}: processes were killed for memory at {} ({before} jobs){REPEATED}{}",
             spec.name,
             ByteSize(spec.memory_bytes),
             record.jobs

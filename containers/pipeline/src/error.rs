@@ -1,9 +1,10 @@
 //! Why the pipeline stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use foundation::bytes::ByteSize;
 use foundation::failure::{self, Failure, Kind, Outcome};
+use phases::first_error::FirstError;
 
 /// A failure of any stage.
 #[derive(Debug, thiserror::Error)]
@@ -142,12 +143,14 @@ pub enum Error {
         figures: PathBuf,
     },
     /// A phase's script failed.
-    #[error("the phase {phase} failed with exit status {exit}. Its last lines:\n{tail}{more}")]
+    #[error("the phase {phase} failed with exit status {exit}. {}Its last lines:\n{tail}{more}", first_error(first.as_ref(), log))]
     Phase {
         /// Name of the phase.
         phase: String,
         /// The exit status of its script.
         exit: i64,
+        /// The first error of the log; none where the last lines have it, or no line is marked as one.
+        first: Option<FirstError>,
         /// The last lines of the log.
         tail: String,
         /// What else helps: the relevant lines of config.log.
@@ -283,18 +286,6 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// The same error with its place in the target's file, where it is about something that the file says.
-    pub(crate) fn in_target(self, options: &crate::options::Options) -> Self {
-        let Self::Debian(error) = self else { return self };
-        let place = error.field().map(|(field, suite)| options.target.place(&options.targets, field, suite));
-        match place {
-            Some(place) => Self::InTarget { place, error: Box::new(error) },
-            None => Self::Debian(error),
-        }
-    }
-}
-
 impl Failure for Error {
     fn outcome(&self) -> Outcome {
         match self {
@@ -366,6 +357,14 @@ impl Failure for Error {
             Self::Solve { field, .. } => Kind::Input.next(format!("correct {field}")),
         }
     }
+}
+
+/// The first error of a log, with its place there.
+fn first_error(first: Option<&FirstError>, log: &Path) -> String {
+    let told = |FirstError { line, excerpt }: &FirstError| {
+        format!("The first error, line {line} of {}:\n{excerpt}\n", log.display())
+    };
+    first.map_or_else(String::new, told)
 }
 
 fn no_failed_phase(phase: Option<&str>, known: &str) -> String {

@@ -8,11 +8,12 @@
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use engine::volume;
+use foundation::date;
 use foundation::digest::Digest;
 use foundation::store::Store;
+use phases::first_error::FirstError;
 use phases::record::PhaseRecord;
 use phases::surroundings::Surroundings;
 use recipe::plan::PlannedPhase;
@@ -40,7 +41,7 @@ pub struct FailedPhase {
     /// Digest of everything that the phase depends on.
     pub key: Digest,
     /// When it failed, as a Unix time in seconds.
-    pub failed: u64,
+    pub failed: i64,
     /// Root, volume, environment, user and limits; the volume is as the phase left it.
     pub surroundings: Surroundings,
 }
@@ -126,13 +127,12 @@ pub async fn keep(
     std::fs::create_dir_all(&folder).map_err(Error::io("make the folder", &folder))?;
     let evidence = Evidence::find(engine, &surroundings.image, &surroundings.volume, seconds).await;
     evidence.keep(&folder).map_err(Error::io("write to", &folder))?;
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
     let failed = FailedPhase {
         recipe: inputs.recipe().handle().to_owned(),
         target: inputs.plan().target().name.clone(),
         phase: phase.name.clone(),
         key: phase.key,
-        failed: now,
+        failed: date::now(),
         surroundings: surroundings.clone(),
     };
     write_json(&folder.join(RECORD), &failed)?;
@@ -143,34 +143,26 @@ impl Kept {
     /// The error of a phase whose script failed: with the exit status, the lines of the log that matter, and where all
     /// is kept.
     pub fn error(self, record: &PhaseRecord) -> Error {
-        let text = std::fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
-        Error::Phase {
-            phase: record.name.clone(),
-            exit: record.exit,
-            tail: relevant_lines(&lines).join("\n"),
-            more: self.evidence.shown(),
-            log: self.log,
-            kept: Some(self.folder),
-        }
+        failed(&record.name, record.exit, self.log, Some((self.folder, &self.evidence)))
     }
 }
 
-/// The lines around the first compile error, where there is one, then the last lines.
-fn relevant_lines<'a>(lines: &[&'a str]) -> Vec<&'a str> {
-    const BEFORE: usize = 2;
-    const AFTER: usize = 12;
+/// The error of a script that ended with this status: with the first error of its log, the last lines, and what was kept of it in
+/// which folder.
+pub(crate) fn failed(phase: &str, exit: i64, log: PathBuf, kept: Option<(PathBuf, &Evidence)>) -> Error {
     const LAST: usize = 15;
-    let last = lines.len().saturating_sub(LAST);
-    let error = lines.iter().position(|line| line.contains(": error:") || line.contains(": fatal error:"));
-    let mut relevant = Vec::new();
-    if let Some(at) = error.filter(|at| *at + AFTER < last) {
-        relevant.extend(&lines[at.saturating_sub(BEFORE)..at + AFTER]);
-        relevant.push("[…]");
+    let text = std::fs::read(&log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    Error::Phase {
+        phase: phase.to_owned(),
+        exit,
+        first: FirstError::find(&lines, LAST),
+        tail: lines[lines.len().saturating_sub(LAST)..].join("\n"),
+        more: kept.as_ref().map_or_else(String::new, |(_, evidence)| evidence.shown()),
+        log,
+        kept: kept.map(|(folder, _)| folder),
     }
-    relevant.extend(&lines[last..]);
-    relevant
 }
 
 /// The source file that a compiler's command line is about.
@@ -196,14 +188,25 @@ mod tests {
         assert_eq!(compiled_file("make[2]: Entering directory '/build/work'"), None);
     }
 
+    /// As somebody reads it who has only the error.
     #[test]
     fn the_first_error_is_shown_even_when_much_follows() {
-        let mut lines = vec!["ok"; 5];
-        lines.push("main.cc:3:1: error: no");
-        lines.extend(vec!["noise"; 100]);
-        lines.push("make: *** [Makefile:1: all] Error 1");
-        let shown = relevant_lines(&lines).join("\n");
-        assert!(shown.contains("main.cc:3:1: error: no") && shown.ends_with("Error 1"), "{shown}");
-        assert!(shown.lines().count() < 40, "{shown}");
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let noise = "libtool: compile:  c++ -Werror -c error.cpp -o error.o\n".repeat(100);
+        let make = "make: *** [Makefile:1: all] Error 1";
+        let mut bytes = format!("ok\nmain.cc:3:1: error: no\n{noise}{make}\n").into_bytes();
+        // A log need not be UTF-8.
+        bytes.extend(b"\xff\n");
+        std::fs::write(log.path(), bytes).unwrap();
+        let said = failed("build", 2, log.path().to_owned(), None).to_string();
+        let begin = format!(
+            "the phase build failed with exit status 2. The first error, line 2 of {}:\nok\nmain.cc:3:1: error: no",
+            log.path().display()
+        );
+        assert!(said.starts_with(&begin) && said.ends_with(&format!("{make}\n\u{fffd}")), "{said}");
+        assert!(said.contains("\nIts last lines:\n") && said.lines().count() < 40, "{said}");
+        std::fs::write(log.path(), format!("{make}\n")).unwrap();
+        let said = failed("build", 2, log.path().to_owned(), None).to_string();
+        assert_eq!(said, format!("the phase build failed with exit status 2. Its last lines:\n{make}"));
     }
 }

@@ -31,9 +31,7 @@ pub async fn lock(
     snapshot: Option<&str>,
     progress: &dyn Progress,
 ) -> Result<(PathBuf, RootLock), Error> {
-    let (lock, _) = root::solved(engine, store, options, kind, snapshot, progress)
-        .await
-        .map_err(|error| error.in_target(options))?;
+    let (lock, _) = root::solved(engine, store, options, kind, snapshot, progress).await?;
     let path = write(options, kind, &lock)?;
     Ok((path, lock))
 }
@@ -55,9 +53,7 @@ pub async fn upgrade(
     let old = options.any_lock(kind)?;
     // Now, not after some minutes of solving.
     let tracker = tracker.map(|path| Tracker::read(path, &options.target.suite)).transpose()?;
-    let (new, catalogue) = root::solved(engine, store, options, kind, snapshot, progress)
-        .await
-        .map_err(|error| error.in_target(options))?;
+    let (new, catalogue) = root::solved(engine, store, options, kind, snapshot, progress).await?;
     let changes = changes::between(&old, &new, &catalogue, tracker.as_ref());
     if changes.is_empty() && old.request_sha256 == new.request_sha256 {
         return Ok((path, old, changes));
@@ -123,13 +119,16 @@ pub fn outdated(
         return Ok(Vec::new());
     }
     let tracker = tracker.map(|path| Tracker::read(path, &target.suite)).transpose()?;
-    let catalogue = root::catalogue(store, options, None, progress).map_err(|error| error.in_target(options))?;
-    let lag = |(kind, lock, path): (LockKind, RootLock, PathBuf)| Lag {
-        of: kind.noun().to_owned(),
-        packages: lock.packages.len(),
-        older: changes::older(&lock, &catalogue),
-        behind: changes::behind(&lock, &catalogue, tracker.as_ref()),
-        lock: path,
+    let catalogue = root::catalogue(store, options, None, progress)?;
+    let lag = |(kind, lock, path): (LockKind, RootLock, PathBuf)| {
+        let older = changes::older(&lock, &catalogue);
+        Lag {
+            of: kind.noun().to_owned(),
+            packages: lock.packages.len(),
+            behind: changes::behind(&lock, &catalogue, &older, tracker.as_ref()),
+            older,
+            lock: path,
+        }
     };
     Ok(locks.into_iter().map(lag).collect())
 }

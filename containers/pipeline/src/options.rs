@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use farm::WorkerAddress;
+use fetch::debian::DebianError;
 use fetch::download::Network;
 use foundation::bytes::ByteSize;
 use foundation::progress::{Event, Progress};
@@ -58,6 +59,18 @@ impl Options {
         let Self { recipe, target, .. } = self;
         let path = recipe.lock_path(target, kind);
         Ok(RootLock::read_any(&path, kind, (recipe.name(), recipe.called()), &target.name)?)
+    }
+
+    /// The error about the archives of this target, with its place in the target's file where it is about something that the file
+    /// says.
+    pub(crate) fn in_target(&self, error: DebianError) -> Error {
+        match error.field() {
+            Some((field, suite)) => {
+                let place = self.target.place(&self.targets, field, suite);
+                Error::InTarget { place, error: Box::new(error) }
+            }
+            None => error.into(),
+        }
     }
 }
 
@@ -200,10 +213,44 @@ pub struct Job<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use foundation::digest::Digest;
     use results::StatedBy;
 
     use super::*;
+
+    /// An error about what archives have names the line that asks for it, of the file of the target that was asked.
+    #[test]
+    fn an_error_about_archives_names_the_targets_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(here.join("../targets/debian-12-amd64.toml")).unwrap();
+        let path = folder.path().join("debian-12-amd64.toml");
+        std::fs::write(&path, &text).unwrap();
+        let options = Options {
+            recipe: Recipe::read(&here.join("../../tests/fixtures/sample")).unwrap(),
+            target: Target::read(folder.path(), &"debian-12/amd64".parse().unwrap()).unwrap(),
+            targets: folder.path().to_owned(),
+            source: None,
+            network: Network::Offline,
+            mirrors: Vec::new(),
+        };
+        let line = |field: &str| text.lines().position(|line| line.starts_with(field)).unwrap() + 1;
+        let lacks = DebianError::SuiteLacks {
+            suite: "bookworm".into(),
+            archive: "https://archive.example.org/debian".into(),
+            what: "component",
+            asked: "universe".into(),
+            has: "main, contrib".into(),
+        };
+        let said = lacks.to_string();
+        let told = options.in_target(lacks).to_string();
+        assert_eq!(told, format!("{}, line {}: {said}", path.display(), line("component = ")));
+        // What the command line says is in no file.
+        let told = options.in_target(DebianError::Snapshot("yesterday".into())).to_string();
+        assert_eq!(told, DebianError::Snapshot("yesterday".into()).to_string());
+    }
 
     #[test]
     fn what_was_taken_is_used_as_far_as_enough_builders_confirmed_it() {

@@ -252,7 +252,8 @@ pub(crate) fn catalogue(
     let downloader = Downloader::new(options.network);
     let on = |event: DownloadEvent| tell(progress, event);
     let target = (&options.target, options.targets.as_path());
-    let catalogue = Catalogue::fetch(&downloader, store, &mirrors(options)?, target, snapshot, &on)?;
+    let catalogue = Catalogue::fetch(&downloader, store, &mirrors(options)?, target, snapshot, &on)
+        .map_err(|error| options.in_target(error))?;
     for section in catalogue.sections() {
         let (suite, release) = (&section.suite, &section.release);
         if suite.components.first() == Some(&section.component) {
@@ -302,7 +303,7 @@ pub(crate) async fn solved(
     let of = |options: &Options| -> Result<_, Error> {
         tokio::task::block_in_place(|| {
             let catalogue = catalogue(store, options, snapshot, progress)?;
-            let base = closure::base(&catalogue, &options.target)?;
+            let base = closure::base(&catalogue, &options.target).map_err(|error| options.in_target(error))?;
             Ok((catalogue, base))
         })
     };
@@ -320,7 +321,8 @@ pub(crate) async fn solved(
     let root = assembling::base_only(engine, &solver.target, solvers.own().release.date, &debs, &say).await?;
     stage.finish();
     let stage = Stage::start(progress, format!("apt solves the dependencies of the {}", kind.noun()));
-    let uploads: Vec<Upload> = closure::solver_uploads(&catalogue, &base, &request, target)?
+    let uploads: Vec<Upload> = closure::solver_uploads(&catalogue, &base, &request, target)
+        .map_err(|error| options.in_target(error))?
         .into_iter()
         .map(|upload| Upload { path: upload.path, content: Content::Bytes(upload.content), mode: 0o644 })
         .collect();

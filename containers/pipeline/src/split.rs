@@ -17,6 +17,7 @@ use results::{Bundle, Key, Kind, Taken};
 use crate::budget::Budget;
 use crate::builder::{Builder, own};
 use crate::error::Error;
+use crate::failed_phase::failed;
 use crate::finished;
 use crate::inputs::Inputs;
 use crate::options::Others;
@@ -192,16 +193,7 @@ async fn run(
     record.emulated = builder.emulated();
     if record.exit != 0 {
         volume::remove(engine, &volume).await?;
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        return Err(Error::Phase {
-            phase: "split".into(),
-            exit: record.exit,
-            tail: lines[lines.len().saturating_sub(20)..].join("\n"),
-            more: String::new(),
-            log: keep_log(store, KIND, key, &log),
-            kept: None,
-        });
+        return Err(failed("split", record.exit, keep_log(store, KIND, key, &log), None));
     }
     transfer::download(engine, &root.image, &volume, OUTPUT_FOLDER, writer.path()).await?;
     write_json(&writer.path().join(RECORD), &record)?;

@@ -133,8 +133,8 @@ fn tops(folder: &Path) -> Result<BTreeSet<String>, PlaceError> {
     attempt().map_err(PlaceError::io("read the folder", folder))
 }
 
-/// No file of a place's own story is longer: a list of half a million files has that.
-const LONGEST_STORY: u64 = 64 << 20;
+/// No file of a place's own story is longer, in bytes: a list of half a million files has that.
+pub const LONGEST_STORY: u64 = 64 << 20;
 
 /// That rsync leaves out what is larger, and says so.
 fn no_larger_than(most: u64) -> [String; 2] {

@@ -11,8 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RecipeError;
-use crate::inherit::{self, Inheritance};
-use crate::line::line_of;
+use crate::inherit::Inheritance;
+use crate::line::{self, line_of, line_of_value};
 use crate::recipe::{CHECK_PHASE, Recipe, RecipeFile, look_over_inputs, look_over_variables};
 use crate::target::TargetName;
 
@@ -84,7 +84,7 @@ impl Recipe {
     /// is gone. For a recipe that is for a target already nothing changes.
     ///
     /// # Errors
-    /// Two sections that match the target give a variable two values, or one names an input that is not there.
+    /// Two sections that match the target give a variable two values, or an input is named that is not there.
     pub fn for_target(mut self, target: &TargetName) -> Result<Self, RecipeError> {
         let name = target.to_string();
         let mut given: BTreeMap<String, (String, String)> = BTreeMap::new();
@@ -112,7 +112,32 @@ impl Recipe {
             }
             condition.apply(&mut self.file);
         }
+        self.look_over_files()?;
         Ok(self)
+    }
+
+    /// Refuses inputs that are not there, of phases, of the tests and of upstream's own way.
+    fn look_over_files(&self) -> Result<(), RecipeError> {
+        let RecipeFile { phases, check, bench, .. } = &self.file;
+        let mut named: Vec<(String, &[&str], &[PathBuf])> = Vec::new();
+        for phase in phases {
+            named.push((format!("phase \"{}\": inputs", phase.name), &["phase", "inputs"], &phase.inputs));
+        }
+        if let Some(check) = check {
+            named.push(("check.inputs".into(), &["check", "inputs"], &check.inputs));
+        }
+        if let Some(baseline) = bench.as_ref().and_then(|bench| bench.baseline.as_ref()) {
+            named.push(("bench.baseline.inputs".into(), &["bench", "baseline", "inputs"], &baseline.inputs));
+        }
+        for (field, keys, inputs) in named {
+            if let Some(input) = inputs.iter().find(|input| !self.has(input)) {
+                let input = input.display().to_string();
+                let line = |text: &str| line_of_value(text, keys, &input);
+                let message = format!("{field}: the recipe has no file or folder {input}");
+                return Err(line::invalid(&self.folder, self.inheritance.as_deref(), &line, &message));
+            }
+        }
+        Ok(())
     }
 
     /// The names of the sections that hold for a target.
@@ -166,21 +191,10 @@ impl Condition {
     }
 }
 
-/// The error about a section, with the file and the line where it stands: those of a recipe that the one in `folder` inherits
-/// from, where it has none of that name itself.
+/// The error about a section, in whichever recipe has it, of those that the one in `folder` inherits from.
 pub(crate) fn invalid(folder: &Path, above: Option<&Inheritance>, pattern: &str, message: &str) -> RecipeError {
-    let path = folder.join(crate::recipe::FILE);
-    let text = std::fs::read_to_string(&path).unwrap_or_default();
-    match (line_of(&text, &["target", pattern]), above) {
-        (Some(line), _) => {
-            RecipeError::Invalid { path, message: format!("line {line}: [target.\"{pattern}\"]: {message}") }
-        }
-        (None, Some(above)) => {
-            let message = format!("{message} (as {} inherits it)", inherit::name_of(folder));
-            above.parent.invalid_section(pattern, &message)
-        }
-        (None, None) => RecipeError::Invalid { path, message: format!("[target.\"{pattern}\"]: {message}") },
-    }
+    let line = |text: &str| line_of(text, &["target", pattern]);
+    line::invalid(folder, above, &line, &format!("[target.\"{pattern}\"]: {message}"))
 }
 
 #[cfg(test)]
@@ -344,6 +358,12 @@ assets = [
         }
         let other = format!("{RECIPE}{}", ELEVEN.replace("\"patches-11\"", "\"nowhere\""));
         assert!(read(&other, "debian-12/amd64").is_ok(), "only the target that it concerns");
+        let plain = format!("{RECIPE}inputs = [\n  \"patches-11/one\",\n  \"nowhere\",\n]\n");
+        let error = read(&plain, "debian-12/amd64").unwrap_err();
+        assert!(
+            error.ends_with("recipe.toml: line 15: phase \"build\": inputs: the recipe has no file or folder nowhere"),
+            "{error}"
+        );
         let own = RECIPE.replace("JAVA_HOME =", "BUILD_X =");
         assert!(read(&own, "debian-12/amd64").unwrap_err().contains("build.environment: BUILD_X is set by the tool"));
         let twice = format!("{RECIPE}{ELEVEN}[target.\"*/amd64\"]\nenvironment = {{ JAVA_HOME = \"/opt\" }}\n");

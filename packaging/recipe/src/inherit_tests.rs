@@ -210,6 +210,18 @@ fn what_is_said_for_one_target_is_inherited_as_well() {
     assert!(error.to_string().contains("thing/recipe.toml: line 24: [target.\"debian-11/*\"]"), "{error}");
 }
 
+/// What an inherited phase reads, and is left out here, is told with the line that names it.
+#[test]
+fn an_inherited_input_that_is_not_there_is_told_with_its_file_and_line() {
+    let room = Room::new();
+    room.write("thing-1.1/recipe.toml", &child().replace("\"patches/old.patch\"", "\"patches\""));
+    std::fs::remove_dir_all(room.path("thing-1.1/patches")).unwrap();
+    let error =
+        room.read("thing-1.1").unwrap().for_target(&"debian-12/amd64".parse().unwrap()).unwrap_err().to_string();
+    let says = "thing/recipe.toml: line 15: phase \"build\": inputs: the recipe has no file or folder patches (as thing-1.1 inherits it)";
+    assert!(error.ends_with(says), "{error}");
+}
+
 #[test]
 fn a_folder_is_left_out_however_it_is_written() {
     let room = Room::new();

@@ -18,6 +18,7 @@ use crate::condition::{self, Condition};
 use crate::control;
 use crate::error::RecipeError;
 use crate::inherit::{self, Inheritance, Without};
+use crate::line::{self, line_of, line_of_value};
 use crate::root_lock::LockKind;
 use crate::target::Target;
 
@@ -285,25 +286,34 @@ impl Recipe {
     pub(crate) fn read_below(folder: &Path, below: &[PathBuf]) -> Result<Self, RecipeError> {
         let path = folder.join(FILE);
         let (file, inheritance) = inherit::read(folder, below)?;
+        let above = inheritance.as_deref();
         let invalid = |message: String| Err(RecipeError::Invalid { path: path.clone(), message });
+        let invalid_at = |keys: &[&str], message: String| {
+            let line = |text: &str| line_of(text, keys);
+            Err(line::invalid(folder, above, &line, &message))
+        };
+        let invalid_phase = |phase: &Phase, message: String| {
+            let line = |text: &str| line_of_value(text, &["phase", "name"], &phase.name);
+            Err(line::invalid(folder, above, &line, &format!("phase \"{}\": {message}", phase.name)))
+        };
         let is_name = |text: &str| {
             text.len() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
         };
         if control::package_name(&file.name).is_err() {
-            return invalid(format!(
+            let message = format!(
                 "name = \"{}\": a source package's name has lower-case letters, digits and + - . (Debian policy 5.6.1)",
                 file.name
-            ));
+            );
+            return invalid_at(&["name"], message);
         }
         if let Source::Git(git) = &file.source {
             if git.commit.len() != 40 || !git.commit.bytes().all(|b| b.is_ascii_hexdigit()) {
-                return invalid(format!(
-                    "source.commit = \"{}\": the 40 hexadecimal digits of a commit are needed",
-                    git.commit
-                ));
+                let message =
+                    format!("source.commit = \"{}\": the 40 hexadecimal digits of a commit are needed", git.commit);
+                return invalid_at(&["source", "commit"], message);
             }
             if git.git.is_empty() {
-                return invalid("source.git is empty: name at least one repository".into());
+                return invalid_at(&["source", "git"], "source.git is empty: name at least one repository".into());
             }
         }
         if let (Source::Directory(_), Some(pick)) = (&file.source, file.cherry_picks.first()) {
@@ -320,32 +330,32 @@ impl Recipe {
         }
         for (i, phase) in file.phases.iter().enumerate() {
             if !is_name(&phase.name) || file.phases[..i].iter().any(|other| other.name == phase.name) {
-                return invalid(format!("phase \"{}\": names are lower-case and used once", phase.name));
+                return invalid_phase(phase, "names are lower-case and used once".into());
             }
             if phase.name == CHECK_PHASE {
-                return invalid(format!("phase \"{CHECK_PHASE}\": describe upstream's tests in [check]"));
+                return invalid_phase(phase, "describe upstream's tests in [check]".into());
             }
             if phase.name == BASELINE_PHASE {
-                return invalid(format!("phase \"{BASELINE_PHASE}\": describe what is measured in [bench]"));
+                return invalid_phase(phase, "describe what is measured in [bench]".into());
             }
             if let Err(why) = look_over_inputs(&phase.inputs) {
-                return invalid(format!("phase \"{}\": inputs: {why}", phase.name));
+                return invalid_phase(phase, format!("inputs: {why}"));
             }
         }
         if let Some(Err(message)) = file.check.as_ref().map(|check| check.look_over(&file.phases)) {
-            return invalid(format!("check.{message}"));
+            return invalid_at(&["check"], format!("check.{message}"));
         }
         if let Some(Err(message)) = file.cluster.as_ref().map(Cluster::look_over) {
-            return invalid(format!("cluster.{message}"));
+            return invalid_at(&["cluster"], format!("cluster.{message}"));
         }
         if let Some(Err(message)) = file.bench.as_ref().map(|bench| bench.look_over(&file.phases)) {
-            return invalid(format!("bench.{message}"));
+            return invalid_at(&["bench"], format!("bench.{message}"));
         }
         if let Err((pattern, message)) = condition::look_over(&file) {
-            return Err(condition::invalid(folder, inheritance.as_deref(), &pattern, &message));
+            return Err(condition::invalid(folder, above, &pattern, &message));
         }
         if let Err(why) = look_over_variables(&file.build.environment) {
-            return invalid(format!("build.environment: {why}"));
+            return invalid_at(&["build", "environment"], format!("build.environment: {why}"));
         }
         let handle = match inheritance {
             Some(_) => inherit::look_over_name(&path, folder)?,

@@ -67,10 +67,24 @@ fn scripts_with_the_line_ends_of_windows_are_refused() {
 }
 
 #[test]
-fn an_input_must_stay_in_the_folder() {
-    let folder = folder_with(&GOOD.replace("\"patches\"", "\"../x\""));
-    let error = Recipe::read(folder.path()).unwrap_err().to_string();
-    assert!(error.contains("../x"), "{error}");
+fn what_makes_no_sense_is_told_with_its_line() {
+    let git = format!("commit = \"{}\"\ntag = \"1.0\"\ngit = []", "1".repeat(40));
+    for (right, wrong, says) in [
+        ("name = \"thing\"", "name = \"Thing\"", "line 2: name = \"Thing\": a source package's name"),
+        ("name = \"build\"", "name = \"Build\"", "line 11: phase \"Build\": names are lower-case"),
+        ("name = \"build\"", "name = \"check\"", "line 11: phase \"check\": describe upstream's tests in [check]"),
+        ("\"patches\"", "\"../x\"", "line 11: phase \"build\": inputs: ../x is not a path inside the recipe's folder"),
+        (
+            "[build]",
+            "[build]\nenvironment = { VERSION = \"1\" }",
+            "line 9: build.environment: VERSION is set by the tool",
+        ),
+        ("directory = \"upstream\"", &git.replacen("11", "x", 1), "line 7: source.commit = \"x1"),
+        ("directory = \"upstream\"", &git, "line 9: source.git is empty"),
+    ] {
+        let error = Recipe::read(folder_with(&GOOD.replace(right, wrong)).path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("recipe.toml: {says}")), "{error}");
+    }
 }
 
 const CHECK: &str = r#"

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
+use apt::Sum;
 use foundation::digest::Digest;
 use foundation::threads::processors;
 
@@ -19,6 +20,8 @@ pub(super) struct Named {
     pub path: PathBuf,
     /// The digest that the file has to have.
     pub sha256: Digest,
+    /// The size that it then has, in bytes.
+    pub size: u64,
     /// The file's path below a place that the repository was pushed to.
     pub remote: String,
 }
@@ -28,12 +31,13 @@ pub(super) fn named(folder: &Folder, snapshots: &[Snapshot]) -> Vec<Named> {
     let mut named = BTreeMap::new();
     for snapshot in snapshots {
         for package in &snapshot.packages {
-            let file = Named { path: folder.path(&package.path), sha256: package.sha256, remote: package.path.clone() };
+            let path = folder.path(&package.path);
+            let file = Named { path, sha256: package.sha256, size: package.size, remote: package.path.clone() };
             named.insert(file.path.clone(), file);
         }
-        for (path, (sha256, _)) in snapshot.files.iter().filter(|(path, _)| apt::indices::is_packed(path)) {
+        for (path, (sha256, size)) in snapshot.files.iter().filter(|(path, _)| apt::indices::is_packed(path)) {
             let remote = apt::indices::by_hash(&snapshot.codename, path, sha256);
-            let file = Named { path: folder.index(sha256), sha256: *sha256, remote };
+            let file = Named { path: folder.index(sha256), sha256: *sha256, size: *size, remote };
             named.insert(file.path.clone(), file);
         }
     }
@@ -46,7 +50,13 @@ pub(super) fn statements(folder: &Folder, snapshots: &[Snapshot]) -> Result<Vec<
         snapshots.iter().flat_map(|snapshot| &snapshot.packages).map(|package| package.sha256).collect();
     let evidence = Evidence::read(folder)?;
     let files = evidence.of(&packages).flat_map(Build::paths);
-    Ok(files.map(|(path, _, (sha256, _))| Named { path: folder.path(&path), sha256: *sha256, remote: path }).collect())
+    let named = |(path, _, (sha256, size)): (String, _, &Sum)| Named {
+        path: folder.path(&path),
+        sha256: *sha256,
+        size: *size,
+        remote: path,
+    };
+    Ok(files.map(named).collect())
 }
 
 /// Those of them that are missing or have other bytes, with what was found. Everything is read.

@@ -56,6 +56,7 @@ mod repair;
 mod rotation;
 mod served;
 mod settings;
+mod signed_generation;
 mod signing;
 mod snapshot;
 mod sources;

@@ -1,19 +1,19 @@
 //! Rebuilding a repository: on a new machine from a place that it was pushed to, or where a part of it was lost. Nothing is
 //! believed but signatures by its keys, and digests that something signed has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use apt::listed;
 use apt::release::Parsed;
 use foundation::digest::Digest;
 use foundation::public;
 use foundation::store::StoreLock;
+use places::Remote;
 use places::told::PUSHED;
-use places::transport::Transport;
-use places::{PlaceError, Remote};
+use places::transport::{LONGEST_STORY, Transport};
 use sign::gpgv::{self, Gpgv};
 
 use super::complete::{self, Named};
@@ -24,6 +24,7 @@ use super::generation::{self, Generation};
 use super::ledger::Ledger;
 use super::place;
 use super::published::{self, Published};
+use super::signed_generation::SignedGeneration;
 use super::snapshot::{self, Made, Snapshot};
 use super::{Folder, Keys, RepositoryError, Settings, aliases, changelogs, files, indices, remains, repair, sources};
 
@@ -80,12 +81,6 @@ pub fn recover(root: &Path, remote: Option<&Remote>, keyring: Option<&Path>) -> 
     rebuild(&root, remote, keyring)
 }
 
-/// A generation whose signature is good, and the folder that has what it names.
-struct SignedGeneration {
-    generation: Generation,
-    top: PathBuf,
-}
-
 fn rebuild(root: &Path, remote: Option<&Remote>, keyring: Option<&Path>) -> Result<Recovered, RepositoryError> {
     let state = root.join(".repository");
     let temporary = state.join("tmp");
@@ -99,10 +94,10 @@ fn rebuild(root: &Path, remote: Option<&Remote>, keyring: Option<&Path>) -> Resu
     let transport = remote.map(|remote| Transport { remote, lock: Some(&lock), patience: None });
     let mut done = Vec::new();
     let there = match &transport {
-        Some(transport) => fetch_generation(transport, fetched.path(), root, keyring)?,
+        Some(transport) => SignedGeneration::fetch(transport, fetched.path(), root, keyring)?,
         None => None,
     };
-    let here = candidate(root, root, keyring).unwrap_or_else(|error| {
+    let here = SignedGeneration::read(root, root, keyring).unwrap_or_else(|error| {
         done.push(format!("what {} says of itself is not used: {error}", root.display()));
         None
     });
@@ -157,66 +152,6 @@ fn rebuild(root: &Path, remote: Option<&Remote>, keyring: Option<&Path>) -> Resu
     let keys = keys.signing.iter().map(|key| (key.fingerprint.clone(), key.user_id.clone())).collect();
     drop(fetched);
     Ok(Recovered { generation: chosen.map(|chosen| chosen.generation), keys, done })
-}
-
-/// What a place says of itself, with the files that it names.
-fn fetch_generation(
-    transport: &Transport,
-    into: &Path,
-    root: &Path,
-    keyring: Option<&Path>,
-) -> Result<Option<SignedGeneration>, RepositoryError> {
-    let nothing = |problem: &str, next: &str| {
-        let place = transport.remote.to_string();
-        RepositoryError::Place(PlaceError::Unfit { place, problem: problem.into(), next: next.into() })
-    };
-    if transport.read(into)?.is_none() {
-        return Err(nothing("there is no such place", "give one that the repository was pushed to"));
-    }
-    let path = into.join(generation::FILE);
-    let Ok(bytes) = fs::read(&path) else {
-        return Err(nothing(
-            "it has no repository/generation.asc",
-            "nothing there says what it is: an older version of this tool pushed to it, or it is no repository. Push to it with \
-             --adopt from the folder that it was pushed from",
-        ));
-    };
-    let unsigned = generation::body(&bytes).and_then(|text| Generation::parse(&text, Digest::of(&bytes)));
-    let unsigned = unsigned
-        .ok_or_else(|| nothing("its repository/generation.asc is not as this tool writes it", "ask its owner"))?;
-    let blobs = unsigned.state.values().map(|(sha256, _)| Generation::blob(sha256)).collect();
-    transport.get("fetching the repository's settings", &blobs, None, into)?;
-    candidate(into, root, keyring)
-}
-
-/// The generation below `top`, if there is one, when its signature is good: by the key ring, else by the keys that the
-/// repository at `root` has, else by those that it names itself.
-fn candidate(top: &Path, root: &Path, keyring: Option<&Path>) -> Result<Option<SignedGeneration>, RepositoryError> {
-    let path = top.join(generation::FILE);
-    let Ok(bytes) = fs::read(&path) else { return Ok(None) };
-    let damaged =
-        || RepositoryError::State { path: path.clone(), problem: "it is no generation, or is not signed".into() };
-    let unsigned = generation::body(&bytes).and_then(|text| Generation::parse(&text, Digest::of(&bytes)));
-    let named = unsigned.ok_or_else(damaged)?.content(top, "keys.json")?;
-    let named = named.and_then(|text| serde_json::from_slice::<Keys>(&text).ok());
-    let own = files::read_json::<Keys>(&root.join(".repository/keys.json")).ok().flatten();
-    let ring = match (keyring, own.or(named)) {
-        (Some(path), _) => fs::read(path).map_err(RepositoryError::io("read", path))?,
-        // This folder's own may be of before an emergency.
-        (None, Some(keys)) => {
-            if top == root {
-                keys.whole_ring()
-            } else {
-                keys.trusted_ring()
-            }
-        }
-        (None, None) => return Err(damaged()),
-    };
-    let (generation, signed) = place::signed(&path, &bytes, &ring)?.ok_or_else(damaged)?;
-    match signed {
-        Ok(()) => Ok(Some(SignedGeneration { generation, top: top.to_owned() })),
-        Err(problem) => Err(RepositoryError::State { path, problem }),
-    }
 }
 
 /// Puts the tool's own files in order, except for the settings, which are returned and written last.
@@ -299,11 +234,14 @@ struct Rebuild<'a> {
 }
 
 impl Rebuild<'_> {
-    fn fetch(&self, what: &str, files: &BTreeSet<String>) -> Result<(), RepositoryError> {
-        match self.transport {
-            Some(transport) => Ok(transport.get(what, files, None, self.fetched).map(drop)?),
-            None => Ok(()),
-        }
+    /// Fetches files from the place, as far as they are there and none is larger than `most` bytes: whoever can write there
+    /// chooses what it gives, and must not fill the disk here. Returns those that are larger.
+    fn fetch(&mut self, what: &str, files: &BTreeSet<String>, most: u64) -> Result<BTreeSet<String>, RepositoryError> {
+        let Some(transport) = self.transport.filter(|_| !files.is_empty()) else { return Ok(BTreeSet::new()) };
+        let large = transport.get(what, files, Some(most), self.fetched)?;
+        let told = |name: &String| format!("not taken from the place, as it is larger than {most} bytes there: {name}");
+        self.done.extend(large.iter().map(told));
+        Ok(large)
     }
 
     /// Makes every snapshot whole again, those of the place as well where it has the same history. What cannot be is left as
@@ -328,23 +266,26 @@ impl Rebuild<'_> {
         }
         wanted.retain(|(codename, number)| !self.is_whole(codename, *number));
         // A push that was cut short leaves later ones at the place, of which nothing signed tells.
-        let covered = |(codename, number): &(String, u64)| self.covers(codename, *number);
-        let there: Vec<_> = wanted.iter().filter(|snapshot| covered(snapshot)).collect();
+        let there: Vec<_> = wanted.iter().filter(|(codename, number)| self.covers(codename, *number)).collect();
         let files = there.iter().flat_map(|(codename, number)| {
             snapshot::FILES.iter().map(move |name| format!("snapshots/{codename}/{number}/{name}"))
         });
-        self.fetch("fetching snapshots", &files.collect())?;
-        let indices = there.iter().flat_map(|(codename, number)| {
+        self.fetch("fetching snapshots", &files.collect(), LONGEST_STORY)?;
+        let mut most = 0;
+        let mut lists = BTreeSet::new();
+        for (codename, number) in &there {
             let came = self.fetched.join(format!("snapshots/{codename}/{number}/suite/InRelease"));
             let parsed = self.gpgv.past_text(&came).ok().and_then(|(text, _)| Parsed::parse(&text));
-            let files = parsed.map_or_else(BTreeMap::new, |parsed| parsed.files);
-            let lists = files
-                .into_iter()
-                .filter(|(path, (sha256, _))| path.ends_with("/Packages.xz") && !folder.index(sha256).is_file());
-            lists.map(|(path, (sha256, _))| apt::indices::by_hash(codename, &path, &sha256)).collect::<Vec<_>>()
-        });
-        self.fetch("fetching the lists of packages", &indices.collect())?;
-        wanted.retain(|snapshot| covered(snapshot) || folder.snapshot(&snapshot.0, snapshot.1).exists());
+            for (path, (sha256, size)) in parsed.into_iter().flat_map(|parsed| parsed.files) {
+                if path.ends_with("/Packages.xz") && !folder.index(&sha256).is_file() {
+                    lists.insert(apt::indices::by_hash(codename, &path, &sha256));
+                    most = most.max(size);
+                }
+            }
+        }
+        self.fetch("fetching the lists of packages", &lists, most)?;
+        wanted
+            .retain(|(codename, number)| self.covers(codename, *number) || folder.snapshot(codename, *number).exists());
         for (codename, number) in wanted {
             let text = format!("snapshot {number} of {codename}");
             match self.restore(&codename, number) {
@@ -392,7 +333,7 @@ impl Rebuild<'_> {
     }
 
     /// Makes a snapshot's folder anew, of what is left of it here and what came from the place.
-    fn restore(&self, codename: &str, number: u64) -> Result<(), RepositoryError> {
+    fn restore(&mut self, codename: &str, number: u64) -> Result<(), RepositoryError> {
         let folder = self.folder;
         let temporary = folder.temporary();
         let place = folder.snapshot(codename, number);
@@ -449,20 +390,20 @@ impl Rebuild<'_> {
 
     /// A record that was lost, from the indices that the Release names.
     fn record_of(
-        &self,
+        &mut self,
         codename: &str,
         number: u64,
         parsed: Parsed,
         signed_by: Vec<String>,
     ) -> Result<Snapshot, RepositoryError> {
         let mut packages = Vec::new();
-        for (path, (sha256, _)) in parsed.files.iter().filter(|(path, _)| path.ends_with("/Packages.xz")) {
+        for (path, (sha256, size)) in parsed.files.iter().filter(|(path, _)| path.ends_with("/Packages.xz")) {
             let remote = apt::indices::by_hash(codename, path, sha256);
             let mut index = self.folder.index(sha256);
             if !Digest::of_file(&index).is_ok_and(|found| found == *sha256) {
                 index = self.fetched.join(&remote);
                 if !index.is_file() {
-                    self.fetch("fetching an index", &BTreeSet::from([remote]))?;
+                    self.fetch("fetching an index", &BTreeSet::from([remote]), *size)?;
                 }
             }
             let bytes = fs::read(&index).map_err(RepositoryError::io("read", &index))?;
@@ -530,7 +471,9 @@ impl Rebuild<'_> {
         named.extend(complete::statements(folder, &snapshots)?);
         let mut wanting: Vec<Named> = complete::wanting(&named).into_iter().map(|(file, _)| file.clone()).collect();
         let count = wanting.len();
-        self.fetch(&format!("fetching {count} files"), &wanting.iter().map(|file| file.remote.clone()).collect())?;
+        let most = wanting.iter().map(|file| file.size).max().unwrap_or_default();
+        let files = wanting.iter().map(|file| file.remote.clone()).collect();
+        let large = self.fetch(&format!("fetching {count} files"), &files, most)?;
         for file in &wanting {
             let came = self.fetched.join(&file.remote);
             if Digest::of_file(&came).is_ok_and(|found| found == file.sha256) {
@@ -563,8 +506,15 @@ impl Rebuild<'_> {
         if count > wanting.len() {
             self.done.push(format!("restored: {} packages and indices", count - wanting.len()));
         }
-        let problems =
-            wanting.iter().map(|file| format!("{}: is nowhere with sha256 {}", file.path.display(), file.sha256));
+        let problems = wanting.iter().map(|file| {
+            let (path, sha256) = (file.path.display(), file.sha256);
+            match large.contains(&file.remote) {
+                true => {
+                    format!("{path}: the place has one that is larger than {most} bytes, not that with sha256 {sha256}")
+                }
+                false => format!("{path}: is nowhere with sha256 {sha256}"),
+            }
+        });
         complete::incomplete(folder, problems.collect())
     }
 

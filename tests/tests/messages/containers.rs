@@ -127,6 +127,7 @@ fn phases() {
 
 #[test]
 fn pipeline() {
+    use phases::first_error::FirstError;
     use pipeline::Error;
     let recipe = || "demo".to_owned();
     messages!(
@@ -180,14 +181,30 @@ fn pipeline() {
                 least: "3328MiB".into(),
                 figures: path("recipes/demo/compile-memory"),
             }],
-            Phase: [Error::Phase {
-                phase: "build".into(),
-                exit: 2,
-                tail: "demo.cpp:3: error: expected ';'\nmake: *** [Makefile:3: demo.o] Error 1".into(),
-                more: String::new(),
-                log: path("/cache/failed/build-0123.log"),
-                kept: Some(path("/cache/failed/build-0123")),
-            }],
+            Phase: [
+                Error::Phase {
+                    phase: "build".into(),
+                    exit: 2,
+                    first: None,
+                    tail: "demo.cpp:3: error: expected ';'\nmake: *** [Makefile:3: demo.o] Error 1".into(),
+                    more: String::new(),
+                    log: path("/cache/failed/build-0123.log"),
+                    kept: Some(path("/cache/failed/build-0123")),
+                },
+                Error::Phase {
+                    phase: "build".into(),
+                    exit: 2,
+                    first: Some(FirstError {
+                        line: 812,
+                        excerpt: "ld: demo.o: in function `main':\ndemo.cpp:3: undefined reference to `nowhere()'"
+                            .into(),
+                    }),
+                    tail: "make: *** [Makefile:3: all] Error 2".into(),
+                    more: String::new(),
+                    log: path("/cache/failed/build-0123.log"),
+                    kept: Some(path("/cache/failed/build-0123")),
+                },
+            ],
             NoFailedPhase: [
                 Error::NoFailedPhase { phase: None, known: String::new() },
                 Error::NoFailedPhase { phase: Some("build".into()), known: String::new() },

@@ -284,12 +284,14 @@ fn fetch() {
             }],
             Unsatisfied: [DebianError::Unsatisfied {
                 wanted_by: "the base".into(),
-                dependency: "libfoo1 (>= 2)".into()
+                dependency: "libfoo1 (>= 2)".into(),
+                field: Some("suite"),
             }],
             NotInSuite: [DebianError::NotInSuite {
                 dependency: "libfoo-dev (>= 2)".into(),
                 suite: "trixie".into(),
                 architecture: "arm64".into(),
+                field: None,
             }],
             Solution: [DebianError::Solution("it says nothing between its marks".into())],
         }

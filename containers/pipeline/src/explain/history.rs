@@ -5,8 +5,8 @@
 //! ```
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
+use foundation::date;
 use foundation::store::Store;
 use recipe::plan::{Plan, PlannedPhase};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ const FORMAT: u32 = 1;
 pub struct LastRun {
     format: u32,
     /// When it ended, as a Unix time in seconds.
-    pub ended: u64,
+    pub ended: i64,
     /// The stages that lead to it, in the order in which they run; it is the last of them.
     pub stages: Vec<StageInputs>,
 }
@@ -40,9 +40,8 @@ impl LastRun {
     fn write(store: &Store, plan: &Plan, stages: Vec<StageInputs>) {
         let Some(last) = stages.last() else { return };
         let path = path(store, plan, &last.name);
-        let ended = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
         let _ = std::fs::create_dir_all(path.parent().expect("in a folder"));
-        let _ = write_json(&path, &Self { format: FORMAT, ended, stages });
+        let _ = write_json(&path, &Self { format: FORMAT, ended: date::now(), stages });
     }
 }
 

@@ -52,7 +52,7 @@ pub struct Explained {
     /// The stage that it is run again for; null where it is run for its own sake, or kept.
     pub because_of: Option<String>,
     /// When it ran last, as a Unix time in seconds; null where that is not on record.
-    pub last_run: Option<u64>,
+    pub last_run: Option<i64>,
     /// Its inputs that are others than then. What a stage before it has told already is not told again.
     pub changes: Vec<Change>,
 }

@@ -60,9 +60,10 @@ pub fn between(old: &RootLock, new: &RootLock, catalogue: &Catalogue, tracker: O
 }
 
 /// What the archive has newer than a lock, and which packages of the lock it does not have any more, or not with these bytes;
-/// sorted by package. Where the archive itself is older than the lock, a package that it does not have may only not be there yet.
-pub fn behind(lock: &RootLock, catalogue: &Catalogue, tracker: Option<&Tracker>) -> Vec<Change> {
-    let not_yet = !older(lock, catalogue).is_empty();
+/// sorted by package. Where the archive itself is older than the lock (`older` has suites: [`older`]), a package that it does not
+/// have may only not be there yet.
+pub fn behind(lock: &RootLock, catalogue: &Catalogue, older: &[String], tracker: Option<&Tracker>) -> Vec<Change> {
+    let not_yet = !older.is_empty();
     let other = |deb: &PinnedDeb| {
         let candidate = catalogue.candidate(&deb.name);
         let newer = candidate.is_some_and(|entry| version::compare(&deb.version, &entry.package.version).is_lt());

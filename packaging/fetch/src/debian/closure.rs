@@ -51,6 +51,7 @@ fn closure<'a>(
         let entry = catalogue.candidate(name).ok_or_else(|| DebianError::Unsatisfied {
             wanted_by: wanted_by.to_owned(),
             dependency: (*name).to_owned(),
+            field: Some("suite"),
         })?;
         chosen.insert(&entry.package.name, entry);
         queue.push_back(entry.package);
@@ -64,6 +65,7 @@ fn closure<'a>(
                 group.iter().find_map(|wish| best(catalogue, wish)).ok_or_else(|| DebianError::Unsatisfied {
                     wanted_by: format!("{} {}", package.name, package.version),
                     dependency: group.iter().map(text).collect::<Vec<_>>().join(" | "),
+                    field: Some("suite"),
                 })?;
             chosen.insert(&answer.package.name, answer);
             queue.push_back(answer.package);
@@ -131,6 +133,8 @@ pub fn solver_uploads(
     let architecture = target.name.architecture();
     let mut lines = String::new();
     for dependency in request {
+        let said_by = [("base", &target.base), ("machine", &target.machine)];
+        let field = said_by.into_iter().find(|(_, asks)| asks.contains(dependency)).map(|(field, _)| field);
         // Said here, with the recipe's own words, rather than by apt in a container.
         let plain = dependency.split(['[', '<']).next().unwrap_or_default();
         let restricted = dependency.contains('[') || dependency.contains(" <");
@@ -143,6 +147,7 @@ pub fn solver_uploads(
             return Err(DebianError::Unsatisfied {
                 wanted_by: "the request (a target's `base`, a recipe's `depends`)".into(),
                 dependency: format!("'{dependency}', which is not one dependency as in Build-Depends"),
+                field,
             });
         }
         if !restricted
@@ -153,6 +158,7 @@ pub fn solver_uploads(
                 dependency: group.iter().map(text).collect::<Vec<_>>().join(" | "),
                 suite: target.suite.clone(),
                 architecture: architecture.to_owned(),
+                field,
             });
         }
         lines += dependency.trim();

@@ -104,6 +104,8 @@ pub enum DebianError {
         wanted_by: String,
         /// The dependency, in the syntax of `Depends` (Debian policy 7.1).
         dependency: String,
+        /// The field of the target's file that it comes from; none where it is the recipe's.
+        field: Option<&'static str>,
     },
     /// What is asked for is not there.
     #[error("{dependency} is asked for, and {suite} has no such package for {architecture}")]
@@ -114,6 +116,8 @@ pub enum DebianError {
         suite: String,
         /// The architecture.
         architecture: String,
+        /// The field of the target's file that asks for it; none where the recipe does.
+        field: Option<&'static str>,
     },
     /// What apt printed is not a plan that can be locked.
     #[error("what apt would install cannot be locked: {0}")]
@@ -128,7 +132,7 @@ impl DebianError {
             Self::Release { suite, reason: Unusable::Untrusted, .. } => Some(("keyring", Some(suite))),
             Self::SuiteLacks { suite, what: "component", .. } => Some(("component", Some(suite))),
             Self::SuiteLacks { suite, .. } => Some(("name", Some(suite))),
-            Self::Unsatisfied { .. } | Self::NotInSuite { .. } => Some(("base", None)),
+            Self::Unsatisfied { field, .. } | Self::NotInSuite { field, .. } => field.map(|field| (field, None)),
             _ => None,
         }
     }
@@ -147,8 +151,29 @@ pub enum Unusable {
     Untrusted,
 }
 
+/// What says which suite is asked for and whose keys have to sign it, as advice calls it.
+#[derive(Clone, Copy, Debug)]
+pub struct Advised {
+    /// What says which suite.
+    pub suite: &'static str,
+    /// What has the keys.
+    pub keyring: &'static str,
+}
+
+impl Advised {
+    /// Of a target that has a file.
+    pub const IN_FILE: Self = Self { suite: "the suite in the target's file", keyring: "the target's keyring" };
+}
+
 impl Failure for DebianError {
     fn outcome(&self) -> Outcome {
+        self.outcome_advised(Advised::IN_FILE)
+    }
+}
+
+impl DebianError {
+    /// What kind of failure it is and what to do next, for somebody who says by these means what is asked for.
+    pub fn outcome_advised(&self, advised: Advised) -> Outcome {
         match self {
             Self::Download(error) => error.outcome(),
             Self::Store(error) => error.outcome(),
@@ -157,19 +182,20 @@ impl Failure for DebianError {
                 Kind::Usage.next("write http:// or https://, a host and the archive's path, such as http://HOST/debian")
             }
             Self::Snapshot(_) => Kind::Usage.next("write YYYYMMDDTHHMMSSZ, such as 20260712T000000Z"),
-            Self::Release { reason: Unusable::Untrusted, .. } => Kind::Verification.next(
-                "nothing of it was used: try another mirror with --mirror URL; if its keys are new ones, the \
-                 target's keyring needs them",
-            ),
+            Self::Release { reason: Unusable::Untrusted, .. } => Kind::Verification.next(format!(
+                "nothing of it was used: try another mirror with --mirror URL; if its keys are new ones, {} needs them",
+                advised.keyring
+            )),
             Self::Release { reason: Unusable::Expired, .. } => Kind::Verification.next(
                 "nothing of it was used: try another mirror with --mirror URL; a suite that gets no updates any more is locked as \
                  it was with --snapshot TIME",
             ),
-            Self::Release { reason: Unusable::Missing, .. } => Kind::Failed.next(
-                "correct the suite in the target's file; if the mirror has another archive only, name one of this archive with \
-                 --mirror URL; a release that Debian has moved to https://archive.debian.org is locked as it was with --snapshot \
-                 TIME, or from there with --mirror URL",
-            ),
+            Self::Release { reason: Unusable::Missing, .. } => Kind::Failed.next(format!(
+                "correct {}; if the mirror has another archive only, name one of this archive with --mirror URL; a release that \
+                 Debian has moved to https://archive.debian.org is locked as it was with --snapshot TIME, or from there with \
+                 --mirror URL",
+                advised.suite
+            )),
             Self::Release { reason: Unusable::Silent, .. } => Kind::Failed.next(
                 "check the network and http_proxy, https_proxy and no_proxy, or name another mirror with --mirror URL",
             ),

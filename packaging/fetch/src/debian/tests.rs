@@ -350,6 +350,13 @@ fn a_request_is_looked_over_before_apt_sees_it() {
         let error = ask(&[wish.to_owned()]).unwrap_err().message();
         assert!(error.contains(&format!("{said} is asked for, and bookworm has no such package for amd64")), "{error}");
     }
+    // Only what the target's file asks for is told with its place there.
+    let mut asking = target.clone();
+    (asking.base, asking.machine) = (vec!["absent".into()], vec!["linux".into()]);
+    for (wish, field) in [("absent", Some("base")), ("linux", Some("machine")), ("python3", None)] {
+        let error = solver_uploads(&catalogue, &base, &[wish.to_owned()], &asking).unwrap_err();
+        assert_eq!(error.field().map(|(field, _)| field), field, "{error}");
+    }
     for bad in ["", "-o", "a, b", "a (> 1)", "a b", "a\nb", "$(x)"] {
         let error = ask(&[bad.to_owned()]).unwrap_err().message();
         assert!(error.contains("Build-Depends"), "{error}");

@@ -449,6 +449,33 @@ fn what_was_planted_at_a_place_is_not_taken() {
 }
 
 /// Item 5: a machine with two repositories has the key ring of each.
+/// Whoever can write to a place cannot fill the disk of who copies it: nothing comes that is larger than what was signed says, or than
+/// such a file ever is.
+#[test]
+fn a_place_gives_no_more_than_it_should() {
+    let room = Room::new();
+    let top = room.path("place");
+    let state = fs::read_dir(top.join("repository/state")).unwrap().next().unwrap().unwrap().path();
+    let record = top.join("snapshots/bookworm/2/snapshot.json");
+    for path in [&state, &top.join(DEMO), &record] {
+        let good = fs::read(path).unwrap();
+        fs::File::options().write(true).open(path).unwrap().set_len((64 << 20) + 1).unwrap();
+        let name = path.strip_prefix(&top).unwrap().display().to_string();
+        let ran = room.clone(&room.name("place"), "two");
+        if *path == record {
+            // Nobody signed it: what it says follows from what was.
+            let said = ran.success().stdout;
+            assert!(said.contains(&format!("larger than 67108864 bytes there: {name}")), "{said}");
+            room.repo("two", &["verify"]).success();
+        } else {
+            ran.fails(if *path == state { 1 } else { 3 }, &[&name, "larger than"]);
+        }
+        let _ = fs::remove_dir_all(room.path("two"));
+        fs::write(path, good).unwrap();
+    }
+    room.clone(&room.name("place"), "two").success();
+}
+
 #[test]
 fn two_repositories_on_one_machine() {
     let room = Room::new();

@@ -1,9 +1,8 @@
 //! The file of a new target: that of another one, with its comments, and other values where the two differ.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use foundation::failure::{Failure, Kind, Message, Outcome};
+use foundation::failure::{Kind, Message};
 use recipe::target::{Target, TargetName};
 use serde::Deserialize;
 use toml_edit::{Array, DocumentMut, Value};
@@ -108,14 +107,6 @@ fn suffix(name: &TargetName, like: &Target) -> Result<String, Message> {
             like.version_suffix, like.name
         ))),
     }
-}
-
-/// An error about the draft as whoever gave the options knows things: there is no file of the target yet, and no copy of the keyring.
-pub fn told(error: &impl Failure, copy: &Path, keyring: &Path) -> Message {
-    let sentence = error.to_string().replace(&copy.display().to_string(), &keyring.display().to_string());
-    let Outcome { kind, next } = error.outcome();
-    let next = next.unwrap_or_default().replace("the suite in the target's file", "--suite");
-    Message::new(sentence, kind.next(next.replace("the target's keyring needs them", "--keyring needs them")))
 }
 
 #[cfg(test)]

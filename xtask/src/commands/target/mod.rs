@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use draft::Draft;
+use fetch::debian::Advised;
 use fetch::debian::catalogue::Catalogue;
 use fetch::debian::mirror::{Mirrors, UserConfig};
 use fetch::download::{Downloader, Network};
@@ -133,8 +134,12 @@ pub fn run(command: Command) -> Result<(), AnyFailure> {
     let mirrors = Mirrors::discover(&arguments.mirrors, &UserConfig::read()?, &target)?;
     let downloader = Downloader::new(Network::Online);
     let snapshot = arguments.snapshot.as_deref();
-    let catalogue = Catalogue::fetch(&downloader, &store, &mirrors, (&target, &drafts), snapshot, &|_| ())
-        .map_err(|error| draft::told(&error, &drafts.join(&ring), &arguments.keyring))?;
+    // By the keyring that was given: an error names that one, not the copy. There is no file of the target yet, either.
+    let given = std::path::absolute(&arguments.keyring).map_err(Message::of_file("find", &arguments.keyring))?;
+    let asked = Target { keyring: given, ..target.clone() };
+    let advised = Advised { suite: "--suite", keyring: "--keyring" };
+    let catalogue = Catalogue::fetch(&downloader, &store, &mirrors, (&asked, &drafts), snapshot, &|_| ())
+        .map_err(|error| Message::new(error.to_string(), error.outcome_advised(advised)))?;
     let release = &catalogue.own().release;
     if release.codename != arguments.suite {
         let text = format!("{} is what {} is called today", arguments.suite, release.codename);

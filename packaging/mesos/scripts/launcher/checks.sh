@@ -24,8 +24,8 @@ usable_folder() {
 		[ -n "$at" ] || at=/
 	done
 	[ -d "$at" ] || refuse "--$1=$2: $at is not a folder"
-	if [ "$1" = work_dir ] && [ "$role" = master ] && [ "$registry" != in_memory ] && [ -e "$at/replicated_log" ] &&
-		[ "$root$2" = "$at" ] && [ ! -w "$at/replicated_log" ]; then
+	if [ "$1" = work_dir ] && [ "$role" = master ] && [ "$registry" != in_memory ] && [ -x "$at" ] &&
+		exists "$at/replicated_log" && [ "$root$2" = "$at" ] && [ ! -w "$at/replicated_log" ]; then
 		case $(LC_ALL=C touch -c -- "$at/replicated_log" 2>&1) in
 		*'Read-only file system'*) ;; # below
 		*) refuse "the registry, $2/replicated_log, is not user $me's to write. One that an older package left is moved by 'dpkg-reconfigure mesos-master'; another, when nothing uses it, by chown -R $me $2/replicated_log" ;;

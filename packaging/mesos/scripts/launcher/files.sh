@@ -7,8 +7,26 @@ trim() {
 	trimmed=${trimmed%"${trimmed##*[![:space:]]}"}
 }
 
+# exists PATH: is there something? Refuses where nobody can tell, and where a link leads to nothing: what is said there would not
+# be missed. A master that does not see its ZooKeeper URL, or its registry, would lead by itself, with an empty one.
+exists() {
+	if [ -e "$1" ]; then return 0; fi
+	# Nearly always: the folder is there, and this is not in it.
+	if [ -d "${1%/*}" ] && [ -x "${1%/*}" ] && [ ! -L "$1" ]; then return 1; fi
+	why_missing "${1#"$root"}"
+	case $(LC_ALL=C stat -L -- "$1" 2>&1) in
+	*': Permission denied'*) refuse "user $me cannot see whether there is $1${why:-: 'namei -l $1' shows which folder on the way has to let that user in (chgrp, chmod g+x)}" ;;
+	esac
+	link=$1
+	while [ -n "$link" ] && [ ! -L "$link" ]; do link=${link%/*}; done
+	if [ -z "$link" ] || [ -e "$link" ]; then return 1; fi
+	refuse "$link is a symbolic link to nothing${why:-: remove it or restore its target}"
+}
+
 # read_value FILE: its content into $value, trimmed. Only the content: a newline inside it (JSON on several lines) stays.
 read_value() {
+	# A pipe would keep the launcher for ever. /dev/null is how some say that a file is empty.
+	[ -f "$1" ] || [ "$(readlink -f -- "$1")" = /dev/null ] || refuse "$1 is a folder, or a pipe or device: a file is wanted, with the value in it"
 	[ -r "$1" ] || refuse "$1 cannot be read by user $me: give that user's group read permission (chgrp, chmod g+r)"
 	value=
 	while IFS= read -r line || [ -n "$line" ]; do value=$value$line$newline; done <"$1"
@@ -47,7 +65,11 @@ left_over() {
 # command line. Names with a newline cannot be flags, and a listing by line would misread them: they are refused.
 list_folder() {
 	names=
-	[ -d "$1" ] || return 0
+	exists "$1" || return 0
+	if [ ! -d "$1" ]; then
+		warn "$1 is no folder, and is ignored: flags are files in a folder of this name"
+		return 0
+	fi
 	if [ ! -r "$1" ] || [ ! -x "$1" ]; then refuse "$1 cannot be listed by user $me: its configuration would be skipped (chgrp, chmod g+rx)"; fi
 	saved_lc_all=${LC_ALL-}
 	LC_ALL=C
@@ -132,7 +154,11 @@ needs_file() {
 	at=$root$2
 	if [ ! -e "$at" ]; then
 		why_missing "$2"
+		case $why/$(LC_ALL=C stat -L -- "$at" 2>&1) in
+		/*': Permission denied'*) refuse "$1: user $me may not enter a folder on the way to it, as 'namei -l $2' shows (chgrp, chmod g+x)" ;;
+		esac
 		refuse "$1: there is no such file$why"
 	fi
+	[ ! -d "$at" ] || refuse "$1: this is a folder, and a file is wanted"
 	[ -r "$at" ] || refuse "$1 cannot be read by user $me: give that user's group read permission (chgrp, chmod g+r), and nobody else"
 }

@@ -10,7 +10,8 @@ new_defaults=$root/etc/default/mesos-$role
 fragments=$(
 	set --
 	for defaults in "$root/etc/default/mesos" "$old_defaults" "$new_defaults"; do
-		[ -f "$defaults" ] || continue
+		if [ -z "$defaults" ] || ! exists "$defaults"; then continue; fi
+		[ -f "$defaults" ] || refuse "$defaults is no file: what it should set would be lost"
 		[ -r "$defaults" ] || refuse "$defaults cannot be read by user $me"
 		set -- "$@" "$defaults"
 	done
@@ -99,8 +100,8 @@ at_home() {
 	case $role/$1=${value%/} in
 	master/work_dir=/var/lib/mesos)
 		home=$root/var/lib/mesos
-		if [ -e "$home/replicated_log" ] && [ ! -e "$home/master/replicated_log" ]; then return 0; fi
-		if [ ! -e "$home/master/replicated_log" ] || [ -e "$home/replicated_log" ]; then
+		if exists "$home/replicated_log" && ! exists "$home/master/replicated_log"; then return 0; fi
+		if ! exists "$home/master/replicated_log" || exists "$home/replicated_log"; then
 			if [ -w "$home" ] || [ ! -w "$home/master" ]; then return 0; fi
 			warn "--work_dir=/var/lib/mesos belongs to root: the master uses /var/lib/mesos/master. Remove the setting, which an older package left"
 		fi
@@ -117,10 +118,7 @@ at_home() {
 
 # flag_file FILE NAME: what one file says.
 flag_file() {
-	if [ ! -e "$1" ]; then
-		why_missing "${1#"$root"}"
-		refuse "$1 is a symbolic link to nothing${why:-: remove it or restore its target}"
-	fi
+	exists "$1" || return 0 # gone since the folder was listed
 	case $2 in
 	'?no-'*) form=off flag=${2#'?no-'} ;;
 	'?'*) form=on flag=${2#'?'} ;;
@@ -173,7 +171,7 @@ joined_folder() {
 	closed=
 	while next_name; do
 		file=$1/$name
-		[ -f "$file" ] || continue
+		if ! exists "$file" || [ -d "$file" ]; then continue; fi
 		read_value "$file"
 		[ -n "$value" ] || continue
 		case $name in
@@ -238,12 +236,8 @@ if ! is_given "$wanted" && [ -z "$detector" ]; then
 		without_comments "$value"
 		if [ -n "$value" ]; then offer value "$wanted" "$value" 'ZK in /etc/default'; fi
 	fi
-	if [ -L "$zk_file" ] && [ ! -e "$zk_file" ]; then
-		why_missing "${zk_file#"$root"}"
-		refuse "$zk_file is a symbolic link to nothing${why:-: remove it or restore its target}"
-	fi
-	if [ -e "$zk_file" ]; then
-		zk_variable=$value
+	zk_variable=$value
+	if exists "$zk_file"; then
 		read_value "$zk_file"
 		without_comments "$value"
 		case $value in
@@ -269,9 +263,9 @@ if ! is_given work_dir; then
 	home=$root/var/lib/mesos
 	value=/var/lib/mesos/$role
 	case $role in
-	master) if [ -e "$home/replicated_log" ] && [ ! -e "$home/master/replicated_log" ]; then value=/var/lib/mesos; fi ;;
+	master) if exists "$home/replicated_log" && ! exists "$home/master/replicated_log"; then value=/var/lib/mesos; fi ;;
 	# Its identity, and the tasks that it is to find again.
-	agent) if [ -e "$home/meta" ] && [ ! -e "$home/agent/meta" ]; then value=/var/lib/mesos; fi ;;
+	agent) if exists "$home/meta" && ! exists "$home/agent/meta"; then value=/var/lib/mesos; fi ;;
 	esac
 	given_or work_dir "$value"
 fi

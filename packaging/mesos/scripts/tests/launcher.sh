@@ -9,15 +9,6 @@ set -u
 # shellcheck source=scripts/tests/expect.sh
 . "$(dirname "$0")/expect.sh"
 
-# launch_as_nobody ROLE: the same as a user who may do little; for when root runs the tests.
-launch_as_nobody() {
-	env -i PATH="$root/bin:$PATH" ${LD_LIBRARY_PATH:+"LD_LIBRARY_PATH=$LD_LIBRARY_PATH"} setpriv --reuid 65534 --regid 65534 --clear-groups \
-		"$shell" "$launcher" --root "$root" "$@" >"$top/out" 2>"$top/err"
-	status=$?
-	out=$(cat "$top/out")
-	err=$(cat "$top/err")
-}
-
 begin 'a flag file'
 echo 5051 >"$root/etc/mesos-agent/port"
 launch agent

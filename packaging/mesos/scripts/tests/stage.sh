@@ -50,3 +50,12 @@ launch() {
 	extra_env=
 }
 extra_env=
+
+# launch_as_nobody ROLE: the same as a user who may do little; for when root runs the tests.
+launch_as_nobody() {
+	env -i PATH="$root/bin:$PATH" ${LD_LIBRARY_PATH:+"LD_LIBRARY_PATH=$LD_LIBRARY_PATH"} setpriv --reuid 65534 --regid 65534 --clear-groups \
+		"$shell" "$launcher" --root "$root" "$@" >"$top/out" 2>"$top/err"
+	status=$?
+	out=$(cat "$top/out")
+	err=$(cat "$top/err")
+}

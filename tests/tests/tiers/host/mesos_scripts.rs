@@ -19,6 +19,15 @@ fn launcher_under_bash() {
     );
 }
 
+/// What is there and cannot be seen is not taken for absent.
+#[test]
+fn unseen_settings() {
+    for shell in ["dash", "bash"] {
+        let ran = judge("env", &[&format!("LAUNCHER_SHELL={shell}"), shell, "scripts/tests/unseen.sh"], &mesos());
+        assert!(ran.contains(" 0 failed"), "{shell}: {ran}");
+    }
+}
+
 /// Which isolators it chooses on which kernel.
 #[test]
 fn isolation() {

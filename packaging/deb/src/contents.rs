@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use foundation::folder;
 use globset::{GlobBuilder, GlobMatcher};
 use walkdir::WalkDir;
 
@@ -152,7 +153,7 @@ impl Manifest {
             resolved.entries.entry(dest).or_insert(entry);
         };
         let overrides = format!("deb/{name}/lintian-overrides");
-        if self.recipe.join(&overrides).is_file() {
+        if folder::has(&self.recipe.join(&overrides)) {
             add(format!("usr/share/lintian/overrides/{name}"), &overrides);
         }
         let copyright = package.copyright();
@@ -190,7 +191,7 @@ impl Manifest {
                 package.fields.maintainer_scripts.iter().flat_map(|folder| SCRIPTS.map(|s| format!("{folder}/{s}")))
             {
                 let path = self.recipe.join(&script);
-                let content = path.is_file().then(|| std::fs::read(&path)).transpose();
+                let content = folder::has(&path).then(|| std::fs::read(&path)).transpose();
                 match content.map_err(|source| ManifestError::Read { path, source })? {
                     Some(content) if !begins_with_interpreter(&content) => problems.push(format!(
                         "package {name}: its {script} does not begin with #! and an interpreter (policy 6.1); \

@@ -360,7 +360,7 @@ fn file_names(folder: &Path) -> Result<Vec<String>, DebError> {
     let mut names = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(error)? {
         let entry = entry.map_err(error)?;
-        if entry.path().is_file() {
+        if !entry.path().is_dir() {
             names.extend(entry.file_name().into_string());
         }
     }

@@ -1,8 +1,15 @@
-//! Copies of folders.
+//! What is in folders, and copies of them.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Whether there is anything of this name: also what nobody can read, such as a link to nothing or what is in a closed folder. Who
+/// reads a file that need not be there asks this first, and not whether it can be read: what cannot would be taken for absent.
+pub fn has(path: &Path) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    !fs::symlink_metadata(path).is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
+}
 
 /// Copies a folder into `to`, which is made where it is missing: files with their permissions, and links as links.
 ///
@@ -32,6 +39,17 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        symlink("nowhere", folder.path().join("link")).unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        for (name, there) in [("link", true), ("file", true), ("none", false), ("none/file", false), ("file/x", false)]
+        {
+            assert_eq!(has(&folder.path().join(name)), there, "{name}");
+        }
+    }
 
     #[test]
     fn files_folders_links_and_permissions() {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use foundation::config::{ConfigError, read_toml};
 use foundation::digest::Digest;
 use foundation::failure::{Failure, Kind, Outcome};
+use foundation::folder;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -147,7 +148,7 @@ impl Components {
     /// is not in `packages`.
     pub fn read(folder: &Path, lock: &SourcesLock, packages: &[&str]) -> Result<Option<Self>, ComponentsError> {
         let path = folder.join(FILE);
-        if !path.exists() {
+        if !folder::has(&path) {
             return Ok(None);
         }
         let components: Self = read_toml(&path)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use foundation::config::{ConfigError, read_toml};
 use foundation::failure::{Failure, Kind, Outcome};
+use foundation::folder;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use time::Date;
@@ -124,12 +125,10 @@ impl Quarantine {
     /// it is there twice.
     pub fn read(folder: &Path) -> Result<Self, QuarantineError> {
         let path = folder.join(FILE);
-        let quarantine: Self = match read_toml(&path) {
-            Err(ConfigError::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
-            }
-            read => read?,
-        };
+        if !folder::has(&path) {
+            return Ok(Self::default());
+        }
+        let quarantine: Self = read_toml(&path)?;
         for (n, entry) in quarantine.entries.iter().enumerate() {
             if let Some(message) = problem(entry, &quarantine.entries[..n]) {
                 let (program, test) = (entry.program.clone(), entry.test.clone());

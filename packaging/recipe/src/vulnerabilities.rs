@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use foundation::config::{ConfigError, read_toml};
+use foundation::folder;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +85,7 @@ impl Vulnerabilities {
     /// The file is not TOML of this form, or [`Vulnerabilities::look_over`] refuses what it says.
     pub fn read(folder: &Path, picks: &[CherryPick]) -> Result<Option<Self>, ConfigError> {
         let path = folder.join(FILE);
-        if !path.exists() {
+        if !folder::has(&path) {
             return Ok(None);
         }
         let read: Self = read_toml(&path)?;

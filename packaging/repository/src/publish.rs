@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use apt::listed::{self, Listed};
 use apt::release;
-use foundation::public;
+use foundation::{folder, public};
 use sign::several::{self, Signature};
 use sign::signer::Signer;
 
@@ -126,7 +126,7 @@ impl Repository {
         let builders = self.folder.state().join("builders.gpg");
         match keyring {
             Some(path) => Ok(path.to_owned()),
-            None if builders.is_file() => Ok(builders),
+            None if folder::has(&builders) => Ok(builders),
             None => {
                 let own = self.folder.state().join(keys::RING);
                 files::update(&self.folder.temporary(), &own, &self.keys.ring())?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use foundation::config::read_toml;
+use foundation::folder;
 use recipe::target::Target;
 use serde::Deserialize;
 
@@ -40,7 +41,7 @@ impl UserConfig {
     /// The file is there and cannot be read, is not TOML, or has a field that is not known.
     pub fn read() -> Result<Self, DebianError> {
         match Self::path() {
-            Some(path) if path.exists() => Ok(read_toml(&path)?),
+            Some(path) if folder::has(&path) => Ok(read_toml(&path)?),
             _ => Ok(Self::default()),
         }
     }

@@ -157,6 +157,18 @@ fn upstream_out_of_reach_names_the_ways_on() {
     ran.fails(1, &["cargo xtask fetch", "--source", "--recipe sample"]);
 }
 
+/// Files that a recipe need not have: one that is a link to nothing is not left out, and no package goes without its script.
+#[test]
+fn a_link_to_nothing_is_not_taken_for_absent() {
+    for file in ["deb/sample-agent/postinst", "components.toml", "vulnerabilities.toml", "quarantine.toml"] {
+        let (_folder, recipe) = sample_copy();
+        let path = recipe.join(file);
+        let _ = fs::remove_file(&path);
+        symlink("/nowhere", &path).unwrap();
+        package(&recipe, &[]).1.fails(1, &[file, "No such file"]);
+    }
+}
+
 #[test]
 fn no_such_key() {
     let (_folder, recipe) = sample_copy();

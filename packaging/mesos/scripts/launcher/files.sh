@@ -7,6 +7,14 @@ trim() {
 	trimmed=${trimmed%"${trimmed##*[![:space:]]}"}
 }
 
+# kept_out PATH: does a folder on the way to it keep this user out?
+kept_out() {
+	case $(LC_ALL=C stat -L -- "$1" 2>&1) in
+	*': Permission denied'*) return 0 ;;
+	esac
+	return 1
+}
+
 # exists PATH: is there something? Refuses where nobody can tell, and where a link leads to nothing: what is said there would not
 # be missed. A master that does not see its ZooKeeper URL, or its registry, would lead by itself, with an empty one.
 exists() {
@@ -14,9 +22,7 @@ exists() {
 	# Nearly always: the folder is there, and this is not in it.
 	if [ -d "${1%/*}" ] && [ -x "${1%/*}" ] && [ ! -L "$1" ]; then return 1; fi
 	why_missing "${1#"$root"}"
-	case $(LC_ALL=C stat -L -- "$1" 2>&1) in
-	*': Permission denied'*) refuse "user $me cannot see whether there is $1${why:-: 'namei -l $1' shows which folder on the way has to let that user in (chgrp, chmod g+x)}" ;;
-	esac
+	! kept_out "$1" || refuse "user $me cannot see whether there is $1${why:-: 'namei -l $1' shows which folder on the way has to let that user in (chgrp, chmod g+x)}"
 	link=$1
 	while [ -n "$link" ] && [ ! -L "$link" ]; do link=${link%/*}; done
 	if [ -z "$link" ] || [ -e "$link" ]; then return 1; fi
@@ -154,9 +160,7 @@ needs_file() {
 	at=$root$2
 	if [ ! -e "$at" ]; then
 		why_missing "$2"
-		case $why/$(LC_ALL=C stat -L -- "$at" 2>&1) in
-		/*': Permission denied'*) refuse "$1: user $me may not enter a folder on the way to it, as 'namei -l $2' shows (chgrp, chmod g+x)" ;;
-		esac
+		[ -n "$why" ] || ! kept_out "$at" || refuse "$1: user $me may not enter a folder on the way to it, as 'namei -l $2' shows (chgrp, chmod g+x)"
 		refuse "$1: there is no such file$why"
 	fi
 	[ ! -d "$at" ] || refuse "$1: this is a folder, and a file is wanted"

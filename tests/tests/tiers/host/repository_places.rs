@@ -448,7 +448,6 @@ fn what_was_planted_at_a_place_is_not_taken() {
     room.repo("two", &["verify"]).success();
 }
 
-/// Item 5: a machine with two repositories has the key ring of each.
 /// Whoever can write to a place cannot fill the disk of who copies it: nothing comes that is larger than what was signed says, or than
 /// such a file ever is.
 #[test]
@@ -476,6 +475,7 @@ fn a_place_gives_no_more_than_it_should() {
     room.clone(&room.name("place"), "two").success();
 }
 
+/// Item 5: a machine with two repositories has the key ring of each.
 #[test]
 fn two_repositories_on_one_machine() {
     let room = Room::new();
